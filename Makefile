@@ -1,0 +1,29 @@
+# One command each: every target sets itself up first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check install clean
+
+demo: install            ## search architecture + recipe on real images, train and export the family
+	$(BIN)/nars run digits
+
+test: check              ## everything CI runs: linters, types, layers, all tests
+	$(BIN)/python -m pytest
+
+check: install           ## linters, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+install: $(VENV)/.installed   ## .venv with all that demo, tests and benchmarks need
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable ".[onnx]" --group dev
+	touch $@
+
+clean:                   ## forget the environment and the demo's run
+	rm -rf $(VENV) runs/digits
