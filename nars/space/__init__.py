@@ -1,5 +1,50 @@
 """The ground floor: what can be chosen, what a choice costs. Knows nothing of the layers above."""
 
 from nars.space.architecture import ACTIVATIONS, Architecture, Head, Stage, Stem
+from nars.space.bounds import Bounds, quantity, shorten
+from nars.space.builtin import load_space, shipped, space_file, space_names
+from nars.space.costs import MBCONV_COSTS, architecture_costs, published_flops
+from nars.space.dimension import Dimension, Value
+from nars.space.document import Document, parse_document, read_document
+from nars.space.errors import InfeasibleError, SpaceError
+from nars.space.feasibility import cost_range, enumerate_architectures
+from nars.space.load import RECIPE_SETTINGS, read_space
+from nars.space.sampling import distinct, sobol, uniform, walk_into
+from nars.space.space import CostTable, Fixed, Population, Space
 
-__all__ = ["ACTIVATIONS", "Architecture", "Head", "Stage", "Stem"]
+__all__ = [
+    "ACTIVATIONS",
+    "MBCONV_COSTS",
+    "RECIPE_SETTINGS",
+    "Architecture",
+    "Bounds",
+    "CostTable",
+    "Dimension",
+    "Document",
+    "Fixed",
+    "Head",
+    "InfeasibleError",
+    "Population",
+    "Space",
+    "SpaceError",
+    "Stage",
+    "Stem",
+    "Value",
+    "architecture_costs",
+    "cost_range",
+    "distinct",
+    "enumerate_architectures",
+    "load_space",
+    "parse_document",
+    "published_flops",
+    "quantity",
+    "read_document",
+    "read_space",
+    "shipped",
+    "shorten",
+    "sobol",
+    "space_file",
+    "space_names",
+    "uniform",
+    "walk_into",
+]

@@ -1,0 +1,201 @@
+"""Image sets in memory: train, validation and test split as uint8 tensors.
+
+Search and predictors see train and validation; the test split is for the final accuracy of a finished family only. It
+is part of the set: no seed moves an image into or out of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nars.data.errors import DataError
+from nars.data.folder import folder_source
+from nars.data.pixels import Progress, mean_and_std
+from nars.data.source import TEST, TRAIN, VALIDATION, Source
+from nars.data.sources import cifar10, data_root, digits, fashion_mnist
+from nars.data.split import stratified_order
+
+IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagefolder:PATH")
+"""What `load_images` takes as a name."""
+
+_FOLDER_PREFIX = "imagefolder:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Images with their labels."""
+
+    images: Tensor
+    """uint8 (N, C, H, W)."""
+    labels: Tensor
+    """int64 (N,), 0..classes-1."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData:
+    """An image set at one resolution. Read only: the tensors are shared, nobody writes to them."""
+
+    name: str
+    fingerprint: str
+    """32 hexadecimal digits over content, labels and split; the same at every resolution."""
+    classes: tuple[str, ...]
+    mean: Tensor
+    """float32 (C,), of the training images at this resolution, a pixel of 255 counting as 1."""
+    std: Tensor
+    """float32 (C,), in the same unit."""
+    train: Split
+    validation: Split
+    test: Split
+    _source: Source = field(repr=False, compare=False)
+    _indices: tuple[NDArray[np.int64], ...] = field(repr=False, compare=False)
+    """Of the training, validation and test images in the source."""
+    _rendered: dict[int, ImageData] = field(repr=False, compare=False)
+    """Resolution -> this set at that resolution; one dict for all of them."""
+
+    @property
+    def in_channels(self) -> int:
+        """1 (grey) or 3 (RGB)."""
+        return self.train.images.shape[1]
+
+    @property
+    def resolution(self) -> int:
+        """Side of the square images, pixels."""
+        return self.train.images.shape[-1]
+
+    def at(self, resolution: int) -> ImageData:
+        """The same set at another resolution, made from the original pixels (not from the resized ones) and kept.
+
+        Args:
+            resolution: side in pixels, >= 1.
+
+        Raises:
+            DataError: it would not fit into memory.
+        """
+        if resolution not in self._rendered:
+            train, validation, test = _render(self._source, self._indices, resolution, progress=None)
+            mean, std = mean_and_std(train.images)
+            self._rendered[resolution] = replace(
+                self, mean=mean, std=std, train=train, validation=validation, test=test
+            )
+        return self._rendered[resolution]
+
+
+def load_images(
+    name: str,
+    *,
+    resolution: int,
+    validation_fraction: float,
+    seed: int,
+    root: str | Path | None = None,
+    max_train: int | None = None,
+    progress: Progress | None = None,
+) -> ImageData:
+    """Load an image set, split it and resize it.
+
+    Args:
+        name: `digits`, `fashion-mnist`, `cifar10`, or `imagefolder:PATH`, a folder with one subfolder per class, or
+            with such folders as train/ and test/ and/or val/ (see `nars.data.folder`).
+        resolution: side of the square images, pixels, >= 1.
+        validation_fraction: share of the training images held out for validation, in (0, 1), stratified. Not used by an
+            image folder that brings its own train/, val/ and test/.
+        seed: of the validation split and of the training subset; the test split does not depend on it.
+        root: where image sets are; else the environment variable NARS_DATA, else a folder in the user's cache.
+            fashion-mnist and cifar10 are downloaded to it when they are not there. Not used by image folders.
+        max_train: train on a stratified subset of this many images; a larger subset contains the smaller one.
+        progress: called with (images decoded, images in all).
+
+    Raises:
+        DataError: unknown name, missing folder, unreadable file, a split without images, not enough memory.
+    """
+    _check(resolution, validation_fraction, max_train)
+    source = _open(name, root, progress)
+    indices = _divide(source, validation_fraction, seed, max_train)
+    train, validation, test = _render(source, indices, resolution, progress)
+    mean, std = mean_and_std(train.images)
+    data = ImageData(
+        name=name,
+        fingerprint=_fingerprint(source, indices),
+        classes=source.classes,
+        mean=mean,
+        std=std,
+        train=train,
+        validation=validation,
+        test=test,
+        _source=source,
+        _indices=indices,
+        _rendered={},
+    )
+    data._rendered[resolution] = data
+    return data
+
+
+def _check(resolution: int, validation_fraction: float, max_train: int | None) -> None:
+    if resolution < 1:
+        raise DataError(f"resolution must be at least 1 pixel, got {resolution}.")
+    if not 0 < validation_fraction < 1:
+        raise DataError(f"validation_fraction must lie between 0 and 1 (both excluded), got {validation_fraction}.")
+    if max_train is not None and max_train < 1:
+        raise DataError(f"max_train must be at least 1 image, got {max_train}. Leave it out to train on all.")
+
+
+def _open(name: str, root: str | Path | None, progress: Progress | None) -> Source:
+    if name == "digits":
+        return digits()
+    if name == "fashion-mnist":
+        return fashion_mnist(data_root(root), progress)
+    if name == "cifar10":
+        return cifar10(data_root(root), progress)
+    if name.startswith(_FOLDER_PREFIX):
+        return folder_source(Path(name.removeprefix(_FOLDER_PREFIX)).expanduser())
+    raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
+
+
+def _divide(
+    source: Source, validation_fraction: float, seed: int, max_train: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the training, validation and test images, each in ascending order."""
+    train, validation, test = (np.flatnonzero(source.part == mark) for mark in (TRAIN, VALIDATION, TEST))
+    train = train[stratified_order(source.labels[train], rng=np.random.default_rng(seed))]
+    if len(validation) == 0:
+        held_out = round(validation_fraction * len(train))
+        train, validation = train[held_out:], train[:held_out]
+    train = train[:max_train]
+    if min(len(train), len(validation)) == 0:
+        raise DataError(
+            f"both splits need images, but validation_fraction {validation_fraction} leaves {len(train)} for training "
+            f"and {len(validation)} for validation. Choose another fraction or add images."
+        )
+    return np.sort(train), np.sort(validation), np.sort(test)
+
+
+def _render(
+    source: Source, indices: Sequence[NDArray[np.int64]], resolution: int, progress: Progress | None
+) -> list[Split]:
+    """The splits at a resolution. One call for all of them: all threads stay busy to the end."""
+    images = source.render(np.concatenate(indices), resolution, progress)
+    return [
+        Split(images=part, labels=torch.from_numpy(source.labels[index]))
+        for part, index in zip(torch.split(images, [len(index) for index in indices]), indices, strict=True)
+    ]
+
+
+def _fingerprint(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
+    """Hash of what a measured accuracy depends on: each split's images and labels in order, and the class names."""
+    digest = hashlib.sha256(json.dumps(source.classes).encode())
+    for index in indices:
+        digest.update(len(index).to_bytes(8, "little"))
+        digest.update(source.digest(index).tobytes())
+        digest.update(source.labels[index].astype("<i8").tobytes())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,75 @@
+"""An image set before a seed splits it: labels, what belongs to which part, and how to get at the pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nars.data.pixels import Progress, resize
+from nars.data.split import stratified_order
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+Render = Callable[[NDArray[np.int64], int, Progress | None], Tensor]
+"""(indices (n,), resolution, progress) -> uint8 (n, C, resolution, resolution)."""
+
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """N labelled images. The TEST ones are part of the set; where none is VALIDATION, a seed takes some of TRAIN."""
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    """(N,), indices into `classes`."""
+    part: NDArray[np.int8]
+    """(N,), each TRAIN, VALIDATION or TEST."""
+    render: Render
+    digest: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    """indices (n,) -> (n, 16), a hash of each image's content at its own resolution."""
+
+
+def array_source(
+    *,
+    classes: tuple[str, ...],
+    images: Tensor,
+    labels: NDArray[np.int64],
+    part: NDArray[np.int8],
+    digests: NDArray[np.uint8] | None = None,
+) -> Source:
+    """A set that is in memory at its own resolution, uint8 (N, C, H, H). `digests` (N, 16) default to the pixels'."""
+    if digests is None:
+        digests = digests_of(memoryview(image) for image in images.numpy())
+    return Source(
+        classes=classes,
+        labels=labels,
+        part=part,
+        render=partial(_render_array, images),
+        digest=partial(np.take, digests, axis=0),
+    )
+
+
+def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:
+    """Hash each content. Returns (N, 16)."""
+    joined = b"".join(hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest() for content in contents)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, _DIGEST_BYTES)
+
+
+def hold_out_test(labels: NDArray[np.int64], count: int) -> NDArray[np.int8]:
+    """Mark a stratified choice of `count` images as TEST, the rest as TRAIN; the same choice for the same labels."""
+    part = np.full(len(labels), TRAIN, dtype=np.int8)
+    part[stratified_order(labels, rng=np.random.default_rng(0))[:count]] = TEST
+    return part
+
+
+def _render_array(images: Tensor, indices: NDArray[np.int64], resolution: int, progress: Progress | None) -> Tensor:
+    """Takes well under a second for sets of this kind, so `progress` hears nothing."""
+    return resize(images[torch.from_numpy(indices)], resolution)

@@ -1,0 +1,198 @@
+"""The image sets known by name, as they are stored: training and test part at their own resolution.
+
+Nothing here depends on a seed: which images are test images is part of the set.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+
+from nars.data.errors import DataError
+from nars.data.pixels import Progress, decode
+from nars.data.source import TEST, TRAIN, Source, array_source, digests_of, hold_out_test
+
+DIGITS_TEST = 360
+"""Digits kept for the final accuracy: a fifth of 1,797, the same ones whatever the seed."""
+
+_CLASSES: dict[str, tuple[str, ...]] = {
+    "digits": tuple("0123456789"),
+    "fashion-mnist": (
+        *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
+        *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    ),
+    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}
+
+
+def data_root(root: str | Path | None) -> Path:
+    """The folder that holds image sets: `root`, else the environment variable NARS_DATA, else the user's cache folder.
+
+    Raises:
+        DataError: a folder was named and does not exist.
+    """
+    named = root if root is not None else os.environ.get("NARS_DATA")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_dir():
+            origin = "the environment variable NARS_DATA" if root is None else "the data folder"
+            raise DataError(f"{origin} must name an existing folder, got {str(path)!r}. Create it or name another.")
+        return path
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nars" / "data"
+
+
+def digits() -> Source:
+    """Scikit-learn's 1,797 scans of handwritten digits, 8 x 8, 1 channel (17 grey levels, spread over 0..255)."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    labels = bunch.target.astype(np.int64)
+    return array_source(
+        classes=_CLASSES["digits"],
+        images=torch.from_numpy(pixels)[:, None],
+        labels=labels,
+        part=hold_out_test(labels, DIGITS_TEST),
+    )
+
+
+def fashion_mnist(root: Path, progress: Progress | None) -> Source:
+    """Fashion-MNIST, 28 x 28, 1 channel, 60,000 + 10,000.
+
+    Looked for below `root` as Parquet (fashion-mnist/train*.parquet, test*.parquet), as the original idx files, packed
+    or not (in root, fashion-mnist/ or torchvision's FashionMNIST/raw/), and downloaded by torchvision when missing.
+    """
+    found = _from_parquet("fashion-mnist", root / "fashion-mnist", channels=1, side=28, progress=progress)
+    if found is not None:
+        return found
+    folders = [root / "fashion-mnist", root / "FashionMNIST" / "raw", root]
+    folder = next((folder for folder in folders if _idx_file(folder, "train-images-idx3-ubyte")), None)
+    if folder is None:
+        from torchvision.datasets import FashionMNIST
+
+        _download("fashion-mnist", FashionMNIST, root)
+        folder = root / "FashionMNIST" / "raw"
+    images, labels = (
+        [_read_idx(folder, f"{part}-{kind}-idx{dimensions}-ubyte") for part in ("train", "t10k")]
+        for kind, dimensions in (("images", 3), ("labels", 1))
+    )
+    return array_source(
+        classes=_CLASSES["fashion-mnist"],
+        images=torch.from_numpy(np.concatenate(images))[:, None],
+        labels=np.concatenate(labels).astype(np.int64),
+        part=_train_then_test(*(len(part) for part in labels)),
+    )
+
+
+def cifar10(root: Path, progress: Progress | None) -> Source:
+    """CIFAR-10, 32 x 32, 3 channels, 50,000 + 10,000.
+
+    Looked for below `root` as Parquet (cifar10/train*.parquet, test*.parquet), as torchvision's cifar-10-batches-py,
+    and downloaded by torchvision when missing.
+    """
+    found = _from_parquet("cifar10", root / "cifar10", channels=3, side=32, progress=progress)
+    if found is not None:
+        return found
+    from torchvision.datasets import CIFAR10
+
+    # These files are pickles. torchvision checks their MD5 against the published ones before it opens them.
+    train, test = _download("cifar10", CIFAR10, root)
+    pixels = np.concatenate([train.data, test.data]).transpose(0, 3, 1, 2)
+    return array_source(
+        classes=_CLASSES["cifar10"],
+        images=torch.from_numpy(np.ascontiguousarray(pixels)),
+        labels=np.asarray(train.targets + test.targets, dtype=np.int64),
+        part=_train_then_test(len(train.targets), len(test.targets)),
+    )
+
+
+def _train_then_test(train: int, test: int) -> NDArray[np.int8]:
+    return np.repeat(np.array([TRAIN, TEST], dtype=np.int8), [train, test])
+
+
+def _download(name: str, dataset: Any, root: Path) -> tuple[Any, Any]:
+    """Training and test set by torchvision, which downloads what is not in `root`."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return dataset(root, train=True, download=True), dataset(root, train=False, download=True)
+    except (OSError, RuntimeError, URLError) as error:
+        raise DataError(
+            f"{name} is not in {str(root)!r} and downloading it failed ({error}). Put its files there (Parquet: "
+            f"{name}/train.parquet and {name}/test.parquet), or name another folder by --data or NARS_DATA."
+        ) from error
+
+
+def _from_parquet(name: str, folder: Path, *, channels: int, side: int, progress: Progress | None) -> Source | None:
+    """Hugging Face style files: a column `img` or `image` {bytes, path} and an integer column `label`."""
+    files = {part: sorted(folder.rglob(f"{part}*.parquet")) for part in ("train", "test")}
+    if not files["train"]:
+        return None
+    if not files["test"]:
+        raise DataError(f"{str(folder)!r} has train*.parquet but no test*.parquet. Add the test part of {name}.")
+    parts = [_read_parquet(files[part]) for part in ("train", "test")]
+    encoded = [image for part in parts for image in part[0]]
+    labels = np.concatenate([part[1] for part in parts])
+    if labels.min() < 0 or labels.max() >= len(_CLASSES[name]):
+        raise DataError(f"labels of {name} must be 0..{len(_CLASSES[name]) - 1}; {str(folder)!r} has others.")
+    names = [
+        f"image {row} of {files[part][0]}"
+        for part, rows in zip(files, parts, strict=True)
+        for row in range(len(rows[1]))
+    ]
+    return array_source(
+        classes=_CLASSES[name],
+        images=decode(encoded, names=names, channels=channels, side=side, progress=progress),
+        labels=labels,
+        part=_train_then_test(*(len(part[1]) for part in parts)),
+        # Of the encoded bytes: two versions of a JPEG decoder may differ by a grey level.
+        digests=digests_of(encoded),
+    )
+
+
+def _read_parquet(files: list[Path]) -> tuple[list[bytes], NDArray[np.int64]]:
+    images: list[bytes] = []
+    labels: list[NDArray[np.int64]] = []
+    for file in files:
+        try:
+            present = pq.read_schema(file).names
+            column = next((column for column in ("img", "image") if column in present), None)
+            if column is None or "label" not in present:
+                raise DataError(f"{file} needs a column img or image and a column label, got {', '.join(present)}.")
+            table = pq.read_table(file, columns=[column, "label"])
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{file} is not a readable Parquet file ({error}). Fetch it again.") from error
+        for chunk in table[column].chunks:
+            images += chunk.field("bytes").to_pylist()
+        labels.append(table["label"].to_numpy().astype(np.int64))
+    return images, np.concatenate(labels)
+
+
+def _idx_file(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
+    """Read an idx file of bytes: two zero bytes, type, dimensions, each size as big-endian uint32, the data."""
+    path = _idx_file(folder, name)
+    if path is None:
+        raise DataError(f"{str(folder)!r} lacks {name} (or {name}.gz), which belongs to fashion-mnist. Add it.")
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        zero, kind, dimensions = struct.unpack_from(">HBB", content)
+        shape = struct.unpack_from(f">{dimensions}I", content, 4)
+        if (zero, kind) != (0, 8):
+            raise ValueError("not an idx file of bytes")
+        values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * dimensions)
+        return np.array(values.reshape(shape))
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise DataError(f"{path} is not a readable idx file ({error}). Fetch it again.") from error

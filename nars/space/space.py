@@ -1,0 +1,378 @@
+"""A search space: N candidates with D choices each are one integer matrix X (N, D) of choice indices.
+
+Every operation here is vectorised over the rows of X. Columns are ordered architecture first, then recipe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.space.architecture import Architecture, Head, Stage, Stem
+from nars.space.costs import MBCONV_COSTS, Columns, StageColumns, mbconv_costs
+from nars.space.dimension import Dimension, Group, Value
+from nars.space.errors import SpaceError
+
+Population = NDArray[np.int64]
+"""(N, D) choice indices, 0 <= X[:, d] < len(dimensions[d].values)."""
+
+FloatArray = NDArray[np.float64]
+
+STAGE_SETTINGS = (
+    "kernel_first", "kernel_rest", "expand_first", "expand_rest", "channels", "depth", "stride", "se", "activation",
+    "first_padding",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A setting that is the same for every candidate."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that reads dimension number `dimension`; several settings may share one."""
+
+    dimension: int
+
+
+Setting = Fixed | Choice
+
+
+class CostTable(Protocol):
+    """Costs of a generic space: looked up, because there is no network to compute them from."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the costs."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the table's content."""
+
+    def lookup(self, X: Population) -> dict[str, FloatArray]:
+        """Each cost (N,) of the rows of X."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Space:
+    """Dimensions, the settings that read them, and the costs that follow."""
+
+    name: str
+    kind: Literal["mbconv", "generic"]
+    about: str
+    dimensions: tuple[Dimension, ...]
+    settings: Mapping[str, Setting]
+    """Every setting by its full name ("stage2.channels", "recipe.optimizer"), fixed ones included."""
+    stages: int = 0
+    in_channels: int = 3
+    classes: int = 1000
+    table: CostTable | None = None
+
+    # -- shape --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def cardinalities(self) -> Population:
+        """Number of choices of each dimension, (D,)."""
+        return np.array([len(dimension.values) for dimension in self.dimensions], dtype=np.int64)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Column of each dimension by name."""
+        return {dimension.name: column for column, dimension in enumerate(self.dimensions)}
+
+    def columns_of(self, group: Group) -> NDArray[np.int64]:
+        """Columns of X that belong to the architecture or to the recipe."""
+        return np.array([d for d, dim in enumerate(self.dimensions) if dim.group == group], dtype=np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything that gives a row of X its meaning: equal fingerprints, equal candidates and costs."""
+        document = {
+            "kind": self.kind,
+            "dimensions": [
+                [d.name, list(d.values), d.group, d.ordinal, d.log, [[c.dimension, sorted(c.choices)] for c in d.active_when],
+                 [[e.choice, e.same_as, e.when.dimension, sorted(e.when.choices)] for e in d.equivalences]]
+                for d in self.dimensions
+            ],
+            "settings": {
+                name: ["fixed", s.value] if isinstance(s, Fixed) else ["choice", s.dimension]
+                for name, s in sorted(self.settings.items())
+            },
+            "in_channels": self.in_channels,
+            "classes": self.classes,
+            "table": self.table.fingerprint if self.table else None,
+        }  # fmt: skip
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+    # -- rows ---------------------------------------------------------------------------------------------------------
+
+    def check(self, X: Population) -> Population:
+        """X as an int64 matrix of this space.
+
+        Raises:
+            SpaceError: the shape or a choice is outside the space.
+        """
+        X = np.asarray(X)
+        if X.ndim != 2 or X.shape[1] != len(self.dimensions) or not np.issubdtype(X.dtype, np.integer):
+            raise SpaceError(
+                f"a population of {self.name} is an integer matrix (N, {len(self.dimensions)}), got shape {X.shape} of "
+                f"{X.dtype}; take rows from sobol() or from_records()"
+            )
+        outside = (X < 0) | (self.cardinalities <= X)
+        if outside.any():
+            row, column = np.argwhere(outside)[0]
+            dimension = self.dimensions[column]
+            raise SpaceError(
+                f"{dimension.name} has {len(dimension.values)} choices, row {row} asks for number {X[row, column]}; "
+                f"indices run from 0 to {len(dimension.values) - 1}"
+            )
+        return X.astype(np.int64, copy=False)
+
+    def canonical(self, X: Population) -> Population:
+        """The same networks with every choice that has no effect set to 0, so that equal networks have equal rows."""
+        out = np.array(X, dtype=np.int64, copy=True)
+        for column, dimension in enumerate(self.dimensions):  # a condition's dimension comes first (loader's order)
+            for equivalence in dimension.equivalences:
+                holds = self._lookup(equivalence.when.choices, equivalence.when.dimension)
+                same = (out[:, column] == equivalence.choice) & holds[out[:, equivalence.when.dimension]]
+                out[same, column] = equivalence.same_as
+            if dimension.active_when:
+                active = np.zeros(len(out), dtype=bool)
+                for condition in dimension.active_when:
+                    active |= self._lookup(condition.choices, condition.dimension)[out[:, condition.dimension]]
+                out[~active, column] = 0
+        return out
+
+    def _lookup(self, choices: frozenset[int], dimension: int) -> NDArray[np.bool_]:
+        mask = np.zeros(len(self.dimensions[dimension].values), dtype=bool)
+        mask[list(choices)] = True
+        return mask
+
+    # -- encoding -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def architecture_width(self) -> int:
+        """Columns of the encoding that describe the architecture; they come first."""
+        return sum(dimension.width for dimension in self.dimensions if dimension.group == "architecture")
+
+    @cached_property
+    def recipe_width(self) -> int:
+        """Columns of the encoding that describe the recipe."""
+        return sum(dimension.width for dimension in self.dimensions if dimension.group == "recipe")
+
+    def encode(self, X: Population) -> NDArray[np.float32]:
+        """One-hot for categorical choices, min-max normalised numbers for ordinal ones (paper, section 3.2), (N, E)."""
+        X = self.canonical(self.check(X))
+        out = np.empty((len(X), self.architecture_width + self.recipe_width), dtype=np.float32)
+        at = 0
+        for column, dimension in enumerate(self.dimensions):
+            out[:, at : at + dimension.width] = dimension.code[X[:, column]]
+            at += dimension.width
+        return out
+
+    def decode(self, encoding: NDArray[np.floating[Any]]) -> Population:
+        """The rows whose encoding is nearest, (N, D); the exact reverse of `encode` on canonical rows."""
+        encoding = np.asarray(encoding)
+        X = np.empty((len(encoding), len(self.dimensions)), dtype=np.int64)
+        at = 0
+        for column, dimension in enumerate(self.dimensions):
+            part = encoding[:, at : at + dimension.width]
+            X[:, column] = np.abs(part[:, None, :] - dimension.code[None]).sum(axis=2).argmin(axis=1)
+            at += dimension.width
+        return X
+
+    # -- costs --------------------------------------------------------------------------------------------------------
+
+    @property
+    def cost_names(self) -> tuple[str, ...]:
+        """Names of the costs that `costs` returns."""
+        return self.table.names if self.table else MBCONV_COSTS
+
+    def costs(self, X: Population) -> dict[str, FloatArray]:
+        """Every cost of every candidate, {name: float64 (N,)}; see `nars.space.costs` for the conventions."""
+        if self.table is not None:
+            return self.table.lookup(self.canonical(X))
+        return mbconv_costs(self.columns(X), n=len(X))
+
+    def columns(self, X: Population) -> Columns:
+        """The architectures of X as columns of settings."""
+
+        def ints(name: str) -> NDArray[np.int64]:
+            return self._numbers(name, X).astype(np.int64)
+
+        return Columns(
+            resolution=ints("resolution"),
+            stem_channels=ints("stem.channels"),
+            stem_stride=ints("stem.stride"),
+            stages=tuple(
+                StageColumns(
+                    kernel_first=ints(f"{stage}.kernel_first"),
+                    kernel_rest=ints(f"{stage}.kernel_rest"),
+                    expand_first=self._numbers(f"{stage}.expand_first", X),
+                    expand_rest=self._numbers(f"{stage}.expand_rest", X),
+                    channels=ints(f"{stage}.channels"),
+                    depth=ints(f"{stage}.depth"),
+                    stride=ints(f"{stage}.stride"),
+                    se=ints(f"{stage}.se"),
+                    first_padding=ints(f"{stage}.first_padding"),
+                )
+                for stage in (f"stage{number}" for number in range(1, self.stages + 1))
+            ),
+            head_expand=ints("head.expand"),
+            head_channels=ints("head.channels"),
+            in_channels=self.in_channels,
+            classes=self.classes,
+        )
+
+    def _numbers(self, name: str, X: Population) -> FloatArray:
+        """A setting as numbers, (N,) or one element; None (a padding left at its default) becomes -1."""
+        setting = self.settings[name]
+        values = [setting.value] if isinstance(setting, Fixed) else list(self.dimensions[setting.dimension].values)
+        table = np.array([-1.0 if value is None else float(value) for value in values], dtype=np.float64)
+        return table if isinstance(setting, Fixed) else table[X[:, setting.dimension]]
+
+    # -- people -------------------------------------------------------------------------------------------------------
+
+    def to_records(self, X: Population) -> list[dict[str, Value]]:
+        """Each candidate as {setting: value}, fixed settings included."""
+        X = self.canonical(self.check(X))
+        return [
+            {
+                name: setting.value if isinstance(setting, Fixed) else self.dimensions[setting.dimension].values[row[setting.dimension]]
+                for name, setting in self.settings.items()
+            }
+            for row in X
+        ]  # fmt: skip
+
+    def from_records(self, records: Sequence[Mapping[str, Value]]) -> Population:
+        """The rows of readable candidates; fixed settings may be left out.
+
+        Raises:
+            SpaceError: a setting is missing, unknown, or its value is none of the choices.
+        """
+        X = np.zeros((len(records), len(self.dimensions)), dtype=np.int64)
+        for row, record in enumerate(records):
+            unknown = sorted(set(record) - set(self.settings))
+            if unknown:
+                raise SpaceError(
+                    f"{self.name} has no setting {unknown[0]!r} (candidate {row}); it has {', '.join(self.settings)}"
+                )
+            for name, setting in self.settings.items():
+                if isinstance(setting, Fixed):
+                    if name in record and not _equal(record[name], setting.value):
+                        raise SpaceError(
+                            f"{name} is fixed at {setting.value!r} in {self.name}, candidate {row} has {record[name]!r}; "
+                            f"leave it out or widen the space"
+                        )
+                    continue
+                dimension = self.dimensions[setting.dimension]
+                if name not in record:
+                    raise SpaceError(f"candidate {row} lacks {name!r}; choose one of {list(dimension.values)}")
+                matches = [i for i, value in enumerate(dimension.values) if _equal(record[name], value)]
+                if not matches:
+                    raise SpaceError(
+                        f"{name} takes one of {list(dimension.values)} in {self.name}, candidate {row} has {record[name]!r}"
+                    )
+                X[row, setting.dimension] = matches[0]
+        return self.canonical(X)
+
+    def architectures(self, X: Population) -> list[Architecture]:
+        """The networks of X, written out.
+
+        Raises:
+            SpaceError: the space is generic: there is no network behind its choices.
+        """
+        if self.kind != "mbconv":
+            raise SpaceError(f"{self.name} is a generic space: its choices have no network behind them to build")
+        return [self._architecture(record) for record in self.to_records(X)]
+
+    def _architecture(self, record: Mapping[str, Any]) -> Architecture:
+        def part(prefix: str) -> dict[str, Any]:
+            return {name.split(".", 1)[1]: value for name, value in record.items() if name.startswith(prefix + ".")}
+
+        return Architecture(
+            resolution=record["resolution"],
+            stem=Stem(**part("stem")),
+            stages=tuple(Stage(**part(f"stage{number}")) for number in range(1, self.stages + 1)),
+            head=Head(**part("head")),
+            in_channels=self.in_channels,
+            classes=self.classes,
+        )
+
+    def recipes(self, X: Population) -> list[dict[str, Value]]:
+        """The training recipes of X as {setting: value}, without the "recipe." prefix."""
+        return [
+            {name.removeprefix("recipe."): value for name, value in record.items() if name.startswith("recipe.")}
+            for record in self.to_records(X)
+        ]
+
+    def row_of(self, architecture: Architecture, recipe: Mapping[str, Value]) -> Population:
+        """The row (1, D) of a written-out network with a recipe; recipe settings that are fixed may be left out.
+
+        Raises:
+            SpaceError: it is not a member of the space; the text names the setting that lies outside.
+        """
+        record: dict[str, Value] = {"resolution": architecture.resolution}
+        document = architecture.to_dict()
+        record |= {f"{part}.{name}": value for part in ("stem", "head") for name, value in document[part].items()}
+        if len(architecture.stages) != self.stages:
+            raise SpaceError(f"{self.name} has {self.stages} stages, the architecture {len(architecture.stages)}")
+        for number, stage in enumerate(document["stages"], 1):
+            record |= {f"stage{number}.{name}": value for name, value in stage.items()}
+        return self.from_records([record | {f"recipe.{name}": value for name, value in recipe.items()}])
+
+    # -- size ---------------------------------------------------------------------------------------------------------
+
+    def size(self, group: Group) -> int:
+        """Number of distinct architectures or recipes (choices without effect are not counted twice)."""
+        total = 1
+        for component in self.components(group):
+            total *= len(self.enumerate_component(component))
+        return total
+
+    def components(self, group: Group) -> list[tuple[int, ...]]:
+        """Columns of a group, gathered where one's effect depends on another's choice."""
+        parent = list(range(len(self.dimensions)))
+
+        def root(column: int) -> int:
+            while parent[column] != column:
+                column = parent[column]
+            return column
+
+        for column, dimension in enumerate(self.dimensions):
+            for condition in (*dimension.active_when, *(e.when for e in dimension.equivalences)):
+                parent[root(column)] = root(condition.dimension)
+        groups: dict[int, list[int]] = {}
+        for column in self.columns_of(group):
+            groups.setdefault(root(int(column)), []).append(int(column))
+        return [tuple(columns) for columns in groups.values()]
+
+    def enumerate_component(self, columns: tuple[int, ...]) -> Population:
+        """All distinct settings of some interdependent columns, (M, len(columns))."""
+        shape = tuple(int(self.cardinalities[column]) for column in columns)
+        if math.prod(shape) > 2_000_000:
+            raise SpaceError(
+                f"{self.name}: {', '.join(self.dimensions[c].name for c in columns)} depend on one another and have "
+                f"{math.prod(shape):,} combinations; at most 2,000,000 can be counted. Make conditions smaller."
+            )
+        X = np.zeros((math.prod(shape), len(self.dimensions)), dtype=np.int64)
+        X[:, list(columns)] = np.stack(np.unravel_index(np.arange(len(X)), shape), axis=1)
+        return np.unique(self.canonical(X)[:, list(columns)], axis=0)
+
+
+def _equal(a: Value, b: Value) -> bool:
+    """Equality of choices: numbers up to rounding, True is not 1."""
+    if isinstance(a, bool) or isinstance(b, bool) or isinstance(a, str) or isinstance(b, str) or a is None or b is None:
+        return type(a) is type(b) and a == b
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-15)
