@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,37 +32,36 @@ _REPORT_EVERY = 512
 def decode(
     encoded: Sequence[bytes], *, names: Sequence[str], channels: int, side: int, progress: Progress | None
 ) -> Tensor:
-    """Decode small images (JPEG, PNG, WebP, GIF) that all have the same known size.
+    """Decode small images (JPEG, PNG, ...) that all have the same known size.
 
-    By torchvision, three times as fast as Pillow at 32 x 32, where opening costs more than decoding.
+    In one thread: at 32 x 32 the interpreter's share of the work is so large that threads only wait for each other
+    (measured on 2 cores: 85 microseconds an image in one thread, 110 in two).
 
     Returns: uint8 (N, channels, side, side).
 
     Raises:
         DataError: an image cannot be read or has another size; names it by `names`.
     """
-    from torchvision.io import ImageReadMode, decode_image
-
-    mode = ImageReadMode.GRAY if channels == 1 else ImageReadMode.RGB
-    pixels = torch.empty((len(encoded), channels, side, side), dtype=torch.uint8)
+    mode = "L" if channels == 1 else "RGB"
+    pixels = np.empty((len(encoded), side, side, channels), dtype=np.uint8)
     for index, content in enumerate(encoded):
         try:
-            # A bytearray, because torch warns of memory it must not write to.
-            image = decode_image(torch.frombuffer(bytearray(content), dtype=torch.uint8), mode)
-        except (RuntimeError, ValueError, TypeError) as error:
+            with Image.open(io.BytesIO(content)) as opened:
+                image = opened.convert(mode)
+        except Exception as error:  # see _read_one
             raise _unreadable(names[index], error) from error
-        if image.shape[1:] != (side, side):
-            raise DataError(f"images must be {side} x {side} pixels, {names[index]} is {tuple(image.shape[1:])}.")
-        pixels[index] = image
+        if image.size != (side, side):
+            raise DataError(f"images must be {side} x {side} pixels, {names[index]} is {image.width} x {image.height}.")
+        pixels[index] = np.asarray(image, dtype=np.uint8).reshape(side, side, channels)
         if progress is not None and (index % _REPORT_EVERY == 0 or index + 1 == len(encoded)):
             progress(index + 1, len(encoded))
-    return pixels
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
 
 
 def read(files: Sequence[Path], *, resolution: int, progress: Progress | None) -> Tensor:
     """Read image files of any size as RGB, in parallel threads (Pillow lets go of the interpreter lock while it works).
 
-    Each image is turned upright (EXIF), its shorter side resized to `resolution` (antialiased), the middle square cut out.
+    Each image is turned upright (EXIF), its shorter side resized to `resolution` (antialiased), the middle cut out.
 
     Returns: uint8 (N, 3, resolution, resolution).
 
@@ -90,7 +90,8 @@ def _read_one(file: Path, resolution: int) -> NDArray[np.uint8]:
             opened.draft("RGB", (2 * resolution, 2 * resolution))
             image = ImageOps.exif_transpose(opened).convert("RGB")
             image = ImageOps.fit(image, (resolution, resolution), method=Image.Resampling.BILINEAR)
-            return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
+            pixels: NDArray[np.uint8] = np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
+            return pixels
     # Pillow's plugins raise whatever their parser stumbles over (SyntaxError, struct.error, zlib.error ...).
     except Exception as error:
         raise _unreadable(str(file), error) from error
