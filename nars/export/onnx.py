@@ -1,0 +1,111 @@
+"""ONNX: writing it, running it with ONNX Runtime, and how long a batch takes there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from nars.data.atomic import write_bytes
+from nars.export.errors import ExportError, ParityError
+from nars.export.program import capture, largest_difference, logits, reference
+from nars.network.latency import median_milliseconds
+
+OPSET = 18
+"""ONNX operator set of the files: the lowest that PyTorch's exporter writes without converting (ONNX 1.13, 2022)."""
+
+TOLERANCE = 1e-4
+"""Largest difference of a float32 logit between two runtimes that still counts as the same network."""
+
+INPUT, OUTPUT = "images", "logits"
+"""Names of the graph's input, float32 (batch, C, R, R), and output, float32 (batch, classes)."""
+
+
+def require_onnx() -> None:
+    """Refuse early, with the command that helps, where the extra is not installed.
+
+    Raises:
+        ExportError: onnx, onnxscript or onnxruntime is missing.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ExportError(f"ONNX export needs the package {error.name}: pip install 'nars[onnx]'.") from error
+
+
+def encode_onnx(program: ExportedProgram) -> bytes:
+    """`program` as one simplified ONNX file (constants folded, batch norm inside the convolutions)."""
+    exported = torch.onnx.export(
+        program,
+        dynamo=True,
+        dynamic_shapes=({0: "batch"},),  # names the free dimension that the program already has
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        opset_version=OPSET,
+        external_data=False,
+        verbose=False,
+    )
+    assert exported is not None  # only the other exporter returns None
+    proto: Any = exported.model_proto
+    for item in (*proto.graph.node, *proto.graph.input, *proto.graph.output, *proto.graph.value_info):
+        del item.metadata_props[:]  # PyTorch's debugging notes, stack traces with this machine's paths among them
+    return bytes(proto.SerializeToString())
+
+
+def open_onnx(model: str | Path | bytes, *, threads: int = 1) -> Any:
+    """An ONNX Runtime session on the CPU with `threads` threads, of a file or a file's content."""
+    require_onnx()
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only: it warns about absent GPUs
+    source = str(model) if isinstance(model, Path) else model
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def onnx_logits(session: Any, images: torch.Tensor, *, batch: int = 256) -> torch.Tensor:
+    """float32 (N, classes) of float32 images (N, C, R, R), computed by an ONNX Runtime session."""
+    parts = [session.run([OUTPUT], {INPUT: part.numpy()})[0] for part in torch.split(images, batch)]
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def export_onnx(model: nn.Module, path: str | Path, *, images: torch.Tensor, tolerance: float = TOLERANCE) -> float:
+    """Write `model` as ONNX (opset 18, any batch size) and check the file with ONNX Runtime.
+
+    Args:
+        model: Any network of images; it is left as it is.
+        path: The file to write.
+        images: Real, normalised images, float32 (N, C, R, R), to compare on; their C and R become the file's input.
+        tolerance: Largest difference of a logit that is accepted.
+
+    Returns:
+        The largest absolute difference of a logit between ONNX Runtime and PyTorch, both in float32 on the CPU.
+
+    Raises:
+        ExportError: the extra `onnx` is not installed.
+        ParityError: the difference is above `tolerance` or not a number; nothing is written.
+    """
+    require_onnx()
+    original = reference(model)
+    encoded = encode_onnx(capture(original, images))
+    difference = largest_difference(onnx_logits(open_onnx(encoded), images), logits(original, images))
+    if not difference <= tolerance:  # so written that NaN fails
+        raise ParityError("The ONNX file", difference, tolerance)
+    write_bytes(path, encoded)
+    return difference
+
+
+def measure_onnx_latency(path: str | Path, *, batch: int = 1, threads: int = 1, seconds: float = 0.5) -> float:
+    """Median time of one batch in ONNX Runtime on the CPU, milliseconds; the counterpart of `measure_latency`."""
+    session = open_onnx(path, threads=threads)
+    shape = session.get_inputs()[0].shape
+    images = np.zeros((batch, *shape[1:]), dtype=np.float32)
+    return median_milliseconds(lambda: session.run(None, {INPUT: images}), seconds=seconds)

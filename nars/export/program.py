@@ -1,0 +1,48 @@
+"""The network as a `torch.export` program: what `model.pt2` holds and what the ONNX file is made from."""
+
+from __future__ import annotations
+
+import copy
+import io
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.export import Dim, ExportedProgram
+
+from nars.data.atomic import write_bytes
+
+
+def reference(model: nn.Module) -> nn.Module:
+    """A copy of `model` on the CPU, float32, in eval mode: what every exported form is compared with."""
+    return copy.deepcopy(model).cpu().float().eval()
+
+
+def logits(model: nn.Module, images: torch.Tensor, *, batch: int = 256) -> torch.Tensor:
+    """float32 (N, classes) of float32 images (N, C, R, R), `batch` at a time, without gradients."""
+    with torch.inference_mode():
+        return torch.cat([model(part) for part in torch.split(images, batch)])
+
+
+def capture(model: nn.Module, images: torch.Tensor) -> ExportedProgram:
+    """The program of a `reference` model for any number of images of this size, float32 (N, C, R, R)."""
+    # An example of two, as torch.export takes a batch of one for a constant; of zeros, as the file holds the example.
+    example = torch.zeros(2, *images.shape[1:])
+    program = torch.export.export(model, (example,), dynamic_shapes=({0: Dim("batch")},))
+    for node in program.graph.nodes:
+        node.meta.pop(
+            "stack_trace", None
+        )  # names the files of the machine that exports, and is most of the file's size
+    return program
+
+
+def largest_difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    """max |one - other| over all logits."""
+    return float((one - other).abs().max())
+
+
+def save_program(program: ExportedProgram, path: str | Path) -> None:
+    """Write `program` as a .pt2 file; `torch.export.load` reads it."""
+    buffer = io.BytesIO()  # into a file, torch would also write the temporary name that the file has until it is whole
+    torch.export.save(program, buffer)
+    write_bytes(path, buffer.getvalue())
