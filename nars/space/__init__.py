@@ -11,12 +11,14 @@ from nars.space.feasibility import cost_range, enumerate_architectures
 from nars.space.load import RECIPE_SETTINGS, read_space
 from nars.space.sampling import distinct, sobol, uniform, walk_into
 from nars.space.space import CostTable, Fixed, Population, Space
+from nars.space.tables import ArrayCostTable
 
 __all__ = [
     "ACTIVATIONS",
     "MBCONV_COSTS",
     "RECIPE_SETTINGS",
     "Architecture",
+    "ArrayCostTable",
     "Bounds",
     "CostTable",
     "Dimension",

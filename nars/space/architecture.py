@@ -59,7 +59,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """MBPool: 1x1 convolution to `expand` x channels, activation, global average pool, 1x1 to `channels`, activation."""
+    """MBPool: 1x1 convolution to `expand` x channels, activation, average pool, 1x1 to `channels`, activation."""
 
     expand: int = 6
     channels: int = 1984

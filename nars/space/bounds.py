@@ -97,4 +97,4 @@ class Bounds:
 
     def admits(self, costs: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
         """Which candidates keep every limit, (N,)."""
-        return self.violation(costs) == 0.0
+        return np.equal(self.violation(costs), 0.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from nars.space.document import read_document
 from nars.space.errors import SpaceError
 from nars.space.load import read_space
-from nars.space.space import Space
+from nars.space.space import CostTable, Space
 
 
 def shipped(folder: str) -> Path:
@@ -41,10 +41,18 @@ def space_file(name: str | Path) -> Path:
     )
 
 
-def load_space(name: str | Path, *, classes: int | None = None, in_channels: int | None = None) -> Space:
+def load_space(
+    name: str | Path, *, classes: int | None = None, in_channels: int | None = None, table: CostTable | None = None
+) -> Space:
     """A space by name or path, with the number of classes and image channels of the data at hand.
+
+    Args:
+        name: of a built-in space, or the path of a YAML file.
+        classes: number of classes of the data; the file's own when None.
+        in_channels: number of image channels of the data; the file's own when None.
+        table: costs of a generic space; the file's own when None.
 
     Raises:
         SpaceError: it is unknown or its file has mistakes (one line each).
     """
-    return read_space(read_document(space_file(name)), classes=classes, in_channels=in_channels)
+    return read_space(read_document(space_file(name)), classes=classes, in_channels=in_channels, table=table)

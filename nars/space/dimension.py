@@ -73,5 +73,5 @@ class Dimension:
         numbers = np.array([float(value) for value in self.values if value is not None], dtype=np.float64)
         if self.log:
             numbers = np.log(numbers)
-        scaled = (numbers - numbers[0]) / (numbers[-1] - numbers[0])
+        scaled: NDArray[np.float64] = (numbers - numbers[0]) / (numbers[-1] - numbers[0])
         return scaled.astype(np.float32)[:, None]

@@ -75,12 +75,13 @@ def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], loader: ya
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node))  # type: ignore[no-untyped-call]
-            lines[(*path, key)] = key_node.start_mark.line + 1
+            key = str(loader.construct_object(key_node))
+            place = (*path, key)
+            lines[place] = key_node.start_mark.line + 1
             if key in mapping:
                 raise SpaceError(f"{source}:{key_node.start_mark.line + 1}: {key!r} stands twice; keep one of them")
-            mapping[key] = _plain(value_node, (*path, key), lines, loader, source)
+            mapping[key] = _plain(value_node, place, lines, loader, source)
         return mapping
     if isinstance(node, yaml.SequenceNode):
         return [_plain(child, (*path, i), lines, loader, source) for i, child in enumerate(node.value)]
-    return loader.construct_object(node)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node)

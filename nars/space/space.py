@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -101,7 +101,8 @@ class Space:
         document = {
             "kind": self.kind,
             "dimensions": [
-                [d.name, list(d.values), d.group, d.ordinal, d.log, [[c.dimension, sorted(c.choices)] for c in d.active_when],
+                [d.name, list(d.values), d.group, d.ordinal, d.log,
+                 [[c.dimension, sorted(c.choices)] for c in d.active_when],
                  [[e.choice, e.same_as, e.when.dimension, sorted(e.when.choices)] for e in d.equivalences]]
                 for d in self.dimensions
             ],
@@ -111,7 +112,8 @@ class Space:
             },
             "in_channels": self.in_channels,
             "classes": self.classes,
-            "table": self.table.fingerprint if self.table else None,
+            # Measured costs (latency) beside the closed-form ones say nothing about what a row means.
+            "table": self.table.fingerprint if self.table and self.kind == "generic" else None,
         }  # fmt: skip
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -194,16 +196,30 @@ class Space:
 
     # -- costs --------------------------------------------------------------------------------------------------------
 
+    def with_table(self, table: CostTable) -> Space:
+        """The same space with costs that are looked up: all of a generic space's, or latency beside the others."""
+        return replace(self, table=table)
+
     @property
     def cost_names(self) -> tuple[str, ...]:
-        """Names of the costs that `costs` returns."""
-        return self.table.names if self.table else MBCONV_COSTS
+        """Names of the costs that `costs` returns; none for a generic space without a table."""
+        return (MBCONV_COSTS if self.kind == "mbconv" else ()) + (self.table.names if self.table else ())
 
     def costs(self, X: Population) -> dict[str, FloatArray]:
-        """Every cost of every candidate, {name: float64 (N,)}; see `nars.space.costs` for the conventions."""
+        """Every cost of every candidate, {name: float64 (N,)}; see `nars.space.costs` for the conventions.
+
+        Raises:
+            SpaceError: a generic space without a table of costs.
+        """
+        computed = mbconv_costs(self.columns(X), n=len(X)) if self.kind == "mbconv" else {}
         if self.table is not None:
-            return self.table.lookup(self.canonical(X))
-        return mbconv_costs(self.columns(X), n=len(X))
+            return computed | self.table.lookup(self.canonical(X))
+        if not computed:
+            raise SpaceError(
+                f"{self.name} is a generic space without a table of costs; give `costs:` in its YAML, or pass table= "
+                f"when loading it"
+            )
+        return computed
 
     def columns(self, X: Population) -> Columns:
         """The architectures of X as columns of settings."""
