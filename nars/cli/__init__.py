@@ -1,1 +1,5 @@
-"""nars.cli."""
+"""The command `nars`."""
+
+from nars.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,49 @@
+"""Entry point: mounts the commands and turns our own errors into one clear message and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from nars import __version__
+from nars.cli import run as run_commands
+
+app = typer.Typer(
+    name="nars",
+    help="Search a network's architecture and its training recipe together, for any resource budget.",
+    epilog="Start with: nars run digits",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+run_commands.mount(app)
+
+_INTERRUPTED = 130
+_USER_ERROR = 2
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; exit code 2 for what the user can mend, 130 after Ctrl-C."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app()
+    except KeyboardInterrupt:
+        console.print("interrupted; nothing measured is lost, the same command goes on from here")
+        sys.exit(_INTERRUPTED)
+    except ValueError as error:
+        # Everything a user can cause is a ValueError of ours (SpaceError, ConfigError, DataError, ...); others are bugs.
+        if not type(error).__module__.startswith("nars."):
+            raise
+        for line in str(error).splitlines():
+            console.print(f"[bold red]error[/]: {line}" if line == str(error).splitlines()[0] else line, markup=True)
+        sys.exit(_USER_ERROR)

@@ -1,0 +1,144 @@
+"""`nars run` and its stages one by one: pretrain, collect, search, train, export, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from nars.stages import Run
+
+Name = Annotated[str, typer.Argument(help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet) or a YAML file.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder; runs/NAME when absent.")]
+SpaceOption = Annotated[str | None, typer.Option("--space", help="Search another space: built-in name or YAML file.")]
+DataOption = Annotated[str | None, typer.Option("--data", help="Other images: digits, fashion-mnist, cifar10, imagefolder:PATH.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set.")]
+Budgets = Annotated[str | None, typer.Option(help="FLOPs budgets of the family, e.g. 0.5M,1M,2M.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="Change any key, e.g. --set collect.rounds=2 (repeatable).")]
+Engine = Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")]
+Workers = Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:0, mps.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join (with --engine ray).")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    for command, example in _COMMANDS:
+        app.command(epilog=f"Example: {example}")(command)
+
+
+def run(
+    name: Name, out: Out = None, space: SpaceOption = None, data: DataOption = None, data_root: DataRoot = None,
+    budgets: Budgets = None, seed: Seed = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
+    device: Device = "cpu", address: Address = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration, print the plan, compute nothing.")] = False,
+) -> None:  # fmt: skip
+    """Search, train and export a family of models: all stages, then the report. Interrupted, the same command goes on."""
+    shortcuts = {"space": space, "data.name": data, "data.root": data_root and str(data_root), "seed": seed,
+                 "search.budgets": budgets and budgets.split(",")}  # fmt: skip
+    overrides = {key: value for key, value in shortcuts.items() if value is not None} | _parse_sets(sets)
+    if dry_run:
+        from nars.stages import load_config, plan
+
+        Console().print(plan(load_config(name, overrides)))
+        return
+    from nars import stages
+    from nars.report import write_report
+
+    opened = _open(name, out, overrides, engine=engine, workers=workers, device=device, address=address)
+    if stages.is_finished(opened):
+        opened.reporter.say(f"{opened.folder.path} is finished; nothing to do (delete the folder to start over)")
+    else:
+        stages.run_all(opened)
+        write_report(opened.folder)
+    _show_family(opened)
+
+
+def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
+    """Stage 1: sample the pool, pretrain the predictor on FLOPs and parameters."""
+    from nars import stages
+
+    stages.pretrain(_open(name, out, _parse_sets(sets)))
+
+
+def collect(
+    name: Name, out: Out = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
+    device: Device = "cpu", address: Address = None,
+) -> None:  # fmt: skip
+    """Stage 2: rounds of real training; each outcome goes to the sample store, the predictor learns from all."""
+    from nars import stages
+
+    opened = _open(name, out, _parse_sets(sets), engine=engine, workers=workers, device=device, address=address)
+    stages.collect(opened)
+
+
+def train(name: Name, out: Out = None, sets: Sets = None, device: Device = "cpu") -> None:
+    """Final training of the family: the largest on labels, then all by distillation from it."""
+    from nars import stages
+
+    stages.train(_open(name, out, _parse_sets(sets), device=device))
+
+
+def export(name: Name, out: Out = None, sets: Sets = None) -> None:
+    """Export each member and check the files against PyTorch."""
+    from nars import stages
+
+    stages.export(_open(name, out, _parse_sets(sets)))
+
+
+def report(folder: Annotated[Path, typer.Argument(help="Run folder, also an unfinished one.")]) -> None:
+    """Write report.html from what a run folder holds, and show the family."""
+    from nars.data.run_folder import RunFolder
+    from nars.report import family_table, read_findings, write_report
+
+    path = write_report(RunFolder(folder))
+    members = read_findings(RunFolder(folder)).members
+    if members:
+        Console().print(family_table(members))
+    Console(stderr=True).print(f"report: {path}", soft_wrap=True)
+
+
+_COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
+    (run, "nars run digits    nars run cifar10 --data imagefolder:photos --budgets 2M,4M"),
+    (pretrain, "nars pretrain digits --out runs/mine"),
+    (collect, "nars collect digits --out runs/mine --workers 2"),
+    (train, "nars train digits --out runs/mine"),
+    (export, "nars export digits --out runs/mine"),
+    (report, "nars report runs/digits"),
+)
+
+
+def _open(name: str, out: Path | None, overrides: Mapping[str, Any], **how: Any) -> Run:
+    """The run that the options ask for."""
+    from nars.stages import Terminal, execution, load_config, open_run
+
+    config = load_config(name, overrides)
+    return open_run(config, out, execution=execution(**how), reporter=Terminal())
+
+
+def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
+    from nars.stages.config import ConfigError
+
+    parsed = {}
+    for text in sets or []:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"--set takes KEY=VALUE, e.g. --set collect.rounds=2, got {text!r}")
+        try:
+            parsed[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {key}: {value!r} is no YAML value ({error}); quote text that holds : or [") from error
+    return parsed
+
+
+def _show_family(opened: Run) -> None:
+    from nars.report import family_table, read_findings
+
+    Console(width=None).print(family_table(read_findings(opened.folder).members))
+    opened.reporter.say(f"report: {opened.folder.report_file}")

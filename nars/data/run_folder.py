@@ -1,0 +1,102 @@
+"""Where everything of one run lies. The one place that knows the file names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nars.data.errors import DataError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run; each is written whole, so what exists is finished.
+
+        run.json             configuration, seed, versions, space and data fingerprints
+        pool.parquet         the Sobol pool with its free statistics
+        encoder/             stage 1: the predictor pretrained on them
+        samples/             the sample store: one row per training outcome
+        rounds/round-1.json  what each round of stage 2 chose, where it stopped, how well the predictor did
+        predictor/           stage 2's result
+        family.json          stage 3's answer: one member per budget
+        models/NAME/         final training and export of each member
+        report.html, nars.log
+    """
+
+    path: Path
+
+    @property
+    def run_file(self) -> Path:
+        """Configuration and versions."""
+        return self.path / "run.json"
+
+    @property
+    def pool_file(self) -> Path:
+        """The pool."""
+        return self.path / "pool.parquet"
+
+    @property
+    def encoder(self) -> Path:
+        """The pretrained predictor."""
+        return self.path / "encoder"
+
+    @property
+    def samples(self) -> Path:
+        """The sample store."""
+        return self.path / "samples"
+
+    def round_plan(self, number: int) -> Path:
+        """The candidates of a round (from 1), written before any of them is trained."""
+        return self.path / "rounds" / f"round-{number}-plan.json"
+
+    def round_result(self, number: int) -> Path:
+        """What a round (from 1) found, written after its last training."""
+        return self.path / "rounds" / f"round-{number}.json"
+
+    @property
+    def predictor(self) -> Path:
+        """The predictor that has seen all samples."""
+        return self.path / "predictor"
+
+    @property
+    def family_file(self) -> Path:
+        """The answer of stage 3."""
+        return self.path / "family.json"
+
+    def model(self, name: str) -> Path:
+        """Folder of one member."""
+        return self.path / "models" / name
+
+    @property
+    def report_file(self) -> Path:
+        """The page to open."""
+        return self.path / "report.html"
+
+    @property
+    def log_file(self) -> Path:
+        """What happened when."""
+        return self.path / "nars.log"
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """The results of all finished rounds, in order."""
+        results = []
+        while self.round_result(len(results) + 1).is_file():
+            results.append(read_json(self.round_result(len(results) + 1)))
+        return results
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        DataError: missing, or not a JSON object.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} must be a JSON file that nars wrote, reading it gave: {error}. Delete it to redo that step.") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path} must hold a JSON object, got {type(document).__name__}. Delete it to redo that step.")
+    return document

@@ -1,0 +1,60 @@
+"""The page of a run: one file, nothing to load from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from nars.data.atomic import write_text
+from nars.data.run_folder import RunFolder
+from nars.report.findings import Findings, read_findings
+from nars.report.plots import plots
+from nars.report.table import HEADINGS, NOTE, family_rows
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Write report.html into the run folder and return its path; also from an unfinished run.
+
+    Raises:
+        DataError: it is no run folder, or one of its files is damaged.
+    """
+    findings = read_findings(folder)
+    write_text(folder.report_file, render(findings))
+    return folder.report_file
+
+
+def render(findings: Findings) -> str:
+    """The page as text. Values are escaped; the plots are our own SVG."""
+    page = Environment(loader=PackageLoader("nars.report", "."), autoescape=True).get_template("page.html")
+    return page.render(
+        config=findings.run["config"],
+        run=findings.run,
+        headings=HEADINGS,
+        rows=family_rows(findings.members),
+        note=NOTE,
+        facts=_facts(findings),
+        warnings=[w for r in findings.rounds for w in r.get("warnings", [])],
+        plots=[Markup(svg) for svg in plots(findings)],  # noqa: S704
+        members=findings.members,
+    )
+
+
+def _facts(findings: Findings) -> list[tuple[str, str]]:
+    facts = []
+    if findings.pretraining is not None:
+        errors = findings.pretraining.get("pretraining") or {}
+        shown = ", ".join(f"{name} {100 * error:.1f} %" for name, error in errors.get("validation_error", {}).items())
+        facts.append(("pool", f"{findings.run['config']['pretraining']['pool']:,} Sobol pairs"))
+        facts.append(("pretraining: validation error", shown))
+    if len(findings.samples):
+        counts = findings.samples["status"].value_counts()
+        facts.append(("trainings", ", ".join(f"{count} {status}" for status, count in counts.items())))
+        facts.append(("training time", f"{findings.samples['seconds'].sum():,.0f} core-seconds"))
+    if findings.rounds:
+        first = findings.rounds[0]
+        facts.append(("later rounds stop", f"after epoch {first['stop_epoch']} of {findings.run['config']['collect']['epochs']}"))
+        taus = ", ".join(f"{r['tau']:.2f}" for r in findings.rounds if r["tau"] is not None)
+        facts.append(("Kendall tau, predicted before / measured after, per round", taus or "-"))
+    return facts

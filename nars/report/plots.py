@@ -1,0 +1,115 @@
+"""The four plots of a run, each as SVG text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from nars.report.findings import Findings
+from nars.space import shorten
+
+_BLUE, _RED, _GREY, _GREEN = "#3b6ea8", "#c44e52", "#8c8c8c", "#4f9d69"
+_STYLE = {
+    "font.family": "sans-serif", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": "#e6e6e6", "axes.axisbelow": True, "legend.frameon": False,
+    "svg.fonttype": "none", "svg.hashsalt": "nars",
+}  # fmt: skip
+
+
+@contextmanager
+def _axes(title: str, x: str, y: str) -> Iterator[tuple[Axes, list[str]]]:
+    """Axes to draw on; the SVG text is in the list afterwards. A Figure of its own: pyplot's global state stays out."""
+    svg: list[str] = []
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+        axes = figure.subplots()
+        axes.set(title=title, xlabel=x, ylabel=y)
+        yield axes, svg
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    svg.append(text[text.index("<svg") :])
+
+
+def accuracy_against_flops(findings: Findings) -> str | None:
+    """Samples of stage 2 and the trained family; None before there is either."""
+    good = findings.samples[findings.samples["status"] == "ok"] if len(findings.samples) else findings.samples
+    if not len(good):
+        return None
+    with _axes("Accuracy against FLOPs", "FLOPs (multiply-accumulates)", "validation accuracy, %") as (axes, svg):
+        shades = axes.scatter(good["cost.flops"], good["accuracy"], c=good["round"], cmap="Blues", vmin=-1, s=18,
+                              edgecolors=_BLUE, linewidths=0.4, label="samples (darker: later round)")  # fmt: skip
+        shades.set_zorder(2)
+        trained = [m for m in findings.members if m.result is not None]
+        if trained:
+            axes.plot([m.costs["flops"] for m in trained], [m.result["validation_accuracy"] for m in trained if m.result],
+                      "o-", color=_RED, ms=7, zorder=3, label="the family, after final training")  # fmt: skip
+        for member in findings.members:
+            axes.axvline(member.budget, color=_GREY, lw=0.8, ls=":", zorder=1)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
+        axes.set_ylim(bottom=max(0.0, float(good["accuracy"].quantile(0.1)) - 2.0))
+        axes.legend(loc="lower right")
+    return svg[0]
+
+
+def predictor_scatter(findings: Findings) -> str | None:
+    """Predicted before a round was trained against measured in it; None before round 2."""
+    rounds = [r for r in findings.rounds if any(p is not None for p in r["predicted"])]
+    if not rounds:
+        return None
+    with _axes("Predictor: said before, measured after", "predicted accuracy, %", "measured accuracy, %") as (axes, svg):
+        ends: list[float] = []
+        for number, result in enumerate(rounds):
+            pairs = [(p, m) for p, m in zip(result["predicted"], result["measured"], strict=True) if p is not None and m is not None]
+            if not pairs:
+                continue
+            said, got = zip(*pairs, strict=True)
+            ends += [*said, *got]
+            axes.scatter(said, got, s=20, color=mpl.colormaps["viridis"](number / max(1, len(rounds) - 0.5)),
+                         label=f"round {result['round']} (tau {result['tau']:.2f})" if result["tau"] is not None else f"round {result['round']}")  # fmt: skip
+        if ends:
+            axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=_GREY, lw=0.8, ls="--")
+        axes.legend(loc="upper left")
+    return svg[0]
+
+
+def correlation_against_epoch(findings: Findings) -> str | None:
+    """Rank correlation with the final accuracy, and where later rounds stop; None before round 1 is done."""
+    if not findings.rounds or not findings.rounds[0].get("correlations"):
+        return None
+    first = findings.rounds[0]
+    epochs = range(1, len(first["correlations"]) + 1)
+    with _axes("When is the order of candidates known?", "epoch", "rank correlation with the final accuracy") as (axes, svg):
+        known = [(e, c, lo, hi) for e, c, lo, hi in zip(epochs, first["correlations"], first["interval_low"], first["interval_high"], strict=True) if c is not None]
+        axes.fill_between([k[0] for k in known], [k[2] for k in known], [k[3] for k in known], color=_BLUE, alpha=0.15, lw=0, label="80 % bootstrap interval")  # fmt: skip
+        axes.plot([k[0] for k in known], [k[1] for k in known], "o-", color=_BLUE, ms=4)
+        threshold = findings.run["config"]["collect"]["stop_correlation"]
+        axes.axhline(threshold, color=_GREY, lw=0.8, ls="--", label=f"threshold {threshold:g}")
+        axes.axvline(first["stop_epoch"], color=_RED, lw=1.2, label=f"later rounds stop after epoch {first['stop_epoch']}")
+        axes.legend(loc="lower right")
+    return svg[0]
+
+
+def search_progress(findings: Findings) -> str | None:
+    """Best predicted accuracy against evaluations, per budget; None before stage 3."""
+    if not findings.members:
+        return None
+    with _axes("Search progress", "candidates scored by the predictor", "best predicted accuracy, %") as (axes, svg):
+        for number, member in enumerate(findings.members):
+            colour = mpl.colormaps["viridis"](number / max(1, len(findings.members) - 0.5))
+            axes.plot(*zip(*member.history, strict=True), "o-", ms=3, color=colour,
+                      label=f"{shorten(member.budget)} ({member.seconds:.1f} s)")  # fmt: skip
+        axes.legend(loc="lower right")
+    return svg[0]
+
+
+def plots(findings: Findings) -> list[str]:
+    """All that can be drawn by now, in the order of the page."""
+    drawn = (accuracy_against_flops, predictor_scatter, correlation_against_epoch, search_progress)
+    return [svg for draw in drawn if (svg := draw(findings)) is not None]

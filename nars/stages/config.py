@@ -1,0 +1,268 @@
+"""What a run is: one typed, validated document. Defaults are the paper's values.
+
+Everything that decides the result is in `RunConfig`; how it is computed (device, workers) is in `Execution` and may change
+between two starts of the same run.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from nars.space import Document, SpaceError, quantity, read_document, shipped, shorten
+
+
+class ConfigError(ValueError):
+    """A run configuration is not valid; one line per mistake with file, line, key, rule, what it got."""
+
+
+def _quantity(value: Any) -> Any:
+    """ "450M" and 450e6 alike; anything else is left for the type check to refuse."""
+    if isinstance(value, str):
+        try:
+            return quantity(value)
+        except SpaceError as error:
+            raise ValueError(str(error)) from error
+    return value
+
+
+Quantity = Annotated[float, BeforeValidator(_quantity), Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Whole = Annotated[int, Field(ge=1)]
+
+
+class _Section(pydantic.BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Data(_Section):
+    """Which images, and how they are split and augmented."""
+
+    name: str
+    """digits, fashion-mnist, cifar10, or imagefolder:PATH."""
+    root: str | None = None
+    """Folder that holds the data set; NARS_DATA or a download when absent."""
+    validation_fraction: Annotated[float, Field(gt=0.0, lt=0.9)] = 0.2
+    """Share of the training images held out; every accuracy of the search is measured on these."""
+    max_train: Whole | None = None
+    """Use a stratified subset of at most so many training images during the search."""
+    search_classes: Annotated[int, Field(ge=2)] | None = None
+    """Search on so many random classes (paper: 200 of ImageNet's 1,000); final training has all."""
+    search_validation: Whole | None = None
+    """Hold out so many images instead of a fraction (paper: 10,000)."""
+    flip: bool = True
+    """Horizontal flips; off where left and right mean something (digits, text)."""
+    crop_padding: Annotated[int, Field(ge=0, le=64)] = 4
+    """Random crops from the image padded by so many pixels."""
+
+
+class FlopsRange(_Section):
+    """Where stage 2 looks (paper: 400M to 800M multiply-accumulates)."""
+
+    low: Quantity = 400e6
+    high: Quantity = 800e6
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FlopsRange:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got {shorten(self.low)} and {shorten(self.high)}")
+        return self
+
+
+class Pretraining(_Section):
+    """Stage 1."""
+
+    pool: Annotated[int, Field(ge=16)] = 20_000
+    """Sobol points: architecture-recipe pairs labelled with free statistics (paper: 20,000)."""
+    preset: Literal["paper", "default"] = "default"
+    """The predictor: the paper's own settings, or those that our benchmarks prefer."""
+
+
+class Collect(_Section):
+    """Stage 2, constrained iterative optimisation."""
+
+    rounds: Whole = 5
+    """T (paper: 5 joint, 4 recipe-only)."""
+    per_round: Annotated[int, Field(ge=2)] = 48
+    """m, candidates per round and FLOPs bins (paper: 48)."""
+    epochs: Annotated[int, Field(ge=2)] = 150
+    """Epochs of the first round (paper: 150)."""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    """Epochs over which the learning rate rises to its start value."""
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    """exponential: x `decay` per epoch as in the paper; cosine: for trainings of few epochs."""
+    decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.963
+    """Learning rate factor per epoch (paper: 0.963 during the search)."""
+    batch_size: Whole = 256
+    """Images per step."""
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
+    """Decay of the averaged weights (paper: 0.99985 ImageNet, 0.999 CIFAR-10)."""
+    stop_correlation: Annotated[float, Field(gt=0.0, le=1.0)] = 0.92
+    """Rank correlation with the final accuracy at which later rounds stop training (paper: 0.92)."""
+    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Share of the pool that stays after each round: the best predicted of each FLOPs bin."""
+    trial_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Longest that one training may take; beyond it the outcome is `timeout`."""
+
+
+class Search(_Section):
+    """Stage 3, predictor-based evolutionary search."""
+
+    preset: Literal["paper", "default"] = "default"
+    """The paper's adaptive genetic algorithm, or the one with our additions."""
+    budgets: Annotated[tuple[Quantity, ...], Field(min_length=1, strict=False)] = (450e6, 550e6, 650e6, 750e6)
+    """FLOPs budgets; each gives one member of the family."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Search:
+        if len(set(self.budgets)) < len(self.budgets):
+            raise ValueError("each budget may stand once")
+        return self
+
+
+class Final(_Section):
+    """Final training: the largest member on labels, then all by distillation from it."""
+
+    epochs: Annotated[int, Field(ge=1)] = 400
+    """Epochs of each training (paper: 400)."""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9875
+    """Learning rate factor per epoch (paper: 0.9875 in final training)."""
+    batch_size: Whole = 256
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
+    distillation: Share = 0.8
+    """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2)."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+
+
+class RunConfig(_Section):
+    """One run from pool to report."""
+
+    name: str
+    """Name of the run; its folder is runs/NAME unless told otherwise."""
+    about: str = ""
+    space: str
+    """A built-in space, or the path of a space file (relative to this file)."""
+    data: Data
+    seed: Annotated[int, Field(ge=0)] = 0
+    flops: FlopsRange = FlopsRange()
+    pretraining: Pretraining = Pretraining()
+    collect: Collect = Collect()
+    search: Search = Search()
+    final: Final = Final()
+
+
+class Execution(_Section):
+    """How a run is computed; without influence on what comes out."""
+
+    engine: Literal["processes", "in-process", "ray"] = "processes"
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Trainings at once; 0 is one per core (or per GPU)."""
+    device: str = "cpu"
+    """cpu, cuda, cuda:0, mps."""
+    address: str | None = None
+    """Ray cluster to join; a local one when absent."""
+
+
+def execution(**settings: Any) -> Execution:
+    """How to compute a run, checked.
+
+    Raises:
+        ConfigError: unknown engine, negative number of workers, ...
+    """
+    try:
+        return Execution(**settings)
+    except pydantic.ValidationError as error:
+        fault = error.errors()[0]
+        raise ConfigError(f"--{fault['loc'][0]}: {_message(fault)}") from error
+
+
+def run_names() -> list[str]:
+    """Names of the built-in run configurations."""
+    return sorted(path.stem for path in (shipped("space") / "runs").glob("*.yaml"))
+
+
+def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """A run configuration by built-in name or path.
+
+    Args:
+        name: "digits", or the path of a YAML file.
+        overrides: dotted keys with new values, e.g. {"collect.rounds": 2}; checked like the file.
+
+    Raises:
+        ConfigError: unknown name, or mistakes in the file (one line each).
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = shipped("space") / "runs" / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(
+            f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}, or give the path of a YAML file"
+        )
+    try:
+        document = read_document(path)
+    except SpaceError as error:
+        raise ConfigError(str(error)) from error
+    config = _validated(document, overrides or {})
+    beside = path.parent / config.space
+    if Path(config.space).suffix in (".yaml", ".yml") and not Path(config.space).is_absolute() and beside.is_file():
+        config = config.model_copy(update={"space": str(beside)})
+    return config
+
+
+def _validated(document: Document, overrides: Mapping[str, Any]) -> RunConfig:
+    content = document.content
+    if not isinstance(content, dict):
+        raise ConfigError(f"{document.source}: a run configuration is a mapping with name, space and data, got {content!r}")
+    for dotted, value in overrides.items():
+        *parents, last = dotted.split(".")
+        section = content
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise ConfigError(f"{dotted}: {parent} holds a value, not a section; give its own name")
+        section[last] = value
+    try:
+        return RunConfig.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise ConfigError("\n".join(_explain(document, fault) for fault in error.errors())) from error
+
+
+def _explain(document: Document, fault: Any) -> str:
+    """One mistake in the house form: place, rule, what it got, what is allowed."""
+    path = tuple(fault["loc"])
+    place = document.where(path)
+    if fault["type"] == "extra_forbidden":
+        allowed = _keys_at(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), allowed, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        return f"{place}: unknown key {path[-1]!r}; allowed are {', '.join(allowed)}{hint}"
+    if fault["type"] == "missing":
+        return f"{place}: {path[-1]!r} is missing; add it"
+    return f"{place}: {_message(fault)}"
+
+
+def _message(fault: Any) -> str:
+    message = fault["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    got = fault["input"]
+    shown = repr(got) if not isinstance(got, (dict, list)) else f"a {'mapping' if isinstance(got, dict) else 'list'}"
+    return f"{message}; got {shown}"
+
+
+def _keys_at(path: tuple[str | int, ...]) -> list[str]:
+    model: Any = RunConfig
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, pydantic.BaseModel):
+            return []
+        model = field.annotation
+    return sorted(model.model_fields)
+
+

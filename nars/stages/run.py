@@ -1,0 +1,150 @@
+"""A run: its configuration, its folder, its space and its images."""
+
+from __future__ import annotations
+
+import math
+import platform
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from nars.data import ImageData, load_images
+from nars.data.atomic import write_json
+from nars.data.run_folder import RunFolder, read_json
+from nars.space import Bounds, Space, cost_range, load_space, shorten
+from nars.stages.config import ConfigError, Execution, RunConfig
+from nars.stages.progress import Reporter, Silent
+
+_VERSIONED = ("nars", "torch", "timm", "numpy", "scipy", "pyarrow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """An opened run; the stages take it and leave their results in its folder."""
+
+    config: RunConfig
+    execution: Execution
+    folder: RunFolder
+    reporter: Reporter
+
+    @cached_property
+    def space(self) -> Space:
+        """The space, with the number of classes and image channels of the data."""
+        return load_space(self.config.space, classes=len(self.images.classes), in_channels=self.images.in_channels)
+
+    @cached_property
+    def images(self) -> ImageData:
+        """The images, at the smallest resolution that the space asks for (`images.at` gives others)."""
+        data = self.config.data
+        return load_images(
+            data.name,
+            resolution=_smallest_resolution(load_space(self.config.space)),
+            root=Path(data.root) if data.root else None,
+            validation_fraction=data.validation_fraction,
+            seed=self.config.seed,
+            max_train=data.max_train,
+        )
+
+    @property
+    def flops_range(self) -> Bounds:
+        """Where stage 2 looks."""
+        return Bounds({"flops": (self.config.flops.low, self.config.flops.high)})
+
+    def rng(self, purpose: int, *more: int) -> np.random.Generator:
+        """The generator for one purpose of this run: the same whenever and wherever it is asked for."""
+        return np.random.default_rng([self.config.seed, purpose, *more])
+
+    def log(self, text: str) -> None:
+        """Say a line and keep it in the run's log."""
+        self.reporter.say(text)
+        with self.folder.log_file.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}\n")
+
+
+def open_run(
+    config: RunConfig,
+    folder: Path | str | None = None,
+    *,
+    execution: Execution | None = None,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Start a run in a folder, or go on with the one that is there.
+
+    Args:
+        config: what to do.
+        folder: where; runs/NAME when None.
+        execution: how to compute it.
+        reporter: who is told.
+
+    Raises:
+        ConfigError: the folder holds another run, or a budget lies outside the space.
+        SpaceError, DataError: the space or the images cannot be read.
+    """
+    run = Run(
+        config=config,
+        execution=execution or Execution(),
+        folder=RunFolder(Path(folder) if folder else Path("runs") / config.name),
+        reporter=reporter or Silent(),
+    )
+    document = config.model_dump(mode="json")
+    if run.folder.run_file.is_file():
+        _check_same_run(read_json(run.folder.run_file)["config"], document, run.folder)
+        return run
+    check_costs(config, run.space)
+    write_json(
+        run.folder.run_file,
+        {
+            "config": document,
+            "space": {"name": run.space.name, "fingerprint": run.space.fingerprint},
+            "data": {"name": run.images.name, "fingerprint": run.images.fingerprint},
+            "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        },
+    )
+    return run
+
+
+def check_costs(config: RunConfig, space: Space) -> None:
+    """Refuse budgets that no network of the space can keep, before anything is computed.
+
+    Raises:
+        ConfigError: naming the key, the value and the smallest network.
+    """
+    smallest, largest = cost_range(space)["flops"]
+    for number, budget in enumerate(config.search.budgets):
+        if budget < smallest:
+            raise ConfigError(
+                f"search.budgets[{number}]: the smallest network of {space.name} has {shorten(smallest)} FLOPs "
+                f"(multiply-accumulates), got a budget of {shorten(budget)}; ask for at least {math.ceil(smallest):,}"
+            )
+    low, high = config.flops.low, config.flops.high
+    if high < smallest or low > largest:
+        raise ConfigError(
+            f"flops: networks of {space.name} have {shorten(smallest)} to {shorten(largest)} FLOPs "
+            f"(multiply-accumulates), got the range {shorten(low)} to {shorten(high)}; choose one that overlaps"
+        )
+
+
+def _check_same_run(before: dict[str, object], now: dict[str, object], folder: RunFolder) -> None:
+    changed = _changes(before, now)
+    if changed:
+        raise ConfigError(
+            f"{folder.path} holds a run with another configuration ({'; '.join(changed)}); "
+            f"go on with the same one, choose another folder with --out, or delete this one"
+        )
+
+
+def _changes(before: object, now: object, key: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        parts = [_changes(before.get(k), now.get(k), f"{key}.{k}".lstrip(".")) for k in sorted({*before, *now})]
+        return [line for part in parts for line in part]
+    return [] if before == now else [f"{key} was {before!r}, now {now!r}"]
+
+
+def _smallest_resolution(space: Space) -> int:
+    numbers = space.columns(np.zeros((1, len(space.dimensions)), dtype=np.int64)).resolution
+    return int(numbers[0])
