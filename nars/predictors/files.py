@@ -1,0 +1,156 @@
+"""A predictor on disk: `predictor.safetensors` (weights) and `card.json` (what it is, for people and for `load`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_weights
+from safetensors.torch import save as save_weights
+
+import nars
+from nars.predictors.errors import PredictorError
+from nars.predictors.predictor import Predictor, Target
+from nars.predictors.results import PretrainingReport, StatisticError
+from nars.predictors.settings import PredictorSettings
+from nars.predictors.statistics import Scale
+from nars.space import Space
+
+_WEIGHTS, _CARD = "predictor.safetensors", "card.json"
+_FORMAT = 1
+
+
+def save_predictor(
+    predictor: Predictor,
+    folder: str | Path,
+    *,
+    space: Space,
+    data: str,
+    quality: Mapping[str, float] | None = None,
+) -> Path:
+    """Write a predictor into `folder` (created); returns the card's path.
+
+    Args:
+        predictor: pretrained, or pretrained and fitted.
+        folder: where to.
+        space: the space it was made for; loading it for another is refused.
+        data: fingerprint or name of the data that the accuracies were measured on.
+        quality: measured figures for the card, e.g. {"tau": 0.91, "interval_coverage": 0.8}.
+
+    Raises:
+        PredictorError: the space has another encoding than the predictor.
+    """
+    _check_widths(predictor.architecture_width, predictor.recipe_width, space)
+    card: dict[str, Any] = {
+        "format": _FORMAT,
+        "space": {"name": space.name, "fingerprint": space.fingerprint},
+        "data": data,
+        "samples": predictor.samples,
+        "quality": dict(quality or {}),
+        "settings": asdict(predictor.settings),
+        "architecture_width": predictor.architecture_width,
+        "recipe_width": predictor.recipe_width,
+        "statistics": {
+            "names": list(predictor.scale.names),
+            "logarithmic": predictor.scale.logarithmic.tolist(),
+            "mean": predictor.scale.mean.tolist(),
+            "std": predictor.scale.std.tolist(),
+        },
+        "pretraining": asdict(predictor.pretraining) if predictor.pretraining else None,
+        "target": asdict(predictor.target) if predictor.target else None,
+        "versions": {
+            "nars": nars.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "numpy", "safetensors")},
+        },
+    }
+    folder = Path(folder)
+    weights = {name: value.contiguous() for name, value in predictor.weights.items()}
+    # The card goes last: a folder with a card is complete.
+    _write(folder / _WEIGHTS, save_weights(weights))
+    _write(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
+    return folder / _CARD
+
+
+def load_predictor(folder: str | Path, space: Space) -> Predictor:
+    """The predictor in `folder`, for `space`.
+
+    Raises:
+        PredictorError: there is none, it is damaged, or it was made for another space.
+    """
+    folder = Path(folder)
+    try:
+        card = json.loads((folder / _CARD).read_bytes())
+        weights = load_weights((folder / _WEIGHTS).read_bytes())
+    except FileNotFoundError as error:
+        raise PredictorError(
+            f"{folder} holds no predictor: {Path(error.filename).name} is missing; a predictor is a folder with "
+            f"{_CARD} and {_WEIGHTS}"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
+        raise PredictorError(f"the predictor in {folder} is damaged ({error}); save it again") from None
+    if not isinstance(card, dict) or card.get("format") != _FORMAT:
+        raise PredictorError(f"{folder / _CARD} is not the card of a predictor that this version reads; make it again")
+    made_for = card["space"]
+    if made_for["fingerprint"] != space.fingerprint:
+        raise PredictorError(
+            f"the predictor in {folder} was made for the space {made_for['name']!r} ({made_for['fingerprint']}), this "
+            f"is {space.name!r} ({space.fingerprint}): a choice means something else here. Use the space it was made "
+            f"for, or pretrain and fit one for this space"
+        )
+    _check_widths(card["architecture_width"], card["recipe_width"], space)
+    statistics, settings = card["statistics"], card["settings"]
+    return Predictor(
+        settings=PredictorSettings(**{**settings, "hidden": tuple(settings["hidden"])}),
+        architecture_width=card["architecture_width"],
+        recipe_width=card["recipe_width"],
+        weights={name: value.to(torch.float32) for name, value in weights.items()},
+        scale=Scale(
+            names=tuple(statistics["names"]),
+            logarithmic=np.array(statistics["logarithmic"], dtype=bool),
+            mean=np.array(statistics["mean"], dtype=np.float64),
+            std=np.array(statistics["std"], dtype=np.float64),
+        ),
+        pretraining=_report(card["pretraining"]),
+        target=Target(**card["target"]) if card["target"] else None,
+        samples=card["samples"],
+    )
+
+
+def _report(document: dict[str, Any] | None) -> PretrainingReport | None:
+    if document is None:
+        return None
+    errors = {name: StatisticError(**error) for name, error in document["errors"].items()}
+    return PretrainingReport(**{**document, "errors": errors})
+
+
+def _check_widths(architecture: int, recipe: int, space: Space) -> None:
+    if (architecture, recipe) != (space.architecture_width, space.recipe_width):
+        raise PredictorError(
+            f"the predictor reads {architecture} + {recipe} encoded columns (architecture + recipe), {space.name} has "
+            f"{space.architecture_width} + {space.recipe_width}; use the space it was made for"
+        )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all. (`nars.data.atomic` is of a sibling layer, which this one does not import.)"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,44 @@
+"""What predictors return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+    """Predicted accuracies of N candidates."""
+
+    mean: NDArray[np.float64]
+    """(N,), percent."""
+    std: NDArray[np.float64]
+    """(N,), percent, > 0: mean -+ 1.2816 std is the 80 % interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatisticError:
+    """Validation error of one pretrained statistic, on candidates that were held out."""
+
+    absolute: float
+    """Mean |predicted - true| in the statistic's own unit."""
+    relative: float
+    """Mean |predicted - true| / mean |true|, e.g. 0.01 = 1 %."""
+    correlation: float
+    """Pearson correlation of predicted and true values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainingReport:
+    """How well the encoder learned the free statistics."""
+
+    train: int
+    """Candidates trained on (80 %)."""
+    validation: int
+    """Candidates held out (20 %)."""
+    epochs: int
+    errors: Mapping[str, StatisticError]
+    """By statistic; statistics that never change are left out."""

@@ -1,0 +1,68 @@
+"""Settings of the accuracy predictor, with the paper's as a named preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from nars.predictors.errors import PredictorError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictorSettings:
+    """Shape and training of a predictor. Defaults are the paper's where the paper gives a value."""
+
+    members: int = 1
+    """Networks in the ensemble, trained side by side from different initial weights."""
+    hidden: tuple[int, ...] = (64, 64)
+    """Widths of the encoder's hidden layers."""
+    embedding: int = 24
+    """Width of the architecture embedding (paper, section 3.2)."""
+    head: int = 64
+    """Width of the accuracy head's one hidden layer."""
+    standardise: bool = False
+    """Train on accuracies scaled to variance 1 instead of percent; `huber_delta` is then in standard deviations."""
+    huber_delta: float = 1.0
+    """Where the loss turns from square to linear (paper: 1, in percent)."""
+    pretrain_epochs: int = 60
+    pretrain_rate: float = 3e-3
+    """Learning rate of the pretraining (Adam, cosine decay)."""
+    pretrain_batch: int = 256
+    frozen_epochs: int = 50
+    """Epochs with the encoder frozen (paper: 50)."""
+    frozen_rate: float = 1e-2
+    joint_epochs: int = 50
+    """Epochs of everything (paper: 50)."""
+    joint_rate: float = 1e-3
+    """The reduced learning rate of the epochs that train everything."""
+    batch: int = 32
+    """Samples per step of the fit."""
+    weight_decay: float = 1e-4
+    """Decoupled, on matrices only, in pretraining and fit."""
+
+    def __post_init__(self) -> None:
+        for name in ("members", "embedding", "head", "pretrain_batch", "batch"):
+            _require(name, getattr(self, name), least=1)
+        for name in ("pretrain_epochs", "frozen_epochs", "joint_epochs", "weight_decay"):
+            _require(name, getattr(self, name), least=0)
+        for name in ("huber_delta", "pretrain_rate", "frozen_rate", "joint_rate"):
+            _require(name, getattr(self, name), above=0)
+        for width in self.hidden:
+            _require("hidden", width, least=1)
+
+
+def _require(name: str, value: float, *, least: float | None = None, above: float | None = None) -> None:
+    if least is not None and value < least:
+        raise PredictorError(f"{name} is at least {least:g}, got {value!r}")
+    if above is not None and value <= above:
+        raise PredictorError(f"{name} is above {above:g}, got {value!r}")
+
+
+PRESETS: Mapping[str, PredictorSettings] = MappingProxyType(
+    {
+        "paper": PredictorSettings(),
+        "default": PredictorSettings(members=8, standardise=True),
+    }
+)
+"""Named settings: "paper" is the publication's predictor, "default" what the benchmark supports."""

@@ -1,0 +1,75 @@
+"""Free statistics: numbers about a candidate that cost no training, which the encoder is pretrained to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.predictors.errors import PredictorError
+from nars.space import Population, Space
+
+Statistics = Mapping[str, NDArray[np.floating[Any]]]
+"""{name: (N,)}."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scale:
+    """How statistics become targets of unit variance: logarithm where all values are positive, then standardised."""
+
+    names: tuple[str, ...]
+    logarithmic: NDArray[np.bool_]
+    """(S,)"""
+    mean: NDArray[np.float64]
+    """(S,), of the logarithms where logarithmic."""
+    std: NDArray[np.float64]
+    """(S,), above 0."""
+
+    @staticmethod
+    def of(statistics: Statistics) -> Scale:
+        """The scale of measured statistics, each (N,). Those that never change carry no information and are left out.
+
+        Raises:
+            PredictorError: a statistic is not finite.
+        """
+        kept = {}
+        for name, values in statistics.items():
+            if not np.isfinite(values).all():
+                raise PredictorError(
+                    f"statistic {name!r} must be finite, got {int((~np.isfinite(values)).sum())} values that are not; "
+                    f"leave it out or drop those candidates"
+                )
+            if len(values) and np.ptp(values) > 0:
+                kept[name] = np.asarray(values, dtype=np.float64)
+        logarithmic = np.array([bool((values > 0).all()) for values in kept.values()], dtype=bool)
+        raw = [np.log(v) if log else v for v, log in zip(kept.values(), logarithmic, strict=True)]
+        return Scale(
+            names=tuple(kept),
+            logarithmic=logarithmic,
+            mean=np.array([v.mean() for v in raw], dtype=np.float64),
+            std=np.array([v.std() for v in raw], dtype=np.float64),
+        )
+
+    def standardise(self, statistics: Statistics) -> NDArray[np.float32]:
+        """Targets of unit variance, (N, S)."""
+        columns = [
+            (np.log(np.asarray(statistics[name], dtype=np.float64)) if log else statistics[name])
+            for name, log in zip(self.names, self.logarithmic, strict=True)
+        ]
+        return ((np.stack(columns, axis=1) - self.mean) / self.std).astype(np.float32)
+
+    def restore(self, targets: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.float64]]:
+        """Statistics in their natural units from standardised ones (N, S)."""
+        raw = np.asarray(targets, dtype=np.float64) * self.std + self.mean
+        return {name: np.exp(raw[:, i]) if self.logarithmic[i] else raw[:, i] for i, name in enumerate(self.names)}
+
+
+def free_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:
+    """What a space tells about candidates for nothing, {name: (N,)}.
+
+    Every cost that the space knows.
+    """
+    return dict(space.costs(X))
