@@ -10,7 +10,8 @@ from nars.space.errors import InfeasibleError, SpaceError
 from nars.space.feasibility import cost_range, enumerate_architectures
 from nars.space.load import RECIPE_SETTINGS, read_space
 from nars.space.sampling import distinct, sobol, uniform, walk_into
-from nars.space.space import CostTable, Fixed, Population, Space
+from nars.space.settings import CostTable, Fixed, Population
+from nars.space.space import Space
 from nars.space.tables import ArrayCostTable
 
 __all__ = [

@@ -8,7 +8,8 @@ from pathlib import Path
 from nars.space.document import read_document
 from nars.space.errors import SpaceError
 from nars.space.load import read_space
-from nars.space.space import CostTable, Space
+from nars.space.settings import CostTable
+from nars.space.space import Space
 
 
 def shipped(folder: str) -> Path:

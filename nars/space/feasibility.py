@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nars.space.errors import SpaceError
-from nars.space.space import Population, Space
+from nars.space.settings import Population
+from nars.space.space import Space
 
 _SWEEPS = 20
 

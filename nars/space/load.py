@@ -11,7 +11,8 @@ from nars.space.choices import Spec, SpecError, read_spec
 from nars.space.dimension import Condition, Dimension, Equivalence, Group, Value
 from nars.space.document import Document, KeyPath
 from nars.space.errors import SpaceError
-from nars.space.space import STAGE_SETTINGS, Choice, CostTable, Fixed, Setting, Space
+from nars.space.settings import STAGE_SETTINGS, Choice, CostTable, Fixed, Setting
+from nars.space.space import Space
 
 _STEM = {"channels": None, "stride": 2, "activation": "hard_swish"}
 _HEAD = {"expand": 6, "channels": 1984, "activation": "hard_swish"}

@@ -10,7 +10,8 @@ from scipy.stats import qmc
 
 from nars.space.bounds import Bounds
 from nars.space.errors import InfeasibleError
-from nars.space.space import Population, Space
+from nars.space.settings import Population
+from nars.space.space import Space
 
 _POINTS_PER_CANDIDATE = 16
 """How many Sobol points are looked at for each candidate asked for, before the rest is found by walking."""

@@ -7,61 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.space import counting
 from nars.space.architecture import Architecture, Head, Stage, Stem
 from nars.space.costs import MBCONV_COSTS, Columns, StageColumns, mbconv_costs
 from nars.space.dimension import Dimension, Group, Value
 from nars.space.errors import SpaceError
-
-Population = NDArray[np.int64]
-"""(N, D) choice indices, 0 <= X[:, d] < len(dimensions[d].values)."""
-
-FloatArray = NDArray[np.float64]
-
-STAGE_SETTINGS = (
-    "kernel_first", "kernel_rest", "expand_first", "expand_rest", "channels", "depth", "stride", "se", "activation",
-    "first_padding",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """A setting that is the same for every candidate."""
-
-    value: Value
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting that reads dimension number `dimension`; several settings may share one."""
-
-    dimension: int
-
-
-Setting = Fixed | Choice
-
-
-class CostTable(Protocol):
-    """Costs of a generic space: looked up, because there is no network to compute them from."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the costs."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the table's content."""
-
-    def lookup(self, X: Population) -> dict[str, FloatArray]:
-        """Each cost (N,) of the rows of X."""
+from nars.space.records import from_records, record_of, to_records
+from nars.space.settings import CostTable, Fixed, FloatArray, Population, Setting
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,23 +103,7 @@ class Space:
 
     def canonical(self, X: Population) -> Population:
         """The same networks with every choice that has no effect set to 0, so that equal networks have equal rows."""
-        out = np.array(X, dtype=np.int64, copy=True)
-        for column, dimension in enumerate(self.dimensions):  # a condition's dimension comes first (loader's order)
-            for equivalence in dimension.equivalences:
-                holds = self._lookup(equivalence.when.choices, equivalence.when.dimension)
-                same = (out[:, column] == equivalence.choice) & holds[out[:, equivalence.when.dimension]]
-                out[same, column] = equivalence.same_as
-            if dimension.active_when:
-                active = np.zeros(len(out), dtype=bool)
-                for condition in dimension.active_when:
-                    active |= self._lookup(condition.choices, condition.dimension)[out[:, condition.dimension]]
-                out[~active, column] = 0
-        return out
-
-    def _lookup(self, choices: frozenset[int], dimension: int) -> NDArray[np.bool_]:
-        mask = np.zeros(len(self.dimensions[dimension].values), dtype=bool)
-        mask[list(choices)] = True
-        return mask
+        return counting.canonical(self.dimensions, X)
 
     # -- encoding -----------------------------------------------------------------------------------------------------
 
@@ -190,7 +134,11 @@ class Space:
         at = 0
         for column, dimension in enumerate(self.dimensions):
             part = encoding[:, at : at + dimension.width]
-            X[:, column] = np.abs(part[:, None, :] - dimension.code[None]).sum(axis=2).argmin(axis=1)
+            if dimension.ordinal:
+                middles = (dimension.code[1:, 0] + dimension.code[:-1, 0]) / 2
+                X[:, column] = np.searchsorted(middles, part[:, 0])
+            else:
+                X[:, column] = part.argmax(axis=1)
             at += dimension.width
         return X
 
@@ -262,46 +210,15 @@ class Space:
 
     def to_records(self, X: Population) -> list[dict[str, Value]]:
         """Each candidate as {setting: value}, fixed settings included."""
-        X = self.canonical(self.check(X))
-        return [
-            {
-                name: setting.value if isinstance(setting, Fixed) else self.dimensions[setting.dimension].values[row[setting.dimension]]
-                for name, setting in self.settings.items()
-            }
-            for row in X
-        ]  # fmt: skip
+        return to_records(self.dimensions, self.settings, self.canonical(self.check(X)))
 
     def from_records(self, records: Sequence[Mapping[str, Value]]) -> Population:
-        """The rows of readable candidates; fixed settings may be left out.
+        """The rows of readable candidates; settings that are fixed or without effect may be left out.
 
         Raises:
             SpaceError: a setting is missing, unknown, or its value is none of the choices.
         """
-        X = np.zeros((len(records), len(self.dimensions)), dtype=np.int64)
-        for row, record in enumerate(records):
-            unknown = sorted(set(record) - set(self.settings))
-            if unknown:
-                raise SpaceError(
-                    f"{self.name} has no setting {unknown[0]!r} (candidate {row}); it has {', '.join(self.settings)}"
-                )
-            for name, setting in self.settings.items():
-                if isinstance(setting, Fixed):
-                    if name in record and not _equal(record[name], setting.value):
-                        raise SpaceError(
-                            f"{name} is fixed at {setting.value!r} in {self.name}, candidate {row} has {record[name]!r}; "
-                            f"leave it out or widen the space"
-                        )
-                    continue
-                dimension = self.dimensions[setting.dimension]
-                if name not in record:
-                    raise SpaceError(f"candidate {row} lacks {name!r}; choose one of {list(dimension.values)}")
-                matches = [i for i, value in enumerate(dimension.values) if _equal(record[name], value)]
-                if not matches:
-                    raise SpaceError(
-                        f"{name} takes one of {list(dimension.values)} in {self.name}, candidate {row} has {record[name]!r}"
-                    )
-                X[row, setting.dimension] = matches[0]
-        return self.canonical(X)
+        return self.canonical(from_records(self.name, self.dimensions, self.settings, records))
 
     def architectures(self, X: Population) -> list[Architecture]:
         """The networks of X, written out.
@@ -339,56 +256,20 @@ class Space:
         Raises:
             SpaceError: it is not a member of the space; the text names the setting that lies outside.
         """
-        record: dict[str, Value] = {"resolution": architecture.resolution}
-        document = architecture.to_dict()
-        record |= {f"{part}.{name}": value for part in ("stem", "head") for name, value in document[part].items()}
         if len(architecture.stages) != self.stages:
             raise SpaceError(f"{self.name} has {self.stages} stages, the architecture {len(architecture.stages)}")
-        for number, stage in enumerate(document["stages"], 1):
-            record |= {f"stage{number}.{name}": value for name, value in stage.items()}
-        return self.from_records([record | {f"recipe.{name}": value for name, value in recipe.items()}])
+        return self.from_records([record_of(architecture, recipe)])
 
     # -- size ---------------------------------------------------------------------------------------------------------
 
     def size(self, group: Group) -> int:
         """Number of distinct architectures or recipes (choices without effect are not counted twice)."""
-        total = 1
-        for component in self.components(group):
-            total *= len(self.enumerate_component(component))
-        return total
+        return counting.size(self.dimensions, group)
 
     def components(self, group: Group) -> list[tuple[int, ...]]:
         """Columns of a group, gathered where one's effect depends on another's choice."""
-        parent = list(range(len(self.dimensions)))
-
-        def root(column: int) -> int:
-            while parent[column] != column:
-                column = parent[column]
-            return column
-
-        for column, dimension in enumerate(self.dimensions):
-            for condition in (*dimension.active_when, *(e.when for e in dimension.equivalences)):
-                parent[root(column)] = root(condition.dimension)
-        groups: dict[int, list[int]] = {}
-        for column in self.columns_of(group):
-            groups.setdefault(root(int(column)), []).append(int(column))
-        return [tuple(columns) for columns in groups.values()]
+        return counting.components(self.dimensions, group)
 
     def enumerate_component(self, columns: tuple[int, ...]) -> Population:
         """All distinct settings of some interdependent columns, (M, len(columns))."""
-        shape = tuple(int(self.cardinalities[column]) for column in columns)
-        if math.prod(shape) > 2_000_000:
-            raise SpaceError(
-                f"{self.name}: {', '.join(self.dimensions[c].name for c in columns)} depend on one another and have "
-                f"{math.prod(shape):,} combinations; at most 2,000,000 can be counted. Make conditions smaller."
-            )
-        X = np.zeros((math.prod(shape), len(self.dimensions)), dtype=np.int64)
-        X[:, list(columns)] = np.stack(np.unravel_index(np.arange(len(X)), shape), axis=1)
-        return np.unique(self.canonical(X)[:, list(columns)], axis=0)
-
-
-def _equal(a: Value, b: Value) -> bool:
-    """Equality of choices: numbers up to rounding, True is not 1."""
-    if isinstance(a, bool) or isinstance(b, bool) or isinstance(a, str) or isinstance(b, str) or a is None or b is None:
-        return type(a) is type(b) and a == b
-    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-15)
+        return counting.enumerate_columns(self.dimensions, columns)

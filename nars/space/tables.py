@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.space.errors import SpaceError
-from nars.space.space import Population, Space
-
-FloatArray = NDArray[np.float64]
+from nars.space.settings import FloatArray, Population
+from nars.space.space import Space
 
 _MOST_ENTRIES = 100_000_000
 

@@ -1,0 +1,56 @@
+"""What a population is, and how a setting of a candidate reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.space.dimension import Value
+
+Population = NDArray[np.int64]
+"""(N, D) choice indices, 0 <= X[:, d] < len(dimensions[d].values)."""
+
+FloatArray = NDArray[np.float64]
+
+STAGE_SETTINGS = (
+    "kernel_first", "kernel_rest", "expand_first", "expand_rest", "channels", "depth", "stride", "se", "activation",
+    "first_padding",
+)  # fmt: skip
+
+PAIRS = {"kernel": ("kernel_first", "kernel_rest"), "expand": ("expand_first", "expand_rest")}
+"""What a space file may say once for the first and the other blocks of a stage."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A setting that is the same for every candidate."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that reads dimension number `dimension`; several settings may share one."""
+
+    dimension: int
+
+
+Setting = Fixed | Choice
+
+
+class CostTable(Protocol):
+    """Costs that are looked up: of a generic space, or measured ones beside the closed form."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the costs."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the table's content."""
+
+    def lookup(self, X: Population) -> dict[str, FloatArray]:
+        """Each cost (N,) of the canonical rows X."""
