@@ -1,0 +1,131 @@
+"""Everything that has been scored, so that no candidate is scored twice: across restarts, budgets and questions."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.space import Bounds, Population, Space, SpaceError
+
+FloatArray = NDArray[np.float64]
+
+_MULTIPLIERS = np.random.default_rng(0x5EED).integers(1, 2**63, size=4096, dtype=np.uint64) | np.uint64(1)
+
+
+def row_keys(X: Population) -> NDArray[np.uint64]:
+    """A 64-bit key per row of canonical X, (N,): a random linear form modulo 2^64.
+
+    Two different rows share one with a probability of about 2^-60: below 10^-6 for a million rows.
+    """
+    keys: NDArray[np.uint64] = X.astype(np.uint64) @ _MULTIPLIERS[: X.shape[1]]
+    return keys
+
+
+def distinct_rows(X: Population) -> NDArray[np.int64]:
+    """Where the first of each group of equal rows is, ascending."""
+    _, first = np.unique(row_keys(X), return_index=True)
+    return np.sort(first)
+
+
+@final
+class Archive:
+    """Scored candidates: canonical rows, scores, costs; shared by all searches of one space with one predictor."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._at: dict[int, int] = {}
+        self._size = 0
+        self._rows = np.empty((1024, len(space.dimensions)), dtype=np.int64)
+        self._scores = np.empty(1024, dtype=np.float64)
+        self._costs: dict[str, FloatArray] = {}
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def rows(self) -> Population:
+        """(n, D), in the order of scoring."""
+        return self._rows[: self._size]
+
+    @property
+    def scores(self) -> FloatArray:
+        """(n,) in percent."""
+        return self._scores[: self._size]
+
+    @property
+    def costs(self) -> dict[str, FloatArray]:
+        """{name: (n,)}."""
+        return {name: column[: self._size] for name, column in self._costs.items()}
+
+    def find(self, X: Population) -> NDArray[np.int64]:
+        """Where each canonical row is kept, (N,); -1 where it has not been scored."""
+        at = self._at
+        return np.fromiter((at.get(key, -1) for key in row_keys(X).tolist()), dtype=np.int64, count=len(X))
+
+    def add(self, X: Population, scores: FloatArray, costs: dict[str, FloatArray]) -> None:
+        """Keep canonical rows with their scores (N,) and costs; rows that are known already are passed over.
+
+        Raises:
+            SpaceError: a score is not a number, or there is not one score per row.
+        """
+        scores = np.asarray(scores, dtype=np.float64)
+        if scores.shape != (len(X),) or np.isnan(scores).any():
+            raise SpaceError(
+                f"a score function returns one number per candidate: expected shape ({len(X)},) without NaN, got shape "
+                f"{scores.shape} with {int(np.isnan(scores).sum())} NaN; check the predictor"
+            )
+        new: list[int] = []
+        for index, key in enumerate(row_keys(X).tolist()):
+            if key not in self._at:
+                self._at[key] = self._size + len(new)
+                new.append(index)
+        end = self._size + len(new)
+        self._reserve(end, costs)
+        self._rows[self._size : end] = X[new]
+        self._scores[self._size : end] = scores[new]
+        for name, column in costs.items():
+            self._costs[name][self._size : end] = column[new]
+        self._size = end
+
+    def best(self, bounds: Bounds, n: int) -> NDArray[np.int64]:
+        """Where the n best candidates inside the bounds are kept, best first; fewer where fewer are known."""
+        if not self._size:
+            return np.empty(0, dtype=np.int64)
+        inside = np.flatnonzero(bounds.admits(self.costs))
+        scores = self.scores[inside]
+        if len(inside) > n:
+            top = np.argpartition(-scores, n - 1)[:n]
+            inside, scores = inside[top], scores[top]
+        return inside[np.lexsort((inside, -scores))]  # ties: first scored first
+
+    def state(self) -> dict[str, Any]:
+        """Everything as plain lists, for JSON."""
+        return {
+            "rows": self.rows.tolist(),
+            "scores": self.scores.tolist(),
+            "costs": {name: column.tolist() for name, column in self.costs.items()},
+        }
+
+    @staticmethod
+    def from_state(space: Space, state: dict[str, Any]) -> Archive:
+        """The archive that `state` came from."""
+        archive = Archive(space)
+        rows = np.array(state["rows"], dtype=np.int64).reshape(-1, len(space.dimensions))
+        archive.add(
+            rows, np.array(state["scores"], dtype=np.float64), {k: np.array(v) for k, v in state["costs"].items()}
+        )
+        return archive
+
+    def _reserve(self, size: int, costs: dict[str, FloatArray]) -> None:
+        capacity = len(self._rows)
+        while capacity < size:
+            capacity *= 2
+        if capacity > len(self._rows):
+            self._rows = np.resize(self._rows, (capacity, self._rows.shape[1]))
+            self._scores = np.resize(self._scores, capacity)
+        for name in costs:
+            column = self._costs.get(name, np.empty(0))
+            if len(column) < capacity:
+                self._costs[name] = np.concatenate([column, np.empty(capacity - len(column))])

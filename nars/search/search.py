@@ -1,0 +1,148 @@
+"""Stage 3 for one resource constraint set: the best predicted candidate inside the bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.search.archive import Archive
+from nars.search.costing import CostFunction, ExtraCosts, Score, cost_function
+from nars.search.genetic import Genetic, Progress
+from nars.search.polish import polish
+from nars.search.settings import DEFAULT, SearchSettings
+from nars.space import Bounds, Population, Space
+
+_TOP = 64
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchResult:
+    """What a search found inside its bounds."""
+
+    bounds: Bounds
+    row: NDArray[np.int64]
+    """The best candidate, (D,), canonical."""
+    score: float
+    """Its predicted accuracy, percent."""
+    costs: dict[str, float]
+    """Its costs."""
+    history: tuple[Progress, ...]
+    """Best score after each generation; the last entry includes the polish."""
+    evaluations: int
+    """Distinct candidates scored for this result."""
+    top: Population
+    """The best candidates, (K <= 64, D), best first; the first is `row`."""
+    top_scores: NDArray[np.float64]
+    """Their predicted accuracies, (K,), percent."""
+
+
+def search(
+    space: Space,
+    score: Score,
+    bounds: Bounds,
+    *,
+    rng: np.random.Generator,
+    seed_population: Population | None = None,
+    settings: SearchSettings = DEFAULT,
+    extra_costs: ExtraCosts | None = None,
+    archive: Archive | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> SearchResult:
+    """The candidate with the best score inside the bounds; no candidate outside them is ever scored.
+
+    Args:
+        space: where to search.
+        score: predicted accuracy of rows, X (N, D) -> (N,) in percent.
+        bounds: hard limits on the space's costs and `extra_costs`.
+        rng: the only source of randomness.
+        seed_population: candidates to start from, best first (stage 2's).
+        settings: `PAPER`, `DEFAULT` or own.
+        extra_costs: further costs by name, such as the latency of a device table.
+        archive: scores known from earlier questions to the same predictor: used, not asked again, and added to.
+        progress: called after each generation.
+
+    Raises:
+        InfeasibleError: nothing keeps the bounds; `.nearest` has the costs of the nearest candidate.
+        SpaceError: a bound names an unknown cost, or the score function returned no numbers.
+    """
+    costs = cost_function(space, bounds, extra_costs)
+    archive = Archive(space) if archive is None else archive
+    history = explore(
+        space, score, bounds, rng=rng, seed_population=seed_population, settings=settings, costs=costs,
+        archive=archive, progress=progress,
+    )  # fmt: skip
+    return result_of(archive, bounds, history)
+
+
+def explore(
+    space: Space,
+    score: Score,
+    bounds: Bounds,
+    *,
+    rng: np.random.Generator,
+    seed_population: Population | None,
+    settings: SearchSettings,
+    costs: CostFunction,
+    archive: Archive,
+    progress: Callable[[Progress], None] | None = None,
+) -> tuple[Progress, ...]:
+    """The work of `search`: fills the archive and returns the best score after each generation."""
+    known = archive.best(bounds, settings.first // 2)
+    seeds = [archive.rows[known]] if len(known) else []
+    if seed_population is not None:
+        seeds.append(seed_population)
+    history: list[Progress] = []
+    spent, reserve = 0, _polish_reserve(space, settings)
+    for start in range(settings.restarts + 1):
+        run = Genetic(
+            space, bounds, costs=costs, settings=settings, archive=archive, rng=rng,
+            seed_population=np.concatenate(seeds) if seeds and start == 0 else None,
+            evaluations=settings.max_evaluations - reserve - spent,
+        )  # fmt: skip
+        before = spent
+        while not run.finished:
+            X = run.ask()
+            run.tell(X, score(X) if len(X) else np.empty(0))
+            spent += len(X)
+            best = max(run.history[-1].best, history[-1].best if history else -np.inf)
+            history.append(Progress(evaluations=spent, best=best))
+            if progress:
+                progress(history[-1])
+        if spent >= settings.max_evaluations - reserve or spent == before:
+            break
+    if settings.polish:
+        spent += polish(
+            archive, score, bounds, costs=costs, starts=settings.polish, evaluations=settings.max_evaluations - spent
+        )
+        best = float(archive.scores[archive.best(bounds, 1)[0]])
+        history.append(Progress(evaluations=spent, best=best))
+        if progress:
+            progress(history[-1])
+    return tuple(history)
+
+
+def _polish_reserve(space: Space, settings: SearchSettings) -> int:
+    """Evaluations kept back for the polish: enough for a few climbs and one exchange of two, at most half."""
+    moves = int((space.cardinalities - 1).sum())
+    return (
+        min(settings.max_evaluations // 2, 4 * settings.polish * moves + moves * moves // 2) if settings.polish else 0
+    )
+
+
+def result_of(archive: Archive, bounds: Bounds, history: tuple[Progress, ...]) -> SearchResult:
+    """The best of the archive inside the bounds."""
+    top = archive.best(bounds, _TOP)
+    first = int(top[0])
+    return SearchResult(
+        bounds=bounds,
+        row=archive.rows[first].copy(),
+        score=float(archive.scores[first]),
+        costs={name: float(column[first]) for name, column in archive.costs.items()},
+        history=history,
+        evaluations=history[-1].evaluations if history else 0,
+        top=archive.rows[top].copy(),
+        top_scores=archive.scores[top].copy(),
+    )

@@ -1,0 +1,65 @@
+"""How a search spends its evaluations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nars.space import SpaceError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """The adaptive genetic algorithm; the values given here are the paper's (FBNetV3, section 3.3, stage 3).
+
+    k1 to k4 and the floor of the mutation are Srinivas & Patnaik's (1994, section IV).
+    """
+
+    first: int = 100
+    """Size of the first generation: half from the seed population, half random; >= 2."""
+    children: int = 24
+    """Children of each survivor per generation, >= 1."""
+    survivors: int = 40
+    """Candidates that go on to the next generation, >= 2."""
+    patience: int = 5
+    """Generations without a gain above `least_gain` until the score counts as saturated, >= 1."""
+    least_gain: float = 1e-4
+    """Smallest gain of the best score (percent of accuracy) that counts, >= 0."""
+    max_evaluations: int = 50_000
+    """Distinct candidates scored in one search, all restarts and the polish together, >= 1."""
+    k1: float = 1.0
+    """Crossover probability of a pair whose better half is average; 0..1."""
+    k2: float = 0.5
+    """Mutation probability per choice of an average parent; 0..1."""
+    k3: float = 1.0
+    """Crossover probability of a pair below average; 0..1."""
+    k4: float = 0.5
+    """Mutation probability per choice of a parent below average; 0..1."""
+    mutation_floor: float = 0.005
+    """Least mutation probability per choice, so that the best go on changing; 0..1."""
+    steps: float = 0.0
+    """Share of the mutations of an ordinal choice that go to a neighbouring value; 0..1."""
+    restarts: int = 0
+    """New starts after saturation, as long as evaluations are left, >= 0."""
+    polish: int = 0
+    """How many of the best are improved at the end, by exhaustive exchange of one choice, then of two, >= 0."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("first", 2), ("children", 1), ("survivors", 2), ("patience", 1), ("max_evaluations", 1), ("restarts", 0),
+            ("polish", 0), ("least_gain", 0),
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                raise SpaceError(f"search setting {name} must be at least {least}, got {getattr(self, name)}; raise it")
+        for name in ("k1", "k2", "k3", "k4", "mutation_floor", "steps"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SpaceError(f"search setting {name} is a probability, 0 to 1, got {getattr(self, name)}")
+
+
+PAPER = SearchSettings()
+"""The paper's search as it is described."""
+
+DEFAULT = SearchSettings(k2=0.1, k4=0.1, mutation_floor=0.03, steps=0.5, patience=8, restarts=3, polish=4)
+"""The paper's sizes, with less mutation, restarts and a final polish (measured by scripts/bench_search.py)."""
+
+PRESETS = {"paper": PAPER, "default": DEFAULT}
+"""Search settings by name."""

@@ -1,0 +1,121 @@
+"""Children: adaptive crossover and mutation, and the repair that brings each inside the bounds.
+
+Reference: M. Srinivas, L. M. Patnaik, "Adaptive Probabilities of Crossover and Mutation in Genetic Algorithms", IEEE
+Transactions on Systems, Man, and Cybernetics 24(4), 1994 (S&P below).
+Notation: f fitness of a parent, f' the larger fitness of a pair, f_max and f_avg of the generation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.search.costing import CostFunction
+from nars.search.settings import SearchSettings
+from nars.space import Bounds, Population, Space
+
+FloatArray = NDArray[np.float64]
+
+_HALVINGS = 6
+
+
+def crossover_probability(better: FloatArray, fitness: FloatArray, *, k1: float, k3: float) -> FloatArray:
+    """p_c = k1 (f_max - f') / (f_max - f_avg) where f' >= f_avg, else k3 (S&P eqs. 1 and 3), shaped as `better`.
+
+    Args:
+        better: f', the larger fitness of each pair.
+        fitness: of the generation, (N,).
+    """
+    return _adaptive(better, fitness, k1, k3)
+
+
+def mutation_probability(own: FloatArray, fitness: FloatArray, *, k2: float, k4: float) -> FloatArray:
+    """p_m = k2 (f_max - f) / (f_max - f_avg) where f >= f_avg, else k4 (S&P eqs. 2 and 4), shaped as `own`."""
+    return _adaptive(own, fitness, k2, k4)
+
+
+def _adaptive(f: FloatArray, fitness: FloatArray, above: float, below: float) -> FloatArray:
+    top, average = fitness.max(), fitness.mean()
+    spread = top - average
+    if spread <= 0:  # all equal: nothing to protect
+        return np.full(np.shape(f), below)
+    return np.where(f >= average, np.minimum(above * (top - f) / spread, 1.0), below)
+
+
+def offspring(
+    space: Space,
+    parents: Population,
+    fitness: FloatArray,
+    bounds: Bounds,
+    *,
+    costs: CostFunction,
+    settings: SearchSettings,
+    rng: np.random.Generator,
+) -> tuple[Population, dict[str, FloatArray]]:
+    """`settings.children` children of each parent, all inside the bounds, with their costs; canonical, not distinct.
+
+    Args:
+        parents: (N, D), canonical, all inside the bounds.
+        fitness: (N,), larger is better.
+    """
+    n = len(parents)
+    mother = np.repeat(np.arange(n), settings.children)
+    father = (mother + rng.integers(1, max(n, 2), size=len(mother))) % n
+    p_c = crossover_probability(np.maximum(fitness[mother], fitness[father]), fitness, k1=settings.k1, k3=settings.k3)
+    p_m = mutation_probability(fitness[mother], fitness, k2=settings.k2, k4=settings.k4)
+
+    X = parents[mother]
+    crosses = rng.random(len(X)) < p_c
+    taken = crosses[:, None] & (rng.random(X.shape) < 0.5)  # uniform crossover: columns have no order to respect
+    X = np.where(taken, parents[father], X)
+    X = _mutate(space, X, np.maximum(p_m, settings.mutation_floor), steps=settings.steps, rng=rng)
+    return _repair(space, space.canonical(X), parents[mother], bounds, costs=costs, rng=rng)
+
+
+def _mutate(
+    space: Space, X: Population, probability: FloatArray, *, steps: float, rng: np.random.Generator
+) -> Population:
+    """Each choice exchanged for another with its row's probability (N,); at least one choice per row."""
+    hit = rng.random(X.shape) < probability[:, None]
+    # A child that nothing happened to would be its parent again: a wasted evaluation.
+    hit[np.arange(len(X)), rng.integers(X.shape[1], size=len(X))] |= ~hit.any(axis=1)
+    row, column = np.nonzero(hit)
+    count, old = space.cardinalities[column], X[row, column]
+    new = (old + rng.integers(1, count)) % count
+    if steps:
+        ordinal = np.array([dimension.ordinal for dimension in space.dimensions])
+        near = ordinal[column] & (rng.random(len(row)) < steps)
+        step = old + np.where(rng.random(len(row)) < 0.5, 1, -1)
+        step = np.where(step < 0, 1, np.where(step >= count, count - 2, step))  # reflected at the ends
+        new = np.where(near, step, new)
+    X = X.copy()
+    X[row, column] = new
+    return X
+
+
+def _repair(
+    space: Space,
+    X: Population,
+    parents: Population,
+    bounds: Bounds,
+    *,
+    costs: CostFunction,
+    rng: np.random.Generator,
+) -> tuple[Population, dict[str, FloatArray]]:
+    """Children outside the bounds go back towards their parent, half of the differing choices at a time.
+
+    The parent is inside, so that this ends, whatever the bounds: no rejection loop.
+    """
+    cost = costs(X)
+    outside = np.flatnonzero(~bounds.admits(cost))
+    for halving in range(_HALVINGS + 1):
+        if not len(outside):
+            break
+        back = rng.random((len(outside), X.shape[1])) < (0.5 if halving < _HALVINGS else 1.1)
+        tried = space.canonical(np.where(back, parents[outside], X[outside]))
+        new = costs(tried)
+        X[outside] = tried
+        for name, column in new.items():
+            cost[name][outside] = column
+        outside = outside[~bounds.admits(new)]
+    return X, cost
