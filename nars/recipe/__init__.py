@@ -1,1 +1,26 @@
-"""nars.recipe."""
+"""A training recipe, and the one loop that trains by it."""
+
+from nars.recipe.accuracy import DivergedError, evaluate
+from nars.recipe.augmentation import NO_AUGMENTATION, Augmentation, Normalizer
+from nars.recipe.ema import IMAGENET_DECAY
+from nars.recipe.loop import EpochStats, TrainingLoop
+from nars.recipe.recipe import OPTIMIZERS, SGD_FACTOR, Recipe, RecipeError
+from nars.recipe.schedule import FINAL_DECAY, SEARCH_DECAY, Schedule
+
+__all__ = [
+    "FINAL_DECAY",
+    "IMAGENET_DECAY",
+    "NO_AUGMENTATION",
+    "OPTIMIZERS",
+    "SEARCH_DECAY",
+    "SGD_FACTOR",
+    "Augmentation",
+    "DivergedError",
+    "EpochStats",
+    "Normalizer",
+    "Recipe",
+    "RecipeError",
+    "Schedule",
+    "TrainingLoop",
+    "evaluate",
+]

@@ -1,0 +1,48 @@
+"""How right a network is."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from nars.data import Split
+from nars.recipe.augmentation import Normalizer
+from nars.recipe.recipe import RecipeError
+
+
+class DivergedError(ArithmeticError):
+    """The training left the numbers: its loss or its outputs became infinite or undefined."""
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module, split: Split, normalize: Normalizer, *, device: str | torch.device = "cpu", batch_size: int = 512
+) -> float:
+    """Top-1 accuracy of any network on `split` in percent; the network is left in the mode it was in.
+
+    Args:
+        model: On `device`; float (B, C, H, W) -> logits (B, classes).
+        split: Not empty.
+        normalize: What the network was trained with.
+        device: Where the network is.
+        batch_size: Images at once; the result depends on it in rounding only.
+
+    Raises:
+        DivergedError: the outputs are not finite.
+        RecipeError: the split is empty.
+    """
+    if len(split) == 0:
+        raise RecipeError("there are no images to measure the accuracy on; hold some out for validation.")
+    training = model.training
+    model.eval()
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    finite = torch.ones((), dtype=torch.bool, device=device)
+    for start in range(0, len(split), batch_size):
+        images = split.images[start : start + batch_size].to(device)
+        logits = model(normalize(images))
+        finite &= logits.isfinite().all()
+        correct += (logits.argmax(dim=1) == split.labels[start : start + batch_size].to(device)).sum()
+    model.train(training)
+    if not finite.item():
+        raise DivergedError("the outputs of the network on validation images are not finite.")
+    return 100.0 * correct.item() / len(split)

@@ -1,0 +1,305 @@
+"""The one training loop of the package: short trainings of the search and the final ones with a teacher."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nars.data import ImageData, Split
+from nars.recipe.accuracy import DivergedError, evaluate
+from nars.recipe.augmentation import Augmentation, EpochPlan, ImageStore, Normalizer, plan_epoch
+from nars.recipe.ema import IMAGENET_DECAY, MovingAverage
+from nars.recipe.flat import flatten
+from nars.recipe.loss import DISTILLATION, distillation_loss, label_loss, mix
+from nars.recipe.optimizer import build_optimizer
+from nars.recipe.recipe import Recipe, RecipeError
+from nars.recipe.schedule import Schedule
+
+_CHECK_EVERY = 16
+"""Steps between looks at the loss: on a GPU each look waits for the device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochStats:
+    """What one call of `train_epoch` did."""
+
+    epoch: int
+    """The epoch it worked on, from 0."""
+    loss: float
+    """Mean over all steps of that epoch so far."""
+    images: int
+    """Trained on in this call."""
+    seconds: float
+    """This call took."""
+    learning_rate: float
+    """Of its last step."""
+
+
+@final
+class TrainingLoop:
+    """Trains a network by a recipe, one epoch or a few steps at a time, and can be stopped and resumed at any step.
+
+    Every random draw is a function of (seed, epoch, step): order of the images, crops, mixing, dropout, stochastic
+    depth. So two loops with the same arguments train the same network to the same weights, bit for bit on the CPU with
+    the same number of threads, whether or not one of them was saved and loaded on the way; torch's global generator is
+    left as it was.
+
+    Example:
+        loop = TrainingLoop(model, recipe, data, schedule=Schedule(epochs=10), batch_size=64, seed=0)
+        while loop.epoch < 10:
+            stats = loop.train_epoch()
+        print(loop.accuracy(data.validation, ema=True))
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        data: ImageData,
+        *,
+        schedule: Schedule,
+        batch_size: int,
+        seed: int,
+        device: str | torch.device = "cpu",
+        augmentation: Augmentation | None = None,
+        learning_rate_scale: float = 1.0,
+        ema_decay: float = IMAGENET_DECAY,
+        teacher: nn.Module | None = None,
+        teacher_resolution: int | None = None,
+        distillation: float = DISTILLATION,
+    ) -> None:
+        """Prepare a training; `model` is trained in place, and must not be moved or cast while the loop is in use.
+
+        Args:
+            model: Built with the recipe's dropout and stochastic depth.
+            recipe: Everything else is taken from it.
+            data: At the resolution to train at.
+            schedule: Of the learning rate; its length is the end of the training.
+            batch_size: >= 1; when there are fewer training images, all of them.
+            seed: >= 0.
+            device: Where to train.
+            augmentation: None is crop and flip, `Augmentation()`.
+            learning_rate_scale: Factor on the recipe's learning rate, > 0, for a batch other than the recipe's.
+            ema_decay: In [0, 1); used when the recipe has EMA.
+            teacher: Any network with the same classes; put on the device in evaluation mode, its weights do not change.
+            teacher_resolution: Batches are resized (bilinear) to it for the teacher, pixels; None shows them as they
+                are.
+            distillation: Weight of the teacher's part of the loss, in [0, 1].
+
+        Raises:
+            RecipeError: a setting out of range, or no training images.
+        """
+        _require(len(data.train) > 0, "the training images", "at least one", len(data.train))
+        _require(batch_size >= 1, "batch_size", ">= 1", batch_size)
+        _require(seed >= 0, "seed", ">= 0", seed)
+        _require(0.0 <= ema_decay < 1.0, "ema_decay", ">= 0 and < 1", ema_decay)
+        _require(0.0 <= distillation <= 1.0, "distillation", "between 0 and 1", distillation)
+        _require(0.0 < learning_rate_scale < math.inf, "learning_rate_scale", "> 0", learning_rate_scale)
+        self._device = torch.device(device)
+        self._recipe, self._schedule, self._seed = recipe, schedule, seed
+        self._augmentation = Augmentation() if augmentation is None else augmentation
+        self._batch_size = min(batch_size, len(data.train))
+        self._padding = self._augmentation.padding(data.resolution)
+        self._images = ImageStore(
+            data.train.images, padding=self._padding, border=self._augmentation.border, device=self._device
+        )
+        self._labels = data.train.labels.to(self._device)
+        self._normalize = Normalizer(data.mean, data.std, device=self._device)
+        self._model = model.to(self._device)
+        self._groups = flatten(self._model, weight_decay=recipe.weight_decay)
+        self._learning_rate = recipe.effective_learning_rate * learning_rate_scale
+        self._optimizer = build_optimizer(recipe, self._groups, learning_rate=self._learning_rate)
+        self._ema = MovingAverage(self._model, decay=ema_decay) if recipe.ema else None
+        self._teacher = None if teacher is None else teacher.to(self._device).eval()
+        self._teacher_resolution = teacher_resolution
+        self._distillation = 0.0 if teacher is None else distillation
+        self._epoch = self._step = 0
+        self._loss = torch.zeros((), dtype=torch.float64, device=self._device)
+        self._plan: EpochPlan | None = None
+        self._settings: dict[str, Any] = {
+            "recipe": recipe.to_dict(),
+            "schedule": asdict(schedule),
+            "augmentation": asdict(self._augmentation),
+            "batch_size": self._batch_size,
+            "seed": seed,
+            "learning_rate": self._learning_rate,
+            "ema_decay": ema_decay,
+            "distillation": self._distillation,
+            "data": data.fingerprint,
+            "resolution": data.resolution,
+        }
+
+    @property
+    def model(self) -> nn.Module:
+        """The network being trained."""
+        return self._model
+
+    @property
+    def ema_model(self) -> nn.Module | None:
+        """The averaged network, in evaluation mode; None when the recipe has no EMA."""
+        return None if self._ema is None else self._ema.model
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self._epoch
+
+    @property
+    def step(self) -> int:
+        """Steps done in the current epoch, 0 <= step < steps_per_epoch."""
+        return self._step
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch; the images left over by the last whole batch differ from epoch to epoch."""
+        return len(self._labels) // self._batch_size
+
+    def train_epoch(self, max_steps: int | None = None) -> EpochStats:
+        """Train to the end of the current epoch, or for at most `max_steps` (>= 1) steps of it.
+
+        Raises:
+            DivergedError: the loss is not finite; the weights are spoilt.
+            RecipeError: the schedule is at its end.
+        """
+        if self._epoch >= self._schedule.epochs:
+            raise RecipeError(f"the schedule ends after {self._schedule.epochs} epochs; make it longer to train on.")
+        start, first, epoch = time.perf_counter(), self._step, self._epoch
+        if self._plan is None:
+            self._plan = plan_epoch(
+                images=len(self._labels),
+                batch_size=self._batch_size,
+                padding=self._padding,
+                augmentation=self._augmentation,
+                mixup=self._recipe.mixup,
+                seed=self._seed,
+                epoch=epoch,
+            )
+        last = self.steps_per_epoch if max_steps is None else min(first + max_steps, self.steps_per_epoch)
+        self._model.train()
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            while self._step < last:
+                self._train_step(self._plan, self._step)
+                self._step += 1
+                if self._step % _CHECK_EVERY == 0 or self._step == last:
+                    self._check_loss()
+        loss = self._loss.item() / self._step
+        if self._step == self.steps_per_epoch:
+            self._epoch, self._step, self._plan = self._epoch + 1, 0, None
+            self._loss.zero_()
+        return EpochStats(
+            epoch=epoch,
+            loss=loss,
+            images=(last - first) * self._batch_size,
+            seconds=time.perf_counter() - start,
+            learning_rate=self._optimizer.param_groups[0]["lr"],
+        )
+
+    def _train_step(self, plan: EpochPlan, step: int) -> None:
+        seed = int(plan.torch_seeds[step])
+        torch.default_generator.manual_seed(
+            seed
+        )  # torch.manual_seed would queue seeds for absent devices, at 1 ms a call
+        if self._device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        # The factor at the middle of the step: above 0 in the first of a warm-up and in the last of a cosine.
+        factor = self._schedule.factor(self._epoch + (step + 0.5) / self.steps_per_epoch)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate * factor
+        everything = slice(None)
+        share = float(plan.mixing[step])
+        images = self._normalize(self._images.batch(plan, step, everything))
+        if share < 1.0:
+            images = mix(images, share)
+        labels = self._labels[torch.from_numpy(plan.rows[step, everything]).to(self._device)]
+        for flat in self._groups:
+            gradient = flat.vector.grad
+            assert gradient is not None
+            gradient.zero_()
+        logits = self._model(images)
+        loss = label_loss(logits, labels, share=share, smoothing=self._recipe.label_smoothing)
+        if self._teacher is not None and self._distillation > 0.0:
+            taught = distillation_loss(logits, self._ask_teacher(images))
+            loss = self._distillation * taught + (1.0 - self._distillation) * loss
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._optimizer.step()
+        self._loss += loss.detach()
+        if self._ema is not None:
+            self._ema.update(self._epoch * self.steps_per_epoch + step + 1)
+
+    @torch.no_grad()
+    def _ask_teacher(self, images: Tensor) -> Tensor:
+        assert self._teacher is not None
+        side = self._teacher_resolution
+        if side is not None and side != images.shape[-1]:
+            images = functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+        logits: Tensor = self._teacher(images)
+        return logits
+
+    def _check_loss(self) -> None:
+        if not math.isfinite(self._loss.item()):
+            raise DivergedError(
+                f"the loss stopped being finite in epoch {self._epoch + 1}, by step {self._step} of "
+                f"{self.steps_per_epoch}; the learning rate ({self._learning_rate:g}) is too high for this network."
+            )
+
+    def accuracy(self, split: Split, *, ema: bool = False, batch_size: int = 512) -> float:
+        """Top-1 accuracy on `split` in percent, of the network or of its moving average.
+
+        Raises:
+            DivergedError: the outputs are not finite.
+            RecipeError: the moving average is asked for and the recipe has none, or the split is empty.
+        """
+        model = self.ema_model if ema else self._model
+        if model is None:
+            raise RecipeError("this recipe keeps no moving average (ema is false); ask for the accuracy without it.")
+        return evaluate(model, split, self._normalize, device=self._device, batch_size=batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a training needs to go on, as tensors and plain types: `torch.load(weights_only=True)` reads it."""
+        return {
+            "settings": self._settings,
+            "epoch": self._epoch,
+            "step": self._step,
+            "loss": self._loss.clone(),
+            "model": _copy(self._model.state_dict()),
+            "ema": None if self._ema is None else _copy(self._ema.model.state_dict()),
+            "optimizer": self._optimizer_state(),
+        }
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        state = self._optimizer.state_dict()
+        return {**state, "state": {key: _copy(value) for key, value in state["state"].items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` of a loop with the same arguments returned.
+
+        Raises:
+            RecipeError: the state is of a training with other settings.
+        """
+        theirs = dict(state["settings"])
+        different = sorted(k for k in self._settings.keys() | theirs.keys() if self._settings.get(k) != theirs.get(k))
+        if different:
+            listed = "; ".join(f"{k}: {theirs.get(k)!r} there, {self._settings.get(k)!r} here" for k in different)
+            raise RecipeError(f"the saved training has other settings ({listed}). Start anew, or restore them.")
+        self._model.load_state_dict(state["model"])
+        if self._ema is not None:
+            self._ema.model.load_state_dict(state["ema"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._epoch, self._step, self._plan = state["epoch"], state["step"], None
+        self._loss.copy_(state["loss"])
+
+
+def _copy(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value.clone() if isinstance(value, Tensor) else value for key, value in tensors.items()}
+
+
+def _require(holds: bool, name: str, rule: str, got: object) -> None:
+    if not holds:
+        raise RecipeError(f"{name} must be {rule}; got {got!r}.")

@@ -1,0 +1,46 @@
+"""The loss of a training: labels (smoothed, mixed), and a teacher (FBNetV3, two-step distillation)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+DISTILLATION = 0.8
+"""Weight of the teacher's part; the labels have the rest."""
+
+
+def mix(images: Tensor, share: float) -> Tensor:
+    """Each image of a float batch (B, ...) mixed with its counterpart from the end: share * x + (1 - share) *
+    x[::-1]."""
+    return torch.lerp(images.flip(0), images, share)
+
+
+def label_loss(logits: Tensor, labels: Tensor, *, share: float, smoothing: float) -> Tensor:
+    """Mean cross entropy with smoothed labels, of images that `mix` mixed.
+
+    Cross entropy is linear in its target, so the loss of the mixed target is the mix of the losses.
+
+    Args:
+        logits: (B, classes).
+        labels: (B,) of the images before mixing.
+        share: What `mix` got; 1 for images as they are.
+        smoothing: Share of the target spread evenly over all classes.
+
+    Returns: scalar.
+    """
+    own = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+    if share == 1.0:
+        return own
+    other = functional.cross_entropy(logits, labels.flip(0), label_smoothing=smoothing)
+    return share * own + (1.0 - share) * other
+
+
+def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the teacher's distribution from the student's, mean over the batch; 0 when equal.
+
+    Its gradient is that of the cross entropy with the teacher's probabilities as target; both (B, classes).
+    """
+    student = functional.log_softmax(logits, dim=1)
+    teacher = functional.log_softmax(teacher_logits, dim=1)
+    return functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
