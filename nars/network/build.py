@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -12,19 +11,8 @@ from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
 from nars.network.assemble import assemble
+from nars.network.seed import seeded
 from nars.space.architecture import Architecture
-
-
-@contextmanager
-def _seeded(seed: int | None) -> Iterator[None]:
-    """Draw from `seed` inside, leave every global generator as it was.
-
-    Only the CPU generator is seeded: networks are built on the CPU, and `torch.manual_seed` would touch all devices.
-    """
-    with torch.random.fork_rng(devices=[]):
-        if seed is not None:
-            torch.default_generator.manual_seed(seed)
-        yield
 
 
 def pretrained_config(architecture: Architecture) -> dict[str, Any]:
@@ -109,7 +97,7 @@ def build(
     Raises:
         NetworkError: no network can be built from the architecture.
     """
-    with _seeded(seed):
+    with seeded(seed):
         return cast(MobileNetV3, create("nars", architecture, drop_rate=dropout, drop_path_rate=stochastic_depth))
 
 
@@ -138,7 +126,7 @@ def build_features(
     Raises:
         NetworkError: no network can be built from the architecture.
     """
-    with _seeded(seed):
+    with seeded(seed):
         model = create(
             "nars", architecture, features_only=True, out_indices=out_indices, drop_path_rate=stochastic_depth
         )
