@@ -8,16 +8,18 @@ from nars.space.dimension import Dimension, Value
 from nars.space.document import Document, parse_document, read_document
 from nars.space.errors import InfeasibleError, SpaceError
 from nars.space.feasibility import cost_range, enumerate_architectures
-from nars.space.load import RECIPE_SETTINGS, read_space
+from nars.space.load import read_space
 from nars.space.sampling import distinct, sobol, uniform, walk_into
+from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
 from nars.space.space import Space
-from nars.space.tables import ArrayCostTable
+from nars.space.tables import AdditiveCostTable, ArrayCostTable
 
 __all__ = [
     "ACTIVATIONS",
     "MBCONV_COSTS",
     "RECIPE_SETTINGS",
+    "AdditiveCostTable",
     "Architecture",
     "ArrayCostTable",
     "Bounds",

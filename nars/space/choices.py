@@ -10,6 +10,7 @@ from typing import Any
 from nars.space.dimension import PaperRange, Value
 
 MOST_CHOICES = 10_000
+_LARGEST = 1e15
 _KEYS = {"low", "high", "step", "count", "scale", "choices", "encode", "same_as", "when", "paper"}
 
 
@@ -94,8 +95,12 @@ def _from_range(entry: Mapping[str, Any], extras: dict[str, Any]) -> Spec:
     if log and "count" not in entry:
         raise SpecError("a logarithmic range needs count (the number of choices), e.g. count: 10")
     if "count" in entry:
-        return Spec(values=_counted(low, high, entry["count"], log), log=log, **extras)
-    return Spec(values=_stepped(low, high, entry.get("step", 1)), **extras)
+        values = _counted(low, high, entry["count"], log)
+    else:
+        values = _stepped(low, high, entry.get("step", 1))
+    if len(set(values)) < len(values):
+        raise SpecError(f"{len(values)} choices between {low} and {high} are equal to ten digits; take fewer")
+    return Spec(values=values, log=log, **extras)
 
 
 def _counted(low: float, high: float, count: Any, log: bool) -> tuple[Value, ...]:
@@ -117,7 +122,8 @@ def _stepped(low: float, high: float, step: float) -> tuple[Value, ...]:
         )
     if abs(steps - round(steps)) > 1e-6:
         raise SpecError(
-            f"high is not reached from low in steps of {step}: {low} + {math.floor(steps)} x {step} < {high}; change one of the three"
+            f"high is not reached from low in steps of {step}: {low} + {math.floor(steps)} x {step} < {high}; change "
+            f"one of the three"
         )
     exact = all(isinstance(number, int) for number in (low, step))
     return tuple(low + i * step if exact else _neat(low + i * step) for i in range(round(steps) + 1))  # fmt: skip
@@ -129,7 +135,7 @@ def _neat(number: float) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST
 
 
 def _all_numbers(values: list[Any]) -> bool:
@@ -137,8 +143,8 @@ def _all_numbers(values: list[Any]) -> bool:
 
 
 def _scalar(value: Any) -> Value:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SpecError(f"{value} is no usable number; give a finite one")
+    if isinstance(value, (int, float)) and not -_LARGEST <= value <= _LARGEST:
+        raise SpecError(f"{value} is no usable number; give one between {-_LARGEST:g} and {_LARGEST:g}")
     if value is None or isinstance(value, (int, float, str, bool)):
         return value
     raise SpecError(f"a choice is a number, a word, true / false or null, got {value!r}")
@@ -151,7 +157,7 @@ def _listed(entry: list[Any]) -> tuple[Value, ...]:
     if len({(type(v), v) for v in values}) < len(values):
         raise SpecError(f"each choice may stand once, got {entry!r}")
     if _all_numbers(values):
-        return tuple(sorted(values, key=lambda value: float(value)))  # type: ignore[arg-type]
+        return tuple(sorted(values, key=float))  # type: ignore[arg-type]
     return tuple(values)
 
 

@@ -13,6 +13,9 @@ from nars.space.errors import SpaceError
 
 KeyPath = tuple[str | int, ...]
 
+_MOST_PARTS = 100_000
+"""More entries than any space has; a file of nested aliases can grow without end."""
+
 
 @dataclass(frozen=True)
 class Document:
@@ -72,16 +75,35 @@ def parse_document(text: str, *, source: str) -> Document:
 
 def _plain(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], loader: yaml.SafeLoader, source: str) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
+    if len(lines) > _MOST_PARTS:
+        raise SpaceError(f"{source}: more than {_MOST_PARTS:,} entries once its aliases are written out; use fewer")
     if isinstance(node, yaml.MappingNode):
-        mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node))
-            place = (*path, key)
-            lines[place] = key_node.start_mark.line + 1
-            if key in mapping:
-                raise SpaceError(f"{source}:{key_node.start_mark.line + 1}: {key!r} stands twice; keep one of them")
-            mapping[key] = _plain(value_node, place, lines, loader, source)
-        return mapping
+        return _mapping(node, path, lines, loader, source)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(child, (*path, i), lines, loader, source) for i, child in enumerate(node.value)]
     return loader.construct_object(node)
+
+
+def _mapping(
+    node: yaml.MappingNode, path: KeyPath, lines: dict[KeyPath, int], loader: yaml.SafeLoader, source: str
+) -> dict[str, Any]:
+    """A mapping; what `<<: *anchor` brings in comes first, own keys replace it."""
+    merged: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    pairs = sorted(node.value, key=lambda pair: not pair[0].tag.endswith(":merge"))
+    for key_node, value_node in pairs:
+        line = key_node.start_mark.line + 1
+        if key_node.tag.endswith(":merge"):
+            content = _plain(value_node, path, lines, loader, source)
+            for part in content if isinstance(content, list) else [content]:
+                if not isinstance(part, dict):
+                    raise SpaceError(f"{source}:{line}: << takes an anchored mapping, e.g. <<: *stage, got {part!r}")
+                merged = part | merged
+            continue
+        key = str(loader.construct_object(key_node))
+        place = (*path, key)
+        if key in own:
+            raise SpaceError(f"{source}:{line}: {key!r} stands twice; keep one of them")
+        lines[place] = line
+        own[key] = _plain(value_node, place, lines, loader, source)
+    return merged | own

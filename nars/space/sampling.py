@@ -100,7 +100,8 @@ def infeasible(space: Space, X: Population, bounds: Bounds) -> InfeasibleError:
     best = int(np.argmin(bounds.violation(costs)))
     nearest = {name: float(costs[name][best]) for name in bounds}
     return InfeasibleError(
-        f"nothing in {space.name} keeps {bounds}; the nearest candidate has {_spell(nearest)}: widen the bounds to admit it",
+        f"nothing in {space.name} keeps {bounds}; the nearest candidate has {_spell(nearest)}: widen the bounds to "
+        f"admit it",
         nearest=nearest,
     )
 

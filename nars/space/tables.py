@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -115,6 +116,42 @@ class ArrayCostTable:
                     f"choices {X[unknown[0]].tolist()}; complete the table, or take what it lacks out of the space"
                 )
         return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AdditiveCostTable:
+    """Costs that are sums over the choices: a base, plus what each choice adds. For generic spaces of any size."""
+
+    base: Mapping[str, float]
+    """{cost: what every candidate has}."""
+    parts: Mapping[str, Mapping[int, FloatArray]]
+    """{cost: {column of X: what each choice of it adds, (choices,)}}."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the costs."""
+        return tuple(self.base)
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Columns of X that the costs depend on."""
+        return tuple(sorted({column for parts in self.parts.values() for column in parts}))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of names and values."""
+        content = {
+            name: [base, {column: values.tolist() for column, values in sorted(self.parts[name].items())}]
+            for name, base in sorted(self.base.items())
+        }
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    def lookup(self, X: Population) -> dict[str, FloatArray]:
+        """Each cost (N,) of canonical rows X."""
+        return {
+            name: sum((values[X[:, column]] for column, values in self.parts[name].items()), np.full(len(X), base))
+            for name, base in self.base.items()
+        }
 
 
 def _array_cost_table(
