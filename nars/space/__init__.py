@@ -9,6 +9,7 @@ from nars.space.document import Document, parse_document, read_document
 from nars.space.errors import InfeasibleError, SpaceError
 from nars.space.feasibility import cost_range, enumerate_architectures
 from nars.space.load import read_space
+from nars.space.published import PublishedModel, published, published_models
 from nars.space.sampling import distinct, sobol, uniform, walk_into
 from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
@@ -30,6 +31,7 @@ __all__ = [
     "Head",
     "InfeasibleError",
     "Population",
+    "PublishedModel",
     "Space",
     "SpaceError",
     "Stage",
@@ -41,7 +43,9 @@ __all__ = [
     "enumerate_architectures",
     "load_space",
     "parse_document",
+    "published",
     "published_flops",
+    "published_models",
     "quantity",
     "read_document",
     "read_space",

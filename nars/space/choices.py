@@ -94,10 +94,8 @@ def _from_range(entry: Mapping[str, Any], extras: dict[str, Any]) -> Spec:
         raise SpecError("step and count exclude each other; keep one")
     if log and "count" not in entry:
         raise SpecError("a logarithmic range needs count (the number of choices), e.g. count: 10")
-    if "count" in entry:
-        values = _counted(low, high, entry["count"], log)
-    else:
-        values = _stepped(low, high, entry.get("step", 1))
+    counted = "count" in entry
+    values = _counted(low, high, entry["count"], log) if counted else _stepped(low, high, entry.get("step", 1))
     if len(set(values)) < len(values):
         raise SpecError(f"{len(values)} choices between {low} and {high} are equal to ten digits; take fewer")
     return Spec(values=values, log=log, **extras)

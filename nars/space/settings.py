@@ -49,10 +49,6 @@ class CostTable(Protocol):
         """Names of the costs."""
 
     @property
-    def columns(self) -> tuple[int, ...]:
-        """Columns of X that the costs depend on."""
-
-    @property
     def fingerprint(self) -> str:
         """Hash of the table's content."""
 
