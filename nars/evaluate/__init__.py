@@ -1,1 +1,20 @@
-"""nars.evaluate."""
+"""Measuring candidates: one training and its outcome, many of them on some workers, and how long to train."""
+
+from nars.evaluate.engine import ENGINES, Engine, InProcess, open_engine
+from nars.evaluate.evaluate import evaluate_trial
+from nars.evaluate.stopping import THRESHOLD, StopAdvice, choose_stop_epoch
+from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
+
+__all__ = [
+    "ENGINES",
+    "THRESHOLD",
+    "Engine",
+    "EvaluationError",
+    "EvaluationSettings",
+    "InProcess",
+    "StopAdvice",
+    "Trial",
+    "choose_stop_epoch",
+    "evaluate_trial",
+    "open_engine",
+]

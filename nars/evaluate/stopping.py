@@ -1,0 +1,178 @@
+"""Where later rounds may stop training: the rank of the candidates is there before their accuracy is (FBNetV3, early
+stopping).
+
+For each epoch, the rank correlation over candidates between the accuracy then and the final accuracy; the paper stops
+at the first epoch where it passes 0.92 (epoch 108 of 150 in the joint search).
+
+Notation: N candidates, T epochs, B bootstrap samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from nars.evaluate.trial import EvaluationError
+
+THRESHOLD = 0.92
+
+_TOP = 0.1
+"""Share of the candidates that count as the top."""
+
+_FEWEST = 3
+"""Candidates: with two, the correlation is 1 or -1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopAdvice:
+    """The epoch to stop at, and what speaks for and against it. Epochs count from 1."""
+
+    epoch: int
+    """First epoch whose rank correlation with the final accuracy is at least `threshold`."""
+    cautious_epoch: int
+    """First epoch where the lower end of the interval is."""
+    threshold: float
+    correlations: tuple[float, ...]
+    """(T,) Spearman's rank correlation; nan where all candidates are equal."""
+    intervals: tuple[tuple[float, float], ...]
+    """(T,) 95 % bootstrap interval of each, over candidates."""
+    saved: float
+    """Share of the epochs that later rounds save, in [0, 1)."""
+    top_kept: int
+    """How many of the final top 10 % are in the top 10 % at `epoch`."""
+    top_size: int
+    within_bins: Mapping[str, float]
+    """Correlation at `epoch` among the candidates of each bin with at least 3 of them."""
+    warnings: tuple[str, ...]
+    """What a person should know before trusting the epoch."""
+
+
+def choose_stop_epoch(
+    curves: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    threshold: float = THRESHOLD,
+    bins: Mapping[str, ArrayLike] | None = None,
+    resamples: int = 500,
+) -> StopAdvice:
+    """Choose the epoch at which later rounds stop training.
+
+    Args:
+        curves: (N, T) validation accuracy in percent after each epoch, of candidates trained in full; N >= 3, T >= 1.
+        rng: Of the bootstrap.
+        threshold: Rank correlation to reach, in (0, 1].
+        bins: Name -> (N,) mask of groups of candidates, such as FLOPs budgets, in which the rank matters as well.
+        resamples: B.
+
+    Raises:
+        EvaluationError: too few curves, or curves with gaps.
+    """
+    accuracy = np.asarray(curves, dtype=np.float64)
+    if accuracy.ndim != 2 or accuracy.shape[0] < _FEWEST or accuracy.shape[1] < 1 or not np.isfinite(accuracy).all():
+        raise EvaluationError(
+            f"choosing a stop epoch needs full curves (N, T) of at least {_FEWEST} candidates, without gaps; "
+            f"got shape {accuracy.shape}. Train more candidates in the first round."
+        )
+    if not 0.0 < threshold <= 1.0:
+        raise EvaluationError(f"the threshold of the rank correlation must be > 0 and <= 1; got {threshold!r}.")
+    candidates, epochs = accuracy.shape
+    correlations = _spearman(accuracy.T[:, :, None], accuracy.T[-1:, :, None])[:, 0]
+    drawn = rng.integers(candidates, size=(resamples, candidates))
+    intervals = _intervals(accuracy, drawn)
+    index = _first(correlations, threshold)
+    top = max(1, round(_TOP * candidates))
+    kept = len(_best(accuracy[:, index], top) & _best(accuracy[:, -1], top))
+    within = {name: _within(accuracy, index, np.asarray(mask, dtype=bool)) for name, mask in (bins or {}).items()}
+    within_bins = {name: value for name, value in within.items() if value is not None}
+    return StopAdvice(
+        epoch=index + 1,
+        cautious_epoch=_first(intervals[:, 0], threshold) + 1,
+        threshold=threshold,
+        correlations=tuple(correlations.tolist()),
+        intervals=tuple((low, high) for low, high in intervals.tolist()),
+        saved=1.0 - (index + 1) / epochs,
+        top_kept=kept,
+        top_size=top,
+        within_bins=within_bins,
+        warnings=tuple(_warnings(correlations, intervals, index, threshold, kept=kept, top=top, within=within_bins)),
+    )
+
+
+def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spearman's correlation along axis 1, ties at their mean rank; nan where one side is constant.
+
+    a, b: (M, N, K), broadcast against each other. Returns (M, K).
+    """
+    x, y = rankdata(a, axis=1), rankdata(b, axis=1)
+    x -= x.mean(axis=1, keepdims=True)
+    y -= y.mean(axis=1, keepdims=True)
+    scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
+    with np.errstate(invalid="ignore"):
+        correlation: NDArray[np.float64] = (x * y).sum(axis=1) / scale
+    return correlation
+
+
+def _intervals(accuracy: NDArray[np.float64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+    """95 % percentile bootstrap over candidates, (T, 2); drawn: (B, N). A resample of equal candidates tells nothing:
+    0."""
+    final = accuracy[drawn, -1][:, :, None]
+    intervals = np.empty((accuracy.shape[1], 2))
+    for epoch in range(accuracy.shape[1]):
+        resampled = np.nan_to_num(_spearman(accuracy[drawn, epoch][:, :, None], final)[:, 0])
+        intervals[epoch] = np.quantile(resampled, (0.025, 0.975))
+    return intervals
+
+
+def _first(values: NDArray[np.float64], threshold: float) -> int:
+    """Index of the first value at or above the threshold; the last index if there is none. nan is below."""
+    # A rounding error must not keep a correlation of exactly 1 below a threshold of 1.
+    passing = np.flatnonzero(values >= threshold - 1e-12)
+    return int(passing[0]) if len(passing) else len(values) - 1
+
+
+def _best(accuracy: NDArray[np.float64], count: int) -> set[int]:
+    return set(np.argsort(-accuracy, kind="stable")[:count].tolist())
+
+
+def _within(accuracy: NDArray[np.float64], index: int, mask: NDArray[np.bool_]) -> float | None:
+    if mask.sum() < _FEWEST:
+        return None
+    inside = accuracy[mask]
+    return float(_spearman(inside[None, :, index, None], inside[None, :, -1, None])[0, 0])
+
+
+def _warnings(
+    correlations: NDArray[np.float64],
+    intervals: NDArray[np.float64],
+    index: int,
+    threshold: float,
+    *,
+    kept: int,
+    top: int,
+    within: Mapping[str, float],
+) -> list[str]:
+    said: list[str] = []
+    if np.isnan(correlations[-1]):
+        return ["all candidates ended with the same accuracy: there is no rank to preserve, so training is not cut."]
+    if kept < top:
+        said.append(
+            f"stopping at epoch {index + 1} flips the top 10 %: {top - kept} of the {top} best are not in it yet."
+        )
+    if intervals[index, 0] < threshold:
+        low, high = intervals[index]
+        said.append(
+            f"the correlation at epoch {index + 1} is uncertain: {correlations[index]:.3f}, 95 % interval "
+            f"{low:.3f} to {high:.3f}."
+        )
+    later = correlations[index:]
+    if (later < threshold - 1e-12).any():
+        drop = index + 1 + int(np.flatnonzero(later < threshold - 1e-12)[0])
+        said.append(f"the correlation falls below {threshold:g} again at epoch {drop}.")
+    weak = [name for name, value in within.items() if not value >= threshold]
+    if weak:
+        said.append(f"within {', '.join(weak)} the correlation at epoch {index + 1} is below {threshold:g}.")
+    return said
