@@ -119,18 +119,18 @@ def to_table(samples: Sequence[Sample], *, known: pa.Schema | None) -> pa.Table:
 
 def _column(name: str, values: list[Any], known: pa.Schema | None) -> pa.Array:
     expected = _REAL if name.startswith(COST) else None
-    if known is not None and name in known.names and not pa.types.is_null(known.field(name).type):
+    if expected is None and known is not None and name in known.names:
         expected = known.field(name).type
     try:
-        try:
-            return pa.array(values, type=expected)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            # A real for a column of whole numbers: a paid-for row is written all the same, reading promotes the column.
-            found = pa.array(values)
-            pa.unify_schemas(
-                [pa.schema([(name, expected)]), pa.schema([(name, found.type)])], promote_options="permissive"
-            )
+        # Never pa.array(values, type=...): it cuts 0.5 to 0 for a column of whole numbers and says nothing.
+        found = pa.array(values)
+        if expected is None or found.type == expected:
             return found
+        if pa.types.is_null(found.type) or (pa.types.is_integer(found.type) and pa.types.is_floating(expected)):
+            return found.cast(expected)
+        # Reals after whole numbers are written as they are; reading makes the whole column one of reals.
+        pa.unify_schemas([pa.schema([(name, expected)]), pa.schema([(name, found.type)])], promote_options="permissive")
+        return found
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise StoreError(
             f"column {name} must hold one plain type{f' ({expected})' if expected is not None else ''}, got "
