@@ -10,12 +10,15 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from nars.data.atomic import write_bytes
-
 
 def reference(model: nn.Module) -> nn.Module:
     """A copy of `model` on the CPU, float32, in eval mode: what every exported form is compared with."""
-    return copy.deepcopy(model).cpu().float().eval()
+    twin = copy.deepcopy(model).cpu().float().eval()
+    for module in twin.modules():
+        if hasattr(module, "inplace"):
+            # The ONNX exporter would spend two thirds of its time on taking in-place activations apart.
+            module.inplace = False  # type: ignore[assignment]  # a plain flag
+    return twin
 
 
 def logits(model: nn.Module, images: torch.Tensor, *, batch: int = 256) -> torch.Tensor:
@@ -41,8 +44,14 @@ def largest_difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).abs().max())
 
 
-def save_program(program: ExportedProgram, path: str | Path) -> None:
-    """Write `program` as a .pt2 file; `torch.export.load` reads it."""
-    buffer = io.BytesIO()  # into a file, torch would also write the temporary name that the file has until it is whole
+def encode_program(program: ExportedProgram) -> bytes:
+    """`program` as a .pt2 file; `torch.export.load` reads it."""
+    buffer = io.BytesIO()
     torch.export.save(program, buffer)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def decode_program(source: str | Path | bytes) -> nn.Module:
+    """The network in a .pt2 file, or in such a file's content."""
+    loaded: nn.Module = torch.export.load(io.BytesIO(source) if isinstance(source, bytes) else source).module()
+    return loaded

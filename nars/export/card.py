@@ -1,0 +1,173 @@
+"""The model card: what a member is, what it costs and how well it does, for programs (JSON) and people (README)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from nars.data.atomic import write_json, write_text
+from nars.export.errors import ExportError
+from nars.export.fixed_input import LogitsHash
+from nars.export.layout import CARD, ONNX, PROGRAM, README, STANDALONE, WEIGHTS
+from nars.export.onnx import OPSET
+
+
+@dataclass(frozen=True, kw_only=True)
+class Int8:
+    """What static quantisation to 8 bits does to a member, both forms run by ONNX Runtime on one CPU thread."""
+
+    images: int
+    """Images that the accuracies are measured on."""
+    accuracy: float
+    """Percent."""
+    accuracy_float32: float
+    """Percent, of the same images."""
+    latency_ms: float
+    """Median time of one image, milliseconds."""
+    latency_ms_float32: float
+    calibration_images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """The facts about one exported member."""
+
+    name: str
+    architecture: Mapping[str, Any]
+    """`Architecture.to_dict()`."""
+    recipe: Mapping[str, Any]
+    accuracy: Mapping[str, float]
+    """Percent, by split ("validation", "test"), of the weights in the folder."""
+    data: Mapping[str, Any]
+    """Name, fingerprint, classes, mean and std of the images it was trained on."""
+    costs: Mapping[str, int]
+    """Closed form: "flops" are multiply-accumulates of convolution and linear layers for one image."""
+    counted: Mapping[str, int]
+    """The same, counted by fvcore from the built network."""
+    latency_ms: Mapping[str, float]
+    """Median time of one image on one CPU thread, milliseconds: "eager" PyTorch and "onnxruntime"."""
+    device: str
+    """Where the latency was measured."""
+    max_difference: Mapping[str, float]
+    """Largest absolute difference of a logit from PyTorch's, by file, on validation images."""
+    fixed_logits: tuple[float, ...]
+    """First ten logits of the fixed input (pixel i is 37 i mod 256, scaled to -1..1)."""
+    logits_hash: LogitsHash
+    """Of all logits of the fixed input."""
+    files: Mapping[str, str]
+    """SHA-256 of each file of the folder, the card and the README apart."""
+    versions: Mapping[str, str]
+    int8: Int8 | None = None
+
+    def write(self, folder: str | Path) -> None:
+        """Write the README, then `card.json`: the last file of an export, so a folder that has it is complete."""
+        write_text(Path(folder) / README, readme(self))
+        write_json(Path(folder) / CARD, asdict(self))
+
+
+def read_card(folder: str | Path) -> Card:
+    """Read a member's `card.json`.
+
+    Raises:
+        ExportError: there is none, or it is damaged.
+    """
+    path = Path(folder) / CARD
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document["logits_hash"] = LogitsHash(**document["logits_hash"])
+        document["fixed_logits"] = tuple(document["fixed_logits"])
+        document["int8"] = None if document["int8"] is None else Int8(**document["int8"])
+        return Card(**document)
+    except FileNotFoundError as error:
+        raise ExportError(
+            f"The export of a member ends with {CARD}; there is none in {folder}: export again."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExportError(f"{path} is not what nars writes ({error!r}): export the member again.") from error
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def processor() -> str:
+    """Name of this machine's CPU."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():  # platform.processor() is empty on most Linux systems
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that had a hand in an export."""
+    packages = ("nars", "torch", "timm", "onnx", "onnxruntime")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+
+
+def readme(card: Card) -> str:
+    """The card in Markdown."""
+    size, channels = card.architecture["resolution"], card.architecture["in_channels"]
+    split_rows = [f"| {split} accuracy | {percent:.2f} % |" for split, percent in card.accuracy.items()]
+    int8 = card.int8
+    int8_text = (
+        f"\nThe int8 form was calibrated on {int8.calibration_images} training images. On {int8.images} images it has "
+        f"{int8.accuracy:.2f} % (float32: {int8.accuracy_float32:.2f} %) and takes {int8.latency_ms:.3f} ms per image "
+        f"(float32: {int8.latency_ms_float32:.3f} ms).\n"
+        if int8
+        else ""
+    )
+    differences = ", ".join(f"{file} {difference:.1e}" for file, difference in card.max_difference.items())
+    return "\n".join(
+        (
+            f"# {card.name}",
+            "",
+            f"An image classifier for {len(card.data['classes'])} classes ({size} x {size} px, {channels} channel"
+            f"{'s' if channels > 1 else ''}), found by nars: architecture and training recipe searched together "
+            "(FBNetV3, arXiv 2006.02049).",
+            "",
+            "| | |",
+            "|---|---|",
+            f"| data | {card.data['name']} |",
+            *split_rows,
+            f"| multiply-accumulates (conv + linear) | {_twice(card, 'flops')} |",
+            f"| parameters | {_twice(card, 'params')} |",
+            f"| ms per image, PyTorch | {card.latency_ms['eager']:.3f} |",
+            f"| ms per image, ONNX Runtime | {card.latency_ms['onnxruntime']:.3f} |",
+            "",
+            f"Latency on one thread of {card.device}. Largest difference of a logit from PyTorch: {differences}.",
+            int8_text,
+            "## Use",
+            "",
+            "Inputs are float32 (batch, channels, side, side), `(pixels / 255 - mean) / std` with mean "
+            f"{_numbers(card.data['mean'])} and std {_numbers(card.data['std'])}.",
+            "",
+            f"- `{WEIGHTS}` with `{STANDALONE}`: PyTorch alone. `python {STANDALONE}` prints the logits of a fixed "
+            f"input: {_numbers(card.fixed_logits)}.",
+            f"- `{ONNX}`: ONNX, opset {OPSET}, any batch size.",
+            f'- `{PROGRAM}`: `torch.export.load("{PROGRAM}").module()`, any batch size.',
+            f'- timm: `nars.register(FOLDER)`, then `timm.create_model("{card.name}", pretrained=True)`, also with '
+            "`features_only=True`.",
+            "",
+            "## Recipe",
+            "",
+            *(f"- {setting}: {value}" for setting, value in card.recipe.items()),
+            "",
+        )
+    )
+
+
+def _twice(card: Card, cost: str) -> str:
+    return f"{card.costs[cost]:,}; fvcore counts {card.counted[cost]:,}"
+
+
+def _numbers(values: Any) -> str:
+    return ", ".join(f"{value:.3f}" for value in values)

@@ -1,0 +1,116 @@
+"""Names of the files in a member's folder, and the two of them that others are made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.models.mobilenetv3 import MobileNetV3
+
+from nars.export.errors import ExportError
+from nars.network import build
+from nars.network.registry import GENERIC
+from nars.space.architecture import Architecture
+
+WEIGHTS = "model.safetensors"
+ONNX = "model.onnx"
+INT8 = "model.int8.onnx"
+PROGRAM = "model.pt2"
+STANDALONE = "model.py"
+CONFIG = "config.json"
+RECIPE = "recipe.yaml"
+CARD = "card.json"
+README = "README.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberConfig:
+    """What a program must know to use the weights: timm's `config.json`."""
+
+    name: str
+    """As timm will know it, `nars_<family>_<budget>`."""
+    architecture: Architecture
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    """Of the training images, per channel; a pixel of 255 counts as 1."""
+    std: tuple[float, ...]
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, C, R, R) -> the float32 that the network was trained on."""
+        mean, std = torch.tensor(self.mean).view(-1, 1, 1), torch.tensor(self.std).view(-1, 1, 1)
+        return (images.float() / 255 - mean) / std
+
+    def timm(self) -> dict[str, Any]:
+        """timm's `pretrained_cfg`."""
+        side = self.architecture.resolution
+        return {
+            "input_size": [self.architecture.in_channels, side, side],
+            "num_classes": self.architecture.classes,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "crop_pct": 1.0,
+            "first_conv": "conv_stem",
+            "classifier": "classifier",
+            "label_names": list(self.classes),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of `config.json`: timm's "local-dir:" scheme reads all but the name."""
+        return {
+            "architecture": GENERIC,
+            "name": self.name,
+            "num_classes": self.architecture.classes,
+            "model_args": {"network": self.architecture.to_dict()},
+            "pretrained_cfg": self.timm(),
+        }
+
+    @staticmethod
+    def from_dict(document: Mapping[str, Any]) -> MemberConfig:
+        """Read what `to_dict` wrote."""
+        seen = document["pretrained_cfg"]
+        return MemberConfig(
+            name=document["name"],
+            architecture=Architecture.from_dict(document["model_args"]["network"]),
+            classes=tuple(seen["label_names"]),
+            mean=tuple(seen["mean"]),
+            std=tuple(seen["std"]),
+        )
+
+
+def read_config(folder: str | Path) -> MemberConfig:
+    """Read a member's `config.json`.
+
+    Raises:
+        ExportError: the folder holds no exported member, or its config.json is damaged.
+    """
+    path = Path(folder) / CONFIG
+    try:
+        return MemberConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ExportError(f"A folder of an exported member has a {CONFIG}; there is none in {folder}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExportError(f"{path} is not what nars writes ({error!r}): export the member again.") from error
+
+
+def load_member(folder: str | Path) -> MobileNetV3:
+    """The trained network of a member's folder, a timm model in eval mode.
+
+    Raises:
+        ExportError: the folder holds no exported member, or the weights are missing, damaged or of another network.
+    """
+    config = read_config(folder)
+    path = Path(folder) / WEIGHTS
+    model = build(config.architecture, seed=None)
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ExportError(
+            f"{path} must hold the weights of {config.name}: {error}. Export the member again."
+        ) from error
+    return model.eval()

@@ -1,0 +1,152 @@
+"""One trained member of a family, exported: a folder with everything that somebody else needs to run it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors.torch import save
+from torch import nn
+
+from nars.data import ImageData
+from nars.data.atomic import write_bytes
+from nars.export.card import Card, processor, sha256, versions
+from nars.export.errors import ExportError, ParityError
+from nars.export.fixed_input import LogitsHash, fixed_input
+from nars.export.layout import CARD, CONFIG, INT8, ONNX, PROGRAM, RECIPE, STANDALONE, WEIGHTS, MemberConfig
+from nars.export.onnx import TOLERANCE, encode_onnx, measure_onnx_latency, onnx_logits, open_onnx, require_onnx
+from nars.export.program import capture, decode_program, encode_program, largest_difference, logits, reference
+from nars.export.standalone import standalone_source
+from nars.network import count, measure_latency
+from nars.space.architecture import Architecture
+from nars.space.costs import architecture_costs
+
+_CHECKED_IMAGES = 256
+"""Validation images that the exported forms are compared on; `verify` takes as many as it is given."""
+
+
+def export_member(
+    model: nn.Module,
+    folder: str | Path,
+    *,
+    name: str,
+    architecture: Architecture,
+    recipe: Mapping[str, Any],
+    data: ImageData,
+    accuracy: Mapping[str, float],
+    progress: Callable[[str], None] = lambda step: None,
+) -> Card:
+    """Write a member's folder: weights, ONNX, `torch.export` program, standalone file, recipe, timm's config, card.
+
+    Every file is whole or absent and the card comes last, so a folder that has one is complete.
+
+    Args:
+        model: The trained network, `build(architecture)` with its weights; it is left as it is.
+        folder: Created when missing; an earlier export in it is replaced.
+        name: As timm will know it: `nars_<family>_<budget>`.
+        architecture: What the model was built from.
+        recipe: The settings it was trained with, plain values.
+        data: What it was trained on, at the architecture's resolution; the exported forms are compared on its
+            validation images.
+        accuracy: Of the model by split, percent: {"validation": ..., "test": ...}.
+        progress: Called with the name of the file that is being made.
+
+    Returns:
+        The card, as written.
+
+    Raises:
+        ExportError: an extra is missing, the data do not fit the architecture, the two counts of the costs
+            differ, or the model's logits are not finite.
+        ParityError: an exported form is more than 1e-4 from the model in a logit.
+    """
+    require_onnx()
+    folder = Path(folder)
+    config = _config(name, architecture, data)
+    costs = architecture_costs(architecture)
+    original = reference(model)
+    counted = count(original, architecture.resolution, architecture.in_channels)
+    if any(costs[key] != counted[key] for key in counted):
+        raise ExportError(
+            f"The model must be the one that the architecture describes: by arithmetic it costs "
+            f"{ {key: costs[key] for key in counted} }, but counted it is {counted}. Pass the architecture that it was "
+            f"built from."
+        )
+    images = config.normalise(data.validation.images[:_CHECKED_IMAGES])
+    expected = logits(original, images)
+    if not expected.isfinite().all():
+        raise ExportError("The model must give finite logits; some are NaN or infinite, so its training diverged.")
+
+    progress(PROGRAM)
+    program = capture(original, images)
+    content = {PROGRAM: encode_program(program)}
+    progress(ONNX)
+    content[ONNX] = encode_onnx(program)
+    computed = {
+        PROGRAM: logits(decode_program(content[PROGRAM]), images),
+        ONNX: onnx_logits(open_onnx(content[ONNX]), images),
+    }
+    differences = {file: largest_difference(values, expected) for file, values in computed.items()}
+    for file, difference in differences.items():
+        if not difference <= TOLERANCE:  # so written that NaN fails
+            raise ParityError(file, difference, TOLERANCE)
+    source = standalone_source(name, architecture, classes=config.classes, mean=config.mean, std=config.std)
+    content |= {
+        WEIGHTS: save(original.state_dict(), metadata={"format": "pt", "name": name}),
+        CONFIG: json.dumps(config.to_dict(), indent=2).encode(),
+        RECIPE: yaml.safe_dump(dict(recipe), sort_keys=False).encode(),
+        STANDALONE: source.encode(),
+    }
+    for earlier in (CARD, INT8):
+        (folder / earlier).unlink(missing_ok=True)
+    for file, data_bytes in content.items():
+        write_bytes(folder / file, data_bytes)
+
+    progress(CARD)
+    fixed = logits(original, fixed_input(architecture.in_channels, architecture.resolution))[0]
+    card = Card(
+        name=name,
+        architecture=architecture.to_dict(),
+        recipe=dict(recipe),
+        accuracy=dict(accuracy),
+        data={
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "classes": config.classes,
+            "mean": config.mean,
+            "std": config.std,
+        },
+        costs=costs,
+        counted=counted,
+        latency_ms={
+            "eager": measure_latency(original, architecture.resolution, architecture.in_channels),
+            "onnxruntime": measure_onnx_latency(folder / ONNX),
+        },
+        device=processor(),
+        max_difference=differences,
+        fixed_logits=tuple(fixed[:10].tolist()),
+        logits_hash=LogitsHash.of(fixed),
+        files={file: sha256(folder / file) for file in content},
+        versions=versions(),
+    )
+    card.write(folder)
+    return card
+
+
+def _config(name: str, architecture: Architecture, data: ImageData) -> MemberConfig:
+    given = (data.in_channels, data.resolution, len(data.classes))
+    expected = (architecture.in_channels, architecture.resolution, architecture.classes)
+    if given != expected:
+        raise ExportError(
+            f"The images must be those of the architecture, (channels, resolution, classes) = {expected}; got {given}. "
+            f"Pass the data it was trained on, `data.at(architecture.resolution)`."
+        )
+    return MemberConfig(
+        name=name,
+        architecture=architecture,
+        classes=data.classes,
+        mean=tuple(data.mean.tolist()),
+        std=tuple(data.std.tolist()),
+    )

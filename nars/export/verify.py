@@ -1,0 +1,151 @@
+"""Every exported form of a member, loaded by its own runtime and compared with the weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nars.export.card import read_card, sha256
+from nars.export.errors import ExportError
+from nars.export.fixed_input import fixed_input
+from nars.export.layout import ONNX, PROGRAM, STANDALONE, load_member, read_config
+from nars.export.onnx import TOLERANCE, onnx_logits, open_onnx
+from nars.export.program import decode_program, largest_difference, logits
+
+_RUN_STANDALONE = """
+import runpy, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("nars", "timm", "torchvision", "safetensors"):
+            raise ImportError(f"the standalone file must not need {name}")
+
+sys.meta_path.insert(0, Refuse())
+import torch
+torch.set_num_threads(1)
+model = runpy.run_path(sys.argv[1])["load"]()
+images = torch.load(sys.argv[2], weights_only=True)
+with torch.inference_mode():
+    torch.save(torch.cat([model(part) for part in images.split(256)]), sys.argv[3])
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatCheck:
+    """One exported form against the network that `load_member` gives."""
+
+    form: str
+    """File name, or "timm" for `timm.create_model("local-dir:...")`."""
+    max_difference: float
+    """Of a logit, absolute; NaN when the form does not run."""
+    accuracy: float
+    """Top-1 in percent; NaN when the form does not run."""
+    passed: bool
+    """Within 1e-4, and of equal top-1 accuracy."""
+    message: str
+    """Why it does not run, else empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """All forms of one member."""
+
+    name: str
+    images: int
+    accuracy: float
+    """Top-1 of the weights themselves, percent."""
+    formats: tuple[FormatCheck, ...]
+    changed: tuple[str, ...]
+    """Files that are missing or not those that were exported, by their SHA-256 in the card."""
+    same_logits: bool
+    """Whether the logits of the fixed input are those of the card."""
+
+    @property
+    def passed(self) -> bool:
+        """Nothing is wrong with any form."""
+        return self.same_logits and not self.changed and all(check.passed for check in self.formats)
+
+
+def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Verification:
+    """Load each form with its own runtime and compare it with the weights in timm's network.
+
+    The standalone file runs in a Python process of its own in which nars and timm cannot be imported.
+
+    Args:
+        folder: Of an exported member.
+        images: uint8 (N, C, R, R), such as a test split; the member's own normalisation is applied.
+        labels: int64 (N,).
+
+    Raises:
+        ExportError: the folder holds no complete export. What is wrong with a single form is in the result instead.
+    """
+    folder = Path(folder)
+    card, config = read_card(folder), read_config(folder)
+    original = load_member(folder)
+    normalised = config.normalise(images)
+    expected = logits(original, normalised)
+    accuracy = _accuracy(expected, labels)
+    runtimes: dict[str, Callable[[], torch.Tensor]] = {
+        ONNX: lambda: onnx_logits(open_onnx(folder / ONNX), normalised),
+        PROGRAM: lambda: logits(decode_program(folder / PROGRAM), normalised),
+        STANDALONE: lambda: _standalone_logits(folder / STANDALONE, normalised),
+        "timm": lambda: _timm_logits(folder, normalised),
+    }
+
+    def check(form: str, run: Callable[[], torch.Tensor]) -> FormatCheck:
+        try:
+            computed = run()
+        except Exception as error:  # foreign runtimes raise what they like about a damaged file
+            nan = float("nan")
+            message = f"{type(error).__name__}: {error}"
+            return FormatCheck(form=form, max_difference=nan, accuracy=nan, passed=False, message=message)
+        difference, top1 = largest_difference(computed, expected), _accuracy(computed, labels)
+        passed = difference <= TOLERANCE and top1 == accuracy
+        return FormatCheck(form=form, max_difference=difference, accuracy=top1, passed=passed, message="")
+
+    fixed = fixed_input(config.architecture.in_channels, config.architecture.resolution)
+    return Verification(
+        name=config.name,
+        images=len(images),
+        accuracy=accuracy,
+        formats=tuple(check(form, run) for form, run in runtimes.items()),
+        changed=tuple(
+            file
+            for file, digest in card.files.items()
+            if not (folder / file).is_file() or sha256(folder / file) != digest
+        ),
+        same_logits=card.logits_hash.matches(logits(original, fixed)[0]),
+    )
+
+
+def _accuracy(computed: torch.Tensor, labels: torch.Tensor) -> float:
+    return 100 * float((computed.argmax(1) == labels).double().mean())
+
+
+def _timm_logits(folder: Path, images: torch.Tensor) -> torch.Tensor:
+    import timm
+
+    from nars.network import register_generic
+
+    register_generic()
+    return logits(timm.create_model(f"local-dir:{folder}", pretrained=True).eval(), images)
+
+
+def _standalone_logits(file: Path, images: torch.Tensor) -> torch.Tensor:
+    with tempfile.TemporaryDirectory() as scratch:
+        given, computed = Path(scratch) / "images.pt", Path(scratch) / "logits.pt"
+        torch.save(images, given)
+        # -I: neither PYTHONPATH nor the current folder can lend it a package.
+        command = [sys.executable, "-I", "-c", _RUN_STANDALONE, str(file), str(given), str(computed)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            lines = run.stderr.strip().splitlines() or ["it ended without a word"]
+            raise ExportError(f"{file} does not run on PyTorch alone: {lines[-1]}")
+        result: torch.Tensor = torch.load(computed, weights_only=True)
+        return result
