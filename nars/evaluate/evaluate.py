@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib import metadata
-
-import torch
 
 from nars.data import ImageData, Sample, Status
 from nars.evaluate.trial import EvaluationSettings, Trial
 from nars.network import build
-from nars.recipe import DivergedError, Recipe, TrainingLoop
+from nars.recipe import DivergedError, Recipe, TrainingLoop, torch_threads
 
 _STEPS_BETWEEN_CHECKS = 16
 """Steps between looks at the clock."""
@@ -57,7 +53,7 @@ def evaluate_trial(trial: Trial, data: ImageData, settings: EvaluationSettings, 
     status: Status = "ok"
     message = ""
     try:
-        with _threads(settings.threads):
+        with torch_threads(settings.threads):
             _train(trial, data, settings, device, curves, deadline=start + (settings.time_limit or float("inf")))
     except DivergedError as error:
         status, message = "diverged", str(error)
@@ -151,17 +147,3 @@ def _train(
         curves.raw.append(raw)
         if ema is not None:
             curves.ema.append(ema)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Use `count` torch threads inside."""
-    before = torch.get_num_threads()
-    if before == count:  # setting it anew costs, and in a worker it never changes
-        yield
-        return
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -4,10 +4,13 @@ from nars.recipe.accuracy import DivergedError, evaluate
 from nars.recipe.augmentation import NO_AUGMENTATION, Augmentation, Normalizer
 from nars.recipe.ema import IMAGENET_DECAY
 from nars.recipe.loop import EpochStats, TrainingLoop
+from nars.recipe.loss import DISTILLATION
 from nars.recipe.recipe import OPTIMIZERS, SGD_FACTOR, Recipe, RecipeError
 from nars.recipe.schedule import FINAL_DECAY, SEARCH_DECAY, Schedule
+from nars.recipe.threads import torch_threads
 
 __all__ = [
+    "DISTILLATION",
     "FINAL_DECAY",
     "IMAGENET_DECAY",
     "NO_AUGMENTATION",
@@ -23,4 +26,5 @@ __all__ = [
     "Schedule",
     "TrainingLoop",
     "evaluate",
+    "torch_threads",
 ]

@@ -147,6 +147,11 @@ class TrainingLoop:
         return None if self._ema is None else self._ema.model
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What the training depends on beside the network and the teacher, as plain values."""
+        return dict(self._settings)
+
+    @property
     def epoch(self) -> int:
         """Epochs done."""
         return self._epoch

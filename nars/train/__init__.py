@@ -1,1 +1,15 @@
-"""nars.train."""
+"""Final training of the networks that a search found."""
+
+from nars.train.member import CHECKPOINT, RESULT, WEIGHTS, EpochReport, train_member, train_network
+from nars.train.result import MemberResult, TrainError
+
+__all__ = [
+    "CHECKPOINT",
+    "RESULT",
+    "WEIGHTS",
+    "EpochReport",
+    "MemberResult",
+    "TrainError",
+    "train_member",
+    "train_network",
+]

@@ -1,0 +1,245 @@
+"""Final training of one network, resumable at any moment, with or without a teacher (FBNetV3, distillation)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from nars.data import ImageData, replacing
+from nars.network import build
+from nars.recipe import (
+    DISTILLATION,
+    IMAGENET_DECAY,
+    Augmentation,
+    EpochStats,
+    Recipe,
+    Schedule,
+    TrainingLoop,
+    torch_threads,
+)
+from nars.space import Architecture
+from nars.train.result import MemberResult, TrainError
+
+CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.safetensors", "result.json"
+"""Files in the folder of a training; the checkpoint is deleted when the result is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """What is known after an epoch. Accuracies are validation percentages."""
+
+    epoch: int
+    """Epochs done, from 1."""
+    epochs: int
+    loss: float
+    accuracy: float
+    ema_accuracy: float | None
+    """None when the recipe has no EMA."""
+    learning_rate: float
+    """Of the last step."""
+    seconds: float
+    """Since the training began, interrupted runs included."""
+
+
+@dataclass
+class _History:
+    """What the training has shown so far; part of the checkpoint."""
+
+    losses: list[float] = field(default_factory=list)
+    curve: list[float] = field(default_factory=list)
+    ema_curve: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, stats: EpochStats, loop: TrainingLoop, data: ImageData) -> None:
+        """Measure the networks after an epoch."""
+        self.losses.append(stats.loss)
+        self.curve.append(loop.accuracy(data.validation))
+        if loop.ema_model is not None:
+            self.ema_curve.append(loop.accuracy(data.validation, ema=True))
+
+    def report(self, epochs: int, learning_rate: float) -> EpochReport:
+        """The last epoch."""
+        return EpochReport(
+            epoch=len(self.curve),
+            epochs=epochs,
+            loss=self.losses[-1],
+            accuracy=self.curve[-1],
+            ema_accuracy=self.ema_curve[-1] if self.ema_curve else None,
+            learning_rate=learning_rate,
+            seconds=self.seconds,
+        )
+
+
+def train_member(
+    architecture: Architecture, recipe: Recipe, data: ImageData, *, folder: Path, seed: int, **options: Any
+) -> MemberResult:
+    """Train a network of the search from scratch, at its own resolution.
+
+    `seed` is of the initial weights and of the training. Everything else is as in `train_network`.
+    """
+    model = build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=seed)
+    return train_network(model, recipe, data.at(architecture.resolution), folder=folder, seed=seed, **options)
+
+
+def train_network(
+    model: nn.Module,
+    recipe: Recipe,
+    data: ImageData,
+    *,
+    folder: Path,
+    seed: int,
+    schedule: Schedule,
+    batch_size: int,
+    device: str = "cpu",
+    threads: int | None = None,
+    augmentation: Augmentation | None = None,
+    learning_rate_scale: float = 1.0,
+    ema_decay: float = IMAGENET_DECAY,
+    teacher: nn.Module | None = None,
+    teacher_resolution: int | None = None,
+    distillation: float = DISTILLATION,
+    checkpoint_every: int | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_steps: Callable[[int, int], None] | None = None,
+) -> MemberResult:
+    """Train any network by a recipe to the end of the schedule, and measure it on the test split once.
+
+    The folder gets a checkpoint after every epoch. A training that was killed at any moment and is started again with
+    the same arguments goes on from there, to the same weights as if nothing had happened (bit for bit on the CPU with
+    the same number of threads); one that is done returns its result at once.
+
+    Args:
+        model: Built with the recipe's dropout and stochastic depth; trained in place.
+        recipe: How to train.
+        data: At the resolution to train at.
+        folder: Of this training alone; gets `WEIGHTS` and `RESULT`.
+        seed: >= 0, of all that is random in the training.
+        schedule: Of the learning rate; its length is that of the training.
+        batch_size: Images per step.
+        device: Where to train.
+        threads: torch threads to use meanwhile; None leaves the process's setting.
+        augmentation: None is crop and flip.
+        learning_rate_scale: Factor on the recipe's learning rate.
+        ema_decay: In [0, 1).
+        teacher: Any network with the same classes: trains by distillation (FBNetV3: 0.8 teacher + 0.2 labels).
+        teacher_resolution: Batches are resized to it for the teacher; None shows them as they are.
+        distillation: Weight of the teacher, in [0, 1].
+        checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
+        on_epoch: Told after every epoch.
+        on_steps: Told (steps done, steps in all) after every epoch or `checkpoint_every` steps.
+
+    Raises:
+        TrainError: the folder holds a training with other arguments, or a file that is none.
+        RecipeError: an argument out of range.
+        DivergedError: the loss is not finite; the last checkpoint stays.
+    """
+    initial = _hash(model.state_dict())
+    loop = TrainingLoop(
+        model,
+        recipe,
+        data,
+        schedule=schedule,
+        batch_size=batch_size,
+        seed=seed,
+        device=device,
+        augmentation=augmentation,
+        learning_rate_scale=learning_rate_scale,
+        ema_decay=ema_decay,
+        teacher=teacher,
+        teacher_resolution=teacher_resolution,
+        distillation=distillation,
+    )
+    taught = None if teacher is None else [_hash(teacher.state_dict()), teacher_resolution]
+    identity = _identity({"loop": loop.settings, "network": initial, "teacher": taught})
+    if (folder / RESULT).exists():
+        result = MemberResult.load(folder / RESULT)
+        _require_same(result.identity, identity, folder)
+        return result
+    with torch_threads(threads):
+        history = _resume(loop, folder / CHECKPOINT, identity)
+        while loop.epoch < schedule.epochs:
+            start = time.perf_counter()
+            stats = loop.train_epoch(max_steps=checkpoint_every)
+            if loop.step == 0:
+                history.add(stats, loop, data)
+            history.seconds += time.perf_counter() - start
+            if loop.step == 0 and on_epoch is not None:
+                # Before the checkpoint: killed in between, the same report comes twice rather than never.
+                on_epoch(history.report(schedule.epochs, stats.learning_rate))
+            _save(loop, folder / CHECKPOINT, identity, history)
+            if on_steps is not None:
+                on_steps(loop.epoch * loop.steps_per_epoch + loop.step, schedule.epochs * loop.steps_per_epoch)
+        return _finish(loop, data, folder, identity, history)
+
+
+def _resume(loop: TrainingLoop, path: Path, identity: str) -> _History:
+    """Bring the loop to where the checkpoint was written; a fresh history if there is none."""
+    if not path.exists():
+        return _History()
+    try:
+        saved = torch.load(path, weights_only=True)
+        theirs, history = saved["identity"], _History(**saved["history"])
+    except Exception as error:  # torch names its reasons in many classes
+        raise TrainError(
+            f"{path} is not a checkpoint of a training ({type(error).__name__}: {error}). Delete it to train again."
+        ) from error
+    _require_same(theirs, identity, path.parent)
+    loop.load_state_dict(saved["loop"])
+    return history
+
+
+def _save(loop: TrainingLoop, path: Path, identity: str, history: _History) -> None:
+    with replacing(path) as temporary:
+        torch.save({"identity": identity, "history": asdict(history), "loop": loop.state_dict()}, temporary)
+
+
+def _finish(loop: TrainingLoop, data: ImageData, folder: Path, identity: str, history: _History) -> MemberResult:
+    """Keep the better weights, look at the test split once, and write the result."""
+    uses_ema = bool(history.ema_curve) and history.ema_curve[-1] >= history.curve[-1]
+    model = loop.ema_model if uses_ema else loop.model
+    assert model is not None
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file({name: value.contiguous().cpu() for name, value in model.state_dict().items()}, temporary)
+    result = MemberResult(
+        test_accuracy=loop.accuracy(data.test, ema=uses_ema),
+        validation_accuracy=(history.ema_curve if uses_ema else history.curve)[-1],
+        uses_ema=uses_ema,
+        losses=tuple(history.losses),
+        curve=tuple(history.curve),
+        ema_curve=tuple(history.ema_curve),
+        seconds=history.seconds,
+        identity=identity,
+        weights=folder / WEIGHTS,
+    )
+    result.save(folder / RESULT)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return result
+
+
+def _require_same(theirs: str, ours: str, folder: Path) -> None:
+    if theirs != ours:
+        raise TrainError(
+            f"{folder} holds a training with other settings, data, network or teacher. Use another folder or delete it."
+        )
+
+
+def _identity(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _hash(state: Mapping[str, Tensor]) -> str:
+    """Content hash of a state dict: names, shapes, values."""
+    digest = hashlib.sha256()
+    for name, value in state.items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
