@@ -77,20 +77,22 @@ class Block(nn.Module):
         self.expands = expand != 1
         self.identity = stride == 1 and inputs == outputs and padding == kernel // 2
         self.act = ACTIVATIONS[activation]()
+        squeezed = round_to_eight(width * (0.25 / expand), keep=0.95)
+        gate = SqueezeExcite(width, squeezed, activation) if stage["se"] else nn.Identity()
         if self.expands:
             self.conv_pw = convolution(inputs, width)
             self.bn1 = nn.BatchNorm2d(width)
             self.conv_dw = depthwise
             self.bn2 = nn.BatchNorm2d(width)
+            self.se = gate
             self.conv_pwl = convolution(width, outputs)
             self.bn3 = nn.BatchNorm2d(outputs)
         else:
             self.conv_dw = depthwise
             self.bn1 = nn.BatchNorm2d(width)
+            self.se = gate
             self.conv_pw = convolution(width, outputs)
             self.bn2 = nn.BatchNorm2d(outputs)
-        squeezed = round_to_eight(width * (0.25 / expand), keep=0.95)
-        self.se = SqueezeExcite(width, squeezed, activation) if stage["se"] else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
