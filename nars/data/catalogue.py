@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import final
@@ -19,6 +20,9 @@ from nars.data.rows import FIXED, SCHEMA_VERSION, Header, Identity
 
 _SMALL = 1 << 18
 """Files up to this many bytes are read whole, once, and kept; of larger ones only the columns asked for are read."""
+
+
+_PATIENCE_SECONDS = 60
 
 
 class StoreWarning(UserWarning):
@@ -60,27 +64,32 @@ class Catalogue:
         """Take in the files that are new, forget those that are gone, set aside what is not a file of a store.
 
         Raises:
-            FileNotFoundError: a file went away meanwhile (compaction elsewhere); begin anew.
             StoreError: files of different spaces, image sets or cost conventions, or of a newer version, or no access.
         """
-        present = self.place.names()
-        if any(name not in present for name in self.files):
-            # Only after a compaction, when few files are left: to read those anew beats keeping accounts.
-            self.files, self._small, self.identity, self.schema = {}, None, None, FIXED
-        new = {name: size for name, size in present.items() if name not in self.files and name not in self._passed_over}
-        if not new:
-            return
-        with ThreadPoolExecutor(max_workers=min(16, 1 + len(new) // 8)) as pool:
-            opened = list(pool.map(self._open, new, new.values()))
-        for name, found in zip(new, opened, strict=True):
-            if isinstance(found, _NotOursError):
-                self._set_aside(name, found)
-        taken = [found for found in opened if not isinstance(found, _NotOursError)]
-        if not taken:
-            return
-        self._agree([file for file, _ in taken])
-        self.files |= {file.name: file for file, _ in taken}
-        self._keep([table for _, table in taken if table is not None])
+        for _ in attempts(self.place.address):
+            earlier, present = self.place.names(), self.place.names()
+            if any(name not in present for name in earlier):
+                # A long listing is not one moment: with a compaction in it, it can lack the old files, deleted by then,
+                # and the new one, not there yet. So one in which nothing went away since the last is waited for.
+                continue
+            if any(name not in present for name in self.files):
+                # Only after a compaction, when few files are left: to read those anew beats keeping accounts.
+                self.files, self._small, self.identity, self.schema = {}, None, None, FIXED
+            new = [name for name in present if name not in self.files and name not in self._passed_over]
+            if not new:
+                return
+            with ThreadPoolExecutor(max_workers=min(16, 1 + len(new) // 8)) as pool:
+                opened = list(pool.map(self._open, new, (present[name] for name in new)))
+            for name, found in zip(new, opened, strict=True):
+                if isinstance(found, _NotOursError):
+                    self._set_aside(name, found)
+            taken = [found for found in opened if isinstance(found, tuple)]
+            if taken:
+                self._agree([file for file, _ in taken])
+                self.files |= {file.name: file for file, _ in taken}
+                self._keep([table for _, table in taken if table is not None])
+            if None not in opened:
+                return
 
     def _keep(self, tables: Sequence[pa.Table]) -> None:
         """Add rows of small files to those in memory."""
@@ -145,8 +154,8 @@ class Catalogue:
                     del self.files[name]
             raise FileNotFoundError(names[0]) from None
 
-    def _open(self, name: str, size: int) -> tuple[StoreFile, pa.Table | None] | _NotOursError:
-        """Footer, and for a small file all rows."""
+    def _open(self, name: str, size: int) -> tuple[StoreFile, pa.Table | None] | _NotOursError | None:
+        """Footer, and for a small file all rows; None when it is gone (its rows are in a new file then)."""
         try:
             source = pa.BufferReader(self.place.read(name)) if size <= _SMALL else self.place.path(name)
             filesystem = None if size <= _SMALL else self.place.filesystem
@@ -158,7 +167,7 @@ class Catalogue:
                 schema = parquet.schema_arrow.remove_metadata()
                 file = StoreFile(name=name, rows=parquet.metadata.num_rows, bytes=size, header=header, schema=schema)
         except FileNotFoundError:
-            raise
+            return None
         except (pa.ArrowException, OSError) as error:
             return _not_ours_or_raise(error, name, self.place.address)
         if header.version > SCHEMA_VERSION:
@@ -206,6 +215,21 @@ def unify(schemas: Sequence[pa.Schema], where: str) -> pa.Schema:
         raise StoreError(
             f"rows do not go into one table at {where}: {error}. Give all values of a choice one type."
         ) from error
+
+
+def attempts(address: str) -> Iterator[int]:
+    """Counts the readings that are begun anew because a compaction elsewhere deleted files meanwhile.
+
+    Raises:
+        StoreError: it has been going on for a minute.
+    """
+    start = time.monotonic()
+    number = 0
+    while time.monotonic() - start < _PATIENCE_SECONDS:
+        yield number
+        number += 1
+        time.sleep(min(0.001 * number, 0.1))
+    raise StoreError(f"files of the store {address} keep vanishing while it is read. Is something deleting them?")
 
 
 def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nars.data.catalogue import Catalogue, StoreFile, unify
+from nars.data.catalogue import Catalogue, StoreFile, attempts, unify
 from nars.data.errors import StoreError
 from nars.data.place import Place
 from nars.data.rows import SCHEMA_VERSION, Header, Identity, identity_of, to_samples, to_table
@@ -33,9 +34,6 @@ _FULL = 100_000
 """Rows of a full file: compaction makes them this large and leaves them alone from then on."""
 
 _ROW_GROUP = 50_000
-
-_ATTEMPTS = 20
-"""Readings begun anew because a compaction elsewhere deleted a file in between, before giving up."""
 
 _RANKING = ("status", "finished", "seconds")
 """Columns that tell which of the rows of one key counts."""
@@ -115,7 +113,7 @@ class SampleStore:
             if len(old) < 2 or self._catalogue.identity is None:
                 return []
             full = frozenset(file.name for file in files) - {file.name for file in old}
-            table = _first_of_each_key(self._catalogue.read(None, without=full))
+            table = first_of_each_key(self._catalogue.read(None, without=full))
             self.append_table(table, self._catalogue.identity)
             return old
 
@@ -163,19 +161,19 @@ class SampleStore:
                 return read_columns(names, where)
             table = read_columns(None if names is None else ["key", *names], where)
             if len(table) != pc.count_distinct(table["key"]).as_py():
-                table = _first_of_each_key(read_columns(None if names is None else ["key", *_RANKING, *names], where))
+                table = first_of_each_key(read_columns(None if names is None else ["key", *_RANKING, *names], where))
             return table if names is None else table.select([name for name in names if name in table.column_names])
 
         return self._again_when_files_vanish(read)
 
     def files(self) -> tuple[StoreFile, ...]:
         """The files as they are now, in order of name."""
-        return tuple(self._again_when_files_vanish(self._refresh))
+        return tuple(self._refresh())
 
     @property
     def identity(self) -> Identity | None:
         """The space, image set and cost convention of the rows; None while there are none."""
-        self._again_when_files_vanish(self._refresh)
+        self._refresh()
         return self._catalogue.identity
 
     def _refresh(self) -> list[StoreFile]:
@@ -186,12 +184,10 @@ class SampleStore:
 
     def _again_when_files_vanish(self, work: Callable[[], _Result]) -> _Result:
         """A compaction elsewhere may delete a file between listing and reading it; its rows are in a new file then."""
-        for _ in range(_ATTEMPTS):
-            try:
+        for _ in attempts(self.path):
+            with suppress(FileNotFoundError):
                 return work()
-            except FileNotFoundError:
-                continue
-        raise StoreError(f"files of the store {self.path} keep vanishing while it is read. Is something deleting them?")
+        raise AssertionError("attempts() ends by raising")
 
     def _write(self, table: pa.Table, header: Header, *, compact: bool) -> None:
         sink = pa.BufferOutputStream()
@@ -209,13 +205,18 @@ class SampleStore:
         self._place.write(f"{kind}-{time.time_ns():x}-{secrets.token_hex(4)}.parquet", sink.getvalue())
 
 
-def _first_of_each_key(table: pa.Table) -> pa.Table:
-    """Of the rows with equal keys the first successful one to finish, else the first to finish; sorted by key."""
+def first_of_each_key(table: pa.Table, *, tie: str | None = None) -> pa.Table:
+    """Of the rows with equal keys the first successful one to finish, else the first to finish; sorted by key.
+
+    Args:
+        table: rows with at least the columns key, status, finished, seconds.
+        tie: column whose smaller value decides among rows that are equal in all that.
+    """
     if len(table) == 0:
         return table
+    names = ["key", "_failed", "finished", "seconds", *([] if tie is None else [tie])]
     ranked = table.append_column("_failed", pc.not_equal(table["status"], "ok"))
-    order = [("key", "ascending"), ("_failed", "ascending"), ("finished", "ascending"), ("seconds", "ascending")]
-    ranked = ranked.sort_by(order).drop_columns("_failed").combine_chunks()
+    ranked = ranked.sort_by([(name, "ascending") for name in names]).drop_columns("_failed").combine_chunks()
     keys = ranked["key"]
     new = pc.not_equal(keys.slice(1), keys.slice(0, len(keys) - 1))
     return ranked.filter(pa.chunked_array([pa.array([True]), *new.chunks]))
