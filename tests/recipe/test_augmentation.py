@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from nars.data import ImageData
+from nars.recipe import Augmentation, Normalizer, RecipeError
+from nars.recipe.augmentation import EpochPlan, ImageStore, plan_epoch
+
+
+def _plan(**changes: object) -> EpochPlan:
+    arguments: dict[str, object] = {
+        "images": 320, "batch_size": 48, "padding": 2, "augmentation": Augmentation(), "mixup": 0.0, "seed": 5,
+        "epoch": 2,
+    }  # fmt: skip
+    return plan_epoch(**arguments | changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("border", "mode"), [("reflect", "reflect"), ("constant", "constant")])
+def test_batches_are_the_crops_and_mirrors_that_numpy_cuts(digits: ImageData, border: str, mode: str) -> None:
+    store = ImageStore(digits.train.images, padding=2, border=border, device=torch.device("cpu"))  # type: ignore[arg-type]
+    plan = _plan()
+    batch = store.batch(plan, 3, slice(None))
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    assert batch.dtype == torch.uint8
+    padded = np.pad(digits.train.images.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode=mode)  # type: ignore[call-overload]
+    for i in range(48):
+        top, left = plan.top[3, i], plan.left[3, i]
+        expected = padded[plan.rows[3, i], :, top : top + 8, left : left + 8]
+        np.testing.assert_array_equal(batch[i].numpy(), expected[:, :, ::-1] if plan.flipped[3, i] else expected)
+
+
+def test_an_epoch_shows_each_image_at_most_once_and_is_drawn_alike_everywhere() -> None:
+    plan, again, other = _plan(), _plan(), _plan(epoch=3)
+    assert plan.rows.shape == (6, 48)
+    assert len(np.unique(plan.rows)) == plan.rows.size
+    np.testing.assert_array_equal(plan.rows, again.rows)
+    np.testing.assert_array_equal(plan.torch_seeds, again.torch_seeds)
+    assert (plan.rows != other.rows).any()
+    # As drawn by numpy 2.4: should numpy ever change its streams, equal keys stop meaning equal trainings.
+    assert plan.rows[0, :4].tolist() == [214, 306, 172, 183]
+
+
+def test_draws_have_their_distributions() -> None:
+    plan = _plan(images=48_000, mixup=0.2)
+    assert set(np.unique(plan.top)) == set(np.unique(plan.left)) == {0, 1, 2, 3, 4}
+    assert stats.binomtest(int(plan.flipped.sum()), plan.flipped.size).pvalue > 1e-3
+    assert stats.kstest(plan.mixing, stats.beta(0.2, 0.2).cdf).pvalue > 1e-3
+    assert not _plan(augmentation=Augmentation(flip=False)).flipped.any()
+
+
+def test_normalised_training_images_have_mean_0_and_deviation_1(digits: ImageData) -> None:
+    images = Normalizer(digits.mean, digits.std, device=torch.device("cpu"))(digits.train.images)
+    assert images.mean().item() == pytest.approx(0.0, abs=1e-5)
+    assert images.std(correction=0).item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_an_augmentation_that_cannot_be_is_refused(digits: ImageData) -> None:
+    with pytest.raises(RecipeError, match="crop"):
+        Augmentation(crop=1.0)
+    with pytest.raises(RecipeError, match="border"):
+        Augmentation(border="wrap")  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match="mirror"):
+        ImageStore(digits.train.images, padding=8, border="reflect", device=torch.device("cpu"))

@@ -1,0 +1,182 @@
+import copy
+import io
+from typing import Any
+
+import pytest
+import torch
+from sklearn.metrics import accuracy_score
+from torch import nn
+
+from nars.data import ImageData, Split
+from nars.recipe import (
+    NO_AUGMENTATION,
+    Augmentation,
+    DivergedError,
+    Normalizer,
+    Recipe,
+    RecipeError,
+    Schedule,
+    TrainingLoop,
+    evaluate,
+)
+
+FULL = Recipe(
+    learning_rate=0.02, optimizer="rmsprop", dropout=0.2, stochastic_depth=0.2, mixup=0.2, weight_decay=1e-5,
+    label_smoothing=0.1,
+)  # fmt: skip
+
+
+def _loop(model: nn.Module, data: ImageData, recipe: Recipe = FULL, **changes: Any) -> TrainingLoop:
+    options: dict[str, Any] = {
+        "schedule": Schedule(epochs=8, warmup_epochs=1, kind="cosine"), "batch_size": 32, "seed": 7, "ema_decay": 0.9,
+        "augmentation": Augmentation(flip=False),
+    }  # fmt: skip
+    return TrainingLoop(model, recipe, data, **options | changes)
+
+
+def _weights(loop: TrainingLoop) -> list[torch.Tensor]:
+    states = [loop.model.state_dict()] + ([] if loop.ema_model is None else [loop.ema_model.state_dict()])
+    return [value.clone() for state in states for value in state.values()]
+
+
+def _equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "sgd", "adamw"])
+@pytest.mark.parametrize("stop", [1, 7, 10, 13])
+def test_a_saved_and_loaded_training_ends_in_the_same_bits(
+    network: nn.Module, digits: ImageData, optimizer: str, stop: int
+) -> None:
+    recipe = Recipe.from_dict(FULL.to_dict() | {"optimizer": optimizer})
+    fresh = copy.deepcopy(network)
+    straight = _loop(copy.deepcopy(network), digits, recipe)
+    losses = [straight.train_epoch().loss for _ in range(2)]
+
+    first = _loop(network, digits, recipe)
+    for _ in range(stop):
+        first.train_epoch(max_steps=1)
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    torch.rand(17)  # what happens to the global generator in between must not matter
+    second = _loop(fresh, digits, recipe)
+    second.load_state_dict(torch.load(file, weights_only=True))
+    assert (second.epoch, second.step) == divmod(stop, 10)
+    while second.epoch < 2:
+        stats = second.train_epoch()
+    assert stats.loss == losses[1]
+    assert _equal(_weights(straight), _weights(second))
+
+
+def test_the_global_generator_is_left_alone(network: nn.Module, digits: ImageData) -> None:
+    before = torch.get_rng_state()
+    _loop(network, digits).train_epoch()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_another_seed_trains_other_weights(network: nn.Module, digits: ImageData) -> None:
+    loops = [_loop(copy.deepcopy(network), digits, seed=seed) for seed in (1, 2)]
+    for loop in loops:
+        loop.train_epoch(max_steps=2)
+    assert not _equal(_weights(loops[0]), _weights(loops[1]))
+
+
+def test_it_learns_the_digits(network: nn.Module, digits: ImageData) -> None:
+    schedule = Schedule(epochs=30, warmup_epochs=1, kind="cosine")
+    loop = _loop(network, digits, Recipe(learning_rate=0.02), schedule=schedule, ema_decay=0.99)
+    while loop.epoch < 30:
+        loop.train_epoch()
+    assert loop.accuracy(digits.validation) > 60.0
+    assert loop.accuracy(digits.validation, ema=True) > 60.0
+    with pytest.raises(RecipeError, match="schedule ends"):
+        loop.train_epoch()
+
+
+def test_the_first_step_is_the_one_written_out_by_hand(network: nn.Module, digits: ImageData) -> None:
+    recipe = Recipe(learning_rate=0.01, optimizer="sgd", ema=False, label_smoothing=0.1)
+    plain = copy.deepcopy(network)
+    _without_drops(plain)
+    _without_drops(network)
+    loop = _loop(network, digits, recipe, batch_size=320, augmentation=NO_AUGMENTATION,
+                 schedule=Schedule(epochs=4, warmup_epochs=2))  # fmt: skip
+    stats = loop.train_epoch()
+    # One step of all images: their order only changes the rounding.
+    x = (digits.train.images.float() / 255 - digits.mean.view(1, -1, 1, 1)) / digits.std.view(1, -1, 1, 1)
+    loss = nn.functional.cross_entropy(plain.train()(x), digits.train.labels, label_smoothing=0.1)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert stats.learning_rate == pytest.approx(4 * 0.01 * 0.25)
+    assert stats.loss == pytest.approx(loss.item(), rel=1e-5)
+    for ours, theirs in zip(network.parameters(), plain.parameters(), strict=True):
+        assert theirs.grad is not None
+        torch.testing.assert_close(ours, theirs - stats.learning_rate * theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+def _without_drops(model: nn.Module) -> None:
+    for module in model.modules():
+        if hasattr(module, "drop_rate"):
+            module.drop_rate = 0.0
+        if hasattr(module, "drop_prob"):
+            module.drop_prob = 0.0
+
+
+def test_a_student_of_a_teacher_alone_learns_its_answers(network: nn.Module, digits: ImageData) -> None:
+    teacher = copy.deepcopy(network)
+    teacher_before = [value.clone() for value in teacher.state_dict().values()]
+    loop = _loop(network, digits, Recipe(learning_rate=0.01, optimizer="adamw"), teacher=teacher, distillation=1.0)
+    losses = [loop.train_epoch().loss for _ in range(4)]
+    assert losses[-1] < losses[0]
+    assert _equal([value.clone() for value in teacher.state_dict().values()], teacher_before)
+    assert not teacher.training
+
+
+def test_a_teacher_sees_the_batch_at_its_own_resolution(network: nn.Module, digits: ImageData) -> None:
+    class Watch(nn.Module):
+        seen: tuple[int, ...] = ()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.seen = tuple(x.shape)
+            return torch.zeros(len(x), 10)
+
+    teacher = Watch()
+    _loop(network, digits, teacher=teacher, teacher_resolution=12).train_epoch(max_steps=1)
+    assert teacher.seen == (32, 1, 12, 12)
+
+
+def test_divergence_is_an_error_of_its_own(network: nn.Module, digits: ImageData) -> None:
+    loop = _loop(network, digits, Recipe(learning_rate=1e30, optimizer="sgd"))
+    with pytest.raises(DivergedError, match="learning rate"):
+        loop.train_epoch()
+
+
+def test_a_state_of_other_settings_is_refused(network: nn.Module, digits: ImageData) -> None:
+    state = _loop(copy.deepcopy(network), digits).state_dict()
+    with pytest.raises(RecipeError, match="batch_size: 32 there, 16 here"):
+        _loop(network, digits, batch_size=16).load_state_dict(state)
+
+
+def test_accuracy_is_sklearns(network: nn.Module, digits: ImageData) -> None:
+    normalize = Normalizer(digits.mean, digits.std, device=torch.device("cpu"))
+    with torch.inference_mode():
+        predicted = network.eval()(normalize(digits.validation.images)).argmax(1)
+    network.train()
+    expected = 100 * accuracy_score(digits.validation.labels, predicted)
+    assert evaluate(network, digits.validation, normalize, batch_size=50) == pytest.approx(expected)
+    assert network.training
+
+
+def test_what_cannot_be_trained_or_measured_is_refused(network: nn.Module, digits: ImageData) -> None:
+    loop = _loop(network, digits, Recipe(learning_rate=0.01, ema=False))
+    with pytest.raises(RecipeError, match="moving average"):
+        loop.accuracy(digits.validation, ema=True)
+    with pytest.raises(RecipeError, match="no images"):
+        loop.accuracy(Split(images=digits.test.images[:0], labels=digits.test.labels[:0]))
+    for change in (
+        {"batch_size": 0},
+        {"seed": -1},
+        {"ema_decay": 1.0},
+        {"distillation": 1.1},
+        {"learning_rate_scale": 0.0},
+    ):
+        with pytest.raises(RecipeError, match=next(iter(change))):
+            _loop(network, digits, **change)

@@ -1,0 +1,98 @@
+"""Optimisers, moving average and losses against torch's and timm's."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from timm.data.mixup import mixup_target
+from timm.loss import LabelSmoothingCrossEntropy, SoftTargetCrossEntropy
+from timm.optim import RMSpropTF, param_groups_weight_decay
+from timm.utils import ModelEmaV3
+from torch import nn
+
+from nars.recipe import Recipe
+from nars.recipe.ema import MovingAverage
+from nars.recipe.flat import flatten
+from nars.recipe.loss import distillation_loss, label_loss, mix
+from nars.recipe.optimizer import build_optimizer
+
+REFERENCES = {
+    "sgd": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9),
+    "rmsprop": lambda groups, lr: RMSpropTF(groups, lr=lr, alpha=0.9, eps=1e-3, momentum=0.9),
+    "adamw": lambda groups, lr: torch.optim.AdamW(groups, lr=lr),
+}
+
+
+def _train(model: nn.Module, optimizer: torch.optim.Optimizer, clear: object, steps: int = 6) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        x = torch.rand(16, 1, 8, 8, generator=generator)
+        y = torch.randint(10, (16,), generator=generator)
+        clear()  # type: ignore[operator]
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            nn.functional.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_flattened_parameters_take_the_steps_of_the_plain_optimiser(name: str, network: nn.Module) -> None:
+    plain, flat = copy.deepcopy(network), network
+    reference = REFERENCES[name](param_groups_weight_decay(plain, 0.1), 0.01)
+    groups = flatten(flat, weight_decay=0.1)
+    optimizer = build_optimizer(Recipe(learning_rate=1.0, optimizer=name), groups, learning_rate=0.01)
+    _train(plain, reference, reference.zero_grad)
+    _train(flat, optimizer, lambda: [group.vector.grad.zero_() for group in groups])  # type: ignore[union-attr]
+    for (label, expected), (_, found) in zip(plain.named_parameters(), flat.named_parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7, msg=label)
+
+
+def test_norm_and_bias_do_not_decay(network: nn.Module) -> None:
+    without = {p.data_ptr() for p in network.parameters() if p.ndim <= 1}
+    sizes = {False: 0, True: 0}
+    for parameter in network.parameters():
+        sizes[parameter.data_ptr() not in without] += parameter.numel()
+    assert {g.weight_decay > 0: g.vector.numel() for g in flatten(network, weight_decay=0.1)} == sizes
+
+
+def test_moving_average_is_timms(network: nn.Module) -> None:
+    reference, ours = ModelEmaV3(network, decay=0.9, use_warmup=True), MovingAverage(network, decay=0.9)
+    for step in range(1, 9):
+        with torch.no_grad():
+            for value in network.state_dict().values():
+                value.add_(step)
+        reference.update(network, step=step)
+        ours.update(step)
+    for name, value in reference.module.state_dict().items():
+        torch.testing.assert_close(ours.model.state_dict()[name], value, msg=name)
+    assert ours.decay(1) == 0.0
+    assert ours.decay(8) == pytest.approx(1 - 8 ** (-2 / 3))
+    assert ours.decay(10**6) == 0.9
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_label_loss_is_timms_with_mixed_targets(share: float, smoothing: float) -> None:
+    logits, labels = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 5
+    target = mixup_target(labels, 5, lam=share, smoothing=smoothing)
+    expected = SoftTargetCrossEntropy()(logits, target)
+    torch.testing.assert_close(label_loss(logits, labels, share=share, smoothing=smoothing), expected)
+    if share == 1.0 and smoothing > 0:
+        torch.testing.assert_close(LabelSmoothingCrossEntropy(smoothing)(logits, labels), expected)
+
+
+def test_mix_is_timms_batch_mode() -> None:
+    images = torch.rand(6, 1, 2, 2)
+    expected = images.numpy() * np.float32(0.7) + images.numpy()[::-1] * np.float32(0.3)
+    np.testing.assert_allclose(mix(images, 0.7).numpy(), expected, rtol=1e-6)
+
+
+def test_distillation_is_zero_for_equals_and_has_the_gradient_of_the_soft_cross_entropy() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(8, 5, generator=generator, requires_grad=True)
+    teacher = torch.randn(8, 5, generator=generator)
+    (ours,) = torch.autograd.grad(distillation_loss(logits, teacher), logits)
+    (expected,) = torch.autograd.grad(SoftTargetCrossEntropy()(logits, teacher.softmax(1)), logits)
+    torch.testing.assert_close(ours, expected)
+    assert distillation_loss(teacher, teacher).item() == pytest.approx(0.0, abs=1e-6)
