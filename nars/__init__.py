@@ -4,3 +4,12 @@ The method is the one of FBNetV3, "Joint Architecture-Recipe Search using Predic
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """`nars.register(folder)`, loaded when asked for: importing nars itself costs nothing."""
+    if name == "register":
+        from nars.export import register
+
+        return register
+    raise AttributeError(f"module 'nars' has no attribute {name!r}")

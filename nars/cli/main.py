@@ -41,7 +41,7 @@ def main() -> None:
         console.print("interrupted; nothing measured is lost, the same command goes on from here")
         sys.exit(_INTERRUPTED)
     except ValueError as error:
-        # Everything a user can cause is a ValueError of ours (SpaceError, ConfigError, DataError, ...); others are bugs.
+        # What a user can cause is a ValueError of ours (SpaceError, ConfigError, DataError, ...); others are bugs.
         if not type(error).__module__.startswith("nars."):
             raise
         for line in str(error).splitlines():

@@ -13,14 +13,20 @@ from rich.console import Console
 if TYPE_CHECKING:
     from nars.stages import Run
 
-Name = Annotated[str, typer.Argument(help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet) or a YAML file.")]
+Name = Annotated[
+    str, typer.Argument(help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet) or a YAML file.")
+]
 Out = Annotated[Path | None, typer.Option(help="Run folder; runs/NAME when absent.")]
 SpaceOption = Annotated[str | None, typer.Option("--space", help="Search another space: built-in name or YAML file.")]
-DataOption = Annotated[str | None, typer.Option("--data", help="Other images: digits, fashion-mnist, cifar10, imagefolder:PATH.")]
+DataOption = Annotated[
+    str | None, typer.Option("--data", help="Other images: digits, fashion-mnist, cifar10, imagefolder:PATH.")
+]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set.")]
 Budgets = Annotated[str | None, typer.Option(help="FLOPs budgets of the family, e.g. 0.5M,1M,2M.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
-Sets = Annotated[list[str] | None, typer.Option("--set", help="Change any key, e.g. --set collect.rounds=2 (repeatable).")]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="Change any key, e.g. --set collect.rounds=2 (repeatable).")
+]
 Engine = Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")]
 Workers = Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:0, mps.")]
@@ -37,9 +43,9 @@ def run(
     name: Name, out: Out = None, space: SpaceOption = None, data: DataOption = None, data_root: DataRoot = None,
     budgets: Budgets = None, seed: Seed = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
     device: Device = "cpu", address: Address = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the configuration, print the plan, compute nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:  # fmt: skip
-    """Search, train and export a family of models: all stages, then the report. Interrupted, the same command goes on."""
+    """All stages, from images to an exported family and the report. Interrupted, the same command goes on."""
     shortcuts = {"space": space, "data.name": data, "data.root": data_root and str(data_root), "seed": seed,
                  "search.budgets": budgets and budgets.split(",")}  # fmt: skip
     overrides = {key: value for key, value in shortcuts.items() if value is not None} | _parse_sets(sets)
@@ -78,6 +84,13 @@ def collect(
     stages.collect(opened)
 
 
+def search(name: Name, out: Out = None, sets: Sets = None) -> None:
+    """Stage 3: one member per budget, by the predictor alone."""
+    from nars import stages
+
+    stages.search(_open(name, out, _parse_sets(sets)))
+
+
 def train(name: Name, out: Out = None, sets: Sets = None, device: Device = "cpu") -> None:
     """Final training of the family: the largest on labels, then all by distillation from it."""
     from nars import stages
@@ -108,6 +121,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (run, "nars run digits    nars run cifar10 --data imagefolder:photos --budgets 2M,4M"),
     (pretrain, "nars pretrain digits --out runs/mine"),
     (collect, "nars collect digits --out runs/mine --workers 2"),
+    (search, "nars search digits --out runs/mine"),
     (train, "nars train digits --out runs/mine"),
     (export, "nars export digits --out runs/mine"),
     (report, "nars report runs/digits"),
@@ -133,7 +147,9 @@ def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
         try:
             parsed[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {key}: {value!r} is no YAML value ({error}); quote text that holds : or [") from error
+            raise ConfigError(
+                f"--set {key}: {value!r} is no YAML value ({error}); quote text that holds : or ["
+            ) from error
     return parsed
 
 

@@ -20,11 +20,11 @@ from torch import Tensor
 from nars.data.errors import DataError
 from nars.data.folder import folder_source
 from nars.data.pixels import Progress, mean_and_std
-from nars.data.source import TEST, TRAIN, VALIDATION, Source
+from nars.data.source import TEST, TRAIN, VALIDATION, Source, some_classes
 from nars.data.sources import cifar10, data_root, digits, fashion_mnist
 from nars.data.split import stratified_order
 
-IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagefolder:PATH")
+IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PATH")
 """What `load_images` takes as a name."""
 
 _FOLDER_PREFIX = "imagefolder:"
@@ -100,13 +100,16 @@ def load_images(
     seed: int,
     root: str | Path | None = None,
     max_train: int | None = None,
+    validation_images: int | None = None,
+    max_classes: int | None = None,
     progress: Progress | None = None,
 ) -> ImageData:
     """Load an image set, split it and resize it.
 
     Args:
         name: `digits`, `fashion-mnist`, `cifar10`, or `imagefolder:PATH`, a folder with one subfolder per class, or
-            with such folders as train/ and test/ and/or val/ (see `nars.data.folder`).
+            with such folders as train/ and test/ and/or val/ (see `nars.data.folder`). `imagenet` is the image folder
+            `imagenet/` below the root.
         resolution: side of the square images, pixels, >= 1.
         validation_fraction: share of the training images held out for validation, in (0, 1), stratified. Not used by an
             image folder that brings its own train/, val/ and test/.
@@ -114,6 +117,8 @@ def load_images(
         root: where image sets are; else the environment variable NARS_DATA, else a folder in the user's cache.
             fashion-mnist and cifar10 are downloaded to it when they are not there. Not used by image folders.
         max_train: train on a stratified subset of this many images; a larger subset contains the smaller one.
+        validation_images: hold out so many training images instead of `validation_fraction`.
+        max_classes: keep so many random classes (FBNetV3 searches on 200 of ImageNet's 1,000), in their old order.
         progress: called with (images decoded, images in all).
 
     Raises:
@@ -121,6 +126,10 @@ def load_images(
     """
     _check(resolution, validation_fraction, max_train)
     source = _open(name, root, progress)
+    if max_classes is not None and max_classes < len(source.classes):
+        source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
+    if validation_images is not None:
+        validation_fraction = _share(source, validation_images)
     indices = _divide(source, validation_fraction, seed, max_train)
     train, validation, test = _render(source, indices, resolution, progress)
     mean, std = mean_and_std(train.images)
@@ -150,6 +159,16 @@ def _check(resolution: int, validation_fraction: float, max_train: int | None) -
         raise DataError(f"max_train must be at least 1 image, got {max_train}. Leave it out to train on all.")
 
 
+def _share(source: Source, validation_images: int) -> float:
+    """The validation fraction that holds out so many images."""
+    images = int((source.part == TRAIN).sum())
+    if not 1 <= validation_images < images:
+        raise DataError(
+            f"validation_images must be at least 1 and leave some of {images:,} images, got {validation_images}."
+        )
+    return validation_images / images
+
+
 def _open(name: str, root: str | Path | None, progress: Progress | None) -> Source:
     if name == "digits":
         return digits()
@@ -157,6 +176,8 @@ def _open(name: str, root: str | Path | None, progress: Progress | None) -> Sour
         return fashion_mnist(data_root(root), progress)
     if name == "cifar10":
         return cifar10(data_root(root), progress)
+    if name == "imagenet":
+        return folder_source(data_root(root) / "imagenet")
     if name.startswith(_FOLDER_PREFIX):
         return folder_source(Path(name.removeprefix(_FOLDER_PREFIX)).expanduser())
     raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")

@@ -14,15 +14,15 @@ from nars.data.errors import DataError
 class RunFolder:
     """The files of a run; each is written whole, so what exists is finished.
 
-        run.json             configuration, seed, versions, space and data fingerprints
-        pool.parquet         the Sobol pool with its free statistics
-        encoder/             stage 1: the predictor pretrained on them
-        samples/             the sample store: one row per training outcome
-        rounds/round-1.json  what each round of stage 2 chose, where it stopped, how well the predictor did
-        predictor/           stage 2's result
-        family.json          stage 3's answer: one member per budget
-        models/NAME/         final training and export of each member
-        report.html, nars.log
+    run.json             configuration, seed, versions, space and data fingerprints
+    pool.parquet         the Sobol pool with its free statistics
+    encoder/             stage 1: the predictor pretrained on them
+    samples/             the sample store: one row per training outcome
+    rounds/round-1.json  what each round of stage 2 chose, where it stopped, how well the predictor did
+    predictor/           stage 2's result
+    family.json          stage 3's answer: one member per budget
+    models/NAME/         final training and export of each member
+    report.html, nars.log
     """
 
     path: Path
@@ -63,11 +63,15 @@ class RunFolder:
     @property
     def family_file(self) -> Path:
         """The answer of stage 3."""
-        return self.path / "family.json"
+        return self.path / "family" / "family.json"
 
-    def model(self, name: str) -> Path:
-        """Folder of one member."""
-        return self.path / "models" / name
+    def training(self, name: str) -> Path:
+        """Final training of one member, or of the teacher."""
+        return self.path / "training" / name
+
+    def member(self, name: str) -> Path:
+        """One exported member."""
+        return self.path / "family" / name
 
     @property
     def report_file(self) -> Path:
@@ -81,7 +85,7 @@ class RunFolder:
 
     def rounds(self) -> list[dict[str, Any]]:
         """The results of all finished rounds, in order."""
-        results = []
+        results: list[dict[str, Any]] = []
         while self.round_result(len(results) + 1).is_file():
             results.append(read_json(self.round_result(len(results) + 1)))
         return results
@@ -96,7 +100,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} must be a JSON file that nars wrote, reading it gave: {error}. Delete it to redo that step.") from error
+        raise DataError(
+            f"{path} must be a JSON file that nars wrote, reading it gave: {error}. Delete it to redo that step."
+        ) from error
     if not isinstance(document, dict):
         raise DataError(f"{path} must hold a JSON object, got {type(document).__name__}. Delete it to redo that step.")
     return document

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nars.data.errors import DataError
 from nars.data.pixels import Progress, resize
 from nars.data.split import stratified_order
 
@@ -68,6 +69,25 @@ def hold_out_test(labels: NDArray[np.int64], count: int) -> NDArray[np.int8]:
     part = np.full(len(labels), TRAIN, dtype=np.int8)
     part[stratified_order(labels, rng=np.random.default_rng(0))[:count]] = TEST
     return part
+
+
+def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Source:
+    """The images of `count` random classes, which keep their order and are numbered anew.
+
+    Raises:
+        DataError: fewer than two classes would be left.
+    """
+    if count < 2:
+        raise DataError(f"at least 2 classes must be left, got max_classes {count}.")
+    classes = np.sort(rng.choice(len(source.classes), size=count, replace=False))
+    kept = np.flatnonzero(np.isin(source.labels, classes))
+    return Source(
+        classes=tuple(source.classes[number] for number in classes),
+        labels=np.searchsorted(classes, source.labels[kept]).astype(np.int64),
+        part=source.part[kept],
+        render=lambda indices, resolution, progress: source.render(kept[indices], resolution, progress),
+        digest=lambda indices: source.digest(kept[indices]),
+    )
 
 
 def _render_array(images: Tensor, indices: NDArray[np.int64], resolution: int, progress: Progress | None) -> Tensor:

@@ -18,7 +18,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
-import nars
 from nars.predictors.errors import PredictorError
 from nars.predictors.predictor import Predictor, Target
 from nars.predictors.results import PretrainingReport, StatisticError
@@ -69,9 +68,8 @@ def save_predictor(
         "pretraining": asdict(predictor.pretraining) if predictor.pretraining else None,
         "target": asdict(predictor.target) if predictor.target else None,
         "versions": {
-            "nars": nars.__version__,
             "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "numpy", "safetensors")},
+            **{name: version(name) for name in ("nars", "torch", "numpy", "safetensors")},
         },
     }
     folder = Path(folder)

@@ -31,8 +31,8 @@ class MemberFinding:
     """Time that the search took for this budget."""
     result: Mapping[str, Any] | None
     """Final training: validation and test accuracy in percent; None before it is done."""
-    export: Mapping[str, Any] | None
-    """Parity and latency of the exported files; None before it is done."""
+    card: Mapping[str, Any] | None
+    """The export's card: latency, parity of each form; None before it is done."""
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def read_findings(folder: RunFolder) -> Findings:
 
 
 def _member(folder: RunFolder, entry: Mapping[str, Any]) -> MemberFinding:
-    result, export = folder.model(entry["name"]) / "result.json", folder.model(entry["name"]) / "export.json"
+    result, card = folder.training(entry["name"]) / "result.json", folder.member(entry["name"]) / "card.json"
     return MemberFinding(
         name=entry["name"],
         budget=entry["budget"],
@@ -89,5 +89,5 @@ def _member(folder: RunFolder, entry: Mapping[str, Any]) -> MemberFinding:
         history=tuple((int(count), float(score)) for count, score in entry["history"]),
         seconds=entry["seconds"],
         result=read_json(result) if result.is_file() else None,
-        export=read_json(export) if export.is_file() else None,
+        card=read_json(card) if card.is_file() else None,
     )

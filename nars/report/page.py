@@ -35,8 +35,8 @@ def render(findings: Findings) -> str:
         rows=family_rows(findings.members),
         note=NOTE,
         facts=_facts(findings),
-        warnings=[w for r in findings.rounds for w in r.get("warnings", [])],
-        plots=[Markup(svg) for svg in plots(findings)],  # noqa: S704
+        warnings=findings.rounds[0]["advice"]["warnings"] if findings.rounds else [],
+        plots=[Markup(svg) for svg in plots(findings)],
         members=findings.members,
     )
 
@@ -44,8 +44,8 @@ def render(findings: Findings) -> str:
 def _facts(findings: Findings) -> list[tuple[str, str]]:
     facts = []
     if findings.pretraining is not None:
-        errors = findings.pretraining.get("pretraining") or {}
-        shown = ", ".join(f"{name} {100 * error:.1f} %" for name, error in errors.get("validation_error", {}).items())
+        errors = (findings.pretraining["pretraining"] or {}).get("errors", {})
+        shown = ", ".join(f"{name} {100 * error['relative']:.1f} %" for name, error in errors.items())
         facts.append(("pool", f"{findings.run['config']['pretraining']['pool']:,} Sobol pairs"))
         facts.append(("pretraining: validation error", shown))
     if len(findings.samples):
@@ -54,7 +54,9 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         facts.append(("training time", f"{findings.samples['seconds'].sum():,.0f} core-seconds"))
     if findings.rounds:
         first = findings.rounds[0]
-        facts.append(("later rounds stop", f"after epoch {first['stop_epoch']} of {findings.run['config']['collect']['epochs']}"))
+        facts.append(
+            ("later rounds stop", f"after epoch {first['stop_epoch']} of {findings.run['config']['collect']['epochs']}")
+        )
         taus = ", ".join(f"{r['tau']:.2f}" for r in findings.rounds if r["tau"] is not None)
         facts.append(("Kendall tau, predicted before / measured after, per round", taus or "-"))
     return facts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from nars.report.findings import Findings
 from nars.space import shorten
 
 _BLUE, _RED, _GREY, _GREEN = "#3b6ea8", "#c44e52", "#8c8c8c", "#4f9d69"
-_STYLE = {
+_STYLE: Any = {
     "font.family": "sans-serif", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "grid.color": "#e6e6e6", "axes.axisbelow": True, "legend.frameon": False,
     "svg.fonttype": "none", "svg.hashsalt": "nars",
@@ -48,7 +49,8 @@ def accuracy_against_flops(findings: Findings) -> str | None:
         shades.set_zorder(2)
         trained = [m for m in findings.members if m.result is not None]
         if trained:
-            axes.plot([m.costs["flops"] for m in trained], [m.result["validation_accuracy"] for m in trained if m.result],
+            axes.plot([m.costs["flops"] for m in trained],
+                      [m.result["validation_accuracy"] for m in trained if m.result],
                       "o-", color=_RED, ms=7, zorder=3, label="the family, after final training")  # fmt: skip
         for member in findings.members:
             axes.axvline(member.budget, color=_GREY, lw=0.8, ls=":", zorder=1)
@@ -63,16 +65,24 @@ def predictor_scatter(findings: Findings) -> str | None:
     rounds = [r for r in findings.rounds if any(p is not None for p in r["predicted"])]
     if not rounds:
         return None
-    with _axes("Predictor: said before, measured after", "predicted accuracy, %", "measured accuracy, %") as (axes, svg):
+    with _axes("Predictor: said before, measured after", "predicted accuracy, %", "measured accuracy, %") as (
+        axes,
+        svg,
+    ):
         ends: list[float] = []
         for number, result in enumerate(rounds):
-            pairs = [(p, m) for p, m in zip(result["predicted"], result["measured"], strict=True) if p is not None and m is not None]
+            pairs = [
+                (p, m)
+                for p, m in zip(result["predicted"], result["measured"], strict=True)
+                if p is not None and m is not None
+            ]
             if not pairs:
                 continue
             said, got = zip(*pairs, strict=True)
             ends += [*said, *got]
-            axes.scatter(said, got, s=20, color=mpl.colormaps["viridis"](number / max(1, len(rounds) - 0.5)),
-                         label=f"round {result['round']} (tau {result['tau']:.2f})" if result["tau"] is not None else f"round {result['round']}")  # fmt: skip
+            tau = "" if result["tau"] is None else f" (tau {result['tau']:.2f})"
+            colour = mpl.colormaps["viridis"](number / max(1, len(rounds) - 0.5))
+            axes.scatter(said, got, s=20, color=colour, label=f"round {result['round']}{tau}")
         if ends:
             axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=_GREY, lw=0.8, ls="--")
         axes.legend(loc="upper left")
@@ -81,17 +91,26 @@ def predictor_scatter(findings: Findings) -> str | None:
 
 def correlation_against_epoch(findings: Findings) -> str | None:
     """Rank correlation with the final accuracy, and where later rounds stop; None before round 1 is done."""
-    if not findings.rounds or not findings.rounds[0].get("correlations"):
+    if not findings.rounds:
         return None
-    first = findings.rounds[0]
-    epochs = range(1, len(first["correlations"]) + 1)
-    with _axes("When is the order of candidates known?", "epoch", "rank correlation with the final accuracy") as (axes, svg):
-        known = [(e, c, lo, hi) for e, c, lo, hi in zip(epochs, first["correlations"], first["interval_low"], first["interval_high"], strict=True) if c is not None]
-        axes.fill_between([k[0] for k in known], [k[2] for k in known], [k[3] for k in known], color=_BLUE, alpha=0.15, lw=0, label="80 % bootstrap interval")  # fmt: skip
-        axes.plot([k[0] for k in known], [k[1] for k in known], "o-", color=_BLUE, ms=4)
+    advice = findings.rounds[0]["advice"]
+    known = [
+        (epoch, value, *ends)
+        for epoch, (value, ends) in enumerate(zip(advice["correlations"], advice["intervals"], strict=True), 1)
+        if value is not None and ends is not None
+    ]
+    if not known:
+        return None
+    epochs, values, low, high = zip(*known, strict=True)
+    with _axes("When is the order of candidates known?", "epoch", "rank correlation with the final accuracy") as (
+        axes,
+        svg,
+    ):
+        axes.fill_between(epochs, low, high, color=_BLUE, alpha=0.15, lw=0, label="95 % bootstrap interval")
+        axes.plot(epochs, values, "o-", color=_BLUE, ms=4)
         threshold = findings.run["config"]["collect"]["stop_correlation"]
         axes.axhline(threshold, color=_GREY, lw=0.8, ls="--", label=f"threshold {threshold:g}")
-        axes.axvline(first["stop_epoch"], color=_RED, lw=1.2, label=f"later rounds stop after epoch {first['stop_epoch']}")
+        axes.axvline(advice["epoch"], color=_RED, lw=1.2, label=f"later rounds stop after epoch {advice['epoch']}")
         axes.legend(loc="lower right")
     return svg[0]
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from nars.report.findings import MemberFinding
 from nars.space import shorten
 
 HEADINGS = (
-    "budget", "FLOPs", "params", "latency", "px", "recipe", "predicted", "validation", "test", "ONNX max |diff|",
+    "budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "max |diff|",
 )  # fmt: skip
 NOTE = (
     "FLOPs are multiply-accumulates of convolution and linear layers. Predicted: at the search's stop epoch, before "
-    "final training. Latency: one image, one CPU thread, eager PyTorch / ONNX Runtime. Accuracy in percent."
+    "final training. ms: latency of one image on one CPU thread, eager PyTorch / ONNX Runtime. Accuracy in percent. "
+    "max |diff|: largest difference of a logit between the exported forms (ONNX, torch.export) and PyTorch."
 )
 
 _SHORT = {
@@ -27,45 +31,58 @@ def family_rows(members: Sequence[MemberFinding]) -> list[tuple[str, ...]]:
     return [_row(member) for member in members]
 
 
-def family_table(members: Sequence[MemberFinding]) -> Table:
-    """The family for the terminal."""
-    table = Table(title="The family: one member per budget, each with its own recipe", caption=NOTE, caption_justify="left")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "recipe" else "right", no_wrap=heading != "recipe")
-    for row in family_rows(members):
-        table.add_row(*row)
-    return table
+def family_table(members: Sequence[MemberFinding]) -> RenderableType:
+    """The family for the terminal: the figures, then the recipes, which are too long to stand in the same row."""
+    figures = Table(
+        title="The family: one member per budget, each with its own recipe",
+        title_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    shown = [i for i, heading in enumerate(HEADINGS) if heading != "recipe"]
+    for i in shown:
+        figures.add_column(HEADINGS[i], justify="right", no_wrap=True)
+    recipes = Table(show_header=False, box=SIMPLE, pad_edge=False)
+    for member, row in zip(members, family_rows(members), strict=True):
+        figures.add_row(*(row[i] for i in shown))
+        recipes.add_row(shorten(member.budget), recipe_text(member))
+    return Group(figures, recipes, Text(NOTE, style="dim"))
 
 
 def recipe_text(member: MemberFinding) -> str:
     """ "sgd, lr 0.012, dropout 0.1, ..." """
-    parts = []
+    parts: list[str] = []
     for name, value in member.recipe.items():
         if name == "optimizer":
             parts.insert(0, str(value))
         elif isinstance(value, bool):
             parts.append(f"{'' if value else 'no '}{name.upper() if name == 'ema' else name}")
         else:
-            parts.append(f"{_SHORT.get(name, name)} {value:.3g}" if isinstance(value, float) else f"{_SHORT.get(name, name)} {value}")
+            parts.append(
+                f"{_SHORT.get(name, name)} {value:.3g}"
+                if isinstance(value, float)
+                else f"{_SHORT.get(name, name)} {value}"
+            )
     return ", ".join(parts)
 
 
 def _row(member: MemberFinding) -> tuple[str, ...]:
-    result, export = member.result or {}, member.export or {}
+    result, card = member.result or {}, member.card or {}
 
     def percent(key: str) -> str:
         return f"{result[key]:.2f}" if result.get(key) is not None else "-"
 
-    latency = export.get("latency_ms", {})
+    latency = card.get("latency_ms", {})
     return (
         shorten(member.budget),
         shorten(member.costs["flops"]),
         shorten(member.costs["params"]),
-        " / ".join(f"{latency[runtime]:.2f}" for runtime in ("eager", "onnxruntime") if runtime in latency) + " ms" if latency else "-",
+        " / ".join(f"{latency[runtime]:.2f}" for runtime in ("eager", "onnxruntime") if runtime in latency) or "-",
         str(member.record.get("resolution", "-")),
         recipe_text(member),
         f"{member.predicted:.2f} ± {member.predicted_std:.2f}",
         percent("validation_accuracy"),
         percent("test_accuracy"),
-        f"{export['max_difference']:.1e}" if "max_difference" in export else "-",
+        f"{max(card['max_difference'].values()):.1e}" if card else "-",
     )

@@ -1,21 +1,42 @@
 """The method, stage by stage; each takes a `Run` and leaves its result in the run's folder."""
 
+from nars.stages.collecting import Collection, collect, engine_of
 from nars.stages.config import ConfigError, Execution, RunConfig, execution, load_config, run_names
+from nars.stages.everything import is_finished, run_all
+from nars.stages.exporting import export
 from nars.stages.plan import plan
+from nars.stages.pool import Pool, sample_pool
+from nars.stages.predictors import open_predictor
+from nars.stages.pretraining import pretrain
 from nars.stages.progress import Reporter, Silent, Terminal
 from nars.stages.run import Run, open_run
+from nars.stages.searching import Member, search
+from nars.stages.training import train
 
 __all__ = [
+    "Collection",
     "ConfigError",
     "Execution",
+    "Member",
+    "Pool",
     "Reporter",
     "Run",
     "RunConfig",
     "Silent",
     "Terminal",
+    "collect",
+    "engine_of",
     "execution",
+    "export",
+    "is_finished",
     "load_config",
+    "open_predictor",
     "open_run",
     "plan",
+    "pretrain",
+    "run_all",
     "run_names",
+    "sample_pool",
+    "search",
+    "train",
 ]

@@ -1,7 +1,7 @@
 """What a run is: one typed, validated document. Defaults are the paper's values.
 
-Everything that decides the result is in `RunConfig`; how it is computed (device, workers) is in `Execution` and may change
-between two starts of the same run.
+Everything that decides the result is in `RunConfig`; how it is computed (device, workers) is in `Execution` and may
+change between two starts of the same run.
 """
 
 from __future__ import annotations
@@ -47,18 +47,17 @@ class Data(_Section):
     """digits, fashion-mnist, cifar10, or imagefolder:PATH."""
     root: str | None = None
     """Folder that holds the data set; NARS_DATA or a download when absent."""
-    validation_fraction: Annotated[float, Field(gt=0.0, lt=0.9)] = 0.2
-    """Share of the training images held out; every accuracy of the search is measured on these."""
+    validation: Annotated[float, Field(gt=0.0)] = 0.2
+    """Held out of the training images, a share (below 1) or a number of images (paper: 10,000); every accuracy of the
+    search is measured on these."""
     max_train: Whole | None = None
     """Use a stratified subset of at most so many training images during the search."""
     search_classes: Annotated[int, Field(ge=2)] | None = None
     """Search on so many random classes (paper: 200 of ImageNet's 1,000); final training has all."""
-    search_validation: Whole | None = None
-    """Hold out so many images instead of a fraction (paper: 10,000)."""
     flip: bool = True
     """Horizontal flips; off where left and right mean something (digits, text)."""
-    crop_padding: Annotated[int, Field(ge=0, le=64)] = 4
-    """Random crops from the image padded by so many pixels."""
+    crop: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.125
+    """Random crops of the image enlarged by this share of its side on each side."""
 
 
 class FlopsRange(_Section):
@@ -203,7 +202,7 @@ def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
         path = shipped("space") / "runs" / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(
-            f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}, or give the path of a YAML file"
+            f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}; or give a YAML file"
         )
     try:
         document = read_document(path)
@@ -219,7 +218,9 @@ def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
 def _validated(document: Document, overrides: Mapping[str, Any]) -> RunConfig:
     content = document.content
     if not isinstance(content, dict):
-        raise ConfigError(f"{document.source}: a run configuration is a mapping with name, space and data, got {content!r}")
+        raise ConfigError(
+            f"{document.source}: a run configuration is a mapping with name, space and data, got {content!r}"
+        )
     for dotted, value in overrides.items():
         *parents, last = dotted.split(".")
         section = content
@@ -260,9 +261,11 @@ def _keys_at(path: tuple[str | int, ...]) -> list[str]:
     model: Any = RunConfig
     for part in path:
         field = model.model_fields.get(part) if isinstance(part, str) else None
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, pydantic.BaseModel):
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, pydantic.BaseModel)
+        ):
             return []
         model = field.annotation
     return sorted(model.model_fields)
-
-

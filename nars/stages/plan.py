@@ -15,6 +15,9 @@ _GPU_FLOPS = 5e12
 """Sustained operations per second of one GPU on MBConv networks in mixed precision: 2,000 images/s of EfficientNet-B0
 (0.39 G multiply-accumulates, x 2 operations, x 3 for forward and backward), about what an A100 reaches."""
 
+_TRAINING = 6
+"""Operations per multiply-accumulate and training image: two, for forward and twice that for backward."""
+
 
 def plan(config: RunConfig) -> Table:
     """Trainings, epochs and estimated GPU-hours of a run, as a table.
@@ -40,21 +43,37 @@ def plan(config: RunConfig) -> Table:
     smallest, largest = cost_range(space)["flops"]
 
     table = Table(title=f"Plan of {config.name}", show_header=False)
-    table.add_row("space", f"{space.name}: {space.size('architecture'):.2g} architectures x {space.size('recipe'):.2g} recipes, {shorten(smallest)} to {shorten(largest)} FLOPs")
+    size = f"{space.size('architecture'):.2g} architectures x {space.size('recipe'):.2g} recipes"
+    table.add_row("space", f"{space.name}: {size}, {shorten(smallest)} to {shorten(largest)} FLOPs")
     table.add_row("stage 1", f"{config.pretraining.pool:,} Sobol pairs, labelled with free statistics")
-    table.add_row("stage 2", f"{collect.rounds} rounds x {collect.per_round} = {collect.rounds * collect.per_round} trainings in {shorten(config.flops.low)} to {shorten(config.flops.high)} FLOPs")
-    table.add_row("", f"first round {collect.epochs} epochs; later rounds as long as the order of candidates needs (about {later}, as in the paper)")
-    table.add_row("stage 3", f"budgets {', '.join(shorten(b) for b in config.search.budgets)} FLOPs, on the CPU, seconds each")
-    table.add_row("final training", f"{trainings} trainings of {final.epochs} epochs: the largest on labels, then all by distillation")
+    table.add_row(
+        "stage 2",
+        f"{collect.rounds} rounds x {collect.per_round} = {collect.rounds * collect.per_round} trainings in "
+        f"{shorten(config.flops.low)} to {shorten(config.flops.high)} FLOPs: the first round {collect.epochs} epochs, "
+        f"later ones as long as the order of candidates needs (about {later}, as in the paper)",
+    )
+    budgets = ", ".join(shorten(budget) for budget in config.search.budgets)
+    table.add_row("stage 3", f"budgets {budgets} FLOPs, on the CPU, seconds each")
+    table.add_row(
+        "final training", f"{trainings} x {final.epochs} epochs: the largest on labels, then all by distillation"
+    )
     if images is None or searched is None:
         table.add_row("estimate", "not known: the number of images is only known for the built-in data sets")
-    else:
-        hours = 6 * middle * searched * epochs / _GPU_FLOPS / 3600
-        mean = sum(config.search.budgets) / len(config.search.budgets)
-        # A distilled training also runs the teacher forward, a third of a training of the largest.
-        final_hours = (6 * mean * trainings + 2 * max(config.search.budgets) * (trainings - 1)) * images * final.epochs / _GPU_FLOPS / 3600
-        table.add_row("estimate", f"stage 2 {_hours(hours)} GPU-hours ({searched:,} images), final training {_hours(final_hours)} GPU-hours ({images:,} images)")
-        table.caption = f"At {_GPU_FLOPS / 1e12:g} T operations per second sustained on one GPU (an A100 on MBConv networks in mixed precision), 6 operations per multiply-accumulate and training image."
+        return table
+    largest_budget, mean_budget = max(config.search.budgets), sum(config.search.budgets) / len(config.search.budgets)
+    # A distilled training also runs the teacher forward, a third of a training of the largest.
+    per_image = _TRAINING * mean_budget * trainings + _TRAINING / 3 * largest_budget * (trainings - 1)
+    hours = _TRAINING * middle * searched * epochs / _GPU_FLOPS / 3600
+    final_hours = per_image * images * final.epochs / _GPU_FLOPS / 3600
+    table.add_row(
+        "estimate",
+        f"stage 2 {_hours(hours)} GPU-hours ({searched:,} images), "
+        f"final training {_hours(final_hours)} GPU-hours ({images:,} images)",
+    )
+    table.caption = (
+        f"One GPU at {_GPU_FLOPS / 1e12:g} T operations per second (an A100 on MBConv networks in mixed precision), "
+        f"{_TRAINING} operations per multiply-accumulate and training image."
+    )
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -19,13 +19,8 @@ class Reporter(Protocol):
     def say(self, text: str) -> None:
         """One line."""
 
-    def bar(self, title: str, total: int) -> _Bar:
+    def bar(self, title: str, total: int) -> AbstractContextManager[Advance]:
         """A progress bar of `total` steps, as a context manager that gives `Advance`."""
-
-
-class _Bar(Protocol):
-    def __enter__(self) -> Advance: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class Silent:
@@ -48,7 +43,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Print a line above any bar."""
-        self.console.print(text)
+        self.console.print(text, soft_wrap=True, markup=False)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Advance]:
@@ -57,6 +52,6 @@ class Terminal:
             TextColumn("  {task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
             TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
         )  # fmt: skip
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
             task = progress.add_task(title, total=total, note="")
             yield lambda steps, note: progress.update(task, advance=steps, note=note)

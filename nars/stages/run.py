@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+import nars
 from nars.data import ImageData, load_images
 from nars.data.atomic import write_json
 from nars.data.run_folder import RunFolder, read_json
@@ -19,7 +20,7 @@ from nars.space import Bounds, Space, cost_range, load_space, shorten
 from nars.stages.config import ConfigError, Execution, RunConfig
 from nars.stages.progress import Reporter, Silent
 
-_VERSIONED = ("nars", "torch", "timm", "numpy", "scipy", "pyarrow")
+_VERSIONED = ("torch", "timm", "numpy", "scipy", "pyarrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +39,28 @@ class Run:
 
     @cached_property
     def images(self) -> ImageData:
-        """The images, at the smallest resolution that the space asks for (`images.at` gives others)."""
+        """The images of the search, at the smallest resolution that the space asks for (`images.at` gives others)."""
+        return self._load(max_train=self.config.data.max_train, max_classes=self.config.data.search_classes)
+
+    @cached_property
+    def final_images(self) -> ImageData:
+        """The images of final training: all classes and all training images."""
         data = self.config.data
+        narrowed = data.max_train is not None or data.search_classes is not None
+        return self._load(max_train=None, max_classes=None) if narrowed else self.images
+
+    def _load(self, *, max_train: int | None, max_classes: int | None) -> ImageData:
+        data = self.config.data
+        counted = data.validation >= 1
         return load_images(
             data.name,
             resolution=_smallest_resolution(load_space(self.config.space)),
             root=Path(data.root) if data.root else None,
-            validation_fraction=data.validation_fraction,
+            validation_fraction=0.5 if counted else data.validation,
+            validation_images=int(data.validation) if counted else None,
             seed=self.config.seed,
-            max_train=data.max_train,
+            max_train=max_train,
+            max_classes=max_classes,
         )
 
     @property
@@ -101,7 +115,8 @@ def open_run(
             "config": document,
             "space": {"name": run.space.name, "fingerprint": run.space.fingerprint},
             "data": {"name": run.images.name, "fingerprint": run.images.fingerprint},
-            "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
+            "versions": {"nars": nars.__version__, "python": platform.python_version()}
+            | {name: version(name) for name in _VERSIONED},
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         },
     )

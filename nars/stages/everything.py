@@ -1,0 +1,32 @@
+"""The whole method in order. Each stage leaves its result in the run's folder and is skipped when it is there."""
+
+from __future__ import annotations
+
+from nars.stages.collecting import collect
+from nars.stages.exporting import export
+from nars.stages.pool import sample_pool
+from nars.stages.pretraining import pretrain
+from nars.stages.run import Run
+from nars.stages.searching import search
+from nars.stages.training import train
+
+
+def run_all(run: Run) -> None:
+    """From a space and images to an exported family (FBNetV3, algorithm 1)."""
+    sample_pool(run)  # Sobol pairs, labelled for free
+    pretrain(run)  # stage 1: encoder + proxy head
+    collect(run)  # stage 2: rounds of propose, train, learn
+    search(run)  # stage 3: one member per budget
+    train(run)  # the largest on labels, then all by distillation
+    export(run)  # checked against PyTorch
+
+
+def is_finished(run: Run) -> bool:
+    """Whether nothing is left to compute."""
+    return run.folder.report_file.is_file() and all(
+        (run.folder.member(name) / "card.json").is_file() for name in _names(run)
+    )
+
+
+def _names(run: Run) -> list[str]:
+    return [member.name for member in search(run)] if run.folder.family_file.is_file() else ["-"]

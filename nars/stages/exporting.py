@@ -1,0 +1,42 @@
+"""Export: each member as a folder with everything that somebody else needs, checked against PyTorch."""
+
+from __future__ import annotations
+
+from nars.export import Card, export_member, read_card
+from nars.stages.run import Run
+from nars.stages.searching import search
+from nars.stages.training import architecture_of, network_of, recipe_of, train
+
+
+def export(run: Run) -> dict[str, Card]:
+    """Write runs/NAME/family/BUDGET for each member; returns the cards by budget. What is there is not made again.
+
+    Raises:
+        ExportError: the onnx extra is missing.
+        ParityError: an exported form differs from PyTorch by more than 1e-4 in a logit.
+    """
+    results = train(run)
+    cards = {}
+    for member in search(run):
+        folder = run.folder.member(member.name)
+        if not (folder / "card.json").is_file():
+            result, architecture = results[member.name], architecture_of(run, member)
+            with run.reporter.bar(f"export: {member.name}", 1) as advance:
+                card = export_member(
+                    network_of(run, member, result.weights),
+                    folder,
+                    name=timm_name(run.config.name, member.name),
+                    architecture=architecture,
+                    recipe=recipe_of(run, member).to_dict(),
+                    data=run.final_images.at(architecture.resolution),
+                    accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
+                    progress=lambda file: advance(0, file),
+                )
+            run.log(f"export: {member.name} to {folder}, largest difference {max(card.max_difference.values()):.1e}")
+        cards[member.name] = read_card(folder)
+    return cards
+
+
+def timm_name(family: str, budget: str) -> str:
+    """`nars_<family>_<budget>` in letters, digits and underscores: timm reads what follows a dot as a weights tag."""
+    return "nars_" + "_".join("".join(c if c.isalnum() else "_" for c in part) for part in (family, budget))

@@ -1,0 +1,59 @@
+"""The pool: architecture-recipe pairs of a Sobol sequence, with what is known of them for free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from nars.data import DataError, replacing
+from nars.space import Population, sobol
+from nars.stages.run import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """N candidates inside the FLOPs range of stage 2."""
+
+    X: Population
+    """(N, D), canonical and distinct."""
+    costs: dict[str, NDArray[np.float64]]
+    """{name: (N,)}."""
+
+
+def sample_pool(run: Run) -> Pool:
+    """Sample the pool, or read the one that the run has.
+
+    Raises:
+        InfeasibleError: no network lies in the FLOPs range.
+        DataError: the pool's file is damaged or of another space.
+    """
+    if run.folder.pool_file.is_file():
+        return _read(run)
+    X = sobol(run.space, run.config.pretraining.pool, seed=run.config.seed, bounds=run.flops_range)
+    pool = Pool(X=X, costs=run.space.costs(X))
+    columns: dict[str, NDArray[Any]] = {f"cost.{name}": values for name, values in pool.costs.items()}
+    for column, dimension in enumerate(run.space.dimensions):
+        columns[f"choice.{dimension.name}"] = X[:, column].astype(np.int32)
+    table = pa.table(columns).replace_schema_metadata({"nars.space": run.space.fingerprint})
+    with replacing(run.folder.pool_file) as path:
+        pq.write_table(table, path)
+    return pool
+
+
+def _read(run: Run) -> Pool:
+    file = run.folder.pool_file
+    try:
+        table = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{file} must be a Parquet file that nars wrote, reading gave: {error}. Delete it to redo it."
+        ) from error
+    if (table.schema.metadata or {}).get(b"nars.space", b"").decode() != run.space.fingerprint:
+        raise DataError(f"{file} belongs to another space than {run.space.name}. Choose another folder.")
+    X = np.stack([table[f"choice.{dim.name}"].to_numpy() for dim in run.space.dimensions], axis=1)
+    return Pool(X=X.astype(np.int64), costs=run.space.costs(X.astype(np.int64)))

@@ -1,0 +1,45 @@
+"""Predictors that can be asked later: a folder with the weights, the card and the space they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nars.data import write_text
+from nars.predictors import Predictor, load_predictor, save_predictor
+from nars.space import Space, read_document, read_space, shipped, space_file
+from nars.stages.config import ConfigError
+from nars.stages.run import Run
+
+_SPACE = "space.yaml"
+
+
+def keep_predictor(run: Run, predictor: Predictor, *, quality: Mapping[str, float]) -> None:
+    """Save stage 2's predictor with its space, so that it can be asked without the run."""
+    content: dict[str, Any] = read_document(space_file(run.config.space)).content
+    if run.space.kind == "mbconv":
+        content["architecture"] |= {"classes": run.space.classes, "in_channels": run.space.in_channels}
+    write_text(run.folder.predictor / _SPACE, yaml.safe_dump(content, sort_keys=False))
+    save_predictor(predictor, run.folder.predictor, space=run.space, data=run.images.fingerprint, quality=quality)
+
+
+def open_predictor(name: str | Path) -> tuple[Space, Predictor]:
+    """A predictor and its space, by shipped name ("cifar10"), predictor folder or run folder.
+
+    Raises:
+        ConfigError: no predictor is there.
+        PredictorError: its files are damaged or belong to another space.
+    """
+    candidates = (Path(name), Path(name) / "predictor", shipped("predictors") / str(name))
+    for folder in candidates:
+        if (folder / "card.json").is_file() and (folder / _SPACE).is_file():
+            space = read_space(read_document(folder / _SPACE))
+            return space, load_predictor(folder, space)
+    known = sorted(path.parent.name for path in shipped("predictors").glob("*/card.json"))
+    raise ConfigError(
+        f"no predictor at {str(name)!r}; give a run folder, a predictor folder (card.json and {_SPACE}), "
+        f"or a shipped one: {', '.join(known) or 'there is none yet'}"
+    )

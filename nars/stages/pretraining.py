@@ -1,0 +1,39 @@
+"""Stage 1: the predictor learns FLOPs and parameters, which cost nothing, before it sees any accuracy."""
+
+from __future__ import annotations
+
+from nars.predictors import PRESETS, Predictor, free_statistics, load_predictor, save_predictor
+from nars.stages.pool import sample_pool
+from nars.stages.run import Run
+
+
+def pretrain(run: Run) -> Predictor:
+    """Sample the pool, label it with free statistics, train encoder + proxy head on 80 %, validate on 20 %.
+
+    Returns:
+        The pretrained predictor; read from the run's folder when it is there.
+    """
+    if (run.folder.encoder / "card.json").is_file():
+        return load_predictor(run.folder.encoder, run.space)
+    pool = sample_pool(run)
+    settings = PRESETS[run.config.pretraining.preset]
+    with run.reporter.bar("stage 1: pretraining", settings.pretrain_epochs) as advance:
+        predictor = Predictor.pretrain(
+            run.space.encode(pool.X)[:, : run.space.architecture_width],
+            free_statistics(run.space, pool.X),
+            recipe_width=run.space.recipe_width,
+            settings=settings,
+            seed=run.config.seed,
+            progress=lambda done, of: advance(1, ""),
+        )
+    save_predictor(predictor, run.folder.encoder, space=run.space, data="free statistics of the pool")
+    run.log(f"stage 1: {len(pool.X):,} Sobol pairs of {run.space.name}; {_errors(predictor)}")
+    return predictor
+
+
+def _errors(predictor: Predictor) -> str:
+    if predictor.pretraining is None:
+        return "nothing to pretrain (no architecture to choose)"
+    errors = predictor.pretraining.errors
+    shown = ", ".join(f"{name} {100 * errors[name].relative:.1f} %" for name in ("flops", "params") if name in errors)
+    return f"validation error {shown or 'none'} (mean absolute, on {predictor.pretraining.validation:,} held out)"

@@ -1,0 +1,27 @@
+"""Stage 3: the predictor alone answers each budget, on the CPU.
+
+Command:  python scripts/stage3_search.py digits --out runs/mine        (after stage2_collect.py)
+Cost:     seconds
+Result:   runs/mine/family/family.json
+Source:   FBNetV3 (arXiv 2006.02049), section 3.3, predictor-based evolutionary search
+"""
+
+from __future__ import annotations
+
+from command_line import opened_run
+
+from nars.space import shorten
+from nars.stages import search
+
+
+def main() -> None:
+    run = opened_run(__doc__)
+    for member in search(run):
+        print(
+            f"{member.name}: {shorten(member.costs['flops'])} FLOPs, predicted {member.predicted:.2f} "
+            f"+- {member.predicted_std:.2f} %, {member.seconds:.1f} s"
+        )
+
+
+if __name__ == "__main__":
+    main()

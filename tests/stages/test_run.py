@@ -1,0 +1,150 @@
+"""The whole method on real images, interrupted by real signals, against an uninterrupted run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from nars.data import SampleStore
+from nars.data.run_folder import RunFolder
+
+TINY = """
+name: tiny
+space: digits
+data: {name: digits, validation: 0.25, flip: false, crop: 0.0625, max_train: 240}
+flops: {low: 0.12M, high: 0.4M}
+pretraining: {pool: 256}
+collect: {rounds: 2, per_round: 4, epochs: 3, warmup_epochs: 1, schedule: cosine, batch_size: 48, ema_decay: 0.9}
+search: {budgets: [0.2M, 0.4M]}
+final: {epochs: 4, warmup_epochs: 1, schedule: cosine, batch_size: 48, ema_decay: 0.9}
+"""
+
+
+def nars(*arguments: object) -> list[str]:
+    return [sys.executable, "-c", "from nars.cli import main; main()", *map(str, arguments)]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(nars(*arguments), capture_output=True, text=True, check=False, timeout=280)
+
+
+def family(folder: Path) -> list[dict]:
+    members = json.loads(RunFolder(folder).family_file.read_text())["members"]
+    return [{key: value for key, value in member.items() if key != "seconds"} for member in members]
+
+
+def trained(folder: Path) -> dict[str, str]:
+    """Identity and accuracies of each final training."""
+    results = {}
+    for file in sorted((folder / "training").glob("*/result.json")):
+        document = json.loads(file.read_text())
+        results[file.parent.name] = {key: document[key] for key in ("identity", "test_accuracy", "curve", "losses")}
+    return results
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run, all stages."""
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    done = run("run", config, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_run_leaves_everything_a_user_needs(finished: Path) -> None:
+    folder = RunFolder(finished)
+    members = json.loads(folder.family_file.read_text())["members"]
+    assert [member["name"] for member in members] == ["200k", "400k"]
+    for member in members:
+        assert member["costs"]["flops"] <= member["budget"]
+        card = json.loads((folder.member(member["name"]) / "card.json").read_text())
+        assert max(card["max_difference"].values()) <= 1e-4
+        assert card["counted"]["flops"] == member["costs"]["flops"]  # fvcore's count of the built network
+        assert (folder.member(member["name"]) / "model.onnx").is_file()
+    page = folder.report_file.read_text()
+    assert page.count("<svg") == 4
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "<script" not in page
+
+
+def test_the_store_is_plain_parquet_with_one_row_per_training(finished: Path) -> None:
+    frame = pd.read_parquet(finished / "samples")
+    assert len(frame) == 8
+    assert (frame["status"] == "ok").all()
+    assert sorted(frame["round"].unique()) == [1, 2]
+    first = json.loads((finished / "rounds" / "round-1.json").read_text())
+    epochs = frame.groupby("round")["epochs"].unique()
+    assert epochs[1] == [3]
+    assert epochs[2] == [first["stop_epoch"]]
+
+
+def test_a_finished_run_says_so_and_changes_nothing(finished: Path, config: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    again = run("run", config, "--out", finished)
+    assert again.returncode == 0
+    assert "finished" in again.stderr
+    assert "200k" in again.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+
+
+def test_another_configuration_in_the_same_folder_is_refused(finished: Path, config: Path) -> None:
+    other = run("run", config, "--out", finished, "--set", "collect.rounds=3")
+    assert other.returncode == 2
+    assert "collect.rounds was 2, now 3" in other.stderr
+    assert "Traceback" not in other.stderr
+
+
+@pytest.mark.slow
+def test_killed_in_stage_2_and_in_final_training_it_goes_on_to_the_same_family(
+    finished: Path, config: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "interrupted"
+    _kill_when(lambda: len(list((folder / "samples").glob("*.parquet"))) >= 3, "train", config, "--out", folder)
+    kept = {sample.key: sample.finished for sample in SampleStore(folder / "samples").samples()}
+    _kill_when(lambda: any(folder.glob("training/*/checkpoint.pt")), "train", config, "--out", folder)
+    done = run("train", config, "--out", folder)
+    assert done.returncode == 0, done.stderr
+
+    samples = {sample.key: sample for sample in SampleStore(folder / "samples").samples()}
+    assert {key: samples[key].finished for key in kept} == kept  # none was trained again
+    assert len(samples) == 8
+    assert family(folder) == family(finished)
+    assert trained(folder) == trained(finished)
+
+
+def _kill_when(condition, *arguments: object) -> None:
+    """Start the command and SIGKILL it as soon as the condition holds."""
+    process = subprocess.Popen(nars(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.slow
+def test_the_scripts_one_after_another_give_the_same_as_nars_run(
+    finished: Path, config: Path, tmp_path: Path
+) -> None:
+    folder, scripts = tmp_path / "scripts", Path(__file__).parents[2] / "scripts"
+    for name in ("stage1_pretrain", "stage2_collect", "stage3_search", "train_family"):
+        command = [sys.executable, str(scripts / f"{name}.py"), str(config), "--out", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+        assert done.returncode == 0, done.stderr
+    assert family(folder) == family(finished)
+    assert trained(folder) == trained(finished)
