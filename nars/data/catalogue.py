@@ -180,10 +180,8 @@ class Catalogue:
 
     def _set_aside(self, name: str, reason: _NotOursError) -> None:
         self._passed_over.add(name)
-        target = self.place.set_aside(name)
-        where = (
-            f"moved to {SET_ASIDE}/" if target is not None else f"passed over (it could not be moved to {SET_ASIDE}/)"
-        )
+        moved = self.place.set_aside(name)
+        where = f"moved to {SET_ASIDE}/" if moved else f"passed over (it could not be moved to {SET_ASIDE}/)"
         warnings.warn(
             f"{self.place.address}/{name} is not a readable file of a sample store ({reason}); {where}. "
             f"The other files are used.",

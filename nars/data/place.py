@@ -86,17 +86,17 @@ class Place:
         with suppress(FileNotFoundError):
             self.filesystem.delete_file(self.path(name))
 
-    def set_aside(self, name: str) -> str | None:
-        """Move a file to the subfolder for broken ones. Returns where it is now, None when it could not be moved."""
+    def set_aside(self, name: str) -> bool:
+        """Move a file to the subfolder for broken ones. Returns whether it is there, moved by whomever."""
         target = f"{self.folder}/{SET_ASIDE}/{name}"
         try:
             self.filesystem.create_dir(f"{self.folder}/{SET_ASIDE}", recursive=True)
             self.filesystem.move(self.path(name), target)
         except OSError:
-            return None
+            return bool(self.filesystem.get_file_info(target).type == fs.FileType.File)
         if self.local:
             flush_folder(self.folder)
-        return target
+        return True
 
 
 def _counts(name: str) -> bool:

@@ -19,14 +19,15 @@ CHOICE, COST = "choice.", "cost."
 """Prefixes of the columns of `Sample.record` and `Sample.costs`."""
 
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
+_WHOLES, _REALS = (pa.list_(pa.field("element", kind)) for kind in (_WHOLE, _REAL))  # named as Parquet names them
 
 FIXED = pa.schema(
     [
         *[("key", _TEXT), ("space", _TEXT), ("data", _TEXT), ("fidelity", _TEXT), ("cost_convention", _TEXT)],
         *[("seed", _WHOLE), ("round", _WHOLE), ("status", _TEXT), ("message", _TEXT)],
         *[("accuracy", _REAL), ("ema_accuracy", _REAL), ("epochs", _WHOLE), ("planned_epochs", _WHOLE)],
-        *[("seconds", _REAL), ("curve", pa.list_(_REAL)), ("ema_curve", pa.list_(_REAL))],
-        *[("choices", pa.list_(_WHOLE)), ("host", _TEXT), ("device", _TEXT), ("versions", _TEXT), ("finished", _TEXT)],
+        *[("seconds", _REAL), ("curve", _REALS), ("ema_curve", _REALS)],
+        *[("choices", _WHOLES), ("host", _TEXT), ("device", _TEXT), ("versions", _TEXT), ("finished", _TEXT)],
     ]
 )
 """The columns every file has, apart from those of the choices and costs. `versions` is JSON."""

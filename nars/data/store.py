@@ -191,16 +191,20 @@ class SampleStore:
 
     def _write(self, table: pa.Table, header: Header, *, compact: bool) -> None:
         sink = pa.BufferOutputStream()
-        # For a row or two, compression and dictionaries take three times as long and make the file larger.
-        pq.write_table(
-            table.replace_schema_metadata(header.to_metadata()),
+        writer = pq.ParquetWriter(
             sink,
-            row_group_size=_ROW_GROUP,
+            table.schema,
+            # For a row or two, compression and dictionaries take three times as long and make the file larger.
             compression="zstd" if compact else "none",
             use_dictionary=compact,
             write_statistics=compact,
             write_page_checksum=True,
+            # Arrow's own copy of the schema: nothing new, a third of a small file, half the time to open one.
+            store_schema=False,
         )
+        with writer:
+            writer.write_table(table, row_group_size=_ROW_GROUP)
+            writer.add_key_value_metadata(header.to_metadata())
         kind = "joined" if compact else "rows"
         self._place.write(f"{kind}-{time.time_ns():x}-{secrets.token_hex(4)}.parquet", sink.getvalue())
 
