@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Protocol, final
@@ -10,6 +9,7 @@ from typing import Protocol, final
 from nars.data import ImageData, Sample
 from nars.evaluate.evaluate import evaluate_trial
 from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
+from nars.parallel import usable_cores
 
 ENGINES = ("processes", "in-process", "ray")
 
@@ -92,13 +92,6 @@ def open_engine(
 
         return Processes(data, settings, devices=_devices(workers, device, settings.threads))
     raise EvaluationError(f"the engine must be one of {', '.join(ENGINES)}; got {name!r}.")
-
-
-def usable_cores() -> tuple[int, ...]:
-    """The cores this process may use, by number."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
 
 
 def _devices(workers: int | None, device: str, threads: int) -> tuple[str, ...]:

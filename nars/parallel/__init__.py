@@ -1,0 +1,7 @@
+"""Work for the cores and GPUs of one machine: persistent processes that share data and survive one another's death."""
+
+from nars.parallel.cores import usable_cores
+from nars.parallel.pool import Failure, Pool, PoolError, worker_setups
+from nars.parallel.worker import Report, WorkerSetup
+
+__all__ = ["Failure", "Pool", "PoolError", "Report", "WorkerSetup", "usable_cores", "worker_setups"]

@@ -1,0 +1,317 @@
+"""Persistent worker processes, one per core or GPU, that do jobs of one kind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar, final
+
+from nars.parallel.cores import usable_cores
+from nars.parallel.sharing import SharedObject
+from nars.parallel.worker import Report, WorkerSetup, serve
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_ATTEMPTS = 2
+"""How often a job is begun before it counts as one that kills its worker."""
+
+_START_ATTEMPTS = 3
+"""Workers in a row that may die before they are ready."""
+
+
+class PoolError(RuntimeError):
+    """The workers cannot do their work; the message says what happened and the way out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a job has no result."""
+
+    overdue: bool
+    """Killed because it took too long; else its worker died, each time it was tried."""
+    message: str
+    seconds: float
+    """Of the last try."""
+    device: str
+
+
+@final
+class Pool(Generic[Job, Result]):
+    """Worker processes that hold a function and its context, and are given one job at a time.
+
+    They start with a fresh interpreter (spawn: a fork of a process that has used torch's threads may hang) and stay
+    until the pool is closed, because importing torch and timm takes seconds. A worker that dies is replaced and its job
+    done again, in another worker. When this process ends, however it does, they end. A script that opens a pool needs
+    the usual `if __name__ == "__main__":`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Job, Any, str, Report], Result],
+        context: object,
+        *,
+        setups: Sequence[WorkerSetup],
+        patience: float | None = None,
+    ) -> None:
+        """A pool, to be used in a `with` statement.
+
+        Args:
+            function: Of a module; called as function(job, context, device, report) in a worker.
+            context: What all jobs share; its tensors are mapped from one file instead of copied to each worker.
+            setups: One for each worker.
+            patience: Seconds after which a job is given up and its worker killed; None waits for ever.
+        """
+        self._function, self._shared_context, self._setups, self._patience = function, context, setups, patience
+        self._context = multiprocessing.get_context("spawn")
+        self._workers: list[_Worker] = []
+        self._shared: SharedObject | None = None
+        self._failed_starts = 0
+
+    def __enter__(self) -> Pool[Job, Result]:
+        """Start the workers; they get ready while the caller goes on."""
+        self._shared = SharedObject(self._shared_context)
+        try:
+            for setup in self._setups:
+                self._workers.append(self._start(setup))
+        except BaseException:
+            self._end(patience=0.0)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the workers."""
+        self._end(patience=5.0 if kind is None else 0.0)
+
+    def run(
+        self,
+        jobs: Iterable[Job],
+        *,
+        on_result: Callable[[Job, Result], None],
+        on_failure: Callable[[Job, Failure], None],
+        on_report: Callable[[Job, Any], None] | None = None,
+    ) -> None:
+        """Do all jobs; return when the last outcome is delivered. Callbacks run in this thread.
+
+        A job is taken from `jobs` when a worker is free for it, after the callbacks have seen everything until then.
+        Each job has exactly one outcome, a result or a failure.
+
+        Raises:
+            PoolError: the pool is not open, or its workers do not start.
+            Exception: what the function raised in a worker, or a callback here; jobs under way are given up.
+        """
+        if not self._workers:
+            raise PoolError("the pool is not open; use it in a with statement.")
+        for index, worker in enumerate(self._workers):
+            if worker.busy:  # left over from a run that raised: its result must not turn up in this one
+                self._replace(index)
+        queue: _Queue[Job] = _Queue(jobs)
+        while self._assign(queue) or any(worker.busy for worker in self._workers):
+            for worker, kind, value in self._wait(queue):
+                if kind == "report":
+                    if on_report is not None:
+                        on_report(worker.job, value)
+                    continue
+                if kind == "raised":
+                    raise value
+                job = worker.finish()
+                if isinstance(value, Failure):
+                    on_failure(job, value)
+                else:
+                    on_result(job, value)
+
+    def _assign(self, queue: _Queue[Job]) -> bool:
+        """Give jobs to free workers; True while there may be more."""
+        for worker in self._workers:
+            if worker.ready and not worker.busy:
+                entry = queue.next()
+                if entry is None:
+                    return False
+                worker.begin(*entry)
+        return True
+
+    def _wait(self, queue: _Queue[Job]) -> Iterator[tuple[_Worker, str, Any]]:
+        """Wait for the workers to say something, or to die; yield what concerns the caller."""
+        by_handle: dict[Any, int] = {}
+        for index, worker in enumerate(self._workers):
+            by_handle[worker.connection] = index
+            by_handle[worker.process.sentinel] = index
+        for index in sorted({by_handle[handle] for handle in wait(list(by_handle), timeout=self._timeout())}):
+            worker = self._workers[index]
+            try:
+                kind, value = worker.connection.recv()  # what a dead worker sent before is still there
+            except (EOFError, OSError):
+                yield from self._bury(index, queue)
+                continue
+            if kind == "ready":
+                worker.ready, self._failed_starts = True, 0
+            else:
+                yield worker, kind, value
+        for index, worker in enumerate(self._workers):
+            if self._patience is not None and worker.busy and worker.elapsed > self._patience:
+                self._replace(index)
+                yield worker, "result", worker.failure("it did not stop at its time limit and was killed", overdue=True)
+
+    def _timeout(self) -> float | None:
+        """Seconds until a worker may be overdue."""
+        if self._patience is None:
+            return None
+        left = [self._patience - worker.elapsed for worker in self._workers if worker.busy]
+        return max(0.0, min(left)) if left else None
+
+    def _bury(self, index: int, queue: _Queue[Job]) -> Iterator[tuple[_Worker, str, Any]]:
+        """A worker died: start another; its job is done again, or has failed."""
+        worker = self._workers[index]
+        worker.process.join()
+        how = _describe(worker.process.exitcode)
+        if not worker.ready:
+            self._failed_starts += 1
+            if self._failed_starts >= _START_ATTEMPTS:
+                raise PoolError(
+                    f"worker processes {how} before they were ready. What they said is above; without workers "
+                    f"(engine in-process) the cause shows."
+                )
+        self._replace(index)
+        if worker.busy and not queue.again(worker.number, worker.job):
+            yield worker, "result", worker.failure(f"its worker process {how}, {_ATTEMPTS} times", overdue=False)
+
+    def _start(self, setup: WorkerSetup) -> _Worker:
+        assert self._shared is not None
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(setup, theirs), daemon=True, name="nars-worker")
+        with _interrupts_blocked():
+            process.start()
+        theirs.close()
+        with suppress(OSError):  # it is dead already; waiting for it will tell
+            ours.send((self._function, self._shared.message))
+        return _Worker(setup, process, ours)
+
+    def _replace(self, index: int) -> None:
+        self._workers[index].end(patience=0.0)
+        self._workers[index] = self._start(self._workers[index].setup)
+
+    def _end(self, *, patience: float) -> None:
+        for worker in self._workers:
+            worker.dismiss()
+        for worker in self._workers:
+            worker.end(patience=patience)
+        self._workers = []
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+
+@final
+class _Worker:
+    """A worker process as the pool sees it."""
+
+    def __init__(self, setup: WorkerSetup, process: Any, connection: Connection[Any, Any]) -> None:
+        self.setup, self.process, self.connection = setup, process, connection
+        self.ready = self.busy = False
+        self.number = -1
+        self.job: Any = None
+        self._begun = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was given its job."""
+        return time.monotonic() - self._begun
+
+    def begin(self, number: int, job: object) -> None:
+        """Give it a job."""
+        self.busy, self.number, self.job, self._begun = True, number, job, time.monotonic()
+        with suppress(OSError):  # it died while it was idle; waiting for it will tell
+            self.connection.send(job)
+
+    def finish(self) -> Any:
+        """Its job has an outcome; returns the job."""
+        self.busy = False
+        return self.job
+
+    def failure(self, message: str, *, overdue: bool) -> Failure:
+        """The failure of its job."""
+        return Failure(overdue=overdue, message=message, seconds=self.elapsed, device=self.setup.device)
+
+    def dismiss(self) -> None:
+        """Ask it to end."""
+        with suppress(OSError):
+            self.connection.send(None)
+
+    def end(self, *, patience: float) -> None:
+        """Wait `patience` seconds for it to end, then kill it."""
+        if not self.busy and patience > 0.0:
+            self.process.join(patience)
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.connection.close()
+
+
+@final
+class _Queue(Generic[Job]):
+    """Jobs to come, numbered: those to be done again first, then the caller's, taken one by one."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._new = enumerate(jobs)
+        self._again: list[tuple[int, Job]] = []
+        self._attempts: dict[int, int] = {}
+
+    def next(self) -> tuple[int, Job] | None:
+        """The next job and its number; None when there is none."""
+        return self._again.pop(0) if self._again else next(self._new, None)
+
+    def again(self, number: int, job: Job) -> bool:
+        """Put a job back whose worker died; False if it had its attempts."""
+        self._attempts[number] = self._attempts.get(number, 0) + 1
+        if self._attempts[number] >= _ATTEMPTS:
+            return False
+        self._again.append((number, job))
+        return True
+
+
+def worker_setups(
+    devices: Sequence[str], *, threads: int = 1, memory_limit: float | None = None
+) -> tuple[WorkerSetup, ...]:
+    """A worker for each entry of `devices`; several may share a GPU.
+
+    Workers are pinned to `threads` cores each if together they need all cores of the machine, and only then: pinned to
+    a part of them, two runs side by side would crowd on the same part.
+    """
+    cores = usable_cores()
+    fill = sys.platform == "linux" and set(devices) == {"cpu"} and len(devices) * threads == len(cores)
+    return tuple(
+        WorkerSetup(
+            device=device,
+            threads=threads,
+            cores=cores[i * threads : (i + 1) * threads] if fill else None,
+            memory_limit=memory_limit,
+        )
+        for i, device in enumerate(devices)
+    )
+
+
+def _describe(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return f"ended with exit code {exitcode}"
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C from their first instruction on (signal masks are inherited)."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,86 @@
+"""The inner side of `nars.parallel.pool`: a process that does one job after another until it is told to stop."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Literal
+
+Report = Callable[[Any], None]
+"""Sends a plain value to the caller while the job is still being done, such as how far it is."""
+
+Kind = Literal["ready", "report", "result", "raised"]
+"""What a worker says: (kind, value)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSetup:
+    """Where and with what a worker works; kept free of torch, whose import takes seconds."""
+
+    device: str = "cpu"
+    threads: int = 1
+    """Of torch."""
+    cores: tuple[int, ...] | None = None
+    """Run on these only; None leaves it to the system."""
+    memory_limit: float | None = None
+    """Gigabytes it may allocate; None is no limit."""
+
+
+def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
+    """Receive (function, context), then jobs; send what `function` makes of each; None ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the pool decides what ends
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if setup.cores is not None:
+        _pin(setup.cores)
+
+    import torch
+
+    from nars.parallel.sharing import receive
+
+    torch.set_num_threads(setup.threads)
+    function, shared = connection.recv()
+    context = receive(shared)
+    if setup.memory_limit is not None:
+        _limit_memory(setup.memory_limit)
+    connection.send(("ready", None))
+    while (job := connection.recv()) is not None:
+        connection.send(_do(function, job, context, setup.device, lambda value: connection.send(("report", value))))
+
+
+def _do(function: Any, job: Any, context: Any, device: str, report: Report) -> tuple[Kind, Any]:
+    try:
+        return "result", function(job, context, device, report)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # an exception class of its own making that does not travel
+            return "raised", RuntimeError(f"{type(error).__name__}: {error}")
+        return "raised", error
+
+
+def _end_with_parent() -> None:
+    """Wait for the pool's process to end, however it does, and end too: nobody is left to take the results."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _pin(cores: Collection[int]) -> None:
+    with suppress(OSError):  # the cores were taken from us meanwhile: slower, not wrong
+        os.sched_setaffinity(0, cores)
+
+
+def _limit_memory(gigabytes: float) -> None:
+    """Let allocations beyond fail: a MemoryError here instead of the system ending some process of its choice."""
+    import resource
+
+    limit = int(gigabytes * 2**30)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

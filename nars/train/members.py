@@ -1,0 +1,98 @@
+"""Final training of several networks at once: one per core or GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nars.data import ImageData
+from nars.parallel import Failure, Pool, Report, usable_cores, worker_setups
+from nars.recipe import Recipe
+from nars.space import Architecture
+from nars.train.member import EpochReport, train_member
+from nars.train.result import MemberResult, TrainError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberJob:
+    """One network to train."""
+
+    name: str
+    """Distinct among the jobs of a call."""
+    architecture: Architecture
+    recipe: Recipe
+    folder: Path
+    """Of this training alone."""
+    seed: int
+
+
+def train_members(
+    jobs: Sequence[MemberJob],
+    data: ImageData,
+    *,
+    workers: int | None = None,
+    threads: int = 1,
+    device: str = "cpu",
+    on_epoch: Callable[[str, EpochReport], None] | None = None,
+    **options: Any,
+) -> dict[str, MemberResult]:
+    """Train networks side by side, each as `train_member` does it and to the same weights; the first jobs start first.
+
+    Args:
+        jobs: What to train.
+        data: For all of them, at any resolution.
+        workers: How many at once; None is as many as fit on the cores. One works in this process.
+        threads: torch threads of each training.
+        device: Where.
+        on_epoch: Told the job's name and how it stands, in this thread.
+        options: For every job, as in `train_network`: schedule, batch_size, teacher, ...
+
+    Returns:
+        The result of each job by name, in their order.
+
+    Raises:
+        TrainError: the workers of a job died; the others are trained to their end first. Start again to resume it.
+        Exception: what `train_member` raises.
+    """
+    workers = min(len(jobs), workers or max(1, len(usable_cores()) // threads))
+    results: dict[str, MemberResult] = {}
+    failures: dict[str, str] = {}
+    options = {"threads": threads, **options}
+
+    def report(job: MemberJob, value: EpochReport) -> None:
+        if on_epoch is not None:
+            on_epoch(job.name, value)
+
+    def fail(job: MemberJob, failure: Failure) -> None:
+        failures[job.name] = failure.message
+
+    def keep(job: MemberJob, result: MemberResult) -> None:
+        results[job.name] = result
+
+    if workers <= 1:
+        for job in jobs:
+            keep(job, _train(job, (data, options), device, lambda value, job=job: report(job, value)))  # type: ignore[misc]
+    else:
+        setups = worker_setups((device,) * workers, threads=threads)
+        with Pool(_train, (data, options), setups=setups) as pool:
+            pool.run(jobs, on_result=keep, on_failure=fail, on_report=report)
+    if failures:
+        listed = "; ".join(f"{name}: {message}" for name, message in failures.items())
+        raise TrainError(f"not every network could be trained ({listed}). Start again to go on from their checkpoints.")
+    return {job.name: results[job.name] for job in jobs}
+
+
+def _train(job: MemberJob, context: tuple[ImageData, dict[str, Any]], device: str, report: Report) -> MemberResult:
+    data, options = context
+    return train_member(
+        job.architecture,
+        job.recipe,
+        data,
+        folder=job.folder,
+        seed=job.seed,
+        device=device,
+        on_epoch=report,
+        **options,
+    )
