@@ -85,9 +85,19 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
         classes=tuple(source.classes[number] for number in classes),
         labels=np.searchsorted(classes, source.labels[kept]).astype(np.int64),
         part=source.part[kept],
-        render=lambda indices, resolution, progress: source.render(kept[indices], resolution, progress),
-        digest=lambda indices: source.digest(kept[indices]),
+        render=partial(_render_kept, source, kept),
+        digest=partial(_digest_kept, source, kept),
     )
+
+
+def _render_kept(
+    source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64], resolution: int, progress: Progress | None
+) -> Tensor:
+    return source.render(kept[indices], resolution, progress)
+
+
+def _digest_kept(source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    return source.digest(kept[indices])
 
 
 def _render_array(images: Tensor, indices: NDArray[np.int64], resolution: int, progress: Progress | None) -> Tensor:

@@ -127,7 +127,7 @@ def _download(name: str, dataset: Any, root: Path) -> tuple[Any, Any]:
         return dataset(root, train=True, download=True), dataset(root, train=False, download=True)
     except (OSError, RuntimeError, URLError) as error:
         raise DataError(
-            f"{name} is not in {str(root)!r} and downloading it failed ({error}). Put its files there (Parquet: "
+            f"{name} is not in {str(root)!r} and downloading it failed ({' '.join(str(error).split())}). Put its files there (Parquet: "
             f"{name}/train.parquet and {name}/test.parquet), or name another folder by --data or NARS_DATA."
         ) from error
 

@@ -1,5 +1,6 @@
 import gzip
 import io
+import pickle
 import struct
 
 import numpy as np
@@ -58,6 +59,41 @@ def test_smaller_training_subsets_lie_in_larger_ones():
     assert np.bincount(small.train.labels.numpy()).tolist() == [5] * 10
     assert rows(small.train.images) <= rows(large.train.images)
     assert torch.equal(small.validation.images, large.validation.images)
+
+
+def test_some_classes_are_a_set_of_their_own():
+    some, everything = digits(max_classes=4, resolution=9), digits()
+    names = some.classes
+    assert len(names) == 4
+    assert list(names) == sorted(names)
+    for split in ("train", "validation", "test"):
+        assert set(getattr(some, split).labels.tolist()) == {0, 1, 2, 3}
+    expected = {
+        number: rows(everything.test.images[everything.test.labels == int(name)]) for number, name in enumerate(names)
+    }
+    for number, images in expected.items():
+        assert rows(some.at(8).test.images[some.test.labels == number]) == images
+    assert names != digits(max_classes=4, seed=1).classes
+    assert some.fingerprint != everything.fingerprint
+    with pytest.raises(DataError, match="at least 2 classes"):
+        digits(max_classes=1)
+
+
+def test_validation_images_are_counted_not_shared_out():
+    data = digits(validation_images=100)
+    assert (len(data.train), len(data.validation), len(data.test)) == (1337, 100, 360)
+    with pytest.raises(DataError, match="leave some of 1,437 images, got 1437"):
+        digits(validation_images=1437)
+
+
+def test_data_goes_to_another_process(tmp_path):
+    for label in ("a", "b"):
+        fill(tmp_path / label, 8)
+    for data in (digits(max_classes=3), folder(tmp_path)):
+        copy = pickle.loads(pickle.dumps(data))
+        assert copy.fingerprint == data.fingerprint
+        assert torch.equal(copy.train.images, data.train.images)
+        assert torch.equal(copy.at(5).test.images, data.at(5).test.images)
 
 
 def test_another_resolution_is_made_from_the_original():
