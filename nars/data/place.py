@@ -56,7 +56,7 @@ class Place:
             except FileNotFoundError:
                 return {}
             except OSError as error:
-                raise StoreError(f"the store {self.address} cannot be listed: {error}.") from error
+                raise StoreError(f"the store {self.address} cannot be listed: {error}. It must be a folder.") from error
         infos = self.filesystem.get_file_info(fs.FileSelector(self.folder, allow_not_found=True))
         files = {info.base_name: info.size or 0 for info in infos if info.type == fs.FileType.File}
         return {name: files[name] for name in sorted(files) if _counts(name)}
@@ -71,15 +71,23 @@ class Place:
 
         Object stores show an object only when it is complete, so the renaming (a copy there) is not needed for them;
         but among the file systems behind fsspec there is no telling which are like that.
+
+        Raises:
+            StoreError: no space, no permission, no network.
         """
-        if self.local:
-            write_bytes(self.path(name), content)
-            return
-        self.filesystem.create_dir(self.folder, recursive=True)
-        temporary = self.path(f".{name}.{secrets.token_hex(6)}.tmp")
-        with self.filesystem.open_output_stream(temporary) as stream:
-            stream.write(content)
-        self.filesystem.move(temporary, self.path(name))
+        try:
+            if self.local:
+                write_bytes(self.path(name), content)
+                return
+            self.filesystem.create_dir(self.folder, recursive=True)
+            temporary = self.path(f".{name}.{secrets.token_hex(6)}.tmp")
+            with self.filesystem.open_output_stream(temporary) as stream:
+                stream.write(content)
+            self.filesystem.move(temporary, self.path(name))
+        except OSError as error:
+            raise StoreError(
+                f"rows could not be written to the store {self.address}: {error}. Check free space and permissions."
+            ) from error
 
     def remove(self, name: str) -> None:
         """Delete a file; one that is already gone is no error (two compactions may meet)."""

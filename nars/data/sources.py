@@ -126,8 +126,9 @@ def _download(name: str, dataset: Any, root: Path) -> tuple[Any, Any]:
         root.mkdir(parents=True, exist_ok=True)
         return dataset(root, train=True, download=True), dataset(root, train=False, download=True)
     except (OSError, RuntimeError, URLError) as error:
+        reason = " ".join(str(error).split())  # torchvision's are several lines long
         raise DataError(
-            f"{name} is not in {str(root)!r} and downloading it failed ({' '.join(str(error).split())}). Put its files there (Parquet: "
+            f"{name} is not in {str(root)!r} and downloading it failed ({reason}). Put its files there (Parquet: "
             f"{name}/train.parquet and {name}/test.parquet), or name another folder by --data or NARS_DATA."
         ) from error
 

@@ -83,6 +83,15 @@ def test_empty_store(tmp_path):
     assert store.frame().empty
     store.compact()
     assert not (tmp_path / "none").exists()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(StoreError, match="must be a folder"):
+        SampleStore(tmp_path / "file").append([sample(0)])
+    store.append([sample(0)])
+    shutil.rmtree(tmp_path / "none")
+    (tmp_path / "none").write_text("", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"could not be written .* Check free space and permissions"):
+        store.append([sample(1)])
+    (tmp_path / "none").unlink()
     with pytest.raises(StoreError, match=r"no sample store at '.*none'"):
         SampleStore(tmp_path / "none", must_exist=True)
 
