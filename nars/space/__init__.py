@@ -7,10 +7,12 @@ from nars.space.costs import MBCONV_COSTS, architecture_costs, published_flops
 from nars.space.dimension import Dimension, Value
 from nars.space.document import Document, parse_document, read_document
 from nars.space.errors import InfeasibleError, SpaceError
-from nars.space.feasibility import cost_range, enumerate_architectures
+from nars.space.extremes import cost_range, enumerate_architectures, extreme_rows
+from nars.space.feasibility import Fraction, feasible_fraction
 from nars.space.load import read_space
 from nars.space.published import PublishedModel, published, published_models
-from nars.space.sampling import distinct, sobol, uniform, walk_into
+from nars.space.rare import distinct, uniform, walk_into
+from nars.space.sampling import sobol
 from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
 from nars.space.space import Space
@@ -28,6 +30,7 @@ __all__ = [
     "Dimension",
     "Document",
     "Fixed",
+    "Fraction",
     "Head",
     "InfeasibleError",
     "Population",
@@ -41,6 +44,8 @@ __all__ = [
     "cost_range",
     "distinct",
     "enumerate_architectures",
+    "extreme_rows",
+    "feasible_fraction",
     "load_space",
     "parse_document",
     "published",

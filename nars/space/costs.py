@@ -1,6 +1,6 @@
 """What a network costs, in closed form, for a whole population at once.
 
-Notation: N candidates; c channels, k kernel, h side of a feature map in pixels, r squeeze-excite bottleneck.
+Notation: N candidates; c channels, k kernel, side of a feature map in pixels, area = side * side.
 Conventions, said once for the whole product:
   flops               multiply-accumulates of convolution and linear layers, squeeze-excite included, one image
   params              all trainable numbers: weights, biases, batch-norm scale and shift
@@ -18,76 +18,32 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nars.space.architecture import Architecture
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+from nars.space.blocks import Block, Columns, FloatArray, HeadBlock, IntArray, MBConvBlock, StemBlock, blocks
 
 MBCONV_COSTS = ("flops", "params", "weights", "activations", "peak_activations", "resolution")
 """Names of the costs that every space with networks behind it has."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StageColumns:
-    """The settings of one stage for N candidates; each array (N,) or of one element."""
+@dataclass(frozen=True)
+class BlockCosts:
+    """Costs of one block; arrays as the block's."""
 
-    kernel_first: IntArray
-    kernel_rest: IntArray
-    expand_first: FloatArray
-    expand_rest: FloatArray
-    channels: IntArray
-    depth: IntArray
-    stride: IntArray
-    se: IntArray
-    first_padding: IntArray
-    """-1 stands for kernel_first // 2."""
+    flops: IntArray
+    weights: IntArray
+    other: IntArray
+    """Biases and batch-norm parameters."""
+    activations: IntArray
+    peak: IntArray
+    pooled: IntArray | int
+    """Elements entering average pools (the published FLOPs count them)."""
+    times: IntArray | int = 1
 
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """N architectures as columns; each array (N,) or of one element."""
-
-    resolution: IntArray
-    stem_channels: IntArray
-    stem_stride: IntArray
-    stages: tuple[StageColumns, ...]
-    head_expand: IntArray
-    head_channels: IntArray
-    in_channels: int
-    classes: int
-
-    @staticmethod
-    def of(architecture: Architecture) -> Columns:
-        """One architecture as columns of one element."""
-
-        def column(value: float) -> IntArray:
-            return np.array([value], dtype=np.int64)
-
-        return Columns(
-            resolution=column(architecture.resolution),
-            stem_channels=column(architecture.stem.channels),
-            stem_stride=column(architecture.stem.stride),
-            stages=tuple(
-                StageColumns(
-                    kernel_first=column(stage.kernel_first),
-                    kernel_rest=column(stage.kernel_rest),
-                    expand_first=np.array([stage.expand_first], dtype=np.float64),
-                    expand_rest=np.array([stage.expand_rest], dtype=np.float64),
-                    channels=column(stage.channels),
-                    depth=column(stage.depth),
-                    stride=column(stage.stride),
-                    se=column(stage.se),
-                    first_padding=column(-1 if stage.first_padding is None else stage.first_padding),
-                )
-                for stage in architecture.stages
-            ),
-            head_expand=column(architecture.head.expand),
-            head_channels=column(architecture.head.channels),
-            in_channels=architecture.in_channels,
-            classes=architecture.classes,
-        )
+    @property
+    def params(self) -> IntArray:
+        """Weights and all other trainable numbers."""
+        return self.weights + self.other
 
 
 def round_to_eight(width: FloatArray, *, keep: float) -> IntArray:
@@ -100,54 +56,38 @@ def round_to_eight(width: FloatArray, *, keep: float) -> IntArray:
     return np.where(rounded < keep * width, rounded + 8, rounded)
 
 
-@dataclass
-class _Totals:
-    """Running sums over the layers seen so far."""
-
-    flops: IntArray
-    weights: IntArray
-    other: IntArray
-    """Biases and batch-norm parameters."""
-    activations: IntArray
-    peak: IntArray
-    pooled: IntArray
-    """Elements entering average pools (the published FLOPs count them)."""
+def block_costs(block: Block) -> BlockCosts:
+    """The costs of each candidate's block."""
+    if isinstance(block, MBConvBlock):
+        return _mbconv(block)
+    return _stem(block) if isinstance(block, StemBlock) else _head(block)
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Costs of one MBConv block and its output side; arrays (N,)."""
+def _stem(block: StemBlock) -> BlockCosts:
+    weights = 9 * block.in_channels * block.channels
+    area_out = block.out * block.out
+    produced = block.channels * area_out
+    return BlockCosts(
+        flops=weights * area_out,
+        weights=weights,
+        other=2 * block.channels,
+        activations=produced,
+        peak=block.in_channels * block.side * block.side + produced,
+        pooled=0,
+    )
 
-    flops: IntArray
-    weights: IntArray
-    other: IntArray
-    activations: IntArray
-    peak: IntArray
-    pooled: IntArray
-    side: IntArray
 
-
-def _block(
-    *,
-    c_in: IntArray,
-    c_out: IntArray,
-    kernel: IntArray,
-    padding: IntArray,
-    expand: FloatArray,
-    stride: IntArray,
-    se: IntArray,
-    side: IntArray,
-) -> _Block:
+def _mbconv(block: MBConvBlock) -> BlockCosts:
+    c_in, c_out, expand, out = block.c_in, block.c_out, block.expand, block.out
     mid = np.where(expand == 1, c_in, round_to_eight(c_in * expand, keep=0.9))
     # The order of the float operations is timm's, so that ties round the same way.
-    squeeze = round_to_eight(mid * (0.25 / expand), keep=0.95) * se
+    squeeze = round_to_eight(mid * (0.25 / expand), keep=0.95) * block.se
     expands = (expand != 1).astype(np.int64)
-    out = (side + 2 * padding - kernel) // stride + 1
-    area_in, area_out = side * side, out * out
-    shortcut = ((c_in == c_out) & (stride == 1) & (out == side)) * c_in * area_in
+    area_in, area_out = block.side * block.side, out * out
+    shortcut = ((c_in == c_out) & (block.stride == 1) & (out == block.side)) * c_in * area_in
 
     w_expand = expands * c_in * mid
-    w_depthwise = mid * kernel * kernel
+    w_depthwise = mid * block.kernel * block.kernel
     w_squeeze = 2 * mid * squeeze
     w_project = mid * c_out
     peak = _largest(
@@ -156,92 +96,36 @@ def _block(
             # Without an expansion the depthwise input is the shortcut itself: it is there once.
             mid * (area_in + area_out) + expands * shortcut,
             # Squeeze-excite: its two 1x1 layers are tiny, but the whole feature map waits for the gate.
-            se * (mid * area_out + mid + squeeze) + se * shortcut,
+            block.se * (mid * area_out + mid + squeeze) + block.se * shortcut,
             mid * area_out + c_out * area_out + shortcut,
         ]
     )
-    return _Block(
+    return BlockCosts(
         flops=w_expand * area_in + w_depthwise * area_out + w_squeeze + w_project * area_out,
         weights=w_expand + w_depthwise + w_squeeze + w_project,
-        other=2 * (expands * mid + mid + c_out) + se * (squeeze + mid),
-        activations=expands * mid * area_in + mid * area_out + se * (squeeze + mid) + c_out * area_out,
+        other=2 * (expands * mid + mid + c_out) + block.se * (squeeze + mid),
+        activations=expands * mid * area_in + mid * area_out + block.se * (squeeze + mid) + c_out * area_out,
         peak=peak,
-        pooled=se * mid * area_out,
-        side=out,
+        pooled=block.se * mid * area_out,
+        times=block.times,
+    )
+
+
+def _head(block: HeadBlock) -> BlockCosts:
+    area, wide = block.side * block.side, block.expand * block.c_in
+    w_wide, w_head, w_classes = block.c_in * wide, wide * block.channels, block.channels * block.classes
+    return BlockCosts(
+        flops=w_wide * area + w_head + w_classes,
+        weights=w_wide + w_head + w_classes,
+        other=2 * wide + block.classes,
+        activations=wide * area + block.channels + block.classes,
+        peak=_largest([block.c_in * area + wide * area, wide + block.channels, block.channels + block.classes]),
+        pooled=wide * area,
     )
 
 
 def _largest(sizes: Iterable[IntArray]) -> IntArray:
     return reduce(np.maximum, sizes)
-
-
-def _add(totals: _Totals, block: _Block, times: IntArray) -> None:
-    totals.flops = totals.flops + times * block.flops
-    totals.weights = totals.weights + times * block.weights
-    totals.other = totals.other + times * block.other
-    totals.activations = totals.activations + times * block.activations
-    totals.pooled = totals.pooled + times * block.pooled
-    totals.peak = np.maximum(totals.peak, np.where(times > 0, block.peak, 0))
-
-
-def _count(columns: Columns) -> _Totals:
-    side = (columns.resolution - 1) // columns.stem_stride + 1  # 3x3, padding 1
-    c = columns.stem_channels
-    weights = 9 * columns.in_channels * c
-    stem_out = c * side * side
-    totals = _Totals(
-        flops=weights * side * side,
-        weights=weights,
-        other=2 * c,
-        activations=stem_out,
-        peak=columns.in_channels * columns.resolution * columns.resolution + stem_out,
-        pooled=np.zeros_like(c),
-    )
-    for stage in columns.stages:
-        first = _block(
-            c_in=c,
-            c_out=stage.channels,
-            kernel=stage.kernel_first,
-            padding=np.where(stage.first_padding < 0, stage.kernel_first // 2, stage.first_padding),
-            expand=stage.expand_first,
-            stride=stage.stride,
-            se=stage.se,
-            side=side,
-        )
-        _add(totals, first, np.ones_like(c))
-        c, side = stage.channels, first.side
-        rest = _block(
-            c_in=c,
-            c_out=c,
-            kernel=stage.kernel_rest,
-            padding=stage.kernel_rest // 2,
-            expand=stage.expand_rest,
-            stride=np.ones_like(c),
-            se=stage.se,
-            side=side,
-        )
-        _add(totals, rest, stage.depth - 1)
-    _add_head(totals, columns, c, side)
-    return totals
-
-
-def _add_head(totals: _Totals, columns: Columns, c: IntArray, side: IntArray) -> None:
-    """MBPool and the classifier: 1x1 conv + batch norm, average pool, 1x1 conv without bias, linear."""
-    area, wide = side * side, columns.head_expand * c
-    w_wide, w_head, w_classes = c * wide, wide * columns.head_channels, columns.head_channels * columns.classes
-    totals.flops = totals.flops + w_wide * area + w_head + w_classes
-    totals.weights = totals.weights + w_wide + w_head + w_classes
-    totals.other = totals.other + 2 * wide + columns.classes
-    totals.activations = totals.activations + wide * area + columns.head_channels + columns.classes
-    totals.pooled = totals.pooled + wide * area
-    totals.peak = _largest(
-        [
-            totals.peak,
-            c * area + wide * area,
-            wide + columns.head_channels,
-            columns.head_channels + columns.classes,
-        ]
-    )
 
 
 def mbconv_costs(columns: Columns, *, n: int) -> dict[str, FloatArray]:
@@ -251,16 +135,20 @@ def mbconv_costs(columns: Columns, *, n: int) -> dict[str, FloatArray]:
         columns: n candidates.
         n: number of candidates (columns that are fixed in a space have one element).
     """
-    totals = _count(columns)
+    parts = [block_costs(block) for block in blocks(columns)]
     exact = {
-        "flops": totals.flops,
-        "params": totals.weights + totals.other,
-        "weights": totals.weights,
-        "activations": totals.activations,
-        "peak_activations": totals.peak,
+        "flops": _total(part.times * part.flops for part in parts),
+        "params": _total(part.times * part.params for part in parts),
+        "weights": _total(part.times * part.weights for part in parts),
+        "activations": _total(part.times * part.activations for part in parts),
+        "peak_activations": _largest(np.where(np.greater(part.times, 0), part.peak, 0) for part in parts),
         "resolution": columns.resolution,
     }
     return {name: np.broadcast_to(value, (n,)).astype(np.float64) for name, value in exact.items()}
+
+
+def _total(parts: Iterable[IntArray]) -> IntArray:
+    return reduce(np.add, parts)
 
 
 def architecture_costs(architecture: Architecture) -> dict[str, int]:
@@ -274,5 +162,6 @@ def published_flops(architecture: Architecture) -> int:
     Multiply-accumulates of convolution and linear layers, plus one per element that enters an average pool
     (squeeze-excite's and the head's), plus one per head channel. 0.20-0.31 % above `flops`.
     """
-    totals = _count(Columns.of(architecture))
-    return int(totals.flops[0] + totals.pooled[0]) + architecture.head.channels
+    parts = [block_costs(block) for block in blocks(Columns.of(architecture))]
+    pooled = sum(int(np.sum(part.times * part.pooled)) for part in parts)
+    return architecture_costs(architecture)["flops"] + pooled + architecture.head.channels

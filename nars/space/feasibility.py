@@ -1,64 +1,101 @@
-"""The exact ends of a space: its smallest and largest cost."""
+"""How much of a space keeps given bounds, and what to ask for where nothing does."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
-from nars.space.errors import SpaceError
+from nars.space.bounds import Bounds, quantity, shorten
+from nars.space.errors import InfeasibleError, SpaceError
+from nars.space.extremes import extreme_rows
+from nars.space.rare import uniform
 from nars.space.settings import Population
 from nars.space.space import Space
 
-_SWEEPS = 20
+
+@dataclass(frozen=True, kw_only=True)
+class Fraction:
+    """A share of a space, estimated from independent random candidates."""
+
+    estimate: float
+    """In [0, 1]."""
+    low: float
+    high: float
+    """Ends of the exact (Clopper-Pearson) confidence interval."""
+    samples: int
+    inside: int
+    """How many of the samples keep the bounds."""
 
 
-def cost_range(space: Space) -> dict[str, tuple[float, float]]:
-    """Exact smallest and largest value of each cost over the whole space, {name: (min, max)}."""
-    return {
-        name: (_extreme(space, name, largest=False), _extreme(space, name, largest=True)) for name in space.cost_names
-    }
-
-
-def _extreme(space: Space, cost: str, *, largest: bool) -> float:
-    """Best value of one cost.
-
-    A generic space is small enough to enumerate. In a space of networks each group of interdependent choices (a stage) moves the cost
-    in a direction that no other group can turn round, so optimising one group after the other, each
-    exhaustively, until nothing improves ends at the optimum.
-    """
-    sign = -1.0 if largest else 1.0
-    components = space.components("architecture")
-    if space.kind == "generic":
-        X = enumerate_architectures(space)
-        return float(sign * (sign * space.costs(X)[cost]).min())
-    row = np.zeros((1, len(space.dimensions)), dtype=np.int64)
-    best = float("inf")
-    for _ in range(_SWEEPS):
-        before = best
-        for component in components:
-            settings = space.enumerate_component(component)
-            candidates = np.repeat(row, len(settings), axis=0)
-            candidates[:, list(component)] = settings
-            values = sign * space.costs(candidates)[cost]
-            winner = int(values.argmin())
-            if values[winner] < best:
-                best, row = float(values[winner]), candidates[winner : winner + 1]
-        if best == before:
-            break
-    return sign * best
-
-
-def enumerate_architectures(space: Space, *, limit: int = 5_000_000) -> Population:
-    """Every distinct architecture with the first recipe, (M, D).
+def feasible_fraction(
+    space: Space, bounds: Bounds, *, seed: int, samples: int = 20_000, confidence: float = 0.95
+) -> Fraction:
+    """The share of uniformly random choices that keep the bounds, with a confidence interval.
 
     Raises:
-        SpaceError: there are more than `limit`.
+        SpaceError: no samples, or a confidence outside (0, 1).
     """
-    count = space.size("architecture")
-    if count > limit:
-        raise SpaceError(f"{space.name} has {count:.3g} architectures; at most {limit:,} can be enumerated")
-    rows = np.zeros((1, len(space.dimensions)), dtype=np.int64)
-    for component in space.components("architecture"):
-        settings = space.enumerate_component(component)
-        rows = np.repeat(rows, len(settings), axis=0)
-        rows[:, list(component)] = np.tile(settings, (len(rows) // len(settings), 1))
-    return rows
+    from scipy.stats import binomtest
+
+    if samples < 1 or not 0 < confidence < 1:
+        raise SpaceError(
+            f"an estimate needs at least one sample and a confidence between 0 and 1, got {samples} and {confidence}"
+        )
+    X = uniform(space, samples, rng=np.random.default_rng(seed))
+    inside = int(bounds.admits(space.costs(X)).sum()) if bounds.limits else samples
+    interval = binomtest(inside, samples).proportion_ci(confidence, method="exact")
+    return Fraction(
+        estimate=inside / samples, low=float(interval.low), high=float(interval.high), samples=samples, inside=inside
+    )
+
+
+def check_reachable(space: Space, bounds: Bounds) -> None:
+    """Refuse bounds of which a single one lies wholly outside the space; nothing is said where its ends are unknown.
+
+    Raises:
+        InfeasibleError: no candidate keeps that one; `.nearest` has the costs of the candidate at the space's end.
+        SpaceError: a bound names a cost that the space does not have.
+    """
+    unknown = [name for name in bounds if name not in space.cost_names]
+    if unknown:
+        raise SpaceError(f"no cost is called {unknown[0]!r}; {space.name} has {', '.join(space.cost_names) or 'none'}")
+    if not bounds.limits:
+        return
+    try:
+        rows = extreme_rows(space)
+    except InfeasibleError:
+        raise
+    except SpaceError:  # too large to know its ends
+        return
+    for name, (low, high) in bounds.limits.items():
+        smallest, largest = space.costs(rows[name])[name]
+        if high < smallest:
+            raise infeasible(space, rows[name][:1], bounds)
+        if low > largest:
+            raise infeasible(space, rows[name][1:], bounds)
+
+
+def infeasible(space: Space, row: Population, bounds: Bounds) -> InfeasibleError:
+    """The error that names the bounds which would admit the candidate row (1, D)."""
+    own = {name: float(values[0]) for name, values in space.costs(row).items() if name in bounds}
+    changes = []
+    for name, (low, high) in bounds.limits.items():
+        if own[name] > high:
+            changes.append(f"{name} <= {_outward(own[name], up=True)} (asked: {shorten(high)})")
+        elif own[name] < low:
+            changes.append(f"{name} >= {_outward(own[name], up=False)} (asked: {shorten(low)})")
+    return InfeasibleError(
+        f"nothing in {space.name} keeps {bounds}; the nearest bounds that admit something: {', '.join(changes)}",
+        nearest=own,
+    )
+
+
+def _outward(number: float, *, up: bool) -> str:
+    """A number for people that admits the given one: 162,576,480 -> "162.6M" upwards, "162.5M" downwards."""
+    step = 10.0 ** (math.floor(math.log10(number)) - 3) if number > 0 else 1.0
+    rounded = (math.ceil if up else math.floor)(number / step) * step
+    while quantity(shorten(rounded)) < number if up else quantity(shorten(rounded)) > number:
+        rounded += step if up else -step
+    return shorten(rounded)

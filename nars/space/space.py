@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.space import counting
-from nars.space.architecture import Architecture, Head, Stage, Stem
-from nars.space.costs import MBCONV_COSTS, Columns, StageColumns, mbconv_costs
+from nars.space.architecture import ACTIVATIONS, Architecture, Head, Stage, Stem
+from nars.space.blocks import Columns, StageColumns
+from nars.space.costs import MBCONV_COSTS, mbconv_costs
 from nars.space.dimension import Dimension, Group, Value
 from nars.space.errors import SpaceError
 from nars.space.records import from_records, record_of, to_records
@@ -175,35 +176,38 @@ class Space:
         def ints(name: str) -> NDArray[np.int64]:
             return self._numbers(name, X).astype(np.int64)
 
+        def stage(prefix: str) -> StageColumns:
+            return StageColumns(
+                kernel_first=ints(f"{prefix}.kernel_first"),
+                kernel_rest=ints(f"{prefix}.kernel_rest"),
+                expand_first=self._numbers(f"{prefix}.expand_first", X),
+                expand_rest=self._numbers(f"{prefix}.expand_rest", X),
+                channels=ints(f"{prefix}.channels"),
+                depth=ints(f"{prefix}.depth"),
+                stride=ints(f"{prefix}.stride"),
+                se=ints(f"{prefix}.se"),
+                activation=ints(f"{prefix}.activation"),
+                first_padding=ints(f"{prefix}.first_padding"),
+            )
+
         return Columns(
             resolution=ints("resolution"),
             stem_channels=ints("stem.channels"),
             stem_stride=ints("stem.stride"),
-            stages=tuple(
-                StageColumns(
-                    kernel_first=ints(f"{stage}.kernel_first"),
-                    kernel_rest=ints(f"{stage}.kernel_rest"),
-                    expand_first=self._numbers(f"{stage}.expand_first", X),
-                    expand_rest=self._numbers(f"{stage}.expand_rest", X),
-                    channels=ints(f"{stage}.channels"),
-                    depth=ints(f"{stage}.depth"),
-                    stride=ints(f"{stage}.stride"),
-                    se=ints(f"{stage}.se"),
-                    first_padding=ints(f"{stage}.first_padding"),
-                )
-                for stage in (f"stage{number}" for number in range(1, self.stages + 1))
-            ),
+            stem_activation=ints("stem.activation"),
+            stages=tuple(stage(f"stage{number}") for number in range(1, self.stages + 1)),
             head_expand=ints("head.expand"),
             head_channels=ints("head.channels"),
+            head_activation=ints("head.activation"),
             in_channels=self.in_channels,
             classes=self.classes,
         )
 
     def _numbers(self, name: str, X: Population) -> FloatArray:
-        """A setting as numbers, (N,) or one element; None (a padding left at its default) becomes -1."""
+        """A setting as numbers, (N,) or one element; None (a padding left at its default) is -1, a name its index."""
         setting = self.settings[name]
-        values = [setting.value] if isinstance(setting, Fixed) else list(self.dimensions[setting.dimension].values)
-        table = np.array([-1.0 if value is None else float(value) for value in values], dtype=np.float64)
+        values = (setting.value,) if isinstance(setting, Fixed) else self.dimensions[setting.dimension].values
+        table = np.array([_number(value) for value in values], dtype=np.float64)
         return table if isinstance(setting, Fixed) else table[X[:, setting.dimension]]
 
     # -- people -------------------------------------------------------------------------------------------------------
@@ -273,3 +277,9 @@ class Space:
     def enumerate_component(self, columns: tuple[int, ...]) -> Population:
         """All distinct settings of some interdependent columns, (M, len(columns))."""
         return counting.enumerate_columns(self.dimensions, columns)
+
+
+def _number(value: Value) -> float:
+    if isinstance(value, str):
+        return float(ACTIVATIONS.index(value))
+    return -1.0 if value is None else float(value)

@@ -1,0 +1,146 @@
+"""A network as a chain of steps: the stem, the first block and the other blocks of each stage, the head.
+
+What a step adds depends on its own choices and on what it is handed: width and side of the feature map, and choices
+that it shares with earlier steps. So states, not networks, have to be listed to know everything a space can contain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.space.blocks import Block, Columns, MBConvBlock, StemBlock, first_block, head_block, rest_block, stem_block
+from nars.space.errors import SpaceError
+from nars.space.settings import Choice, Population
+from nars.space.space import Space
+
+IntArray = NDArray[np.int64]
+
+_MOST_WAYS = 4_000_000
+_FIRST = ("kernel_first", "expand_first", "channels", "stride", "se", "activation", "first_padding")
+_REST = ("kernel_rest", "expand_rest", "depth", "se", "activation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of the chain."""
+
+    block: Callable[[Columns, IntArray, IntArray], Block]
+    """(columns, c, side) -> the block that it adds."""
+    fresh: tuple[int, ...]
+    """Dimensions that it decides."""
+    live: tuple[int, ...]
+    """Dimensions decided here or before that later steps read too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class States:
+    """What steps can hand on; S states."""
+
+    c: IntArray
+    side: IntArray
+    X: Population
+    """(S, D): the live choices, 0 elsewhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """Every state with every choice of one step; W ways."""
+
+    state: IntArray
+    """(W,) index of the state that each starts from."""
+    picks: Population
+    """(W, len(step.fresh)) choices made in the step."""
+    block: Block
+    reached: IntArray
+    """(W,) index of the state that each ends in."""
+    states: States
+    """Those that the ways end in."""
+
+
+def start(space: Space) -> States:
+    """The one state before the first step."""
+    one = np.zeros(1, dtype=np.int64)
+    return States(c=one, side=one, X=np.zeros((1, len(space.dimensions)), dtype=np.int64))
+
+
+def steps(space: Space) -> Iterator[Step]:
+    """The steps of a space of networks, in order."""
+
+    def of_stage(number: int) -> list[tuple[tuple[str, ...], Callable[[Columns, IntArray, IntArray], Block]]]:
+        first, rest = (tuple(f"stage{number + 1}.{name}" for name in names) for names in (_FIRST, _REST))
+        return [
+            (first, lambda columns, c, side: first_block(columns.stages[number], c, side)),
+            (rest, lambda columns, c, side: rest_block(columns.stages[number], c, side)),
+        ]
+
+    stem = ("resolution", "stem.channels", "stem.stride", "stem.activation")
+    parts = [
+        (stem, lambda columns, c, side: stem_block(columns)),
+        *(part for number in range(space.stages) for part in of_stage(number)),
+        (("head.expand", "head.channels", "head.activation"), head_block),
+    ]
+    read = [_dimensions(space, settings) for settings, _ in parts]
+    decided: set[int] = set()
+    for number, (_, block) in enumerate(parts):
+        fresh = read[number] - decided
+        decided |= fresh
+        later = set().union(*read[number + 1 :])
+        yield Step(block=block, fresh=tuple(sorted(fresh)), live=tuple(sorted(decided & later)))
+
+
+def _dimensions(space: Space, settings: tuple[str, ...]) -> set[int]:
+    """Dimensions that some settings read. An activation changes no cost unless it is measured."""
+    read = [space.settings[name] for name in settings if space.table or not name.endswith("activation")]
+    return {setting.dimension for setting in read if isinstance(setting, Choice)}
+
+
+def walk(space: Space, states: States, step: Step) -> Ways:
+    """Take one step from every state, in every way.
+
+    Raises:
+        SpaceError: there are more than four million ways.
+    """
+    shape = tuple(int(space.cardinalities[column]) for column in step.fresh)
+    count = int(np.prod(shape, dtype=np.int64))
+    n = len(states.c) * count
+    if n > _MOST_WAYS:
+        names = ", ".join(space.dimensions[column].name for column in (*step.fresh, *step.live))
+        raise SpaceError(
+            f"{space.name}: {n:,} combinations of {names} with what comes before them, at most {_MOST_WAYS:,} can be "
+            f"listed; let fewer stages share choices, or give fewer choices"
+        )
+    state = np.repeat(np.arange(len(states.c)), count)
+    X = states.X[state]
+    picks = (
+        np.tile(np.stack(np.unravel_index(np.arange(count), shape), axis=1), (len(states.c), 1)) if shape else X[:, :0]
+    )
+    X[:, step.fresh] = picks
+    block = step.block(space.columns(X), states.c[state], states.side[state])
+    c, side = _handed_on(block, n)
+    _, first, reached = np.unique(
+        np.column_stack([c, side, X[:, step.live]]), axis=0, return_index=True, return_inverse=True
+    )
+    kept = np.zeros_like(X[first])
+    kept[:, step.live] = X[first][:, step.live]
+    return Ways(
+        state=state,
+        picks=picks,
+        block=block,
+        reached=reached.ravel(),
+        states=States(c=c[first], side=side[first], X=kept),
+    )
+
+
+def _handed_on(block: Block, n: int) -> tuple[IntArray, IntArray]:
+    """Width and side after a block, each (n,); nothing comes after the head."""
+    if isinstance(block, MBConvBlock):
+        c, side = block.c_out, block.out
+    elif isinstance(block, StemBlock):
+        c, side = block.channels, block.out
+    else:
+        c = side = np.zeros(1, dtype=np.int64)
+    return np.broadcast_to(c, (n,)), np.broadcast_to(side, (n,))
