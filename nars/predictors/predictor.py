@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
+from nars.predictors.checks import Encoding, accuracies, matrix
 from nars.predictors.errors import PredictorError
 from nars.predictors.network import apply_layers, embed, initial_layers, predict_accuracy
 from nars.predictors.results import Prediction, PretrainingReport, StatisticError
@@ -19,8 +20,6 @@ from nars.predictors.settings import PredictorSettings
 from nars.predictors.statistics import Scale, Statistics
 from nars.predictors.threads import single_thread
 from nars.predictors.training import Progress, descend, generator_of
-
-Encoding = NDArray[np.floating[Any]]
 
 _CHUNK = 4096
 """Candidates per matrix product: small enough for the activations to stay in cache."""
@@ -82,7 +81,7 @@ class Predictor:
         Raises:
             PredictorError: shapes disagree, or a value is not finite.
         """
-        architecture = _matrix(architecture, None)
+        architecture = matrix(architecture, None)
         for name, values in statistics.items():
             if np.shape(values) != (len(architecture),):
                 raise PredictorError(
@@ -150,8 +149,8 @@ class Predictor:
         Raises:
             PredictorError: shapes disagree, or an accuracy is not finite (a failed training is not a sample).
         """
-        encoding = _matrix(encoding, self.architecture_width + self.recipe_width)
-        accuracy = _accuracies(accuracy, len(encoding))
+        encoding = matrix(encoding, self.architecture_width + self.recipe_width)
+        accuracy = accuracies(accuracy, len(encoding))
         settings = self.settings
         deviation = float(accuracy.std())
         unit = deviation if settings.standardise and deviation > 0 else 1.0
@@ -194,7 +193,7 @@ class Predictor:
         """
         if self.target is None:
             raise PredictorError("this predictor has seen no accuracies yet; call fit(encoding, accuracy, seed=...)")
-        encoding = _matrix(encoding, self.architecture_width + self.recipe_width)
+        encoding = matrix(encoding, self.architecture_width + self.recipe_width)
         mean, variance = np.empty(len(encoding)), np.empty(len(encoding))
         with single_thread(), torch.inference_mode():
             for start in range(0, len(encoding), _CHUNK):
@@ -211,7 +210,7 @@ class Predictor:
 
     def predict_statistics(self, architecture: Encoding) -> dict[str, NDArray[np.float64]]:
         """The proxy head's opinion on encoded architectures (N, Ea), in natural units, {name: (N,)}."""
-        architecture = _matrix(architecture, self.architecture_width)
+        architecture = matrix(architecture, self.architecture_width)
         with single_thread(), torch.inference_mode():
             x = _tensor(architecture)
             standard = [
@@ -254,33 +253,6 @@ def _error(predicted: NDArray[np.float64], truth: NDArray[np.float64]) -> Statis
         relative=absolute / float(np.mean(np.abs(truth))),
         correlation=0.0 if constant else float(np.corrcoef(predicted, truth)[0, 1]),
     )
-
-
-def _matrix(encoding: Encoding, width: int | None) -> Encoding:
-    encoding = np.asarray(encoding)
-    if encoding.ndim != 2 or (width is not None and encoding.shape[1] != width):
-        wanted = "(N, E)" if width is None else f"(N, {width})"
-        raise PredictorError(
-            f"encoded candidates are a matrix {wanted}, got shape {encoding.shape}; take it from encode() of the space "
-            f"that the predictor was made for"
-        )
-    if not np.isfinite(encoding).all():
-        raise PredictorError("encoded candidates must be finite, got NaN or infinity; take them from space.encode()")
-    return encoding
-
-
-def _accuracies(accuracy: NDArray[np.floating[Any]], n: int) -> NDArray[np.float64]:
-    accuracies: NDArray[np.float64] = np.asarray(accuracy, dtype=np.float64)
-    if accuracies.shape != (n,) or n < 2:
-        raise PredictorError(
-            f"a fit needs one accuracy for each of at least 2 candidates, got {accuracies.shape} for {n}"
-        )
-    if not np.isfinite(accuracies).all():
-        raise PredictorError(
-            f"accuracies must be finite, got {int((~np.isfinite(accuracies)).sum())} that are not; a training that "
-            f"failed is no sample: leave its row out"
-        )
-    return accuracies
 
 
 def _tensor(values: NDArray[np.floating[Any]]) -> Tensor:

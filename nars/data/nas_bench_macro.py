@@ -1,0 +1,58 @@
+"""NAS-Bench-Macro (Su et al. 2021, "Prioritized Architecture Sampling with Monto-Carlo Tree Search", CVPR).
+
+6,561 networks of eight layers, each left out, an MBConv of expansion 3 and kernel 3, or of expansion 6 and kernel 5; the
+CIFAR-10 test accuracy of each with three seeds, parameters and multiply-accumulates.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from nars.data.errors import DataError
+from nars.data.trials import TrialTable, with_costs
+from nars.space import parse_document, read_space
+
+_BLOCKS = ("identity", "mb3_k3", "mb6_k5")
+_STAGES = ((1, 2), (3, 4, 5), (6, 7, 8))
+"""Layers of equal resolution."""
+_FILE = "nas-bench-macro_cifar10.json"
+
+
+def load_nas_bench_macro(root: Path) -> TrialTable:
+    """The table from `root`/nas-bench-macro/nas-bench-macro_cifar10.json.
+
+    Costs: flops, params, and per stage the depth, the number of large blocks and the multiply-accumulates.
+
+    Raises:
+        DataError: the file is missing or of another form.
+    """
+    path = root / "nas-bench-macro" / _FILE
+    try:
+        document = json.loads(path.read_bytes())
+        codes = sorted(document)
+        accuracy = np.array([document[code]["test_acc"] for code in codes], dtype=np.float64)
+        X = np.array([[int(digit) for digit in code] for code in codes], dtype=np.int64)
+        columns = {
+            name: np.array([document[code][name] for code in codes], dtype=np.float64) for name in ("flops", "params")
+        }
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is missing; put NAS-Bench-Macro's {_FILE} there, or name its folder's parent"
+        ) from None
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is not NAS-Bench-Macro's table ({error!r}); download it again") from None
+    lines = ["name: nas-bench-macro", "kind: generic", "architecture:"]
+    lines += [f"  layer{layer}: [{', '.join(_BLOCKS)}]" for layer in range(1, 9)]
+    space = read_space(parse_document("\n".join(lines), source="nas-bench-macro"))
+    flops = dict(zip(codes, columns["flops"], strict=True))
+    for number, layers in enumerate(_STAGES, 1):
+        part = X[:, [layer - 1 for layer in layers]]
+        columns[f"stage{number}.depth"] = (part > 0).sum(axis=1)
+        columns[f"stage{number}.large"] = (part == 2).sum(axis=1)
+        # Multiply-accumulates add up over layers: those of a stage are what the network has without the other stages.
+        alone = ["".join(c if i + 1 in layers else "0" for i, c in enumerate(code)) for code in codes]
+        columns[f"stage{number}.flops"] = np.array([flops[code] for code in alone])
+    return TrialTable(name="nas-bench-macro", space=with_costs(space, X, columns), X=X, accuracy=accuracy)
