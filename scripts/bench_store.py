@@ -1,7 +1,7 @@
 """The sample store under load: many writers at once, and a million rows.
 
 Command:  python scripts/bench_store.py [--rows 1000000] [--processes 8] [--appends 500] [--folder DIR]
-Cost:     two to four minutes, 5 GB of memory, 0.5 GB of disk, all deleted at the end
+Cost:     one to two minutes, 4 GB of memory, 0.5 GB of disk, all deleted at the end
 Hardware: 2 CPU cores are enough; the folder should lie on the disk that a run would use: every append is flushed to it
 Result:   lost 0, duplicates 0; best_per_budget_seconds < 1; append_ms < 5 (median). The last line is one JSON object.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from nars.data.errors import StoreError
 from nars.data.rows import COST, to_samples
@@ -28,23 +30,42 @@ def best_per_budget(store: SampleStore, *, cost: str = "flops", budgets: Sequenc
         StoreError: no row has that cost.
     """
     column = COST + cost
-    table = store.columns(["key", column, "accuracy"])
+    # Looking for repetitions among all keys would take longer than all the rest, so it is done for the winners only.
+    table = store.columns(["key", column, "accuracy"], repetitions=True)
     if len(table) == 0:
         return (None,) * len(budgets)
     if column not in table.column_names:
         names = {name for file in store.files() for name in file.schema.names}
         known = sorted(name.removeprefix(COST) for name in names if name.startswith(COST))
         raise StoreError(f"the store {store.path} has no cost {cost!r}; it has {', '.join(known) or 'none'}.")
-    costs = table[column].to_numpy()
-    accuracies = np.nan_to_num(table["accuracy"].to_numpy(), nan=-np.inf)  # null reads as NaN: failed
-    keys: list[str | None] = []
-    for budget in budgets:
-        within = np.where(costs <= budget, accuracies, -np.inf)
-        best = within.max()
-        tied = np.flatnonzero(within == best)
-        tied = tied[costs[tied] == costs[tied].min()]
-        keys.append(None if best == -np.inf else min(table["key"].take(tied).to_pylist()))
-    wanted = sorted({key for key in keys if key is not None})
-    rows = store.columns(None, where=pc.field("key").isin(wanted)) if wanted else table.slice(0, 0)
-    samples = {sample.key: sample for sample in to_samples(rows)} if wanted else {}
-    return tuple(None if key is None else samples[key] for key in keys)
+    keys, costs = table["key"], table[column].to_numpy()
+    accuracies = np.nan_to_num(table["accuracy"].to_numpy(), nan=-np.inf)  # null, a failed training, reads as NaN
+    while True:
+        winners = [_best_row(keys, costs, accuracies, budget) for budget in budgets]
+        rows = sorted({row for row in winners if row is not None})
+        wanted = keys.take(pa.array(rows, type=pa.int64()))
+        found = to_samples(store.columns(None, where=pc.field("key").isin(wanted))) if rows else ()
+        samples = {sample.key: sample for sample in found}
+        stale = [
+            (key, sample)
+            for key, row in zip(wanted.to_pylist(), rows, strict=True)
+            if (sample := samples.get(key)) is None or sample.accuracy != accuracies[row]
+        ]
+        if not stale:
+            return tuple(None if row is None else samples[keys[row].as_py()] for row in winners)
+        # A repetition won whose key counts with another outcome: give all rows of the key that one and choose again.
+        for key, sample in stale:
+            outcome = None if sample is None else sample.accuracy
+            accuracies[pc.equal(keys, key).to_numpy()] = -np.inf if outcome is None else outcome
+
+
+def _best_row(
+    keys: pa.ChunkedArray, costs: NDArray[np.float64], accuracies: NDArray[np.float64], budget: float
+) -> int | None:
+    within = np.where(costs <= budget, accuracies, -np.inf)
+    best = within.max()
+    if best == -np.inf:
+        return None
+    tied = np.flatnonzero(within == best)
+    tied = tied[costs[tied] == costs[tied].min()]
+    return int(min(tied, key=lambda row: keys[row].as_py()))
