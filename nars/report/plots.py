@@ -33,7 +33,7 @@ def _axes(title: str, x: str, y: str) -> Iterator[tuple[Axes, list[str]]]:
         axes.set(title=title, xlabel=x, ylabel=y)
         yield axes, svg
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
     svg.append(text[text.index("<svg") :])
 

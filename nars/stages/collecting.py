@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.data import Sample, SampleStore, sample_key, write_json
+from nars.data import DataError, Sample, SampleStore, sample_key, write_json
 from nars.data.run_folder import read_json
 from nars.evaluate import Engine, EvaluationSettings, StopAdvice, Trial, choose_stop_epoch, open_engine
 from nars.predictors import Predictor, load_predictor
@@ -104,8 +104,7 @@ class Collection:
 
             if missing:
                 engine.run(missing, on_result=keep)
-        by_key = {sample.key: sample for sample in store.samples()}
-        return tuple(by_key[trial.key] for trial in trials)
+        return _of(store, [trial.key for trial in trials])
 
     def learn(self, samples: Sequence[Sample]) -> Collection:
         """Steps 3 and 4: choose the stop epoch (first round), fine-tune the predictor, keep the favourable pool."""
@@ -131,13 +130,12 @@ class Collection:
 
     def samples(self) -> tuple[Sample, ...]:
         """Everything measured in the finished rounds, in the order of proposal."""
-        by_key = {sample.key: sample for sample in SampleStore(self.run.folder.samples).samples()}
         keys: dict[str, None] = {}
         for number in range(1, self.done + 1):
             X = np.array(read_json(self.run.folder.round_plan(number))["choices"], dtype=np.int64)
             epochs = None if number == 1 else self.stop_epoch
             keys |= {trial.key: None for trial in _trials(self.run, X, epochs=epochs, number=number)}
-        return tuple(by_key[key] for key in keys)
+        return _of(SampleStore(self.run.folder.samples), list(keys))
 
     def save(self) -> None:
         """Keep the predictor for stage 3 and for later questions."""
@@ -233,6 +231,22 @@ def labelled(samples: Sequence[Sample], stop_epoch: int | None) -> tuple[Populat
     good = [sample for sample in samples if sample.status == "ok"]
     X = np.array([sample.choices for sample in good], dtype=np.int64)
     return X, np.array([_label(sample, stop_epoch or len(sample.curve)) for sample in good], dtype=np.float64)
+
+
+def _of(store: SampleStore, keys: Sequence[str]) -> tuple[Sample, ...]:
+    """The samples with these keys, in their order.
+
+    Raises:
+        DataError: some are gone: a file of the store was damaged or taken away.
+    """
+    by_key = {sample.key: sample for sample in store.samples()}
+    lost = [key for key in keys if key not in by_key]
+    if lost:
+        raise DataError(
+            f"the sample store {store.path} lacks {len(lost)} of {len(keys)} trainings of this run (damaged files are in "
+            f"its _set-aside folder). Put them back, or delete rounds/ beside it: what is missing is then trained again."
+        )
+    return tuple(by_key[key] for key in keys)
 
 
 def _curve(sample: Sample) -> tuple[float, ...]:

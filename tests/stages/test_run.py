@@ -25,13 +25,16 @@ search: {budgets: [0.2M, 0.4M]}
 final: {epochs: 4, warmup_epochs: 1, schedule: cosine, batch_size: 48, ema_decay: 0.9}
 """
 
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+"""Networks this small gain nothing from a second thread, and lose much where the other core is busy."""
+
 
 def nars(*arguments: object) -> list[str]:
     return [sys.executable, "-c", "from nars.cli import main; main()", *map(str, arguments)]
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(nars(*arguments), capture_output=True, text=True, check=False, timeout=280)
+    return subprocess.run(nars(*arguments), capture_output=True, text=True, check=False, timeout=280, env=ONE_THREAD)
 
 
 def family(folder: Path) -> list[dict]:
@@ -127,7 +130,9 @@ def test_killed_in_stage_2_and_in_final_training_it_goes_on_to_the_same_family(
 
 def _kill_when(condition, *arguments: object) -> None:
     """Start the command and SIGKILL it as soon as the condition holds."""
-    process = subprocess.Popen(nars(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        nars(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ONE_THREAD
+    )
     deadline = time.monotonic() + 200
     while not condition():
         assert process.poll() is None, "the run ended before it could be killed"
@@ -144,7 +149,7 @@ def test_the_scripts_one_after_another_give_the_same_as_nars_run(
     folder, scripts = tmp_path / "scripts", Path(__file__).parents[2] / "scripts"
     for name in ("stage1_pretrain", "stage2_collect", "stage3_search", "train_family"):
         command = [sys.executable, str(scripts / f"{name}.py"), str(config), "--out", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, env=ONE_THREAD)
         assert done.returncode == 0, done.stderr
     assert family(folder) == family(finished)
     assert trained(folder) == trained(finished)

@@ -1,0 +1,123 @@
+"""A broken configuration: one clear line per mistake and exit code 2, before anything is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nars.cli import main
+from nars.stages import ConfigError, load_config, run_names
+from nars.stages.config import FlopsRange
+
+GOOD = """
+name: mine
+space: digits
+data: {name: digits}
+flops: {low: 0.2M, high: 0.8M}
+search: {budgets: [0.4M]}
+"""
+
+
+def fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """What `nars ARGUMENTS` prints to standard error; it must end with exit code 2."""
+    monkeypatch.setattr("sys.argv", ["nars", *arguments])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    text = capsys.readouterr().err
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("mistake", "expected"),
+    [
+        ("colect: {rounds: 2}", ["mine.yaml:7", "unknown key 'colect'", "did you mean collect?"]),
+        ("collect: {round: 2}", ["mine.yaml:7", "collect.round", "unknown key", "per_round", "did you mean rounds?"]),
+        ("collect: {rounds: many}", ["mine.yaml:7: collect.rounds", "got 'many'"]),
+        ("collect: {rounds: 0}", ["collect.rounds", "greater than or equal to 1", "got 0"]),
+        ("pretraining: {preset: best}", ["pretraining.preset", "'paper' or 'default'", "got 'best'"]),
+        ("final: {distillation: 1.5}", ["final.distillation", "less than or equal to 1", "got 1.5"]),
+        ("seed: -1", ["seed", "greater than or equal to 0", "got -1"]),
+        ("seed: 1.5", ["seed", "integer", "got 1.5"]),
+    ],
+)
+def test_a_mistake_names_file_line_key_rule_and_what_it_got(
+    mistake: str, expected: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD + mistake + "\n")
+    text = fails(capsys, monkeypatch, "run", str(file), "--out", str(tmp_path / "out"))
+    for part in expected:
+        assert part in text
+    assert len(text.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--set", "search.budgets=[-1M]"], ["search.budgets[0]", "greater than 0", "got"]),
+        (["--budgets", "1k"], ["search.budgets[0]", "smallest network of digits has", "got a budget of 1k"]),
+        (["--data", "imagefolder:/nowhere/at/all"], ["/nowhere/at/all"]),
+        (["--data", "nonsense"], ["digits", "imagefolder:PATH", "nonsense"]),
+        (["--space", "nonsense"], ["no space is called 'nonsense'", "fbnetv3"]),
+        (["--set", "flops.low=1M"], ["flops", "low must be below high", "got"]),
+        (["--set", "flops={low: 1G, high: 2G}"], ["flops", "got the range 1G to 2G"]),
+        (["--set", "rounds"], ["--set takes KEY=VALUE", "got 'rounds'"]),
+        (["--engine", "cluster"], ["--engine", "cluster"]),
+    ],
+)
+def test_an_impossible_request_is_one_error_with_exit_code_2(
+    arguments: list[str], expected: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD)
+    text = fails(capsys, monkeypatch, "run", str(file), "--out", str(tmp_path / "out"), *arguments)
+    for part in expected:
+        assert part in text
+
+
+def test_several_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD.replace("name: mine\n", "") + "colour: red\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(file)
+    assert "'name' is missing" in str(error.value)
+    assert "unknown key 'colour'" in str(error.value)
+
+
+def test_quantities_are_read_as_people_write_them() -> None:
+    assert FlopsRange.model_validate({"low": "400M", "high": 8e8}) == FlopsRange(low=400e6, high=800e6)
+
+
+def test_imagenet_is_the_paper() -> None:
+    """Constants of FBNetV3 (arXiv 2006.02049), sections 3.3, 4.1 and appendix A."""
+    config = load_config("imagenet")
+    assert (config.flops.low, config.flops.high) == (400e6, 800e6)
+    assert config.pretraining.pool == 20_000
+    assert (config.collect.rounds, config.collect.per_round, config.collect.epochs) == (5, 48, 150)
+    assert (config.collect.decay, config.collect.stop_correlation) == (0.963, 0.92)
+    assert config.search.budgets == (450e6, 550e6, 650e6, 750e6)
+    assert (config.final.epochs, config.final.warmup_epochs, config.final.decay) == (400, 5, 0.9875)
+    assert (config.final.distillation, config.final.ema_decay, config.final.batch_size) == (0.8, 0.99985, 256)
+    assert (config.data.search_classes, config.data.validation) == (200, 10_000)
+
+
+@pytest.mark.parametrize("name", run_names())
+def test_every_built_in_run_has_a_plan(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["nars", "run", name, "--dry-run"])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 0
+    assert "GPU-hours" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["run", "pretrain", "collect", "search", "train", "export", "report"])
+def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["nars", command, "--help"])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 0
+    assert f"Example: nars {command}" in capsys.readouterr().out
