@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from nars.evaluate.trial import EvaluationError
 
@@ -107,6 +106,8 @@ def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.floa
 
     a, b: (M, N, K), broadcast against each other. Returns (M, K).
     """
+    from scipy.stats import rankdata  # half a second, which every worker would spend
+
     x, y = rankdata(a, axis=1), rankdata(b, axis=1)
     x -= x.mean(axis=1, keepdims=True)
     y -= y.mean(axis=1, keepdims=True)

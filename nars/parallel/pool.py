@@ -244,8 +244,8 @@ class _Worker:
             self.connection.send(None)
 
     def end(self, *, patience: float) -> None:
-        """Wait `patience` seconds for it to end, then kill it."""
-        if not self.busy and patience > 0.0:
+        """Wait `patience` seconds for it to end if it is idle, then kill it."""
+        if self.ready and not self.busy and patience > 0.0:
             self.process.join(patience)
         if self.process.is_alive():
             self.process.kill()

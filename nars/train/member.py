@@ -190,7 +190,7 @@ def _resume(loop: TrainingLoop, path: Path, identity: str) -> _History:
         theirs, history = saved["identity"], _History(**saved["history"])
     except Exception as error:  # torch names its reasons in many classes
         raise TrainError(
-            f"{path} is not a checkpoint of a training ({type(error).__name__}: {error}). Delete it to train again."
+            f"{path} is not a checkpoint of a training ({type(error).__name__}). Delete it to train again."
         ) from error
     _require_same(theirs, identity, path.parent)
     loop.load_state_dict(saved["loop"])

@@ -1,0 +1,169 @@
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from nars.data import ImageData
+from nars.network import build
+from nars.recipe import Normalizer, Recipe, Schedule, evaluate
+from nars.space import Architecture
+from nars.train import CHECKPOINT, RESULT, WEIGHTS, EpochReport, MemberResult, TrainError, train_member
+
+
+class Killed(BaseException):
+    """Stands for the death of the process: nothing of the package catches it."""
+
+
+def test_it_trains_measures_and_keeps_the_weights(
+    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+) -> None:
+    reports: list[EpochReport] = []
+    result = train_member(architecture, recipe, digits, folder=tmp_path, on_epoch=reports.append, **options)
+    assert [(r.epoch, r.epochs, r.accuracy, r.ema_accuracy) for r in reports] == [
+        (e + 1, 3, result.curve[e], result.ema_curve[e]) for e in range(3)
+    ]
+    assert result.losses == tuple(r.loss for r in reports)
+    assert result.validation_accuracy == max(result.curve[-1], result.ema_curve[-1])
+    assert sorted(file.name for file in tmp_path.iterdir()) == [WEIGHTS, RESULT]
+
+    model = build(architecture, seed=None)
+    model.load_state_dict(load_file(result.weights))
+    normalize = Normalizer(digits.mean, digits.std, device=torch.device("cpu"))
+    assert evaluate(model, digits.test, normalize) == result.test_accuracy
+    assert evaluate(model, digits.validation, normalize) == result.validation_accuracy
+
+
+def test_killed_at_ten_random_steps_it_ends_in_the_same_bits(
+    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+) -> None:
+    teacher = build(architecture, seed=8)
+    straight = train_member(architecture, recipe, digits, folder=tmp_path / "a", teacher=teacher, **options)
+    deaths = iter(np.sort(np.random.default_rng(0).choice(np.arange(1, 15), size=10, replace=False)).tolist())
+    death = next(deaths)
+
+    def maybe_die(done: int, _: int) -> None:
+        nonlocal death
+        if done == death:
+            death = next(deaths, None)
+            raise Killed
+
+    lives = 0
+    while True:
+        lives += 1
+        try:
+            resumed = train_member(
+                architecture, recipe, digits, folder=tmp_path / "b", teacher=teacher, checkpoint_every=1,
+                on_steps=maybe_die, **options,
+            )  # fmt: skip
+            break
+        except Killed:
+            assert (tmp_path / "b" / CHECKPOINT).exists()
+    assert lives == 11
+    assert resumed.weights.read_bytes() == straight.weights.read_bytes()
+    assert (resumed.losses, resumed.curve, resumed.ema_curve, resumed.test_accuracy) == (
+        straight.losses, straight.curve, straight.ema_curve, straight.test_accuracy
+    )  # fmt: skip
+
+
+PROGRAM = """
+    import json, sys
+    from pathlib import Path
+    import torch
+    from nars.data import load_images
+    from nars.recipe import Augmentation, Recipe, Schedule
+    from nars.space import Architecture
+    from nars.train import train_member
+    torch.set_num_threads(1)
+    result = train_member(
+        Architecture.from_dict(json.loads(sys.argv[2])), Recipe.from_dict(json.loads(sys.argv[3])),
+        load_images("digits", resolution=8, validation_fraction=0.2, seed=0, max_train=160), folder=Path(sys.argv[1]),
+        seed=5, schedule=Schedule(epochs=40, warmup_epochs=1, kind="cosine"), batch_size=32, ema_decay=0.9,
+        checkpoint_every=2, augmentation=Augmentation(flip=False), on_steps=lambda *done: print(*done, flush=True),
+    )
+"""
+
+
+def test_a_process_killed_with_sigkill_goes_on_where_it_was(
+    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+) -> None:
+    def start() -> subprocess.Popen[str]:
+        arguments = [str(tmp_path / "b"), json.dumps(architecture.to_dict()), json.dumps(recipe.to_dict())]
+        return subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments], stdout=subprocess.PIPE, text=True,
+            cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+
+    victim = start()
+    assert victim.stdout is not None
+    while not victim.stdout.readline().startswith("50 "):
+        assert victim.poll() is None
+    time.sleep(0.013)
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    again = start()
+    said, _ = again.communicate(timeout=120)
+    assert int(said.split()[0]) >= 52  # not from the start
+    assert again.returncode == 0
+    options["schedule"] = Schedule(epochs=40, warmup_epochs=1, kind="cosine")
+    straight = train_member(architecture, recipe, digits, folder=tmp_path / "a", **options)
+    assert straight.weights.read_bytes() == (tmp_path / "b" / WEIGHTS).read_bytes()
+
+
+def test_done_is_done_and_other_settings_are_refused(
+    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+) -> None:
+    result = train_member(architecture, recipe, digits, folder=tmp_path, **options)
+
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    assert train_member(architecture, recipe, digits, folder=tmp_path, on_epoch=never, **options) == result
+    for change in ({"batch_size": 16}, {"seed": 6}, {"teacher": build(architecture, seed=8)}):
+        with pytest.raises(TrainError, match="other settings"):
+            train_member(architecture, recipe, digits, folder=tmp_path, **options | change)
+    with pytest.raises(TrainError, match="other settings"):
+        train_member(architecture, replace(recipe, mixup=0.1), digits, folder=tmp_path, **options)
+
+
+@pytest.mark.parametrize("name", [CHECKPOINT, RESULT])
+def test_a_foreign_file_in_the_folder_is_named(
+    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(TrainError, match=f"{name}.* Delete it"):
+        train_member(architecture, recipe, digits, folder=tmp_path, **options)
+
+
+def test_a_result_survives_its_file(tmp_path: Path) -> None:
+    result = MemberResult(
+        test_accuracy=90.0, validation_accuracy=91.0, uses_ema=True, losses=(1.0, 0.5), curve=(10.0, 90.0),
+        ema_curve=(12.0, 91.0), seconds=3.5, identity="x", weights=tmp_path / WEIGHTS,
+    )  # fmt: skip
+    result.save(tmp_path / RESULT)
+    assert MemberResult.load(tmp_path / RESULT) == result
+
+
+def test_distillation_follows_its_teacher(
+    architecture: Architecture, digits: ImageData, options: dict[str, Any], tmp_path: Path
+) -> None:
+    class Knows(nn.Module):
+        """Always sure of class 3."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 10.0 * nn.functional.one_hot(torch.full((len(x),), 3), 10).float()
+
+    recipe = Recipe(learning_rate=0.02, ema=False)
+    result = train_member(architecture, recipe, digits, folder=tmp_path, teacher=Knows(), distillation=1.0, **options)
+    share = 100.0 * (digits.validation.labels == 3).float().mean().item()
+    assert result.curve[-1] == pytest.approx(share)

@@ -1,0 +1,45 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nars.data import ImageData
+from nars.network import build
+from nars.recipe import DivergedError, Recipe
+from nars.space import Architecture
+from nars.train import EpochReport, MemberJob, train_members
+
+
+def test_side_by_side_is_one_after_the_other(
+    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+) -> None:
+    del options["seed"]
+    options["teacher"] = build(architecture, seed=8)
+
+    def jobs(folder: str) -> list[MemberJob]:
+        return [
+            MemberJob(name=f"m{i}", architecture=architecture, recipe=recipe, folder=tmp_path / folder / str(i), seed=i)
+            for i in range(3)
+        ]
+
+    def watch(name: str, report: EpochReport) -> None:
+        heard.setdefault(name, []).append(report.epoch)
+
+    heard: dict[str, list[int]] = {}
+    here = train_members(jobs("here"), digits, workers=1, **options)
+    there = train_members(jobs("there"), digits, workers=2, on_epoch=watch, **options)
+    assert list(here) == list(there) == ["m0", "m1", "m2"]
+    assert heard == {"m0": [1, 2, 3], "m1": [1, 2, 3], "m2": [1, 2, 3]}
+    for name in here:
+        assert here[name].weights.read_bytes() == there[name].weights.read_bytes()
+        assert here[name].curve == there[name].curve
+
+
+def test_what_one_training_raises_is_raised(
+    architecture: Architecture, digits: ImageData, options: dict[str, Any], tmp_path: Path
+) -> None:
+    del options["seed"]
+    recipe = Recipe(learning_rate=1e30, optimizer="sgd")
+    job = MemberJob(name="m", architecture=architecture, recipe=recipe, folder=tmp_path, seed=0)
+    with pytest.raises(DivergedError):
+        train_members([job], digits, **options)
