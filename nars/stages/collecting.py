@@ -243,8 +243,8 @@ def _of(store: SampleStore, keys: Sequence[str]) -> tuple[Sample, ...]:
     lost = [key for key in keys if key not in by_key]
     if lost:
         raise DataError(
-            f"the sample store {store.path} lacks {len(lost)} of {len(keys)} trainings of this run (damaged files are in "
-            f"its _set-aside folder). Put them back, or delete rounds/ beside it: what is missing is then trained again."
+            f"the sample store {store.path} lacks {len(lost)} of {len(keys)} trainings of this run (damaged files are "
+            f"in its _set-aside folder). Put them back, or delete rounds/ beside it: what is missing is trained again."
         )
     return tuple(by_key[key] for key in keys)
 

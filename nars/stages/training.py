@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.torch import load_file
 from torch import nn
 
 from nars.network import build
+from nars.parallel import usable_cores
 from nars.recipe import Augmentation, Recipe, Schedule
 from nars.space import Architecture
 from nars.stages.run import Run
 from nars.stages.searching import Member, search
-from nars.train import EpochReport, MemberResult, train_member
+from nars.train import RESULT, EpochReport, MemberJob, MemberResult, train_members
 
 TEACHER = "teacher"
 """Name of the largest member's first training, on labels alone."""
@@ -24,16 +27,22 @@ def train(run: Run) -> dict[str, MemberResult]:
     """Two-step distillation (FBNetV3, section 4.3); returns the result of each member by name.
 
     Each training goes on from its last checkpoint; one that is done is not repeated.
+
+    Raises:
+        DivergedError: the loss of a training is not finite.
+        TrainError: a training of other settings is in the folder, or a worker died; starting again goes on.
     """
     members = search(run)
+    done = {member.name: run.folder.training(member.name) / RESULT for member in members}
+    if all(file.is_file() for file in done.values()):
+        return {name: MemberResult.load(file) for name, file in done.items()}
     largest = max(members, key=lambda member: member.costs["flops"])
-    first = _train(run, largest, name=TEACHER, teacher=None, resolution=None)
-    teacher = network_of(run, largest, first.weights)
-    results = {}
-    for member in sorted(members, key=lambda member: -member.costs["flops"]):
-        result = _train(run, member, name=member.name, teacher=teacher, resolution=largest.record["resolution"])
-        results[member.name] = result
-    return results
+    first = _train(run, [_job(run, largest, TEACHER)], "on labels, to be the teacher", teacher=None)
+    teacher = network_of(run, largest, first[TEACHER].weights)
+    jobs = [_job(run, member, member.name) for member in sorted(members, key=lambda member: -member.costs["flops"])]
+    return _train(
+        run, jobs, "by distillation", teacher=teacher, teacher_resolution=architecture_of(run, largest).resolution
+    )
 
 
 def architecture_of(run: Run, member: Member) -> Architecture:
@@ -48,40 +57,46 @@ def recipe_of(run: Run, member: Member) -> Recipe:
     return Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | recipe)
 
 
-def _train(run: Run, member: Member, *, name: str, teacher: nn.Module | None, resolution: int | None) -> MemberResult:
-    config, folder = run.config.final, run.folder.training(name)
-    known = (folder / "result.json").is_file()
-    how = "on labels, to be the teacher" if teacher is None else "by distillation"
-    with run.reporter.bar(f"final training: {member.name} {how}", config.epochs) as advance:
+def _job(run: Run, member: Member, name: str) -> MemberJob:
+    return MemberJob(
+        name=name,
+        architecture=architecture_of(run, member),
+        recipe=recipe_of(run, member),
+        folder=run.folder.training(name),
+        seed=run.config.seed,
+    )
 
-        def on_epoch(report: EpochReport) -> None:
+
+def _train(run: Run, jobs: Sequence[MemberJob], how: str, **teaching: Any) -> dict[str, MemberResult]:
+    """Train some networks side by side, and say how they stand."""
+    config, done = run.config.final, dict.fromkeys((job.name for job in jobs), 0)
+    alone = len(jobs) == 1 and run.execution.device == "cpu"
+    with run.reporter.bar(f"final training: {how}", config.epochs * len(jobs)) as advance:
+
+        def on_epoch(name: str, report: EpochReport) -> None:
             accuracy = report.accuracy if report.ema_accuracy is None else report.ema_accuracy
-            steps = report.epoch - seen[0]
-            seen[0] = report.epoch
-            advance(steps, f"{accuracy:.2f} %")
+            advance(report.epoch - done[name], f"{name} {accuracy:.2f} %")
+            done[name] = report.epoch
 
-        seen = [0]
-        result = train_member(
-            architecture_of(run, member),
-            recipe_of(run, member),
+        results = train_members(
+            jobs,
             run.final_images,
-            folder=folder,
-            seed=run.config.seed,
+            workers=run.execution.workers or None,
+            threads=len(usable_cores()) if alone else 1,
+            device=run.execution.device,
+            on_epoch=on_epoch,
             schedule=Schedule(
                 epochs=config.epochs, warmup_epochs=config.warmup_epochs, kind=config.schedule, decay=config.decay
             ),
             batch_size=config.batch_size,
-            device=run.execution.device,
             augmentation=Augmentation(crop=run.config.data.crop, flip=run.config.data.flip),
             ema_decay=config.ema_decay,
-            teacher=teacher,
-            teacher_resolution=resolution,
             distillation=config.distillation,
-            on_epoch=on_epoch,
+            **teaching,
         )
-    if not known:
-        run.log(f"final training: {member.name} {how}: validation {result.validation_accuracy:.2f} %")
-    return result
+    for name, result in results.items():
+        run.log(f"final training: {name} {how}: validation {result.validation_accuracy:.2f} %")
+    return results
 
 
 def network_of(run: Run, member: Member, weights: Path) -> nn.Module:
