@@ -72,13 +72,20 @@ def check_reachable(space: Space, bounds: Bounds) -> None:
     for name, (low, high) in bounds.limits.items():
         smallest, largest = space.costs(rows[name])[name]
         if high < smallest:
-            raise infeasible(space, rows[name][:1], bounds)
+            raise infeasible(space, rows[name][:1], bounds, proven=True)
         if low > largest:
-            raise infeasible(space, rows[name][1:], bounds)
+            raise infeasible(space, rows[name][1:], bounds, proven=True)
 
 
-def infeasible(space: Space, row: Population, bounds: Bounds) -> InfeasibleError:
-    """The error that names the bounds which would admit the candidate row (1, D)."""
+def infeasible(space: Space, row: Population, bounds: Bounds, *, proven: bool) -> InfeasibleError:
+    """The error that names the bounds which would admit the candidate row (1, D).
+
+    Args:
+        space: where nothing fits.
+        row: the nearest candidate, (1, D).
+        bounds: what was asked for.
+        proven: whether one limit by itself rules out the whole space; otherwise a search found nothing.
+    """
     own = {name: float(values[0]) for name, values in space.costs(row).items() if name in bounds}
     changes = []
     for name, (low, high) in bounds.limits.items():
@@ -86,8 +93,9 @@ def infeasible(space: Space, row: Population, bounds: Bounds) -> InfeasibleError
             changes.append(f"{name} <= {_outward(own[name], up=True)} (asked: {shorten(high)})")
         elif own[name] < low:
             changes.append(f"{name} >= {_outward(own[name], up=False)} (asked: {shorten(low)})")
+    nothing = "nothing in" if proven else "no candidate found in"
     return InfeasibleError(
-        f"nothing in {space.name} keeps {bounds}; the nearest bounds that admit something: {', '.join(changes)}",
+        f"{nothing} {space.name} keeps {bounds}; the nearest bounds that admit something: {', '.join(changes)}",
         nearest=own,
     )
 

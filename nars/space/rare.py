@@ -55,7 +55,7 @@ def uniform(space: Space, n: int, *, rng: np.random.Generator) -> Population:
 
 
 def inside_and_nearest(
-    space: Space, X: Population, bounds: Bounds, *, rng: np.random.Generator
+    space: Space, X: Population, bounds: Bounds, *, enough: int, rng: np.random.Generator
 ) -> tuple[Population, Population]:
     """Distinct candidates inside the bounds found from X, (K, D) with K >= 0, and the nearest candidate seen, (1, D).
 
@@ -63,17 +63,18 @@ def inside_and_nearest(
         space: where.
         X: (N, D) candidates to start from; the extremes of the bounded costs are added.
         bounds: hard limits.
+        enough: stop walking once so many are inside.
         rng: of the walk.
     """
     X = distinct(np.concatenate([_ends(space, bounds), space.canonical(X)]))
     excess = bounds.violation(space.costs(X))
     order = np.argsort(excess, kind="stable")[:_WALKERS]
-    X, excess = walk_into(space, X[order], bounds, rng=rng), excess[order]
+    X = walk_into(space, X[order], bounds, enough=enough, rng=rng)
     excess = bounds.violation(space.costs(X))
     columns = _costed(space)
     for _ in range(_PAIR_ROUNDS if len(columns) else 0):
         outside = np.flatnonzero(excess > 0)
-        if len(outside) < len(X) / 2:
+        if len(X) - len(outside) >= min(enough, len(X) // 2):
             break
         outside = outside[np.argsort(excess[outside], kind="stable")[:64]]
         tried = _pair_step(space, X[outside], bounds, columns, rng=rng)
@@ -86,17 +87,20 @@ def inside_and_nearest(
     return distinct(X[excess == 0]), X[best : best + 1]
 
 
-def walk_into(space: Space, X: Population, bounds: Bounds, *, rng: np.random.Generator) -> Population:
+def walk_into(
+    space: Space, X: Population, bounds: Bounds, *, enough: int | None = None, rng: np.random.Generator
+) -> Population:
     """Each row changed, one to three random choices at a time, until it keeps the bounds or the steps run out, (N, D).
 
-    A change is kept where it does not take the row further outside. Rows that are inside already stay as they are.
+    A change is kept where it does not take the row further outside. Rows that are inside already stay as they are. The
+    walk ends early once `enough` rows are inside.
     """
     X = space.canonical(X)
     columns = _costed(space)
     excess = bounds.violation(space.costs(X))
     for _ in range(_WALK_STEPS if len(columns) else 0):
         outside = np.flatnonzero(excess > 0)
-        if not len(outside):
+        if len(X) - len(outside) >= min(enough or len(X), len(X)):
             break
         tried = _changed(space, X[outside], columns, rng=rng)
         new = bounds.violation(space.costs(tried))

@@ -19,6 +19,8 @@ _LATE = ("kernel_rest", "expand_rest", "first_padding")
 def resolve(entries: Entries) -> tuple[tuple[Dimension, ...], dict[str, Setting]]:
     """Dimensions (architecture first) and the settings that read them; mistakes are noted in `entries`."""
     _link_shared(entries)
+    if entries.problems:
+        return (), {}
     names = _ordered(entries)
     index = {name: column for column, name in enumerate(names)}
     settings: dict[str, Setting] = {}

@@ -51,9 +51,9 @@ def sobol(space: Space, n: int, *, seed: int, bounds: Bounds | None = None) -> P
     if len(kept) < n and bounds.limits:
         rng = np.random.default_rng([seed, 1])
         if len(kept) < 64:
-            found, nearest = inside_and_nearest(space, points, bounds, rng=rng)
+            found, nearest = inside_and_nearest(space, points, bounds, enough=min(n, 64), rng=rng)
             kept = distinct(np.concatenate([kept, found]))
             if not len(kept):
-                raise infeasible(space, nearest, bounds)
+                raise infeasible(space, nearest, bounds, proven=False)
         kept = spread(space, kept, n, bounds, rng=rng)
     return kept[:n]

@@ -1,0 +1,61 @@
+"""Exact ends of a space against listing all of it."""
+
+import numpy as np
+import pytest
+
+from nars.space import SpaceError, cost_range, enumerate_architectures, load_space, parse_document, read_space, uniform
+
+TIGHT = """
+name: tight
+architecture:
+  resolution: [23, 24, 25, 26]
+  stem: {channels: 8, stride: [1, 2]}
+  stages:
+    - {kernel_first: [3, 5], kernel_rest: 3, expand: 1, channels: [8, 16], depth: [1, 2], stride: [1, 2],
+       first_padding: [null, 0, 1]}
+    - {kernel_first: [3, 5], kernel_rest: [3, 5], expand: [1, 4, 6], channels: [8, 16, 24], depth: [1, 2], stride: 2,
+       se: [true, false], first_padding: [null, 1]}
+  head: {expand: [1, 6], channels: 32}
+"""
+SEVERAL = """
+name: several
+kind: generic
+architecture: {a: [x, y, z], b: [1, 2], c: {choices: [1, 2, 3], when: {a: [x]}}}
+recipe: {d: [1, 2, 3]}
+costs:
+  size: {base: 2, a: [5, 1, 3], c: [0, 9, 4], recipe.d: [7, 8, 6]}
+  time: {b: [1, 0]}
+"""
+
+
+def check(space):
+    listed = space.costs(enumerate_architectures(space))
+    for name, (low, high) in cost_range(space).items():
+        assert (low, high) == (listed[name].min(), listed[name].max()), name
+
+
+def test_small_spaces(listed):
+    check(listed)
+
+
+def test_short_paddings_change_the_side():
+    check(read_space(parse_document(TIGHT, source="tight.yaml")))
+
+
+def test_tables_and_sums():
+    check(load_space("nas-bench-macro"))
+    check(load_space("fcnet"))
+    assert cost_range(read_space(parse_document(SEVERAL, source="s.yaml"))) == {"size": (9.0, 24.0), "time": (0.0, 1.0)}
+
+
+@pytest.mark.parametrize("name", ["fbnetv3", "fbnetv3-cifar10", "cifar10", "fashion-mnist"])
+def test_nothing_random_lies_outside(name):
+    space = load_space(name)
+    costs = space.costs(uniform(space, 30_000, rng=np.random.default_rng(0)))
+    for cost, (low, high) in cost_range(space).items():
+        assert low <= costs[cost].min() <= costs[cost].max() <= high
+
+
+def test_too_large_to_list():
+    with pytest.raises(SpaceError, match=r"has 4\.85e\+19 candidates to list"):
+        enumerate_architectures(load_space("fbnetv3-arch"))
