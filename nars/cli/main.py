@@ -9,6 +9,7 @@ from rich.console import Console
 
 from nars import __version__
 from nars.cli import run as run_commands
+from nars.cli import store
 
 app = typer.Typer(
     name="nars",
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 run_commands.mount(app)
+app.add_typer(store.app, name="store")
 
 _INTERRUPTED = 130
 _USER_ERROR = 2

@@ -84,10 +84,31 @@ def collect(
     stages.collect(opened)
 
 
-def search(name: Name, out: Out = None, sets: Sets = None) -> None:
-    """Stage 3: one member per budget, by the predictor alone."""
+def search(
+    name: Annotated[str | None, typer.Argument(help="Run configuration: stage 3 of that run.")] = None,
+    out: Out = None, sets: Sets = None,
+    predictor: Annotated[str | None, typer.Option(help="Ask this: run folder, predictor folder or shipped name.")] = None,
+    max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None,
+    max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None,
+    max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None,
+    max_resolution: Annotated[str | None, typer.Option(help="Side of the image, pixels.")] = None,
+    min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
+    min_resolution: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the search (with --predictor).")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the answer here.")] = None,
+) -> None:  # fmt: skip
+    """Stage 3: one member per budget, by the predictor alone; or ask any trained predictor about other budgets."""
+    if (name is None) == (predictor is None):
+        raise typer.BadParameter("give a run configuration (stage 3 of that run) or --predictor, one of the two")
+    if predictor is not None:
+        from nars.cli.query import ask
+
+        most = {"flops": max_flops, "params": max_params, "activations": max_activations, "resolution": max_resolution}
+        ask(predictor, most=most, least={"flops": min_flops, "resolution": min_resolution}, seed=seed, file=json_file)
+        return
     from nars import stages
 
+    assert name is not None
     stages.search(_open(name, out, _parse_sets(sets)))
 
 
@@ -98,11 +119,17 @@ def train(name: Name, out: Out = None, sets: Sets = None, device: Device = "cpu"
     stages.train(_open(name, out, _parse_sets(sets), device=device))
 
 
-def export(name: Name, out: Out = None, sets: Sets = None) -> None:
+def export(
+    name: Name, out: Out = None, sets: Sets = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Load each format and compare.")] = False,
+) -> None:  # fmt: skip
     """Export each member and check the files against PyTorch."""
     from nars import stages
 
-    stages.export(_open(name, out, _parse_sets(sets)))
+    opened = _open(name, out, _parse_sets(sets))
+    stages.export(opened)
+    if verify and not _verified(opened):
+        raise typer.Exit(1)
 
 
 def report(folder: Annotated[Path, typer.Argument(help="Run folder, also an unfinished one.")]) -> None:
@@ -121,9 +148,9 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (run, "nars run digits    nars run cifar10 --data imagefolder:photos --budgets 2M,4M"),
     (pretrain, "nars pretrain digits --out runs/mine"),
     (collect, "nars collect digits --out runs/mine --workers 2"),
-    (search, "nars search digits --out runs/mine"),
+    (search, "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k"),
     (train, "nars train digits --out runs/mine"),
-    (export, "nars export digits --out runs/mine"),
+    (export, "nars export digits --out runs/mine --verify"),
     (report, "nars report runs/digits"),
 )
 
@@ -151,6 +178,21 @@ def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
                 f"--set {key}: {value!r} is no YAML value ({error}); quote text that holds : or ["
             ) from error
     return parsed
+
+
+def _verified(opened: Run) -> bool:
+    """Print one line per member and format; whether all of them agree with PyTorch."""
+    from nars.stages import verify_family
+
+    passed = True
+    for member in verify_family(opened):
+        for check in member.formats:
+            shown = check.message or f"max |difference| {check.max_difference:.1e}, top-1 {check.accuracy:.2f} %"
+            typer.echo(f"{member.name} {check.form}: {'ok' if check.passed else 'DIFFERS'}, {shown}")
+        for file in member.changed:
+            typer.echo(f"{member.name} {file}: not the file that was exported")
+        passed &= member.passed
+    return passed
 
 
 def _show_family(opened: Run) -> None:

@@ -3,7 +3,7 @@
 from nars.stages.collecting import Collection, collect, engine_of
 from nars.stages.config import ConfigError, Execution, RunConfig, execution, load_config, run_names
 from nars.stages.everything import is_finished, run_all
-from nars.stages.exporting import export
+from nars.stages.exporting import export, verify_family
 from nars.stages.plan import plan
 from nars.stages.pool import Pool, sample_pool
 from nars.stages.predictors import open_predictor
@@ -39,4 +39,5 @@ __all__ = [
     "sample_pool",
     "search",
     "train",
+    "verify_family",
 ]

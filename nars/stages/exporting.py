@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nars.export import Card, export_member, read_card
+from nars.export import Card, Verification, export_member, read_card, verify
 from nars.stages.run import Run
 from nars.stages.searching import search
 from nars.stages.training import architecture_of, network_of, recipe_of, train
@@ -35,6 +35,15 @@ def export(run: Run) -> dict[str, Card]:
             run.log(f"export: {member.name} to {folder}, largest difference {max(card.max_difference.values()):.1e}")
         cards[member.name] = read_card(folder)
     return cards
+
+
+def verify_family(run: Run) -> tuple[Verification, ...]:
+    """Each exported form of each member, loaded by its own runtime and compared on the test images."""
+    checks = []
+    for member in search(run):
+        images = run.final_images.at(architecture_of(run, member).resolution).test
+        checks.append(verify(run.folder.member(member.name), images.images, images.labels))
+    return tuple(checks)
 
 
 def timm_name(family: str, budget: str) -> str:

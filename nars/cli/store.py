@@ -1,0 +1,100 @@
+"""`nars store`: look at, merge, export and replay measured samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from nars.data import SampleStore
+
+app = typer.Typer(help="Measured samples: what is in a store, merging, exporting, replaying.", no_args_is_help=True)
+
+StorePath = Annotated[
+    str, typer.Argument(help="Store folder, run folder, or any address that pyarrow or fsspec opens.")
+]
+
+
+@app.command(epilog="Example: nars store info runs/digits    nars store info runs/digits --budgets 0.2M,0.4M")
+def info(
+    store: StorePath,
+    budgets: Annotated[str | None, typer.Option(help="Also the best sample within each, e.g. 0.2M,0.4M.")] = None,
+    cost: Annotated[str, typer.Option(help="Cost that the budgets bound.")] = "flops",
+) -> None:
+    """What a store holds."""
+    from nars.data import best_per_budget, store_info
+    from nars.space import quantity, shorten
+
+    opened = _open(store)
+    found = store_info(opened)
+    table = Table(title=found.path, show_header=False, title_justify="left")
+    table.add_row(
+        "rows", f"{found.rows:,} in {found.files:,} files, {found.bytes / max(1, found.rows):,.0f} bytes each"
+    )
+    table.add_row("outcomes", ", ".join(f"{count:,} {status}" for status, count in found.statuses.items()) or "-")
+    table.add_row("rounds", ", ".join(f"{number}: {count:,}" for number, count in sorted(found.rounds.items())) or "-")
+    table.add_row("best accuracy", "-" if found.best_accuracy is None else f"{found.best_accuracy:.2f} %")
+    table.add_row("training time", f"{found.seconds:,.0f} s")
+    for name, (low, high) in found.costs.items():
+        table.add_row(name, f"{shorten(low)} to {shorten(high)}")
+    Console().print(table)
+    if budgets:
+        limits = [quantity(part) for part in budgets.split(",")]
+        for limit, sample in zip(limits, best_per_budget(opened, cost=cost, budgets=limits), strict=True):
+            shown = "nothing" if sample is None else f"{sample.accuracy:.2f} %, {cost} {shorten(sample.costs[cost])}"
+            typer.echo(f"{cost} <= {shorten(limit)}: {shown}")
+
+
+@app.command(epilog="Example: nars store merge all-samples runs/a runs/b")
+def merge(target: StorePath, sources: Annotated[list[str], typer.Argument(help="Stores to take from.")]) -> None:
+    """Add the samples of some stores to another; equal trainings count once."""
+    from nars.data import SampleStore, merge_stores
+
+    merged = merge_stores([_open(source) for source in sources], SampleStore(target))
+    typer.echo(f"{merged.added:,} samples added, {merged.repeated:,} were there already")
+
+
+@app.command(epilog="Example: nars store export runs/digits samples.csv")
+def export(store: StorePath, file: Annotated[Path, typer.Argument(help="samples.csv, .parquet or .jsonl.")]) -> None:
+    """One file with all samples."""
+    from nars.data import export_store
+
+    typer.echo(f"{export_store(_open(store), file):,} samples in {file}")
+
+
+@app.command(epilog="Example: nars store replay runs/digits --trainings 24 --repeats 50")
+def replay(
+    store: StorePath,
+    trainings: Annotated[int, typer.Option(help="How many trainings may be spent.")],
+    batch: Annotated[int, typer.Option(help="Proposals at once.")] = 1,
+    repeats: Annotated[int, typer.Option(help="Repetitions of the random strategy.")] = 20,
+    epoch: Annotated[int | None, typer.Option(help="As if each training had stopped after this epoch.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the random strategy.")] = 0,
+) -> None:
+    """What fewer trainings would have found: the run cut short, against random choice among its samples."""
+    import numpy as np
+
+    from nars.data import as_measured, at_random, measured
+    from nars.data import replay as spend
+
+    pool = measured(_open(store), epoch=epoch)
+    ran = spend(pool, as_measured, trainings=trainings, batch=batch, rng=np.random.default_rng(seed))
+    drawn = [
+        spend(pool, at_random, trainings=trainings, batch=batch, rng=np.random.default_rng([seed, i])).best[-1]
+        for i in range(repeats)
+    ]
+    typer.echo(
+        f"the run after {trainings} trainings: best {ran.best[-1]:.2f} %, {ran.regret[-1]:.2f} below the best known"
+    )
+    typer.echo(f"random choice, {repeats} times: best {np.mean(drawn):.2f} % +- {np.std(drawn):.2f}")
+
+
+def _open(path: str) -> SampleStore:
+    from nars.data import SampleStore
+
+    inside = Path(path) / "samples"
+    return SampleStore(inside if inside.is_dir() else path, must_exist=True)
