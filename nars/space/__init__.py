@@ -9,6 +9,7 @@ from nars.space.document import Document, parse_document, read_document
 from nars.space.errors import InfeasibleError, SpaceError
 from nars.space.extremes import cost_range, enumerate_architectures, extreme_rows
 from nars.space.feasibility import Fraction, feasible_fraction
+from nars.space.latency import BlockShape, LatencyCosts, LatencyTable, distinct_blocks
 from nars.space.load import read_space
 from nars.space.published import PublishedModel, published, published_models
 from nars.space.rare import distinct, uniform, walk_into
@@ -25,6 +26,7 @@ __all__ = [
     "AdditiveCostTable",
     "Architecture",
     "ArrayCostTable",
+    "BlockShape",
     "Bounds",
     "CostTable",
     "Dimension",
@@ -33,6 +35,8 @@ __all__ = [
     "Fraction",
     "Head",
     "InfeasibleError",
+    "LatencyCosts",
+    "LatencyTable",
     "Population",
     "PublishedModel",
     "Space",
@@ -43,6 +47,7 @@ __all__ = [
     "architecture_costs",
     "cost_range",
     "distinct",
+    "distinct_blocks",
     "enumerate_architectures",
     "extreme_rows",
     "feasible_fraction",

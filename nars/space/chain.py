@@ -67,8 +67,13 @@ def start(space: Space) -> States:
     return States(c=one, side=one, X=np.zeros((1, len(space.dimensions)), dtype=np.int64))
 
 
-def steps(space: Space) -> Iterator[Step]:
-    """The steps of a space of networks, in order."""
+def steps(space: Space, *, activations: bool) -> Iterator[Step]:
+    """The steps of a space of networks, in order.
+
+    Args:
+        space: of kind mbconv.
+        activations: whether activation functions matter: they do not for anything that is counted.
+    """
 
     def of_stage(number: int) -> list[tuple[tuple[str, ...], Callable[[Columns, IntArray, IntArray], Block]]]:
         first, rest = (tuple(f"stage{number + 1}.{name}" for name in names) for names in (_FIRST, _REST))
@@ -83,7 +88,7 @@ def steps(space: Space) -> Iterator[Step]:
         *(part for number in range(space.stages) for part in of_stage(number)),
         (("head.expand", "head.channels", "head.activation"), head_block),
     ]
-    read = [_dimensions(space, settings) for settings, _ in parts]
+    read = [_dimensions(space, settings, activations) for settings, _ in parts]
     decided: set[int] = set()
     for number, (_, block) in enumerate(parts):
         fresh = read[number] - decided
@@ -92,9 +97,9 @@ def steps(space: Space) -> Iterator[Step]:
         yield Step(block=block, fresh=tuple(sorted(fresh)), live=tuple(sorted(decided & later)))
 
 
-def _dimensions(space: Space, settings: tuple[str, ...]) -> set[int]:
-    """Dimensions that some settings read. An activation changes no cost unless it is measured."""
-    read = [space.settings[name] for name in settings if space.table or not name.endswith("activation")]
+def _dimensions(space: Space, settings: tuple[str, ...], activations: bool) -> set[int]:
+    """Dimensions that some settings read."""
+    read = [space.settings[name] for name in settings if activations or not name.endswith("activation")]
     return {setting.dimension for setting in read if isinstance(setting, Choice)}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from nars.space.errors import SpaceError
 from nars.space.settings import CostTable
 from nars.space.space import Space
 from nars.space.tables import AdditiveCostTable, ArrayCostTable
+
+_LARGEST = 1e15
 
 
 def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
@@ -70,7 +71,7 @@ def _parts(parts: Mapping[str, Any], path: KeyPath, space: Space, document: Docu
 
 
 def _number(value: Any, path: KeyPath, document: Document) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
         raise SpaceError(f"{document.where(path)}: takes numbers, got {value!r}")
     return float(value)
 

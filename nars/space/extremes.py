@@ -13,8 +13,9 @@ import numpy as np
 
 from nars.space.blocks import Block
 from nars.space.chain import Step, start, steps, walk
-from nars.space.costs import block_costs
+from nars.space.costs import MBCONV_COSTS, block_costs
 from nars.space.errors import SpaceError
+from nars.space.latency import LatencyCosts
 from nars.space.settings import Choice, FloatArray, Population
 from nars.space.space import Space
 from nars.space.tables import AdditiveCostTable, ArrayCostTable
@@ -89,7 +90,7 @@ def _summed(space: Space, table: AdditiveCostTable) -> dict[str, Population]:
 
 def _chained(space: Space) -> dict[str, Population]:
     """Of a space of networks."""
-    chain = list(steps(space))
+    chain = list(steps(space, activations=space.table is not None))
     found = {"resolution": np.zeros((2, len(space.dimensions)), dtype=np.int64)}
     if isinstance(setting := space.settings["resolution"], Choice):
         found["resolution"][1, setting.dimension] = space.cardinalities[setting.dimension] - 1
@@ -124,6 +125,10 @@ def _best(space: Space, chain: list[Step], cost: str, *, largest: bool) -> Popul
 
 def _cost_of(space: Space, block: Block, cost: str) -> FloatArray:
     """What a step adds to a cost; for the peak, its own peak (none where the block is not there)."""
+    if cost not in MBCONV_COSTS:
+        if not isinstance(space.table, LatencyCosts):
+            raise SpaceError(f"{space.name}: the range of {cost} is not known, it comes from a table of its own")
+        return space.table.of_block(block)
     costs = block_costs(block)
     if cost == "peak_activations":
         return np.where(np.greater(costs.times, 0), costs.peak, 0).astype(np.float64)
