@@ -87,7 +87,7 @@ def collect(
 def search(
     name: Annotated[str | None, typer.Argument(help="Run configuration: stage 3 of that run.")] = None,
     out: Out = None, sets: Sets = None,
-    predictor: Annotated[str | None, typer.Option(help="Ask this: run folder, predictor folder or shipped name.")] = None,
+    predictor: Annotated[str | None, typer.Option(help="Ask this: run folder, predictor folder, shipped name.")] = None,
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None,
     max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None,

@@ -43,8 +43,10 @@ def accuracy_against_flops(findings: Findings) -> str | None:
     good = findings.samples[findings.samples["status"] == "ok"] if len(findings.samples) else findings.samples
     if not len(good):
         return None
+    # The weights that count: the averaged ones where the recipe has them.
+    accuracy = good["ema_accuracy"].astype(float).fillna(good["accuracy"].astype(float))
     with _axes("Accuracy against FLOPs", "FLOPs (multiply-accumulates)", "validation accuracy, %") as (axes, svg):
-        shades = axes.scatter(good["cost.flops"], good["accuracy"], c=good["round"], cmap="Blues", vmin=-1, s=18,
+        shades = axes.scatter(good["cost.flops"], accuracy, c=good["round"], cmap="Blues", vmin=-1, s=18,
                               edgecolors=_BLUE, linewidths=0.4, label="samples (darker: later round)")  # fmt: skip
         shades.set_zorder(2)
         trained = [m for m in findings.members if m.result is not None]
@@ -55,7 +57,7 @@ def accuracy_against_flops(findings: Findings) -> str | None:
         for member in findings.members:
             axes.axvline(member.budget, color=_GREY, lw=0.8, ls=":", zorder=1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
-        axes.set_ylim(bottom=max(0.0, float(good["accuracy"].quantile(0.1)) - 2.0))
+        axes.set_ylim(bottom=max(0.0, float(accuracy.quantile(0.1)) - 2.0))
         axes.legend(loc="lower right")
     return svg[0]
 

@@ -10,7 +10,7 @@ from nars.stages.predictors import open_predictor
 from nars.stages.pretraining import pretrain
 from nars.stages.progress import Reporter, Silent, Terminal
 from nars.stages.run import Run, open_run
-from nars.stages.searching import Member, search
+from nars.stages.searching import Member, scorer, search
 from nars.stages.training import train
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "run_all",
     "run_names",
     "sample_pool",
+    "scorer",
     "search",
     "train",
     "verify_family",

@@ -118,6 +118,7 @@ class Collection:
         kept = shrink_pool(costs, self.run.flops_range, learned._scores(X), bins=config.per_round, keep=config.keep)
         learned = replace(learned, alive=self.alive[kept])
         result = learned._result(samples, advice)
+        SampleStore(self.run.folder.samples).compact()  # one file per round reads faster than one per training
         write_json(self.run.folder.round_result(number), result)
         self.run.log(_spell(result, config.rounds))
         return learned

@@ -44,7 +44,11 @@ def fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
     ],
 )
 def test_a_mistake_names_file_line_key_rule_and_what_it_got(
-    mistake: str, expected: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    mistake: str,
+    expected: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD + mistake + "\n")
@@ -70,7 +74,11 @@ def test_a_mistake_names_file_line_key_rule_and_what_it_got(
     ],
 )
 def test_an_impossible_request_is_one_error_with_exit_code_2(
-    arguments: list[str], expected: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    expected: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD)
@@ -106,7 +114,9 @@ def test_imagenet_is_the_paper() -> None:
 
 
 @pytest.mark.parametrize("name", run_names())
-def test_every_built_in_run_has_a_plan(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_built_in_run_has_a_plan(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.argv", ["nars", "run", name, "--dry-run"])
     with pytest.raises(SystemExit) as leaving:
         main()
@@ -115,7 +125,9 @@ def test_every_built_in_run_has_a_plan(name: str, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("command", ["run", "pretrain", "collect", "search", "train", "export", "report"])
-def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_shows_an_example(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.argv", ["nars", command, "--help"])
     with pytest.raises(SystemExit) as leaving:
         main()

@@ -130,9 +130,7 @@ def test_killed_in_stage_2_and_in_final_training_it_goes_on_to_the_same_family(
 
 def _kill_when(condition, *arguments: object) -> None:
     """Start the command and SIGKILL it as soon as the condition holds."""
-    process = subprocess.Popen(
-        nars(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ONE_THREAD
-    )
+    process = subprocess.Popen(nars(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ONE_THREAD)
     deadline = time.monotonic() + 200
     while not condition():
         assert process.poll() is None, "the run ended before it could be killed"
@@ -143,9 +141,7 @@ def _kill_when(condition, *arguments: object) -> None:
 
 
 @pytest.mark.slow
-def test_the_scripts_one_after_another_give_the_same_as_nars_run(
-    finished: Path, config: Path, tmp_path: Path
-) -> None:
+def test_the_scripts_one_after_another_give_the_same_as_nars_run(finished: Path, config: Path, tmp_path: Path) -> None:
     folder, scripts = tmp_path / "scripts", Path(__file__).parents[2] / "scripts"
     for name in ("stage1_pretrain", "stage2_collect", "stage3_search", "train_family"):
         command = [sys.executable, str(scripts / f"{name}.py"), str(config), "--out", str(folder)]

@@ -1,0 +1,35 @@
+"""The report of runs that have got only so far, and of names that try to be markup."""
+
+from pathlib import Path
+
+import pytest
+
+from nars.data import DataError, write_json
+from nars.data.run_folder import RunFolder
+from nars.report import read_findings, write_report
+from nars.stages import Silent, load_config, open_run
+
+
+def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path) -> None:
+    run = open_run(load_config("digits"), tmp_path / "run", reporter=Silent())
+    page = write_report(run.folder).read_text()
+    assert "Not searched yet." in page
+    assert "<svg" not in page
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    run = open_run(load_config("digits", {"about": "<script>alert(1)</script>"}), tmp_path / "run")
+    assert "<script>" not in write_report(run.folder).read_text()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"run\.json"):
+        write_report(RunFolder(tmp_path))
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    run = open_run(load_config("digits"), tmp_path / "run")
+    write_json(run.folder.family_file, {"members": []})
+    run.folder.family_file.write_text("{half")
+    with pytest.raises(DataError, match=r"family\.json"):
+        read_findings(run.folder)
