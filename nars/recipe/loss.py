@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -11,9 +10,10 @@ DISTILLATION = 0.8
 
 
 def mix(images: Tensor, share: float) -> Tensor:
-    """Each image of a float batch (B, ...) mixed with its counterpart from the end: share * x + (1 - share) *
-    x[::-1]."""
-    return torch.lerp(images.flip(0), images, share)
+    """Each image of a float batch (B, ...) mixed with its counterpart from the end: share x + (1 - share) x[::-1]."""
+    # In place: torch.lerp would lay a batch of one channel out anew, channels first, and the whole training would take
+    # 1.5 times as long.
+    return images.flip(0).lerp_(images, share)
 
 
 def label_loss(logits: Tensor, labels: Tensor, *, share: float, smoothing: float) -> Tensor:

@@ -86,6 +86,8 @@ def test_mix_is_timms_batch_mode() -> None:
     images = torch.rand(6, 1, 2, 2)
     expected = images.numpy() * np.float32(0.7) + images.numpy()[::-1] * np.float32(0.3)
     np.testing.assert_allclose(mix(images, 0.7).numpy(), expected, rtol=1e-6)
+    channels_last = images.as_strided((6, 1, 2, 2), (4, 1, 2, 1))
+    assert mix(channels_last, 0.7).stride() == (4, 1, 2, 1)
 
 
 def test_distillation_is_zero_for_equals_and_has_the_gradient_of_the_soft_cross_entropy() -> None:
