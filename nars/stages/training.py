@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nars.network import build
-from nars.parallel import usable_cores
 from nars.recipe import Augmentation, Recipe, Schedule
 from nars.space import Architecture
 from nars.stages.run import Run
@@ -37,7 +36,7 @@ def train(run: Run) -> dict[str, MemberResult]:
     if all(file.is_file() for file in done.values()):
         return {name: MemberResult.load(file) for name, file in done.items()}
     largest = max(members, key=lambda member: member.costs["flops"])
-    first = _train(run, [_job(run, largest, TEACHER)], "on labels, to be the teacher", teacher=None)
+    first = _train(run, [_job(run, largest, TEACHER)], f"on labels ({largest.name})", teacher=None)
     teacher = network_of(run, largest, first[TEACHER].weights)
     jobs = [_job(run, member, member.name) for member in sorted(members, key=lambda member: -member.costs["flops"])]
     return _train(
@@ -70,7 +69,6 @@ def _job(run: Run, member: Member, name: str) -> MemberJob:
 def _train(run: Run, jobs: Sequence[MemberJob], how: str, **teaching: Any) -> dict[str, MemberResult]:
     """Train some networks side by side, and say how they stand."""
     config, done = run.config.final, dict.fromkeys((job.name for job in jobs), 0)
-    alone = len(jobs) == 1 and run.execution.device == "cpu"
     with run.reporter.bar(f"final training: {how}", config.epochs * len(jobs)) as advance:
 
         def on_epoch(name: str, report: EpochReport) -> None:
@@ -82,7 +80,6 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, **teaching: Any) -> di
             jobs,
             run.final_images,
             workers=run.execution.workers or None,
-            threads=len(usable_cores()) if alone else 1,
             device=run.execution.device,
             on_epoch=on_epoch,
             schedule=Schedule(
