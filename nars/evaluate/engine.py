@@ -91,6 +91,10 @@ def open_engine(
         from nars.evaluate.processes import Processes
 
         return Processes(data, settings, devices=_devices(workers, device, settings.threads))
+    if name == "ray":
+        from nars.evaluate.ray_engine import RayEngine
+
+        return RayEngine(data, settings, address=address, workers=workers, device=device)
     raise EvaluationError(f"the engine must be one of {', '.join(ENGINES)}; got {name!r}.")
 
 

@@ -2,6 +2,17 @@
 
 from nars.parallel.cores import usable_cores
 from nars.parallel.pool import Failure, Pool, PoolError, worker_setups
+from nars.parallel.sharing import put_together, take_apart
 from nars.parallel.worker import Report, WorkerSetup
 
-__all__ = ["Failure", "Pool", "PoolError", "Report", "WorkerSetup", "usable_cores", "worker_setups"]
+__all__ = [
+    "Failure",
+    "Pool",
+    "PoolError",
+    "Report",
+    "WorkerSetup",
+    "put_together",
+    "take_apart",
+    "usable_cores",
+    "worker_setups",
+]

@@ -32,18 +32,16 @@ class SharedObject:
     """
 
     def __init__(self, value: object) -> None:
-        rest = io.BytesIO()
-        pickler = _TensorsApart(rest)
-        pickler.dump(value)
+        tensors, rest = take_apart(value)
         self._named = sys.platform != "linux"
         self._file = tempfile.NamedTemporaryFile(prefix="nars-", suffix=".tensors", delete=False)  # noqa: SIM115
-        torch.save(pickler.tensors, self._file)
+        torch.save(tensors, self._file)
         self._file.flush()
         path = self._file.name
         if not self._named:
             Path(path).unlink()
             path = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
-        self.message = Shared(path, rest.getvalue())
+        self.message = Shared(path, rest)
 
     def close(self) -> None:
         """Give up the file; those who have received the object keep it."""
@@ -54,8 +52,20 @@ class SharedObject:
 
 def receive(message: Shared) -> Any:
     """The object, its tensors mapped from the file: private, loaded when touched, shared between processes."""
-    tensors = torch.load(message.path, mmap=True, weights_only=True)
-    return _TensorsBack(message.rest, tensors).load()
+    return put_together(torch.load(message.path, mmap=True, weights_only=True), message.rest)
+
+
+def take_apart(value: object) -> tuple[list[Tensor], bytes]:
+    """The tensors of an object, each once, and the pickled rest."""
+    rest = io.BytesIO()
+    pickler = _TensorsApart(rest)
+    pickler.dump(value)
+    return pickler.tensors, rest.getvalue()
+
+
+def put_together(tensors: list[Tensor], rest: bytes) -> Any:
+    """The object again. `rest` is unpickled: it must come from `take_apart` of one of our own processes."""
+    return _TensorsBack(rest, tensors).load()
 
 
 @final

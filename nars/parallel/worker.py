@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
+import torch
+
+from nars.parallel.sharing import receive
+
 Report = Callable[[Any], None]
 """Sends a plain value to the caller while the job is still being done, such as how far it is."""
 
@@ -22,7 +26,7 @@ Kind = Literal["ready", "report", "result", "raised"]
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSetup:
-    """Where and with what a worker works; kept free of torch, whose import takes seconds."""
+    """Where and with what a worker works."""
 
     device: str = "cpu"
     threads: int = 1
@@ -39,10 +43,6 @@ def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if setup.cores is not None:
         _pin(setup.cores)
-
-    import torch
-
-    from nars.parallel.sharing import receive
 
     torch.set_num_threads(setup.threads)
     function, shared = connection.recv()

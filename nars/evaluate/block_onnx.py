@@ -1,0 +1,158 @@
+"""One block as an ONNX graph, written directly: timing needs the operators, not the weights.
+
+Exporting takes a second per block, this a millisecond. The operators are those that exporting the network and ONNX
+Runtime's folding of batch norm lead to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nars.evaluate.trial import EvaluationError
+from nars.space import BlockShape
+
+_OPSET = 18
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise EvaluationError(
+            "the onnxruntime runtime needs the packages onnx and onnxruntime: pip install 'nars[onnx]'"
+        ) from error
+    return onnx
+
+
+class _Graph:
+    """Nodes in the order they are added; each takes the output of the one before unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.onnx = _onnx()
+        self.nodes: list[Any] = []
+        self.weights: list[Any] = []
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        output = f"{operator.lower()}{len(self.nodes)}"
+        self.nodes.append(self.onnx.helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def weight(self, *shape: int) -> str:
+        name = f"weight{len(self.weights)}"
+        values = np.full(shape, 0.01, dtype=np.float32)
+        self.weights.append(self.onnx.numpy_helper.from_array(values, name))
+        return name
+
+    def convolution(
+        self, x: str, inputs: int, outputs: int, *, kernel: int = 1, padding: int = 0, stride: int = 1, groups: int = 1
+    ) -> str:
+        weight, bias = self.weight(outputs, inputs // groups, kernel, kernel), self.weight(outputs)
+        shape = {"kernel_shape": [kernel] * 2, "pads": [padding] * 4, "strides": [stride] * 2}
+        return self.add("Conv", x, weight, bias, group=groups, **shape)
+
+    def activation(self, x: str, name: str) -> str:
+        if name == "hard_swish":
+            return self.add("HardSwish", x)
+        if name == "swish":
+            return self.add("Mul", x, self.add("Sigmoid", x))
+        if name == "gelu":
+            half = self.onnx.numpy_helper.from_array(np.float32(0.5), "half")
+            one = self.onnx.numpy_helper.from_array(np.float32(1.0), "one")
+            known = {weight.name for weight in self.weights}
+            self.weights += [constant for constant in (half, one) if constant.name not in known]
+            inner = self.add("Add", self.add("Erf", self.add("Mul", x, "half")), "one")
+            return self.add("Mul", self.add("Mul", x, inner), "half")
+        x = self.add("Relu", x)
+        if name == "relu6":
+            self.weights.append(self.onnx.numpy_helper.from_array(np.float32(6.0), f"six{len(self.weights)}"))
+            x = self.add("Min", x, self.weights[-1].name)
+        return x
+
+    def finish(self, outputs: list[str], in_shape: tuple[int, ...], out_rank: int) -> bytes:
+        make, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
+        graph = make.make_graph(
+            self.nodes,
+            "block",
+            [make.make_tensor_value_info("x", kind, in_shape)],
+            [make.make_tensor_value_info(output, kind, [None] * out_rank) for output in outputs],
+            self.weights,
+        )
+        model = make.make_model(graph, opset_imports=[make.make_opsetid("", _OPSET)], ir_version=8)
+        data: bytes = model.SerializeToString()
+        return data
+
+
+def empty_graph() -> bytes:
+    """A graph that does nothing to one number: what starting a session's run costs."""
+    graph = _Graph()
+    return graph.finish([graph.add("Relu", "x")], (1, 1, 1, 1), 4)
+
+
+def block_graph(shape: BlockShape, *, batch: int, copies: int) -> bytes:
+    """Some copies of the block side by side, each with weights of its own, as a serialised ONNX model.
+
+    Input: float x (batch, channels, side, side). What starting a run costs is shared by the copies.
+    """
+    named, graph = shape.to_dict(), _Graph()
+    add = {"stem": _stem, "mbconv": _mbconv, "head": _head}[shape.kind]
+    outputs = [add(graph, named) for _ in range(copies)]
+    channels = named["in_channels" if shape.kind == "stem" else "c_in"]
+    rank = 2 if shape.kind == "head" else 4
+    return graph.finish(outputs, (batch, channels, named["side"], named["side"]), rank)
+
+
+def _stem(graph: _Graph, named: dict[str, Any]) -> str:
+    x = graph.convolution("x", named["in_channels"], named["channels"], kernel=3, padding=1, stride=named["stride"])
+    return graph.activation(x, named["activation"])
+
+
+def _head(graph: _Graph, named: dict[str, Any]) -> str:
+    c, channels, classes, act = (named[key] for key in ("c_in", "channels", "classes", "activation"))
+    wide = named["expand"] * c
+    x = graph.activation(graph.convolution("x", c, wide), act)
+    x = graph.activation(graph.convolution(graph.add("GlobalAveragePool", x), wide, channels), act)
+    return graph.add("Gemm", graph.add("Flatten", x), graph.weight(channels, classes), graph.weight(classes))
+
+
+def _mbconv(graph: _Graph, named: dict[str, Any]) -> str:
+    c, c_out, kernel, padding, stride = (named[key] for key in ("c_in", "c_out", "kernel", "padding", "stride"))
+    x, mid = "x", c
+    if named["expand"] != 1:
+        mid = round_width(c * named["expand"], keep=0.9)
+        x = graph.activation(graph.convolution(x, c, mid), named["activation"])
+    x = graph.convolution(x, mid, mid, kernel=kernel, padding=padding, stride=stride, groups=mid)
+    x = graph.activation(x, named["activation"])
+    if named["se"]:
+        squeeze = round_width(mid * (0.25 / named["expand"]), keep=0.95)
+        gate = graph.convolution(graph.add("GlobalAveragePool", x), mid, squeeze)
+        gate = graph.convolution(graph.activation(gate, named["activation"]), squeeze, mid)
+        x = graph.add("Mul", x, graph.add("HardSigmoid", gate, alpha=1 / 6, beta=0.5))
+    x = graph.convolution(x, mid, c_out)
+    return graph.add("Add", x, "x") if c == c_out and stride == 1 and padding == kernel // 2 else x
+
+
+def round_width(width: float, *, keep: float) -> int:
+    """`nars.space`'s rule for one width."""
+    from nars.space.costs import round_to_eight
+
+    return int(round_to_eight(np.array([width]), keep=keep)[0])
+
+
+def session_runner(model: bytes, *, threads: int) -> Callable[[], object]:
+    """A call that runs the model once on zeros, on the CPU."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EvaluationError(
+            "the onnxruntime runtime needs the packages onnx and onnxruntime: pip install 'nars[onnx]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (entry,) = session.get_inputs()
+    feed = {entry.name: np.zeros(entry.shape, dtype=np.float32)}
+    return lambda: session.run(None, feed)

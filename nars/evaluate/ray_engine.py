@@ -1,0 +1,232 @@
+"""The engine of many machines: trials as tasks of a Ray cluster (extra `ray`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nars.data import ImageData, Sample, Status
+from nars.evaluate.engine import OnResult
+from nars.evaluate.evaluate import evaluate_trial, outcome
+from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
+from nars.parallel import put_together, take_apart
+
+_ATTEMPTS = 2
+"""How often a trial may take its worker down before it counts as the cause."""
+
+_NODE_ATTEMPTS = 10
+"""How often a trial is begun anew because a machine went away, which says nothing about the trial."""
+
+_GRACE = 30.0
+"""Seconds past the time limit after which a task that does not answer is killed; trials keep the limit themselves."""
+
+_LOOK = 1.0
+"""Seconds between looks at what the cluster has: machines come and go."""
+
+
+@dataclass
+class _Task:
+    """A trial under way."""
+
+    trial: Trial
+    begun: float
+    overdue: bool = False
+
+
+@final
+class RayEngine:
+    """Gives a trial to every free slot of the cluster; a machine that joins is used, one that dies costs only time.
+
+    The images are put into the cluster's object store once and mapped by the workers of a machine. All machines need
+    this package installed, in the same version.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        settings: EvaluationSettings,
+        *,
+        address: str | None = None,
+        workers: int | None = None,
+        device: str = "cpu",
+        gpu_share: float = 1.0,
+    ) -> None:
+        """An engine, to be used in a `with` statement.
+
+        Args:
+            data: Trained on by every trial.
+            settings: How.
+            address: Of a running cluster ("auto", "host:6379", "ray://host:10001"); None starts one on this machine.
+            workers: At most so many trials at once; None is as many as the cluster has room for.
+            device: "cpu", or "cuda" to give each trial a GPU.
+            gpu_share: Share of a GPU for each trial, in (0, 1]; below 1, several small candidates share one.
+
+        Raises:
+            EvaluationError: Ray is not installed.
+        """
+        try:
+            import ray
+        except ImportError as error:
+            raise EvaluationError(
+                "the engine ray needs Ray: pip install 'nars[ray]' here and on every machine of the cluster."
+            ) from error
+        self._ray: Any = ray
+        self._data, self._settings, self._address, self._workers = data, settings, address, workers
+        self._device = "cpu" if device == "cpu" else "cuda"
+        self._resources = {"num_cpus": settings.threads, "num_gpus": 0.0 if device == "cpu" else gpu_share}
+        self._context: Any = None
+        self._own = False
+        self._slots, self._looked = 0, 0.0
+
+    def __enter__(self) -> RayEngine:
+        """Connect, and send the images.
+
+        Raises:
+            EvaluationError: no cluster at the address.
+        """
+        if not self._ray.is_initialized():
+            try:
+                self._ray.init(address=self._address, include_dashboard=None if self._address else False,
+                               log_to_driver=False, logging_level="warning")  # fmt: skip
+            except (ConnectionError, ValueError) as error:
+                raise EvaluationError(
+                    f"no Ray cluster at {self._address!r} ({error}). Start one: ray start --head."
+                ) from error
+            self._own = True
+        tensors, rest = take_apart((self._data, self._settings))
+        # Arrays, not tensors: those Ray maps from its store instead of copying them.
+        self._context = self._ray.put(([tensor.contiguous().numpy() for tensor in tensors], rest))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the images, and of the cluster if this engine connected to it."""
+        self._context = None
+        if self._own:
+            self._ray.shutdown()
+            self._own = False
+
+    def run(self, trials: Iterable[Trial], *, on_result: OnResult) -> None:
+        """As in `Engine`.
+
+        Raises:
+            EvaluationError: the engine is not open.
+        """
+        if self._context is None:
+            raise EvaluationError("the engine is not open; use it in a with statement.")
+        start = self._ray.remote(**self._resources, max_retries=0)(_evaluate).remote
+        new, again = iter(trials), list[Trial]()
+        deaths: dict[str, dict[str, int]] = {}
+        tasks: dict[Any, _Task] = {}
+        exhausted = False
+        try:
+            while True:
+                while not (exhausted and not again) and len(tasks) < self._room(len(tasks)):
+                    trial = again.pop(0) if again else next(new, None)
+                    if trial is None:
+                        exhausted = True
+                        break
+                    tasks[start([self._context], trial, self._device)] = _Task(trial, time.monotonic())
+                if not tasks and exhausted and not again:
+                    return
+                done, _ = self._ray.wait(list(tasks), timeout=_LOOK) if tasks else ([], None)
+                for reference in done:
+                    task = tasks.pop(reference)
+                    sample = self._outcome(reference, task, deaths.setdefault(task.trial.key, {}))
+                    if sample is None:
+                        again.append(task.trial)
+                    else:
+                        deaths.pop(task.trial.key, None)
+                        on_result(sample)
+                self._cancel_overdue(tasks)
+                if not tasks:
+                    time.sleep(0.05 if done else _LOOK)  # no machine at all: wait for one
+        finally:
+            for reference in tasks:  # something raised: nobody will ask for these
+                self._ray.cancel(reference, force=True)
+
+    def _room(self, under_way: int) -> int:
+        """Trials that fit on the cluster now."""
+        now = time.monotonic()
+        if now - self._looked > _LOOK:
+            total = self._ray.cluster_resources()
+            fits = total.get("CPU", 0) // self._resources["num_cpus"]
+            if self._resources["num_gpus"]:
+                fits = min(fits, total.get("GPU", 0) // self._resources["num_gpus"])
+            self._slots, self._looked = int(fits), now
+        return self._slots if self._workers is None else min(self._slots, self._workers)
+
+    def _outcome(self, reference: Any, task: _Task, deaths: dict[str, int]) -> Sample | None:
+        """The sample of a finished task; None if it must be begun anew."""
+        errors = self._ray.exceptions
+        try:
+            sample: Sample = self._ray.get(reference)
+            return sample
+        except errors.RayTaskError:  # a fault in this package: not the trial's, and not to be hidden
+            raise
+        except errors.OutOfMemoryError as error:
+            return self._failed(task, "out_of_memory", str(error).splitlines()[0])
+        except (errors.NodeDiedError, errors.ObjectLostError) as error:
+            kind, allowed, message = "node", _NODE_ATTEMPTS, str(error)
+        except errors.RayError as error:
+            if task.overdue:
+                return self._failed(task, "timeout", "it did not stop at its time limit and was killed")
+            kind, allowed, message = "worker", _ATTEMPTS, f"its worker process died, {_ATTEMPTS} times ({error})"
+        deaths[kind] = deaths.get(kind, 0) + 1
+        return self._failed(task, "error", message) if deaths[kind] >= allowed else None
+
+    def _failed(self, task: _Task, status: Status, message: str) -> Sample:
+        return outcome(
+            task.trial,
+            self._data.fingerprint,
+            self._settings,
+            status=status,
+            message=message,
+            seconds=time.monotonic() - task.begun,
+            device=self._device,
+        )
+
+    def _cancel_overdue(self, tasks: dict[Any, _Task]) -> None:
+        limit = self._settings.time_limit
+        for reference, task in tasks.items():
+            if limit is not None and not task.overdue and time.monotonic() > task.begun + limit + _GRACE:
+                task.overdue = True
+                self._ray.cancel(reference, force=True)
+
+
+def _evaluate(context: list[Any], trial: Trial, device: str) -> Sample:
+    """What a worker does; the context comes in a list so that Ray hands on the reference, not the images."""
+    data, settings = _received(_Reference(context[0]))
+    return evaluate_trial(trial, data, settings, device=device)
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """A Ray reference, equal to another of the same object."""
+
+    value: Any
+
+
+@lru_cache(maxsize=1)
+def _received(reference: _Reference) -> tuple[ImageData, EvaluationSettings]:
+    """The images, taken from the store once for all trials of this worker process, resized copies included."""
+    import ray
+
+    arrays, rest = ray.get(reference.value)
+    received: tuple[ImageData, EvaluationSettings] = put_together([_as_tensor(array) for array in arrays], rest)
+    return received
+
+
+def _as_tensor(array: NDArray[Any]) -> torch.Tensor:
+    """A tensor on a read-only array; torch would warn, but image sets are never written to."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.asarray(array))

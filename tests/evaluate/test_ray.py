@@ -1,0 +1,72 @@
+"""The Ray engine on a real cluster of two machines, all on this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from nars.data import ImageData, Sample
+from nars.evaluate import Engine, EvaluationSettings, Trial, evaluate_trial, open_engine
+
+MakeTrial = Callable[..., Trial]
+
+# Ray's own code warns in many places; the rule that warnings are errors is for ours.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def engine(cluster: Any, digits: ImageData, settings: EvaluationSettings) -> Iterator[Engine]:
+    with open_engine("ray", digits, settings, address=cluster.address) as opened:
+        yield opened
+
+
+def test_a_machine_that_dies_in_mid_round_loses_nothing(
+    cluster: Any, engine: Engine, make_trial: MakeTrial, digits: ImageData, settings: EvaluationSettings
+) -> None:
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    trials = [make_trial(seed) for seed in range(12)]
+    samples: list[Sample] = []
+
+    def kill_one(sample: Sample) -> None:
+        samples.append(sample)
+        if len(samples) == 3:
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+
+    engine.run(trials, on_result=kill_one)
+    assert sorted(sample.key for sample in samples) == sorted(trial.key for trial in trials)
+    assert {sample.status for sample in samples} == {"ok"}
+    expected = evaluate_trial(trials[0], digits, settings)
+    found = next(sample for sample in samples if sample.key == trials[0].key)
+    assert (found.curve, found.ema_curve) == (expected.curve, expected.ema_curve)
+
+
+class Deadly(dict[str, Any]):
+    """A recipe that ends the process which receives it."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (9,)
+
+
+def test_a_trial_that_kills_its_worker_is_a_row_of_its_own(engine: Engine, make_trial: MakeTrial) -> None:
+    samples: dict[int, Sample] = {}
+    engine.run(
+        [make_trial(1, epochs=1, recipe=Deadly()), make_trial(2, epochs=1)],
+        on_result=lambda sample: samples.update({sample.seed: sample}),
+    )
+    assert samples[2].status == "ok"
+    assert (samples[1].status, samples[1].accuracy) == ("error", None)
+    assert "2 times" in samples[1].message
