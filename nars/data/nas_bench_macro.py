@@ -13,18 +13,36 @@ import numpy as np
 
 from nars.data.errors import DataError
 from nars.data.trials import TrialTable, with_costs
-from nars.space import parse_document, read_space
+from nars.space import Population, parse_document, read_space
 
 _BLOCKS = ("identity", "mb3_k3", "mb6_k5")
 _STAGES = ((1, 2), (3, 4, 5), (6, 7, 8))
 """Layers of equal resolution."""
+_STRIDES = np.array([1, 1, 2, 2, 2, 4, 4, 4])
+_BLOCK_NAMES = tuple(
+    f"stage{stage}.block{i}" for stage, layers in enumerate(_STAGES, 1) for i in range(1, len(layers) + 1)
+)
 _FILE = "nas-bench-macro_cifar10.json"
+
+
+def _in_order(X: Population) -> Population:
+    """Choices with what is left out at a stage's end: an identity layer that keeps the shape is no layer at all.
+
+    Layers 4 and 5, and 7 and 8, have equal shapes: networks that differ only in which of the two is left out are one.
+    """
+    out = X.copy()
+    for first, second in ((3, 4), (6, 7)):
+        moved = (out[:, first] == 0) & (out[:, second] > 0)
+        out[moved, first] = out[moved, second]
+        out[moved, second] = 0
+    return out
 
 
 def load_nas_bench_macro(root: Path) -> TrialTable:
     """The table from `root`/nas-bench-macro/nas-bench-macro_cifar10.json.
 
-    Costs: flops, params, and per stage the depth, the number of large blocks and the multiply-accumulates.
+    Costs: flops, params; per stage the depth, the number of large blocks and the multiply-accumulates; the expansion of
+    each block in the order that is left when identity layers are taken out; the receptive field.
 
     Raises:
         DataError: the file is missing or of another form.
@@ -55,4 +73,8 @@ def load_nas_bench_macro(root: Path) -> TrialTable:
         # Multiply-accumulates add up over layers: those of a stage are what the network has without the other stages.
         alone = ["".join(c if i + 1 in layers else "0" for i, c in enumerate(code)) for code in codes]
         columns[f"stage{number}.flops"] = np.array([flops[code] for code in alone])
+    for block, size in zip(_BLOCK_NAMES, _in_order(X).T, strict=True):
+        columns[f"expansion.{block}"] = size * 3
+    # Pixels of the input that one output pixel sees, less 1: (kernel - 1) x stride so far, summed over layers.
+    columns["receptive_field"] = (2 * X * _STRIDES).sum(axis=1)
     return TrialTable(name="nas-bench-macro", space=with_costs(space, X, columns), X=X, accuracy=accuracy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import secrets
@@ -13,20 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
+from torch import Tensor
 
 from nars.predictors.errors import PredictorError
-from nars.predictors.predictor import Predictor, Target
+from nars.predictors.gaussian import Process
+from nars.predictors.predictor import Fit, Predictor
 from nars.predictors.results import PretrainingReport, StatisticError
 from nars.predictors.settings import PredictorSettings
 from nars.predictors.statistics import Scale
+from nars.predictors.warp import Warp
 from nars.space import Space
 
 _WEIGHTS, _CARD = "predictor.safetensors", "card.json"
 _FORMAT = 1
+_PROCESS = "process."
 
 
 def save_predictor(
@@ -54,7 +58,7 @@ def save_predictor(
         "format": _FORMAT,
         "space": {"name": space.name, "fingerprint": space.fingerprint},
         "data": data,
-        "samples": predictor.samples,
+        "samples": predictor.fitted.samples if predictor.fitted else 0,
         "quality": dict(quality or {}),
         "settings": asdict(predictor.settings),
         "architecture_width": predictor.architecture_width,
@@ -66,7 +70,7 @@ def save_predictor(
             "std": predictor.scale.std.tolist(),
         },
         "pretraining": asdict(predictor.pretraining) if predictor.pretraining else None,
-        "target": asdict(predictor.target) if predictor.target else None,
+        "fit": _fit_document(predictor.fitted),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("nars", "torch", "numpy", "safetensors")},
@@ -74,6 +78,8 @@ def save_predictor(
     }
     folder = Path(folder)
     weights = {name: value.contiguous() for name, value in predictor.weights.items()}
+    if predictor.fitted and predictor.fitted.process:
+        weights |= {f"{_PROCESS}{name}": value for name, value in predictor.fitted.process.tensors.items()}
     # The card goes last: a folder with a card is complete.
     _write(folder / _WEIGHTS, save_weights(weights))
     _write(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
@@ -112,7 +118,7 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         settings=PredictorSettings(**{**settings, "hidden": tuple(settings["hidden"])}),
         architecture_width=card["architecture_width"],
         recipe_width=card["recipe_width"],
-        weights={name: value.to(torch.float32) for name, value in weights.items()},
+        weights={name: value for name, value in weights.items() if not name.startswith(_PROCESS)},
         scale=Scale(
             names=tuple(statistics["names"]),
             logarithmic=np.array(statistics["logarithmic"], dtype=bool),
@@ -120,9 +126,30 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
             std=np.array(statistics["std"], dtype=np.float64),
         ),
         pretraining=_report(card["pretraining"]),
-        target=Target(**card["target"]) if card["target"] else None,
-        samples=card["samples"],
+        fitted=_fit(card["fit"], weights),
     )
+
+
+def _fit_document(fitted: Fit | None) -> dict[str, Any] | None:
+    if fitted is None:
+        return None
+    # JSON has no infinity; a linear warp has no ends.
+    warp = {name: value if math.isfinite(value) else None for name, value in asdict(fitted.warp).items()}
+    return {
+        "samples": fitted.samples,
+        "warp": warp,
+        "share": fitted.share,
+        "noise": fitted.noise,
+        "stretch": fitted.stretch,
+    }
+
+
+def _fit(document: dict[str, Any] | None, weights: Mapping[str, Tensor]) -> Fit | None:
+    if document is None:
+        return None
+    warp = Warp(**{name: value for name, value in document["warp"].items() if value is not None})
+    process = {name.removeprefix(_PROCESS): value for name, value in weights.items() if name.startswith(_PROCESS)}
+    return Fit(**{**document, "warp": warp}, process=Process(tensors=process) if process else None)
 
 
 def _report(document: dict[str, Any] | None) -> PretrainingReport | None:

@@ -3,7 +3,8 @@
 Notation: M members, N candidates, Ea / Er columns of the architecture's / recipe's encoding, S statistics.
     encoder        (N, Ea) -> hidden layers -> embedding (M, N, 24)
     proxy head     embedding -> statistics (M, N, S), linear (paper, figure 3: from the embedding alone)
-    accuracy head  embedding and recipe -> one hidden layer -> accuracy (M, N)
+    tuned          the encoder again, after it was fitted on accuracies; the proxy head stays with the pretrained one
+    accuracy head  tuned embedding and recipe -> one hidden layer -> accuracy (M, N)
 """
 
 from __future__ import annotations
@@ -44,16 +45,16 @@ def apply_layers(part: str, weights: Weights, x: Tensor) -> Tensor:
     return x
 
 
-def embed(weights: Weights, architecture: Tensor) -> Tensor:
-    """Embeddings (M, N, 24) of encoded architectures (N, Ea)."""
-    return apply_layers("encoder", weights, architecture)
+def tell_statistics(weights: Weights, architecture: Tensor) -> Tensor:
+    """Standardised statistics (M, N, S) of encoded architectures (N, Ea), by encoder and proxy head."""
+    return apply_layers("proxy", weights, apply_layers("encoder", weights, architecture))
 
 
-def predict_accuracy(weights: Weights, embedding: Tensor | None, recipe: Tensor) -> Tensor:
-    """Output of the accuracy head, (M, N), from embeddings (M, N, 24) or None, and encoded recipes (N, Er)."""
-    if embedding is None:
+def tell_accuracy(weights: Weights, architecture: Tensor, recipe: Tensor) -> Tensor:
+    """Output of the accuracy head, (M, N), of encoded architectures (N, Ea) and recipes (N, Er), either may be empty."""
+    if architecture.shape[1] == 0:
         return apply_layers("accuracy", weights, recipe).squeeze(2)
-    if recipe.shape[-1] == 0:
-        return apply_layers("accuracy", weights, embedding).squeeze(2)
-    joined = torch.cat([embedding, recipe.expand(len(embedding), *recipe.shape)], dim=2)
+    joined = apply_layers("tuned", weights, architecture)
+    if recipe.shape[1]:
+        joined = torch.cat([joined, recipe.expand(len(joined), *recipe.shape)], dim=2)
     return apply_layers("accuracy", weights, joined).squeeze(2)

@@ -93,7 +93,8 @@ def _random_forest(seed: int) -> Any:
 
 def _forest_spread(model: Any, x: Features) -> NDArray[np.float64]:
     # The forest casts its input to float32 itself; its trees want it cast.
-    return np.std([tree.predict(np.asarray(x, dtype=np.float32)) for tree in model.estimators_], axis=0)
+    x = np.asarray(x, dtype=np.float32)
+    return np.asarray(np.std([tree.predict(x) for tree in model.estimators_], axis=0), dtype=np.float64)
 
 
 def _gradient_boosting(seed: int) -> Any:
@@ -130,4 +131,4 @@ RIVALS: Mapping[str, Rival] = MappingProxyType(
         "mlp": Rival(make=_mlp),
     }
 )
-"""By name. Each is used on the encoding alone, and with the free statistics as further columns ("<name>+statistics")."""
+"""By name. Each works on the encoding alone, and with free statistics as further columns ("<name>+statistics")."""

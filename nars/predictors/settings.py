@@ -21,8 +21,12 @@ class PredictorSettings:
     """Width of the architecture embedding (paper, section 3.2)."""
     head: int = 64
     """Width of the accuracy head's one hidden layer."""
-    standardise: bool = False
-    """Train on accuracies scaled to variance 1 instead of percent; `huber_delta` is then in standard deviations."""
+    warp: bool = False
+    """Train on accuracies transformed to a normal distribution of variance 1 (`nars.predictors.warp`), not on percent;
+    `huber_delta` is then in standard deviations."""
+    process: bool = False
+    """Add a Gaussian process on the encoding and on the statistics that the encoder tells; cross-validation decides
+    how much either counts."""
     huber_delta: float = 1.0
     """Where the loss turns from square to linear (paper: 1, in percent)."""
     pretrain_epochs: int = 60
@@ -62,7 +66,9 @@ def _require(name: str, value: float, *, least: float | None = None, above: floa
 PRESETS: Mapping[str, PredictorSettings] = MappingProxyType(
     {
         "paper": PredictorSettings(),
-        "default": PredictorSettings(members=8, standardise=True),
+        "default": PredictorSettings(
+            members=4, hidden=(48, 48), head=32, warp=True, process=True, pretrain_epochs=100, pretrain_rate=5e-3
+        ),
     }
 )
 """Named settings: "paper" is the publication's predictor, "default" what the benchmark supports."""

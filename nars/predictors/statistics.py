@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.predictors.errors import PredictorError
-from nars.space import Population, Space
+from nars.space import Population, Space, Value
 
 Statistics = Mapping[str, NDArray[np.floating[Any]]]
 """{name: (N,)}."""
@@ -70,6 +70,47 @@ class Scale:
 def free_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:
     """What a space tells about candidates for nothing, {name: (N,)}.
 
-    Every cost that the space knows.
+    Every cost that the space knows. MBConv spaces: the number of blocks, of 5x5 and larger ones, of blocks with
+    squeeze-excite, and the mean expansion and width over blocks. Generic spaces: over architecture dimensions with the same
+    list of choices, how often each choice is taken, or (numbers) the sum of the choices' ranks.
+
+    Args:
+        space: where X is from.
+        X: candidates (N, D).
     """
-    return dict(space.costs(X))
+    costs = {name: np.asarray(values, dtype=np.float64) for name, values in space.costs(X).items()}
+    return costs | (_block_statistics(space, X) if space.kind == "mbconv" else _counts(space, X))
+
+
+def _block_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:
+    zero = np.zeros(len(X))
+    blocks, large, gated, expansion, width = zero, zero, zero, zero, zero
+    for stage in space.columns(X).stages:
+        rest = stage.depth - 1
+        blocks = blocks + stage.depth
+        large = large + (stage.kernel_first > 3) + rest * (stage.kernel_rest > 3)
+        gated = gated + stage.se * stage.depth
+        expansion = expansion + stage.expand_first + rest * stage.expand_rest
+        width = width + stage.channels * stage.depth
+    return {
+        "blocks": blocks, "blocks.large": large, "blocks.gated": gated, "mean.expansion": expansion / blocks,
+        "mean.width": width / blocks,
+    }  # fmt: skip
+
+
+def _counts(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:
+    alike: dict[tuple[Value, ...], list[int]] = {}
+    for column in space.columns_of("architecture"):
+        alike.setdefault(space.dimensions[column].values, []).append(int(column))
+    X = space.canonical(X)
+    found = {}
+    for values, columns in alike.items():
+        if len(columns) < 2:
+            continue
+        first = space.dimensions[columns[0]]
+        if first.ordinal:
+            found[f"sum.{first.name}"] = X[:, columns].sum(axis=1).astype(np.float64)
+        else:
+            for choice, value in enumerate(values):
+                found[f"count.{value}"] = (X[:, columns] == choice).sum(axis=1).astype(np.float64)
+    return found

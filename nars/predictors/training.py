@@ -18,7 +18,7 @@ def descend(
     loss: Callable[[Mapping[str, Tensor], Tensor], Tensor],
     *,
     samples: int,
-    trainable: Callable[[str], bool],
+    trained: tuple[str, ...],
     epochs: int,
     batch: int,
     rate: float,
@@ -33,7 +33,7 @@ def descend(
         loss: scalar loss of the weights on the sample indices (B,). Losses of the members are summed, not averaged:
             each member's gradient is then what it would be alone.
         samples: number of samples; a shuffled pass over them is an epoch.
-        trainable: which names are trained.
+        trained: how the names of the weights to train start.
         epochs: number of passes, >= 0.
         batch: samples per step.
         rate: learning rate at the start; it falls to 0 along a half cosine.
@@ -41,13 +41,13 @@ def descend(
         generator: of the order of the samples.
         on_epoch: called after each epoch.
     """
-    current = {name: value.clone().requires_grad_(trainable(name)) for name, value in weights.items()}
-    trained = [(name, value) for name, value in current.items() if value.requires_grad]
-    if trained and samples and epochs:
+    current = {name: value.clone().requires_grad_(name.startswith(trained)) for name, value in weights.items()}
+    free = [(name, value) for name, value in current.items() if value.requires_grad]
+    if free and samples and epochs:
         optimiser = torch.optim.AdamW(
             [
-                {"params": [value for name, value in trained if name.endswith("weight")], "weight_decay": weight_decay},
-                {"params": [value for name, value in trained if name.endswith("bias")], "weight_decay": 0.0},
+                {"params": [value for name, value in free if name.endswith("weight")], "weight_decay": weight_decay},
+                {"params": [value for name, value in free if name.endswith("bias")], "weight_decay": 0.0},
             ],
             lr=rate,
             foreach=True,

@@ -1,0 +1,40 @@
+"""Uncertainties that mean what they say, and how much each of two models should count."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.predictors.warp import Warp
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.8
+"""Share of accuracies that the calibrated interval holds."""
+Z_LEVEL = 1.2815515655446004
+"""Half width of the 80 % interval of a normal distribution, in standard deviations."""
+
+
+def to_percent(warp: Warp, mean: Floats, std: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (N,) of warped accuracies in percent; std is half the image of mean -+ std."""
+    return warp.inverse(mean), np.maximum((warp.inverse(mean + std) - warp.inverse(mean - std)) / 2, 1e-9)
+
+
+def conformal_stretch(accuracy: Floats, mean: Floats, std: Floats) -> float:
+    """Factor on std so that mean -+ Z_LEVEL std holds 80 % of accuracies (n,) that the prediction did not see.
+
+    Split conformal prediction with locally weighted residuals (Lei et al. 2018, section 5.2), the residuals from
+    cross-validation.
+    """
+    scores = np.sort(np.abs(accuracy - mean) / std)
+    rank = min(len(scores), math.ceil(LEVEL * (len(scores) + 1)))
+    return max(float(scores[rank - 1]) / Z_LEVEL, 1e-6)
+
+
+def best_share(a: Floats, b: Floats, target: Floats) -> float:
+    """Weight w in [0, 1] of least squared error of w a + (1 - w) b, all (n,), on samples that neither saw."""
+    difference = a - b
+    scale = float(difference @ difference)
+    return float(np.clip(difference @ (target - b) / scale, 0, 1)) if scale > 0 else 0.0

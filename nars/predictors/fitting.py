@@ -1,0 +1,79 @@
+"""Fitting the ensemble's accuracy heads, each member blind to a part of the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import huber_loss
+
+from nars.predictors.network import initial_layers, tell_accuracy
+from nars.predictors.settings import PredictorSettings
+from nars.predictors.training import descend, generator_of
+
+_PARTS = 4
+"""Least number of parts the samples are cut into."""
+
+
+def fit_members(
+    pretrained: Mapping[str, Tensor],
+    architecture: Tensor,
+    recipe: Tensor,
+    target: Tensor,
+    *,
+    settings: PredictorSettings,
+    seed: int,
+) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
+    """The weights "tuned" and "accuracy", and for each sample what a network that never saw it says, (n,).
+
+    Of four or more members each is blind to one part of the samples, so that calibration comes with the training and
+    costs nothing. A smaller ensemble sees everything, and four more networks are trained beside it for calibration.
+
+    Args:
+        pretrained: weights of the encoder; none for a recipe-only space.
+        architecture: encoded architectures (n, Ea).
+        recipe: encoded recipes (n, Er).
+        target: accuracies (n,), in percent less their mean, or warped.
+        settings: of the predictor.
+        seed: of the heads' weights, the parts and the order of samples.
+    """
+    kept = settings.members
+    networks = kept if kept >= _PARTS else kept + _PARTS
+    parts = networks if kept >= _PARTS else _PARTS
+    part = torch.from_numpy(np.random.default_rng([seed, 5]).permutation(len(target)) % parts)
+    sees = torch.ones((networks, len(target)))
+    sees[networks - parts + part, torch.arange(len(target))] = 0.0
+
+    source = torch.arange(networks) % kept
+    weights = {
+        name.replace("encoder", "tuned"): value[source]
+        for name, value in pretrained.items()
+        if name.startswith("encoder")
+    }
+    wide_in = recipe.shape[1] + (settings.embedding if architecture.shape[1] else 0)
+    heads = generator_of(seed, stream=3)
+    weights |= initial_layers("accuracy", (wide_in, settings.head, 1), members=networks, generator=heads)
+
+    def output(current: Mapping[str, Tensor], indices: Tensor | slice) -> Tensor:
+        return tell_accuracy(current, architecture[indices], recipe[indices])
+
+    def loss(current: Mapping[str, Tensor], indices: Tensor) -> Tensor:
+        told = output(current, indices)
+        errors = huber_loss(told, target[indices].expand_as(told), reduction="none", delta=settings.huber_delta)
+        return (errors * sees[:, indices]).sum() / len(indices)
+
+    order = generator_of(seed, stream=4)
+    for trained, epochs, rate in (
+        (("accuracy",), settings.frozen_epochs, settings.frozen_rate),
+        (("accuracy", "tuned"), settings.joint_epochs, settings.joint_rate),
+    ):
+        weights = descend(
+            weights, loss, samples=len(target), trained=trained, epochs=epochs, batch=settings.batch, rate=rate,
+            weight_decay=settings.weight_decay, generator=order,
+        )  # fmt: skip
+    with torch.no_grad():
+        blind = output(weights, slice(None))[networks - parts + part, torch.arange(len(target))]
+    return {name: value[:kept].contiguous() for name, value in weights.items()}, blind.double().numpy()
