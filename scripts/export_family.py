@@ -8,7 +8,6 @@ Result:   runs/mine/family/BUDGET/, each form within 1e-4 of PyTorch
 from __future__ import annotations
 
 from command_line import opened_run
-
 from nars.stages import export
 
 

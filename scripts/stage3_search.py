@@ -9,7 +9,6 @@ Source:   FBNetV3 (arXiv 2006.02049), section 3.3, predictor-based evolutionary 
 from __future__ import annotations
 
 from command_line import opened_run
-
 from nars.space import shorten
 from nars.stages import search
 

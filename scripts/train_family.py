@@ -9,7 +9,6 @@ Source:   FBNetV3 (arXiv 2006.02049), section 4.3 and appendix A.5
 from __future__ import annotations
 
 from command_line import opened_run
-
 from nars.stages import train
 
 

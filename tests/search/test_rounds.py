@@ -8,7 +8,7 @@ import pytest
 from nars.search import propose_round, shrink_pool
 from nars.space import Bounds, SpaceError, load_space, sobol
 
-SPACE = load_space("digits")
+SPACE = load_space("cifar10")
 BOUNDS = Bounds({"flops": (1e6, 3e6)})
 
 
