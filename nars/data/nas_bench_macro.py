@@ -1,7 +1,7 @@
 """NAS-Bench-Macro (Su et al. 2021, "Prioritized Architecture Sampling with Monto-Carlo Tree Search", CVPR).
 
-6,561 networks of eight layers, each left out, an MBConv of expansion 3 and kernel 3, or of expansion 6 and kernel 5; the
-CIFAR-10 test accuracy of each with three seeds, parameters and multiply-accumulates.
+6,561 networks of eight layers, each left out, an MBConv of expansion 3 and kernel 3, or of expansion 6 and kernel 5;
+the CIFAR-10 test accuracy of each with three seeds, parameters and multiply-accumulates.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _in_order(X: Population) -> Population:
 
     Layers 4 and 5, and 7 and 8, have equal shapes: networks that differ only in which of the two is left out are one.
     """
-    out = X.copy()
+    out: Population = X.copy()
     for first, second in ((3, 4), (6, 7)):
         moved = (out[:, first] == 0) & (out[:, second] > 0)
         out[moved, first] = out[moved, second]

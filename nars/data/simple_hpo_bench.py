@@ -2,8 +2,8 @@
 
 FCNet: Klein & Hutter 2019, arXiv 1905.04970 (architecture and training recipe of a two-layer network; 62,208 settings,
 4 seeds). NAS-Bench-201: Dong & Yang 2020, arXiv 2001.00326 (15,625 cells, up to 3 seeds).
-The package holds them as pickles. They are read by an unpickler that knows no class and no function: plain numbers, text,
-lists and dictionaries only.
+The package holds them as pickles. They are read by an unpickler that knows no class and no function: plain numbers,
+text, lists and dictionaries only.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ class TrialTable:
     X: Population
     """(N, D)"""
     accuracy: Floats
-    """(N, seeds), in `unit`; NaN where a candidate has fewer seeds than others or one of its trainings failed. Every row
-    has at least one number."""
+    """(N, seeds), in `unit`; NaN where a candidate has fewer seeds than others or one of its trainings failed. Every
+    row has at least one number."""
     unit: str = "percent"
     failed: Population | None = None
     """(F, D) candidates none of whose trainings succeeded. They are failures, not zeros."""
@@ -94,7 +94,7 @@ def _keys(cardinalities: Population, X: Population) -> NDArray[np.int64]:
     """One number per row."""
     if len(cardinalities) and float(np.prod(cardinalities.astype(np.float64))) >= 2.0**62:
         raise DataError("a space with a table of costs may have at most 2**62 combinations; split it")
-    return np.ravel_multi_index(tuple(X.T), tuple(cardinalities)).astype(np.int64)
+    return np.asarray(np.ravel_multi_index(tuple(X.T), tuple(cardinalities)), dtype=np.int64)
 
 
 def with_costs(space: Space, X: Population, columns: Mapping[str, NDArray[Any]]) -> Space:

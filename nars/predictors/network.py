@@ -51,7 +51,7 @@ def tell_statistics(weights: Weights, architecture: Tensor) -> Tensor:
 
 
 def tell_accuracy(weights: Weights, architecture: Tensor, recipe: Tensor) -> Tensor:
-    """Output of the accuracy head, (M, N), of encoded architectures (N, Ea) and recipes (N, Er), either may be empty."""
+    """Output of the accuracy head, (M, N), of encoded architectures (N, Ea) and recipes (N, Er); one may be empty."""
     if architecture.shape[1] == 0:
         return apply_layers("accuracy", weights, recipe).squeeze(2)
     joined = apply_layers("tuned", weights, architecture)

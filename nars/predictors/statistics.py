@@ -71,8 +71,8 @@ def free_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64
     """What a space tells about candidates for nothing, {name: (N,)}.
 
     Every cost that the space knows. MBConv spaces: the number of blocks, of 5x5 and larger ones, of blocks with
-    squeeze-excite, and the mean expansion and width over blocks. Generic spaces: over architecture dimensions with the same
-    list of choices, how often each choice is taken, or (numbers) the sum of the choices' ranks.
+    squeeze-excite, and the mean expansion and width over blocks. Generic spaces: over architecture dimensions with the
+    same list of choices, how often each choice is taken, or (numbers) the sum of the choices' ranks.
 
     Args:
         space: where X is from.
