@@ -46,6 +46,11 @@ class _Graph:
         self.weights.append(self.onnx.numpy_helper.from_array(values, name))
         return name
 
+    def axes(self, *axes: int) -> str:
+        name = f"axes{len(self.weights)}"
+        self.weights.append(self.onnx.numpy_helper.from_array(np.array(axes, dtype=np.int64), name))
+        return name
+
     def convolution(
         self, x: str, inputs: int, outputs: int, *, kernel: int = 1, padding: int = 0, stride: int = 1, groups: int = 1
     ) -> str:
@@ -71,13 +76,13 @@ class _Graph:
             x = self.add("Min", x, self.weights[-1].name)
         return x
 
-    def finish(self, outputs: list[str], in_shape: tuple[int, ...], out_rank: int) -> bytes:
+    def finish(self, output: str, in_shape: tuple[int, ...], out_rank: int) -> bytes:
         make, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
         graph = make.make_graph(
             self.nodes,
             "block",
             [make.make_tensor_value_info("x", kind, in_shape)],
-            [make.make_tensor_value_info(output, kind, [None] * out_rank) for output in outputs],
+            [make.make_tensor_value_info(output, kind, [None] * out_rank)],
             self.weights,
         )
         model = make.make_model(graph, opset_imports=[make.make_opsetid("", _OPSET)], ir_version=8)
@@ -88,20 +93,16 @@ class _Graph:
 def empty_graph() -> bytes:
     """A graph that does nothing to one number: what starting a session's run costs."""
     graph = _Graph()
-    return graph.finish([graph.add("Relu", "x")], (1, 1, 1, 1), 4)
+    return graph.finish(graph.add("Relu", "x"), (1, 1, 1, 1), 4)
 
 
-def block_graph(shape: BlockShape, *, batch: int, copies: int) -> bytes:
-    """Some copies of the block side by side, each with weights of its own, as a serialised ONNX model.
-
-    Input: float x (batch, channels, side, side). What starting a run costs is shared by the copies.
-    """
+def block_graph(shape: BlockShape, *, batch: int) -> bytes:
+    """The block as a serialised ONNX model: float x (batch, channels, side, side)."""
     named, graph = shape.to_dict(), _Graph()
-    add = {"stem": _stem, "mbconv": _mbconv, "head": _head}[shape.kind]
-    outputs = [add(graph, named) for _ in range(copies)]
+    output = {"stem": _stem, "mbconv": _mbconv, "head": _head}[shape.kind](graph, named)
     channels = named["in_channels" if shape.kind == "stem" else "c_in"]
     rank = 2 if shape.kind == "head" else 4
-    return graph.finish(outputs, (batch, channels, named["side"], named["side"]), rank)
+    return graph.finish(output, (batch, channels, named["side"], named["side"]), rank)
 
 
 def _stem(graph: _Graph, named: dict[str, Any]) -> str:
@@ -113,7 +114,7 @@ def _head(graph: _Graph, named: dict[str, Any]) -> str:
     c, channels, classes, act = (named[key] for key in ("c_in", "channels", "classes", "activation"))
     wide = named["expand"] * c
     x = graph.activation(graph.convolution("x", c, wide), act)
-    x = graph.activation(graph.convolution(graph.add("GlobalAveragePool", x), wide, channels), act)
+    x = graph.activation(graph.convolution(graph.add("ReduceMean", x, graph.axes(2, 3)), wide, channels), act)
     return graph.add("Gemm", graph.add("Flatten", x), graph.weight(channels, classes), graph.weight(classes))
 
 
@@ -127,7 +128,8 @@ def _mbconv(graph: _Graph, named: dict[str, Any]) -> str:
     x = graph.activation(x, named["activation"])
     if named["se"]:
         squeeze = round_width(mid * (0.25 / named["expand"]), keep=0.95)
-        gate = graph.convolution(graph.add("GlobalAveragePool", x), mid, squeeze)
+        means = graph.add("ReduceMean", x, graph.axes(2, 3))
+        gate = graph.convolution(means, mid, squeeze)
         gate = graph.convolution(graph.activation(gate, named["activation"]), squeeze, mid)
         x = graph.add("Mul", x, graph.add("HardSigmoid", gate, alpha=1 / 6, beta=0.5))
     x = graph.convolution(x, mid, c_out)

@@ -45,9 +45,6 @@ _WARMUP = 2
 _CUDA_CALLS = 20
 """Calls per synchronisation on a GPU, where waiting would otherwise be part of each block's time."""
 
-_COPIES = 8
-"""Copies of a block in one graph of ONNX Runtime, for the same reason."""
-
 Run = Callable[[], object]
 
 
@@ -96,8 +93,7 @@ def measure_blocks(
             times = _in_turns([_runner(shape, device, runtime, batch, threads) for shape in group])
             for shape, milliseconds in zip(group, times, strict=True):
                 # A network starts its session once: the stem, which every network has, keeps what that costs.
-                own = milliseconds - overhead / _COPIES
-                known[shape] = max(own + (overhead if shape.kind == "stem" else 0.0), 1e-6)
+                known[shape] = max(milliseconds - (overhead if shape.kind != "stem" else 0.0), 1e-6)
             table = LatencyTable(**{**vars(table), "milliseconds": known})
             write_json(path, table.to_dict())
             done += len(group)
@@ -190,7 +186,7 @@ def _overhead(runtime: str, threads: int) -> float:
 def _runner(shape: BlockShape, device: str, runtime: str, batch: int, threads: int) -> tuple[Run, int]:
     """A call to time, and how many blocks it runs."""
     if runtime == "onnxruntime":
-        return session_runner(block_graph(shape, batch=batch, copies=_COPIES), threads=threads), _COPIES
+        return session_runner(block_graph(shape, batch=batch), threads=threads), 1
     named = shape.to_dict()
     module = build_block(shape).eval().to(device)
     channels = named["in_channels"] if shape.kind == "stem" else named["c_in"]
