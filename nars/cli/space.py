@@ -1,0 +1,152 @@
+"""`nars space`: what can be searched, whether a space file is right, and what its candidates look like."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from nars.space import (
+    Bounds,
+    LatencyCosts,
+    LatencyTable,
+    Space,
+    cost_range,
+    feasible_fraction,
+    load_space,
+    quantity,
+    shorten,
+    sobol,
+    space_names,
+)  # fmt: skip
+from nars.space.describe import COLUMNS, architecture_line, counts, power, settings_table, summary, table
+
+app = typer.Typer(help="Search spaces: what is built in, what one contains, checking your own.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Built-in space (see: nars space list) or the path of a YAML file.")]
+Limit = str | None
+
+
+@app.command("list")
+def list_spaces() -> None:
+    """The built-in spaces, with their sizes."""
+    shown = Table("space", "architectures", "recipes", "about", box=None, pad_edge=False)
+    for name in space_names():
+        space = load_space(name)
+        sizes = (power(space.size("architecture")), power(space.size("recipe")))
+        shown.add_row(name, *sizes, escape(space.about))
+    Console().print(shown)
+
+
+@app.command()
+def show(name: Name) -> None:
+    """The choices of a space as a table laid out like the paper's, its size, and the range of each cost."""
+    space = load_space(name)
+    console = Console(highlight=False)
+    if space.about:
+        console.print(escape(space.about))
+    if space.kind == "mbconv":
+        stages = Table(*COLUMNS, title=f"{space.name}: architecture", title_justify="left")
+        for row in table(space):
+            stages.add_row(*map(escape, row))
+        console.print(stages)
+        console.print("triples: lowest, highest, step; lists: choices; a / b: first block of the stage / the others")
+    others = Table("setting", "choices", title="recipe and resolution" if space.kind == "mbconv" else "choices")
+    others.title_justify = "left"
+    for setting, spelled in settings_table(space):
+        others.add_row(escape(setting), escape(spelled))
+    console.print(others)
+    for line in counts(space):
+        console.print(escape(line), soft_wrap=True)
+    if space.cost_names:
+        ranges = Table("cost", "smallest", "largest", title="exact range of each cost", title_justify="left")
+        for cost, (low, high) in cost_range(space).items():
+            ranges.add_row(cost, f"{low:,.0f}", f"{high:,.0f}")
+        console.print(ranges)
+        console.print("flops are multiply-accumulates of convolution and linear layers, for one image")
+    console.print(f"fingerprint {space.fingerprint}")
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="The YAML file of a space.")]) -> None:
+    """Every mistake in a space file, each with its line and how to mend it."""
+    space = load_space(file)
+    console = Console(highlight=False)
+    console.print(
+        f"{escape(str(file))}: no mistakes; {escape(space.name)} has", escape(counts(space)[0]), soft_wrap=True
+    )
+
+
+@app.command()
+def sample(
+    name: Name,
+    n: Annotated[int, typer.Option("-n", "--number", help="How many candidates.")] = 5,
+    max_flops: Annotated[Limit, typer.Option(help="Multiply-accumulates, e.g. 500M.")] = None,
+    min_flops: Annotated[Limit, typer.Option(help="Lower limit.")] = None,
+    max_params: Annotated[Limit, typer.Option(help="Parameters, e.g. 9M.")] = None,
+    min_params: Annotated[Limit, typer.Option(help="Lower limit.")] = None,
+    max_activations: Annotated[Limit, typer.Option(help="Elements of all layers' outputs.")] = None,
+    max_peak_activations: Annotated[Limit, typer.Option(help="Largest working set of a layer, elements.")] = None,
+    max_resolution: Annotated[Limit, typer.Option(help="Side of the image, pixels.")] = None,
+    max_latency: Annotated[Limit, typer.Option(help="Milliseconds, e.g. 12ms; needs --latency.")] = None,
+    latency: Annotated[Path | None, typer.Option(help="Table made by `nars latency`.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the Sobol sequence.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per candidate and line.")] = False,
+) -> None:
+    """Quasi-random candidates inside limits, never outside of them."""
+    space = load_space(name)
+    if latency is not None:
+        space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency)))
+    upper = {
+        "flops": max_flops, "params": max_params, "activations": max_activations,
+        "peak_activations": max_peak_activations, "resolution": max_resolution, "latency": max_latency,
+    }  # fmt: skip
+    bounds = _bounds(upper, {"flops": min_flops, "params": min_params})
+    X = sobol(space, n, seed=seed, bounds=bounds)
+    if as_json:
+        _print_json(space, X)
+    else:
+        _print_table(space, X)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if len(X) < n:
+        console.print(f"only {len(X)} different candidates were found that keep {bounds}")
+    if bounds.limits:
+        share = feasible_fraction(space, bounds, seed=seed)
+        console.print(
+            f"{bounds}: {100 * share.estimate:.3g} % of the space (95 % interval {100 * share.low:.2g} - "
+            f"{100 * share.high:.2g} %)"
+        )
+
+
+def _bounds(upper: dict[str, Limit], lower: dict[str, Limit]) -> Bounds:
+    limits: dict[str, tuple[float, float]] = {}
+    for cost, text in upper.items():
+        low, high = lower.get(cost), text
+        if low is not None or high is not None:
+            limits[cost] = (quantity(low) if low else 0.0, quantity(high) if high else float("inf"))
+    return Bounds(limits)
+
+
+def _print_table(space: Space, X: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> None:
+    costs = space.costs(X) if space.cost_names else {}
+    shown = [cost for cost in costs if cost in ("latency", "flops", "params", "activations")] or list(costs)
+    recipe = [name for name in space.settings if name.startswith("recipe.")]
+    rows = Table("#", *shown, "architecture", *(["recipe"] if recipe else []))
+    for number, record in enumerate(space.to_records(X)):
+        cells = [shorten(float(costs[cost][number])) for cost in shown]
+        recipes = [escape(summary(recipe, record))] if recipe else []
+        rows.add_row(str(number + 1), *cells, escape(architecture_line(space, record)), *recipes)
+    Console().print(rows)
+
+
+def _print_json(space: Space, X: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> None:
+    costs = space.costs(X) if space.cost_names else {}
+    for number, record in enumerate(space.to_records(X)):
+        own = {cost: float(values[number]) for cost, values in costs.items()}
+        typer.echo(json.dumps({"record": record, "costs": own, "choices": X[number].tolist()}))

@@ -1,0 +1,141 @@
+"""A space as a table for people, laid out as in the paper, and its size beside the paper's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from nars.space.counting import paper_size
+from nars.space.dimension import Dimension, Value
+from nars.space.settings import Choice, Fixed
+from nars.space.space import Space
+
+COLUMNS = ("stage", "block", "kernel k", "expansion e", "channels c", "depth n", "stride s", "SE", "act")
+
+
+def table(space: Space) -> list[tuple[str, ...]]:
+    """Rows of a space of networks, each as long as `COLUMNS`; "a / b": first block of the stage / the others."""
+
+    def say(name: str) -> str:
+        return _spell(space, name)
+
+    def both(first: str, rest: str) -> str:
+        if space.settings[first] == space.settings[rest]:
+            return say(first)
+        return f"{say(first)} / {say(rest)}"
+
+    rows = [("stem", "conv", "3", "-", say("stem.channels"), "1", say("stem.stride"), "-", say("stem.activation"))]
+    for number in range(1, space.stages + 1):
+        stage = f"stage{number}"
+        padding = space.settings[f"{stage}.first_padding"]
+        kernel = both(f"{stage}.kernel_first", f"{stage}.kernel_rest")
+        if padding != Fixed(None):
+            kernel += f", first padding {say(f'{stage}.first_padding')}"
+        rows.append(
+            (
+                str(number), "MBConv", kernel, both(f"{stage}.expand_first", f"{stage}.expand_rest"),
+                say(f"{stage}.channels"), say(f"{stage}.depth"), say(f"{stage}.stride"), say(f"{stage}.se"),
+                say(f"{stage}.activation"),
+            )
+        )  # fmt: skip
+    head = ("head", "MBPool", "-", say("head.expand"), say("head.channels"), "1", "-", "-", say("head.activation"))
+    return [*rows, head]
+
+
+def settings_table(space: Space) -> list[tuple[str, str]]:
+    """The settings that are not in `table`, (name, choices): resolution and recipe, or all of a generic space."""
+    if space.kind == "generic":
+        return [(name, _spell(space, name)) for name in space.settings]
+    return [
+        (name, _spell(space, name)) for name in space.settings if name == "resolution" or name.startswith("recipe.")
+    ]
+
+
+def _spell(space: Space, name: str) -> str:
+    setting = space.settings[name]
+    if isinstance(setting, Fixed):
+        return word(setting.value)
+    dimension = space.dimensions[setting.dimension]
+    owner = next(other for other, choice in space.settings.items() if choice == Choice(setting.dimension))
+    stage = name.rpartition(".")[0]
+    if owner != name and owner.rpartition(".")[0] != stage:
+        return f"as {dimension.name}"
+    return choices(dimension)
+
+
+def choices(dimension: Dimension) -> str:
+    """A dimension's choices, short: "(24, 48, 8)" for lowest, highest, step; "[3, 5]" for a list."""
+    values = dimension.values
+    numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    if len(numbers) == len(values) and len(values) > 2:
+        step = (numbers[-1] - numbers[0]) / (len(numbers) - 1)
+        if all(math.isclose(b - a, step, rel_tol=1e-6) for a, b in pairwise(numbers)):
+            return f"({numbers[0]:g}, {numbers[-1]:g}, {step:g})"
+        if len(numbers) > 6:
+            return (
+                f"{numbers[0]:g} .. {numbers[-1]:g}, {len(numbers)} choices{' on a log scale' if dimension.log else ''}"
+            )
+    return f"[{', '.join(word(value) for value in values)}]"
+
+
+def word(value: Value) -> str:
+    """One choice."""
+    if value is None:
+        return "k // 2"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, (int, float)) else value.replace("hard_swish", "hswish")
+
+
+def counts(space: Space) -> list[str]:
+    """Lines on the number of architectures and recipes: as shipped, and with the paper's ranges where those differ."""
+    ours = _count(space.size("architecture"), space.size("recipe"))
+    differing = [dimension for dimension in space.dimensions if dimension.paper is not None]
+    if not differing:
+        return [f"{ours} (architectures x recipes)"]
+    paper = _count(paper_size(space.dimensions, "architecture"), paper_size(space.dimensions, "recipe"))
+    lines = [
+        f"{ours} (architectures x recipes) as shipped",
+        f"{paper} with the paper's ranges (the paper says 10^17 x 10^7 for its joint search)",
+        "wider than the paper's, so that published networks are members:",
+    ]
+    for dimension in differing:
+        assert dimension.paper is not None
+        lines.append(f"  {dimension.name}: {choices(dimension)}; in the paper {dimension.paper.text}")
+    return lines
+
+
+def _count(architectures: int, recipes: int) -> str:
+    return f"{power(architectures)} x {power(recipes)}"
+
+
+def power(number: int) -> str:
+    """4.9e19 as people write it: "4.9 x 10^19"; small numbers in full."""
+    if number < 100_000:
+        return f"{number:,}"
+    exponent = len(str(number)) - 1
+    return f"{number / 10**exponent:.1f}e{exponent}"
+
+
+def summary(names: Sequence[str], row: dict[str, Value]) -> str:
+    """The named settings of a candidate in one line."""
+    return " ".join(f"{name.removeprefix('recipe.')}={word(row[name])}" for name in names)
+
+
+def architecture_line(space: Space, row: dict[str, Value]) -> str:
+    """A candidate's network in one line: resolution, stem, then per stage k kernels, e ratios, c channels, n depth."""
+    if space.kind == "generic":
+        return summary([name for name in space.settings if not name.startswith("recipe.")], row)
+
+    def pair(stage: str, what: str) -> str:
+        first, rest = row[f"{stage}.{what}_first"], row[f"{stage}.{what}_rest"]
+        return word(first) if first == rest or row[f"{stage}.depth"] == 1 else f"{word(first)}/{word(rest)}"
+
+    parts = [f"{row['resolution']} px, stem {row['stem.channels']}"]
+    for number in range(1, space.stages + 1):
+        stage = f"stage{number}"
+        se = " se" if row[f"{stage}.se"] and isinstance(space.settings[f"{stage}.se"], Choice) else ""
+        depth, channels = row[f"{stage}.depth"], row[f"{stage}.channels"]
+        parts.append(f"k{pair(stage, 'kernel')} e{pair(stage, 'expand')} c{channels} n{depth}{se}")
+    return " | ".join(parts)
