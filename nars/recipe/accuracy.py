@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from nars.data import Split
-from nars.recipe.augmentation import Normalizer
+from nars.recipe.batches import Normalizer
+from nars.recipe.peers import ALONE, Peers
 from nars.recipe.recipe import RecipeError
 
 
@@ -16,7 +17,13 @@ class DivergedError(ArithmeticError):
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, split: Split, normalize: Normalizer, *, device: str | torch.device = "cpu", batch_size: int = 512
+    model: nn.Module,
+    split: Split,
+    normalize: Normalizer,
+    *,
+    device: str | torch.device = "cpu",
+    batch_size: int = 512,
+    peers: Peers = ALONE,
 ) -> float:
     """Top-1 accuracy of any network on `split` in percent; the network is left in the mode it was in.
 
@@ -26,6 +33,7 @@ def evaluate(
         normalize: What the network was trained with.
         device: Where the network is.
         batch_size: Images at once; the result depends on it in rounding only.
+        peers: Processes that call this together, each of which looks at its share of the images.
 
     Raises:
         DivergedError: the outputs are not finite.
@@ -37,12 +45,13 @@ def evaluate(
     model.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
     finite = torch.ones((), dtype=torch.bool, device=device)
-    for start in range(0, len(split), batch_size):
+    for start in range(peers.rank * batch_size, len(split), peers.count * batch_size):
         images = split.images[start : start + batch_size].to(device)
         logits = model(normalize(images))
         finite &= logits.isfinite().all()
         correct += (logits.argmax(dim=1) == split.labels[start : start + batch_size].to(device)).sum()
     model.train(training)
-    if not finite.item():
+    peers.sum_(correct)
+    if peers.sum_((~finite).to(torch.int64)).item():
         raise DivergedError("the outputs of the network on validation images are not finite.")
     return 100.0 * correct.item() / len(split)

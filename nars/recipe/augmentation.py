@@ -1,4 +1,4 @@
-"""What a training does to its images: random crop and flip of a whole batch at once, on uint8 tensors in memory."""
+"""How training images are varied, and every random draw of an epoch."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
-from nars.recipe.recipe import RecipeError
+from nars.recipe.recipe import require
 
 Border = Literal["reflect", "constant"]
+
+Policy = Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +26,17 @@ class Augmentation:
     """What the enlarged border shows: the image mirrored, or black ("constant")."""
     flip: bool = True
     """Mirror left and right half of the time. False for digits and letters, whose meaning it changes."""
+    policy: Policy = "none"
+    """A learned or random policy on top, torchvision's (transforms.v2). The paper's final training has AutoAugment."""
+    erasing: float = 0.0
+    """Probability of blanking a rectangle of 2 to 33 % of an image, in [0, 1] (random erasing, arXiv 1708.04896)."""
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.crop < 1.0:
-            raise RecipeError(f"augmentation crop must be >= 0 and < 1; got {self.crop!r}.")
-        if self.border not in get_args(Border):
-            raise RecipeError(f"augmentation border must be one of {', '.join(get_args(Border))}; got {self.border!r}.")
+        require(0.0 <= self.crop < 1.0, "augmentation crop", ">= 0 and < 1", self.crop)
+        require(0.0 <= self.erasing <= 1.0, "augmentation erasing", "between 0 and 1", self.erasing)
+        for name, allowed in (("border", get_args(Border)), ("policy", get_args(Policy))):
+            value = getattr(self, name)
+            require(value in allowed, f"augmentation {name}", f"one of {', '.join(allowed)}", value)
 
     def padding(self, resolution: int) -> int:
         """Pixels added on each side of an image of this resolution."""
@@ -90,56 +94,3 @@ def plan_epoch(
         mixing=rng.beta(mixup, mixup, size=steps) if mixup > 0.0 else np.ones(steps),
         torch_seeds=rng.integers(0, 2**63, size=steps),
     )
-
-
-class ImageStore:
-    """Training images on the device, ready to be cropped: uint8, padded, channels last.
-
-    A batch is one gather: the padded images are seen as (N, 2p + 1, 2p + 1, H, W, C), all their crops, a view that
-    takes no memory of its own.
-    """
-
-    def __init__(self, images: Tensor, *, padding: int, border: Border, device: torch.device) -> None:
-        side = images.shape[-1]
-        if border == "reflect" and padding >= side:
-            raise RecipeError(f"a border of {padding} pixels cannot mirror an image of {side}; lower the crop.")
-        padded = _pad(images, padding, border).permute(0, 2, 3, 1).contiguous().to(device)
-        self._crops = padded.unfold(1, side, 1).unfold(2, side, 1).permute(0, 1, 2, 4, 5, 3)
-        self._device = device
-
-    def batch(self, plan: EpochPlan, step: int, columns: slice | NDArray[np.int64]) -> Tensor:
-        """The augmented images of one step: uint8 (B, C, H, W), channels last; `columns` is this process's share."""
-        rows, top, left = (
-            torch.from_numpy(draw[step, columns]).to(self._device) for draw in (plan.rows, plan.top, plan.left)
-        )
-        images: Tensor = self._crops[rows, top, left]
-        flipped = plan.flipped[step, columns]
-        if flipped.any():
-            where = torch.from_numpy(flipped).to(self._device).view(-1, 1, 1, 1)
-            images = torch.where(where, images.flip(2), images)
-        return images.permute(0, 3, 1, 2)
-
-
-def _pad(images: Tensor, padding: int, border: Border) -> Tensor:
-    if padding == 0:
-        return images
-    if border == "constant":
-        return functional.pad(images, (padding,) * 4)
-    # torch mirrors no uint8: do it by index, which also needs no float copy of the whole set.
-    side = images.shape[-1]
-    index = torch.arange(-padding, side + padding).abs()
-    index = torch.where(index >= side, 2 * (side - 1) - index, index)
-    return images[:, :, index][:, :, :, index]
-
-
-class Normalizer:
-    """uint8 (N, C, H, W) of any memory format -> float32 channels last with mean 0 and deviation 1 in each channel."""
-
-    def __init__(self, mean: Tensor, std: Tensor, *, device: torch.device) -> None:
-        self._scale = (1.0 / (255.0 * std)).view(1, -1, 1, 1).to(device)
-        self._shift = (mean / std).view(1, -1, 1, 1).to(device)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Normalise; `mean` and `std` count a pixel of 255 as 1."""
-        pixels = images.to(torch.float32, memory_format=torch.channels_last)
-        return pixels.mul_(self._scale).sub_(self._shift)

@@ -6,21 +6,23 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from nars.data import ImageData, Split
 from nars.recipe.accuracy import DivergedError, evaluate
-from nars.recipe.augmentation import Augmentation, EpochPlan, ImageStore, Normalizer, plan_epoch
+from nars.recipe.augmentation import Augmentation, EpochPlan
+from nars.recipe.batches import Batches, parts
 from nars.recipe.ema import IMAGENET_DECAY, MovingAverage
 from nars.recipe.flat import flatten
-from nars.recipe.loss import DISTILLATION, distillation_loss, label_loss, mix
+from nars.recipe.loss import DISTILLATION, Objective
 from nars.recipe.optimizer import build_optimizer
-from nars.recipe.recipe import Recipe, RecipeError
+from nars.recipe.peers import ALONE, Peers
+from nars.recipe.recipe import Recipe, RecipeError, require
 from nars.recipe.schedule import Schedule
+from nars.recipe.sync_norm import synchronise_batch_norm
 
 _CHECK_EVERY = 16
 """Steps between looks at the loss: on a GPU each look waits for the device."""
@@ -35,7 +37,7 @@ class EpochStats:
     loss: float
     """Mean over all steps of that epoch so far."""
     images: int
-    """Trained on in this call."""
+    """Trained on in this call, over all processes."""
     seconds: float
     """This call took."""
     learning_rate: float
@@ -74,6 +76,10 @@ class TrainingLoop:
         teacher: nn.Module | None = None,
         teacher_resolution: int | None = None,
         distillation: float = DISTILLATION,
+        accumulation: int = 1,
+        amp: bool = False,
+        compiler: str | None = None,
+        peers: Peers = ALONE,
     ) -> None:
         """Prepare a training; `model` is trained in place, and must not be moved or cast while the loop is in use.
 
@@ -82,56 +88,79 @@ class TrainingLoop:
             recipe: Everything else is taken from it.
             data: At the resolution to train at.
             schedule: Of the learning rate; its length is the end of the training.
-            batch_size: >= 1; when there are fewer training images, all of them.
+            batch_size: Over all processes, >= 1; when there are fewer training images, all of them.
             seed: >= 0.
             device: Where to train.
             augmentation: None is crop and flip, `Augmentation()`.
-            learning_rate_scale: Factor on the recipe's learning rate, > 0, for a batch other than the recipe's.
+            learning_rate_scale: Factor on the recipe's learning rate, > 0; `batch_scale` for another batch than the
+                recipe's.
             ema_decay: In [0, 1); used when the recipe has EMA.
             teacher: Any network with the same classes; put on the device in evaluation mode, its weights do not change.
             teacher_resolution: Batches are resized (bilinear) to it for the teacher, pixels; None shows them as they
                 are.
             distillation: Weight of the teacher's part of the loss, in [0, 1].
+            accumulation: Parts that a batch goes through the network in, >= 1, to save memory; each is a batch of its
+                own to batch norm.
+            amp: Compute in bfloat16 where torch's autocast does; weights and optimiser stay float32.
+            compiler: Backend of `torch.compile` for the network in training, such as "inductor"; None does not compile.
+            peers: The processes that train together, each calling with the same arguments: gradients and batch norm are
+                those of the global batch.
 
         Raises:
             RecipeError: a setting out of range, or no training images.
         """
-        _require(len(data.train) > 0, "the training images", "at least one", len(data.train))
-        _require(batch_size >= 1, "batch_size", ">= 1", batch_size)
-        _require(seed >= 0, "seed", ">= 0", seed)
-        _require(0.0 <= ema_decay < 1.0, "ema_decay", ">= 0 and < 1", ema_decay)
-        _require(0.0 <= distillation <= 1.0, "distillation", "between 0 and 1", distillation)
-        _require(0.0 < learning_rate_scale < math.inf, "learning_rate_scale", "> 0", learning_rate_scale)
-        self._device = torch.device(device)
-        self._recipe, self._schedule, self._seed = recipe, schedule, seed
-        self._augmentation = Augmentation() if augmentation is None else augmentation
-        self._batch_size = min(batch_size, len(data.train))
-        self._padding = self._augmentation.padding(data.resolution)
-        self._images = ImageStore(
-            data.train.images, padding=self._padding, border=self._augmentation.border, device=self._device
+        require(len(data.train) > 0, "the training images", "at least one", len(data.train))
+        require(batch_size >= 1, "batch_size", ">= 1", batch_size)
+        require(seed >= 0, "seed", ">= 0", seed)
+        require(0.0 <= ema_decay < 1.0, "ema_decay", ">= 0 and < 1", ema_decay)
+        require(0.0 <= distillation <= 1.0, "distillation", "between 0 and 1", distillation)
+        require(0.0 < learning_rate_scale < math.inf, "learning_rate_scale", "> 0", learning_rate_scale)
+        require(accumulation >= 1, "accumulation", ">= 1", accumulation)
+        self._device, self._peers = torch.device(device), peers
+        self._recipe, self._schedule = recipe, schedule
+        augmentation = Augmentation() if augmentation is None else augmentation
+        self._batches = Batches(
+            data,
+            batch_size=batch_size,
+            augmentation=augmentation,
+            mixup=recipe.mixup,
+            seed=seed,
+            peers=peers,
+            device=self._device,
         )
-        self._labels = data.train.labels.to(self._device)
-        self._normalize = Normalizer(data.mean, data.std, device=self._device)
         self._model = model.to(self._device)
+        if peers.count > 1:
+            self._model = synchronise_batch_norm(self._model, self._device)
         self._groups = flatten(self._model, weight_decay=recipe.weight_decay)
         self._learning_rate = recipe.effective_learning_rate * learning_rate_scale
         self._optimizer = build_optimizer(recipe, self._groups, learning_rate=self._learning_rate)
         self._ema = MovingAverage(self._model, decay=ema_decay) if recipe.ema else None
-        self._teacher = None if teacher is None else teacher.to(self._device).eval()
-        self._teacher_resolution = teacher_resolution
-        self._distillation = 0.0 if teacher is None else distillation
+        self._forward = (
+            self._model if compiler is None else cast(nn.Module, torch.compile(self._model, backend=compiler))
+        )
+        self._objective = Objective(
+            smoothing=recipe.label_smoothing,
+            teacher=None if teacher is None else teacher.to(self._device),
+            teacher_resolution=teacher_resolution,
+            distillation=distillation,
+        )
+        self._accumulation, self._amp = accumulation, amp
         self._epoch = self._step = 0
         self._loss = torch.zeros((), dtype=torch.float64, device=self._device)
         self._plan: EpochPlan | None = None
         self._settings: dict[str, Any] = {
             "recipe": recipe.to_dict(),
             "schedule": asdict(schedule),
-            "augmentation": asdict(self._augmentation),
-            "batch_size": self._batch_size,
+            "augmentation": asdict(augmentation),
+            "batch_size": self._batches.batch_size,
             "seed": seed,
             "learning_rate": self._learning_rate,
             "ema_decay": ema_decay,
-            "distillation": self._distillation,
+            "distillation": None if teacher is None else distillation,
+            "teacher_resolution": None if teacher is None else teacher_resolution,
+            "accumulation": accumulation,
+            "amp": amp,
+            "processes": peers.count,
             "data": data.fingerprint,
             "resolution": data.resolution,
         }
@@ -164,7 +193,7 @@ class TrainingLoop:
     @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch; the images left over by the last whole batch differ from epoch to epoch."""
-        return len(self._labels) // self._batch_size
+        return self._batches.steps
 
     def train_epoch(self, max_steps: int | None = None) -> EpochStats:
         """Train to the end of the current epoch, or for at most `max_steps` (>= 1) steps of it.
@@ -176,83 +205,76 @@ class TrainingLoop:
         if self._epoch >= self._schedule.epochs:
             raise RecipeError(f"the schedule ends after {self._schedule.epochs} epochs; make it longer to train on.")
         start, first, epoch = time.perf_counter(), self._step, self._epoch
-        if self._plan is None:
-            self._plan = plan_epoch(
-                images=len(self._labels),
-                batch_size=self._batch_size,
-                padding=self._padding,
-                augmentation=self._augmentation,
-                mixup=self._recipe.mixup,
-                seed=self._seed,
-                epoch=epoch,
-            )
+        plan = self._plan = self._batches.plan(epoch) if self._plan is None else self._plan
         last = self.steps_per_epoch if max_steps is None else min(first + max_steps, self.steps_per_epoch)
         self._model.train()
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
             while self._step < last:
-                self._train_step(self._plan, self._step)
+                self._train_step(plan, self._step)
                 self._step += 1
                 if self._step % _CHECK_EVERY == 0 or self._step == last:
-                    self._check_loss()
-        loss = self._loss.item() / self._step
+                    loss = self._mean_loss()
         if self._step == self.steps_per_epoch:
             self._epoch, self._step, self._plan = self._epoch + 1, 0, None
             self._loss.zero_()
         return EpochStats(
             epoch=epoch,
             loss=loss,
-            images=(last - first) * self._batch_size,
+            images=(last - first) * self._batches.batch_size,
             seconds=time.perf_counter() - start,
             learning_rate=self._optimizer.param_groups[0]["lr"],
         )
 
     def _train_step(self, plan: EpochPlan, step: int) -> None:
-        seed = int(plan.torch_seeds[step])
+        self._seed_torch(int(plan.torch_seeds[step]))
+        # The factor at the middle of the step: above 0 in the first of a warm-up and in the last of a cosine.
+        factor = self._schedule.factor(self._epoch + (step + 0.5) / self.steps_per_epoch)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate * factor
+        images, labels, share = self._batches.batch(plan, step)
+        gradients = [cast(Tensor, flat.vector.grad) for flat in self._groups]
+        for gradient in gradients:
+            gradient.zero_()
+        if self._accumulation == 1:
+            self._backward(images, labels, share, weight=1.0)
+        else:
+            for part, labels_of_part in parts(images, labels, self._accumulation):
+                self._backward(part, labels_of_part, share, weight=len(part) / len(images))
+        for gradient in gradients:
+            # DistributedDataParallel would sum a hundred small tensors in buckets; here they are one vector already.
+            self._peers.sum_(gradient)
+            if self._peers.count > 1:
+                gradient.div_(self._peers.count)
+        self._optimizer.step()
+        if self._ema is not None:
+            self._ema.update(self._epoch * self.steps_per_epoch + step + 1)
+
+    def _backward(self, images: Tensor, labels: Tensor, share: float, *, weight: float) -> None:
+        """Add the gradient of `weight` times the loss."""
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._amp):
+            logits = self._forward(images)
+        loss = weight * self._objective(logits.float(), images, labels, share)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._loss += loss.detach()
+
+    def _seed_torch(self, seed: int) -> None:
+        """For dropout, stochastic depth, policies and erasing: other draws in every process."""
+        seed = (seed + self._peers.rank) % 2**63
         torch.default_generator.manual_seed(
             seed
         )  # torch.manual_seed would queue seeds for absent devices, at 1 ms a call
         if self._device.type == "cuda":
             torch.cuda.manual_seed(seed)
-        # The factor at the middle of the step: above 0 in the first of a warm-up and in the last of a cosine.
-        factor = self._schedule.factor(self._epoch + (step + 0.5) / self.steps_per_epoch)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._learning_rate * factor
-        everything = slice(None)
-        share = float(plan.mixing[step])
-        images = self._normalize(self._images.batch(plan, step, everything))
-        if share < 1.0:
-            images = mix(images, share)
-        labels = self._labels[torch.from_numpy(plan.rows[step, everything]).to(self._device)]
-        for flat in self._groups:
-            gradient = flat.vector.grad
-            assert gradient is not None
-            gradient.zero_()
-        logits = self._model(images)
-        loss = label_loss(logits, labels, share=share, smoothing=self._recipe.label_smoothing)
-        if self._teacher is not None and self._distillation > 0.0:
-            taught = distillation_loss(logits, self._ask_teacher(images))
-            loss = self._distillation * taught + (1.0 - self._distillation) * loss
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self._optimizer.step()
-        self._loss += loss.detach()
-        if self._ema is not None:
-            self._ema.update(self._epoch * self.steps_per_epoch + step + 1)
 
-    @torch.no_grad()
-    def _ask_teacher(self, images: Tensor) -> Tensor:
-        assert self._teacher is not None
-        side = self._teacher_resolution
-        if side is not None and side != images.shape[-1]:
-            images = functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
-        logits: Tensor = self._teacher(images)
-        return logits
-
-    def _check_loss(self) -> None:
-        if not math.isfinite(self._loss.item()):
+    def _mean_loss(self) -> float:
+        """Of the epoch so far, over all processes, which so agree on whether it is finite."""
+        loss: float = self._peers.sum_(self._loss.clone()).item() / (self._step * self._peers.count)
+        if not math.isfinite(loss):
             raise DivergedError(
                 f"the loss stopped being finite in epoch {self._epoch + 1}, by step {self._step} of "
                 f"{self.steps_per_epoch}; the learning rate ({self._learning_rate:g}) is too high for this network."
             )
+        return loss
 
     def accuracy(self, split: Split, *, ema: bool = False, batch_size: int = 512) -> float:
         """Top-1 accuracy on `split` in percent, of the network or of its moving average.
@@ -264,10 +286,13 @@ class TrainingLoop:
         model = self.ema_model if ema else self._model
         if model is None:
             raise RecipeError("this recipe keeps no moving average (ema is false); ask for the accuracy without it.")
-        return evaluate(model, split, self._normalize, device=self._device, batch_size=batch_size)
+        return evaluate(
+            model, split, self._batches.normalize, device=self._device, batch_size=batch_size, peers=self._peers
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """All that a training needs to go on, as tensors and plain types: `torch.load(weights_only=True)` reads it."""
+        optimizer = self._optimizer.state_dict()
         return {
             "settings": self._settings,
             "epoch": self._epoch,
@@ -275,12 +300,8 @@ class TrainingLoop:
             "loss": self._loss.clone(),
             "model": _copy(self._model.state_dict()),
             "ema": None if self._ema is None else _copy(self._ema.model.state_dict()),
-            "optimizer": self._optimizer_state(),
+            "optimizer": optimizer | {"state": {key: _copy(value) for key, value in optimizer["state"].items()}},
         }
-
-    def _optimizer_state(self) -> dict[str, Any]:
-        state = self._optimizer.state_dict()
-        return {**state, "state": {key: _copy(value) for key, value in state["state"].items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` of a loop with the same arguments returned.
@@ -303,8 +324,3 @@ class TrainingLoop:
 
 def _copy(tensors: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value.clone() if isinstance(value, Tensor) else value for key, value in tensors.items()}
-
-
-def _require(holds: bool, name: str, rule: str, got: object) -> None:
-    if not holds:
-        raise RecipeError(f"{name} must be {rule}; got {got!r}.")

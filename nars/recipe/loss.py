@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import final
+
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 DISTILLATION = 0.8
@@ -44,3 +47,32 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     student = functional.log_softmax(logits, dim=1)
     teacher = functional.log_softmax(teacher_logits, dim=1)
     return functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+@final
+class Objective:
+    """The whole loss of a training step."""
+
+    def __init__(
+        self, *, smoothing: float, teacher: nn.Module | None, teacher_resolution: int | None, distillation: float
+    ) -> None:
+        """`teacher` on the device of the batches; it is put into evaluation mode, its weights do not change."""
+        self._smoothing = smoothing
+        self._teacher = None if teacher is None or distillation == 0.0 else teacher.eval()
+        self._resolution, self._distillation = teacher_resolution, distillation
+
+    def __call__(self, logits: Tensor, images: Tensor, labels: Tensor, share: float) -> Tensor:
+        """Scalar: distillation x teacher + (1 - distillation) x labels; the labels alone without a teacher."""
+        loss = label_loss(logits, labels, share=share, smoothing=self._smoothing)
+        if self._teacher is None:
+            return loss
+        taught = distillation_loss(logits, self._ask(self._teacher, images))
+        return self._distillation * taught + (1.0 - self._distillation) * loss
+
+    @torch.no_grad()
+    def _ask(self, teacher: nn.Module, images: Tensor) -> Tensor:
+        side = self._resolution
+        if side is not None and side != images.shape[-1]:
+            images = functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+        logits: Tensor = teacher(images)
+        return logits

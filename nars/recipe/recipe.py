@@ -21,6 +21,16 @@ class RecipeError(ValueError):
     """A recipe that cannot be trained with; the message names the setting, what it got and what is allowed."""
 
 
+def require(holds: bool, name: str, rule: str, got: object) -> None:
+    """Refuse a setting.
+
+    Raises:
+        RecipeError: `holds` is false.
+    """
+    if not holds:
+        raise RecipeError(f"{name} must be {rule}; got {got!r}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The settings of one training that the search chooses together with the architecture."""
@@ -43,23 +53,20 @@ class Recipe:
     """Share of the target spread evenly over all classes, 0 <= s < 1."""
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise RecipeError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {self.optimizer!r}.")
-        if not isinstance(self.ema, (bool, np.bool_)):
-            raise RecipeError(f"ema must be true or false; got {self.ema!r}.")
+        require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
+        require(isinstance(self.ema, (bool, np.bool_)), "ema", "true or false", self.ema)
         object.__setattr__(self, "ema", bool(self.ema))
         for name in ("learning_rate", "mixup", "weight_decay"):
             self._check_number(name, math.inf)
         for name in ("dropout", "stochastic_depth", "label_smoothing"):
             self._check_number(name, 1.0)
-        if self.learning_rate == 0.0:
-            raise RecipeError("learning_rate must be > 0; got 0.")
+        require(self.learning_rate > 0.0, "learning_rate", "> 0", self.learning_rate)
 
     def _check_number(self, name: str, below: float) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0.0 <= value < below:
-            allowed = "a finite number >= 0" if below == math.inf else f"a number >= 0 and < {below:g}"
-            raise RecipeError(f"{name} must be {allowed}; got {value!r}.")
+        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        allowed = "a finite number >= 0" if below == math.inf else f"a number >= 0 and < {below:g}"
+        require(number and 0.0 <= value < below, name, allowed, value)
         object.__setattr__(self, name, float(value))  # numpy's scalars come out of a space; JSON wants Python's
 
     @property

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from nars.recipe.recipe import RecipeError
+from nars.recipe.recipe import require
 
 Decay = Literal["exponential", "cosine"]
 
@@ -15,6 +15,14 @@ SEARCH_DECAY = 0.963
 
 FINAL_DECAY = 0.9875
 """Per epoch, in final training (400 epochs)."""
+
+RECIPE_BATCH = 256
+"""Images per step that a learning rate of FBNetV3's search space is meant for."""
+
+
+def batch_scale(batch_size: int) -> float:
+    """Linear scaling: the factor on the learning rate for another total batch than `RECIPE_BATCH` (paper: x nodes)."""
+    return batch_size / RECIPE_BATCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +42,11 @@ class Schedule:
     """Exponential: the factor per epoch after warm-up, 0 < decay <= 1."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise RecipeError(f"epochs must be >= 1; got {self.epochs!r}.")
-        if not 0.0 <= self.warmup_epochs <= self.epochs:
-            raise RecipeError(
-                f"warmup_epochs must be between 0 and epochs ({self.epochs}); got {self.warmup_epochs!r}."
-            )
-        if self.kind not in get_args(Decay):
-            raise RecipeError(f"the schedule must be one of {', '.join(get_args(Decay))}; got {self.kind!r}.")
-        if not 0.0 < self.decay <= 1.0:
-            raise RecipeError(f"decay must be > 0 and <= 1 (FBNetV3: 0.963 search, 0.9875 final); got {self.decay!r}.")
+        require(self.epochs >= 1, "epochs", ">= 1", self.epochs)
+        allowed = f"between 0 and epochs ({self.epochs})"
+        require(0.0 <= self.warmup_epochs <= self.epochs, "warmup_epochs", allowed, self.warmup_epochs)
+        require(self.kind in get_args(Decay), "the schedule", f"one of {', '.join(get_args(Decay))}", self.kind)
+        require(0.0 < self.decay <= 1.0, "decay", "> 0 and <= 1 (FBNetV3: 0.963 search, 0.9875 final)", self.decay)
 
     def factor(self, epoch: float) -> float:
         """The factor in [0, 1] when `epoch` epochs are done, fractions included: 0 <= epoch <= epochs.

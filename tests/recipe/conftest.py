@@ -37,5 +37,10 @@ def digits() -> ImageData:
 
 
 @pytest.fixture
+def architecture() -> Architecture:
+    return TINY
+
+
+@pytest.fixture
 def network() -> torch.nn.Module:
     return build(TINY, dropout=0.2, stochastic_depth=0.2, seed=3)

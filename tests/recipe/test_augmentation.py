@@ -1,11 +1,15 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 from nars.data import ImageData
-from nars.recipe import Augmentation, Normalizer, RecipeError
-from nars.recipe.augmentation import EpochPlan, ImageStore, plan_epoch
+from nars.recipe import ALONE, Augmentation, Normalizer, Peers, RecipeError
+from nars.recipe.augmentation import EpochPlan, plan_epoch
+from nars.recipe.batches import Batches, ImageStore, erase
 
 
 def _plan(**changes: object) -> EpochPlan:
@@ -13,17 +17,17 @@ def _plan(**changes: object) -> EpochPlan:
         "images": 320, "batch_size": 48, "padding": 2, "augmentation": Augmentation(), "mixup": 0.0, "seed": 5,
         "epoch": 2,
     }  # fmt: skip
-    return plan_epoch(**arguments | changes)  # type: ignore[arg-type]
+    return plan_epoch(**arguments | changes)
 
 
 @pytest.mark.parametrize(("border", "mode"), [("reflect", "reflect"), ("constant", "constant")])
 def test_batches_are_the_crops_and_mirrors_that_numpy_cuts(digits: ImageData, border: str, mode: str) -> None:
-    store = ImageStore(digits.train.images, padding=2, border=border, device=torch.device("cpu"))  # type: ignore[arg-type]
+    store = ImageStore(digits.train.images, padding=2, border=border, device=torch.device("cpu"))
     plan = _plan()
     batch = store.batch(plan, 3, slice(None))
     assert batch.is_contiguous(memory_format=torch.channels_last)
     assert batch.dtype == torch.uint8
-    padded = np.pad(digits.train.images.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode=mode)  # type: ignore[call-overload]
+    padded = np.pad(digits.train.images.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode=mode)
     for i in range(48):
         top, left = plan.top[3, i], plan.left[3, i]
         expected = padded[plan.rows[3, i], :, top : top + 8, left : left + 8]
@@ -58,7 +62,55 @@ def test_normalised_training_images_have_mean_0_and_deviation_1(digits: ImageDat
 def test_an_augmentation_that_cannot_be_is_refused(digits: ImageData) -> None:
     with pytest.raises(RecipeError, match="crop"):
         Augmentation(crop=1.0)
+    with pytest.raises(RecipeError, match="policy"):
+        Augmentation(policy="auto")
+    with pytest.raises(RecipeError, match="erasing"):
+        Augmentation(erasing=1.5)
     with pytest.raises(RecipeError, match="border"):
-        Augmentation(border="wrap")  # type: ignore[arg-type]
+        Augmentation(border="wrap")
     with pytest.raises(RecipeError, match="mirror"):
         ImageStore(digits.train.images, padding=8, border="reflect", device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("policy", ["autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_policies_change_images_and_repeat_with_the_generator(digits: ImageData, policy: Any, channels: int) -> None:
+    data = replace(digits, train=replace(digits.train, images=digits.train.images.repeat(1, channels, 1, 1)))
+
+    def batch(policy: Any) -> torch.Tensor:
+        augmentation = Augmentation(crop=0.0, flip=False, policy=policy)
+        batches = Batches(
+            data, batch_size=64, augmentation=augmentation, mixup=0.0, seed=0, peers=ALONE, device=torch.device("cpu"),
+        )  # fmt: skip
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            images, labels, share = batches.batch(batches.plan(0), 0)
+        assert (images.shape, labels.shape, share) == ((64, channels, 8, 8), (64,), 1.0)
+        return images
+
+    assert torch.equal(batch(policy), batch(policy))
+    assert not torch.equal(batch(policy), batch("none"))
+
+
+def test_erasing_blanks_rectangles_of_the_right_size() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        blank = erase(torch.ones(4000, 2, 32, 32), 0.75) == 0
+    assert torch.equal(blank[:, 0], blank[:, 1])
+    hit = blank[:, 0].flatten(1).any(1)
+    assert stats.binomtest(int(hit.sum()), 4000, 0.75).pvalue > 1e-3
+    rows, columns = blank[hit, 0].any(2), blank[hit, 0].any(1)
+    assert torch.equal(blank[hit, 0], rows[:, :, None] & columns[:, None, :])  # one rectangle each
+    share = blank[hit, 0].float().mean((1, 2))
+    assert share.min() > 0.005
+    assert share.max() < 0.37
+    assert share.mean().item() == pytest.approx((0.02 + 1 / 3) / 2, abs=0.02)
+
+
+def test_processes_share_a_batch_in_mixup_pairs() -> None:
+    shares = [Peers(rank, 3).columns(12) for rank in range(3)]
+    assert [share.tolist() for share in shares] == [[0, 1, 10, 11], [2, 3, 8, 9], [4, 5, 6, 7]]
+    for share in shares:
+        np.testing.assert_array_equal(share[::-1], 11 - share)
+    with pytest.raises(RecipeError, match="multiple of 6"):
+        Peers(0, 3).columns(10)

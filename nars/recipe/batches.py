@@ -1,0 +1,177 @@
+"""Training batches from images in memory: cropped, mirrored, varied and mixed a whole batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from nars.data import ImageData
+from nars.recipe.augmentation import Augmentation, Border, EpochPlan, Policy, plan_epoch
+from nars.recipe.loss import mix
+from nars.recipe.peers import Peers
+from nars.recipe.recipe import RecipeError
+
+_POLICY_GROUP = 8
+"""Images that share one draw of a policy: torchvision draws once for all images of a tensor, and one by one takes five
+times as long."""
+
+
+@final
+class Batches:
+    """The training images of a data set on the device, and the batches an epoch makes of them."""
+
+    def __init__(
+        self,
+        data: ImageData,
+        *,
+        batch_size: int,
+        augmentation: Augmentation,
+        mixup: float,
+        seed: int,
+        peers: Peers,
+        device: torch.device,
+    ) -> None:
+        """Batches of `batch_size` images over all peers (of all images when there are fewer); `mixup` is alpha."""
+        self.batch_size = min(batch_size, len(data.train))
+        self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
+        self._columns = peers.columns(self.batch_size)
+        self._padding = augmentation.padding(data.resolution)
+        self._images = ImageStore(data.train.images, padding=self._padding, border=augmentation.border, device=device)
+        self._labels = data.train.labels.to(device)
+        self._policy = _policy(augmentation.policy)
+        self.normalize = Normalizer(data.mean, data.std, device=device)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch; the images left over by the last whole batch differ from epoch to epoch."""
+        return len(self._labels) // self.batch_size
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """The draws of an epoch, from 0."""
+        return plan_epoch(
+            images=len(self._labels),
+            batch_size=self.batch_size,
+            padding=self._padding,
+            augmentation=self._augmentation,
+            mixup=self._mixup,
+            seed=self._seed,
+            epoch=epoch,
+        )
+
+    def batch(self, plan: EpochPlan, step: int) -> tuple[Tensor, Tensor, float]:
+        """This process's share of a step; policy and erasing draw from torch's global generator.
+
+        Returns: images float32 (B, C, H, W), normalised and mixed, channels last; labels (B,) before mixing; the share
+        of each image in its mixture.
+        """
+        raw = self._images.batch(plan, step, self._columns)
+        if self._policy is not None:
+            raw = torch.cat([self._policy(group) for group in torch.split(raw, _POLICY_GROUP)])
+        images = self.normalize(raw)
+        if self._augmentation.erasing > 0.0:
+            images = erase(images, self._augmentation.erasing)
+        share = float(plan.mixing[step])
+        if share < 1.0:
+            images = mix(images, share)
+        rows = torch.from_numpy(plan.rows[step, self._columns]).to(self._labels.device)
+        return images, self._labels[rows], share
+
+
+def parts(images: Tensor, labels: Tensor, count: int) -> list[tuple[Tensor, Tensor]]:
+    """A batch in `count` parts (fewer if it is small), each holding whole mixup pairs: image i and image B - 1 - i."""
+    front = torch.arange((len(images) + 1) // 2, device=images.device).chunk(count)
+    rows = [torch.unique_consecutive(torch.cat([part, len(images) - 1 - part.flip(0)])) for part in front]
+    return [(images[row], labels[row]) for row in rows]
+
+
+def erase(images: Tensor, probability: float) -> Tensor:
+    """Blank a rectangle (value 0, the mean) in each image with this probability: 2 to 33 % of its area, 3:10 to 10:3.
+
+    Draws from torch's global generator. float (B, C, H, W) -> the same shape.
+    """
+    count, _, height, width = images.shape
+    u = torch.rand((5, count), device=images.device)
+    area = (0.02 + u[0] * (1 / 3 - 0.02)) * height * width
+    ratio = torch.exp((2.0 * u[1] - 1.0) * float(np.log(10 / 3)))
+    tall = (area * ratio).sqrt().round().clamp(1, height)
+    wide = (area / ratio).sqrt().round().clamp(1, width)
+    top, left = (u[2] * (height - tall + 1)).floor(), (u[3] * (width - wide + 1)).floor()
+    y, x = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
+    rows = (y >= top[:, None]) & (y < (top + tall)[:, None])
+    columns = (x >= left[:, None]) & (x < (left + wide)[:, None])
+    blank = rows[:, None, :, None] & columns[:, None, None, :] & (u[4] < probability)[:, None, None, None]
+    return images.masked_fill(blank, 0.0)
+
+
+def _policy(name: Policy) -> Callable[[Tensor], Tensor] | None:
+    if name == "none":
+        return None
+    from torchvision.transforms import v2
+
+    made: Any = {
+        "autoaugment": v2.AutoAugment,
+        "autoaugment-cifar10": lambda: v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10),
+        "randaugment": v2.RandAugment,
+        "trivialaugment": v2.TrivialAugmentWide,
+    }[name]()
+    policy: Callable[[Tensor], Tensor] = made
+    return policy
+
+
+class ImageStore:
+    """Training images on the device, ready to be cropped: uint8, padded, channels last.
+
+    A batch is one gather: the padded images are seen as (N, 2p + 1, 2p + 1, H, W, C), all their crops, a view that
+    takes no memory of its own.
+    """
+
+    def __init__(self, images: Tensor, *, padding: int, border: Border, device: torch.device) -> None:
+        side = images.shape[-1]
+        if border == "reflect" and padding >= side:
+            raise RecipeError(f"a border of {padding} pixels cannot mirror an image of {side}; lower the crop.")
+        padded = _pad(images, padding, border).permute(0, 2, 3, 1).contiguous().to(device)
+        self._crops = padded.unfold(1, side, 1).unfold(2, side, 1).permute(0, 1, 2, 4, 5, 3)
+        self._device = device
+
+    def batch(self, plan: EpochPlan, step: int, columns: slice | NDArray[np.int64]) -> Tensor:
+        """The augmented images of one step: uint8 (B, C, H, W), channels last; `columns` is this process's share."""
+        rows, top, left = (
+            torch.from_numpy(draw[step, columns]).to(self._device) for draw in (plan.rows, plan.top, plan.left)
+        )
+        images: Tensor = self._crops[rows, top, left]
+        flipped = plan.flipped[step, columns]
+        if flipped.any():
+            where = torch.from_numpy(flipped).to(self._device).view(-1, 1, 1, 1)
+            images = torch.where(where, images.flip(2), images)
+        return images.permute(0, 3, 1, 2)
+
+
+def _pad(images: Tensor, padding: int, border: Border) -> Tensor:
+    if padding == 0:
+        return images
+    if border == "constant":
+        return functional.pad(images, (padding,) * 4)
+    # torch mirrors no uint8: do it by index, which also needs no float copy of the whole set.
+    side = images.shape[-1]
+    index = torch.arange(-padding, side + padding).abs()
+    index = torch.where(index >= side, 2 * (side - 1) - index, index)
+    return images[:, :, index][:, :, :, index]
+
+
+class Normalizer:
+    """uint8 (N, C, H, W) of any memory format -> float32 channels last with mean 0 and deviation 1 in each channel."""
+
+    def __init__(self, mean: Tensor, std: Tensor, *, device: torch.device) -> None:
+        self._scale = (1.0 / (255.0 * std)).view(1, -1, 1, 1).to(device)
+        self._shift = (mean / std).view(1, -1, 1, 1).to(device)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalise; `mean` and `std` count a pixel of 255 as 1."""
+        pixels = images.to(torch.float32, memory_format=torch.channels_last)
+        return pixels.mul_(self._scale).sub_(self._shift)
