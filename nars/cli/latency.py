@@ -9,13 +9,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from nars.evaluate.latency import latency_file, measure_blocks
-from nars.space import LatencyCosts, cost_range, load_space
 
-app = typer.Typer(help="Measure the blocks of a space on this machine.")
+def mount(app: typer.Typer) -> None:
+    """Add this command to the application."""
+    app.command(epilog="Example: nars latency digits --runtime onnxruntime")(latency)
 
 
-@app.command()
 def latency(
     space: Annotated[str, typer.Argument(help="Built-in space or the path of a YAML file.")],
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
@@ -29,6 +28,9 @@ def latency(
 
     A candidate's latency is the sum of its blocks: nars space sample SPACE --latency TABLE --max-latency 12ms
     """
+    from nars.evaluate.latency import latency_file, measure_blocks
+    from nars.space import LatencyCosts, cost_range, load_space
+
     loaded = load_space(space, classes=classes)
     path = out or latency_file(
         loaded, device=device, runtime=runtime, batch=batch, threads=threads, folder=Path("latency")

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 
 from nars import __version__
+from nars.cli import latency as measure
+from nars.cli import space, store
 from nars.cli import run as run_commands
-from nars.cli import store
 
 app = typer.Typer(
     name="nars",
@@ -21,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 run_commands.mount(app)
+measure.mount(app)
+app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
 
 _INTERRUPTED = 130
