@@ -14,6 +14,7 @@ from nars.space.load import read_space
 from nars.space.published import PublishedModel, published, published_models
 from nars.space.rare import distinct, uniform, walk_into
 from nars.space.sampling import sobol
+from nars.space.scaling import PUBLISHED_SCALINGS, Scaling, fit_scaling, scale
 from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
 from nars.space.space import Space
@@ -22,6 +23,7 @@ from nars.space.tables import AdditiveCostTable, ArrayCostTable
 __all__ = [
     "ACTIVATIONS",
     "MBCONV_COSTS",
+    "PUBLISHED_SCALINGS",
     "RECIPE_SETTINGS",
     "AdditiveCostTable",
     "Architecture",
@@ -39,6 +41,7 @@ __all__ = [
     "LatencyTable",
     "Population",
     "PublishedModel",
+    "Scaling",
     "Space",
     "SpaceError",
     "Stage",
@@ -51,6 +54,7 @@ __all__ = [
     "enumerate_architectures",
     "extreme_rows",
     "feasible_fraction",
+    "fit_scaling",
     "load_space",
     "parse_document",
     "published",
@@ -59,6 +63,7 @@ __all__ = [
     "quantity",
     "read_document",
     "read_space",
+    "scale",
     "shipped",
     "shorten",
     "sobol",

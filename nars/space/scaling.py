@@ -1,0 +1,113 @@
+"""Compound scaling: a family grown from a searched network (Tan & Le 2019, EfficientNet, arXiv 1905.11946, section 3).
+
+The paper gets FBNetV3-A from B and F, G from E this way, but prints neither coefficients nor rounding rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nars.space.architecture import Architecture
+from nars.space.costs import round_to_eight
+from nars.space.errors import SpaceError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """Factors on depth, width and resolution; 1 leaves them alone."""
+
+    depth: float = 1.0
+    width: float = 1.0
+    resolution: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "width", "resolution"):
+            factor = getattr(self, name)
+            if not 0.1 <= factor <= 10:
+                raise SpaceError(f"{name} is scaled by a factor from 0.1 to 10, got {factor}; 1 leaves it alone")
+
+
+PUBLISHED_SCALINGS = {
+    "A": ("B", Scaling(resolution=0.9)),
+    "F": ("E", Scaling(depth=1.09, width=1.13, resolution=1.03)),
+    "G": ("E", Scaling(depth=1.09, width=1.22, resolution=1.21)),
+}
+"""How the published models that were not searched come from those that were: (from, factors), found by `fit_scaling`.
+
+How close they come: A is met exactly (it is B at 224 px). F: resolution and every width and depth of its stages,
+weights to 0.01 %; 8.5 % more multiply-accumulates, as F keeps E's stem and shortens the padding of stage 6. G:
+resolution, stem, 4 of 7 widths and 6 of 7 depths; 10.1 % fewer multiply-accumulates and 7.5 % fewer weights, mostly
+because G's stage 7 has two blocks.
+"""
+
+
+def scale(architecture: Architecture, scaling: Scaling) -> Architecture:
+    """The network, deeper, wider and on larger images.
+
+    Widths of stem and stages go to the nearest multiple of 8, one step up where that loses more than 10 %
+    (EfficientNet's rule); depths to the nearest whole number, at least 1 (EfficientNet rounds up, which the published
+    pairs do not); the resolution to the nearest multiple of 8, where it was one. Kernels, expansion ratios and the head
+    stay, as they do in the published models. A short first padding suits one size of feature map: it is dropped where
+    the resolution grows.
+    """
+
+    def wide(channels: int) -> int:
+        if scaling.width == 1:
+            return channels
+        return int(round_to_eight(np.array([channels * scaling.width]), keep=0.9)[0])
+
+    step = 8 if architecture.resolution % 8 == 0 else 1
+    resolution = max(step, round(architecture.resolution * scaling.resolution / step) * step)
+    keeps_padding = resolution <= architecture.resolution
+    return replace(
+        architecture,
+        resolution=resolution,
+        stem=replace(architecture.stem, channels=wide(architecture.stem.channels)),
+        stages=tuple(
+            replace(
+                stage,
+                channels=wide(stage.channels),
+                depth=max(1, round(stage.depth * scaling.depth)),
+                first_padding=stage.first_padding if keeps_padding else None,
+            )
+            for stage in architecture.stages
+        ),
+    )
+
+
+def fit_scaling(source: Architecture, target: Architecture) -> Scaling:
+    """The factors, to a hundredth, that bring the shape of a network closest to another one's.
+
+    Closest: the smallest sum of relative errors in the widths of stem and stages, and in the depths of stages; among
+    equals the factor nearest to 1. The resolution's factor is that of the two networks.
+
+    Raises:
+        SpaceError: the two have different numbers of stages.
+    """
+    if len(source.stages) != len(target.stages):
+        raise SpaceError(f"scaling keeps the number of stages, got {len(source.stages)} and {len(target.stages)}")
+    grid = sorted((round(0.5 + 0.01 * i, 2) for i in range(151)), key=lambda factor: abs(factor - 1))
+
+    def depth_error(factor: float) -> float:
+        scaled = scale(source, Scaling(depth=factor))
+        return _error([stage.depth for stage in scaled.stages], [stage.depth for stage in target.stages])
+
+    def width_error(factor: float) -> float:
+        return _error(_widths(scale(source, Scaling(width=factor))), _widths(target))
+
+    return Scaling(
+        depth=min(grid, key=depth_error),
+        width=min(grid, key=width_error),
+        resolution=round(target.resolution / source.resolution, 2),
+    )
+
+
+def _widths(architecture: Architecture) -> list[int]:
+    return [architecture.stem.channels, *(stage.channels for stage in architecture.stages)]
+
+
+def _error(mine: Sequence[int], theirs: Sequence[int]) -> float:
+    return round(sum(abs(a / b - 1) for a, b in zip(mine, theirs, strict=True)), 9)

@@ -1,0 +1,59 @@
+"""Compound scaling against the published models that the paper made with it."""
+
+import pytest
+
+from nars.space import (
+    PUBLISHED_SCALINGS,
+    Scaling,
+    SpaceError,
+    architecture_costs,
+    fit_scaling,
+    load_space,
+    published,
+    scale,
+    sobol,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("letter", PUBLISHED_SCALINGS)
+def test_the_stated_factors_are_the_fitted_ones(letter):
+    source, scaling = PUBLISHED_SCALINGS[letter]
+    assert fit_scaling(published(source).architecture, published(letter).architecture) == scaling
+
+
+def test_a_is_b_on_smaller_images():
+    source, scaling = PUBLISHED_SCALINGS["A"]
+    assert scale(published(source).architecture, scaling) == published("A").architecture
+
+
+# What the docstring of PUBLISHED_SCALINGS says: percent of multiply-accumulates and weights off the published model.
+@pytest.mark.parametrize(
+    ("letter", "flops", "weights", "widths", "depths"), [("F", 8.5, 0.0, 7, 7), ("G", -10.1, -7.5, 4, 6)]
+)
+def test_f_and_g_are_as_close_as_stated(letter, flops, weights, widths, depths):
+    source, scaling = PUBLISHED_SCALINGS[letter]
+    ours, theirs = scale(published(source).architecture, scaling), published(letter).architecture
+    mine, wanted = architecture_costs(ours), architecture_costs(theirs)
+    assert ours.resolution == theirs.resolution
+    assert 100 * (mine["flops"] / wanted["flops"] - 1) == pytest.approx(flops, abs=0.05)
+    assert 100 * (mine["weights"] / wanted["weights"] - 1) == pytest.approx(weights, abs=0.05)
+    pairs = list(zip(ours.stages, theirs.stages, strict=True))
+    assert sum(a.channels == b.channels for a, b in pairs) == widths
+    assert sum(a.depth == b.depth for a, b in pairs) == depths
+
+
+def test_factors_of_one_change_nothing_and_larger_ones_grow():
+    space = load_space("digits")
+    for architecture in space.architectures(sobol(space, 20, seed=0)):
+        assert scale(architecture, Scaling()) == architecture
+        before = architecture_costs(architecture)
+        for change in (Scaling(depth=2), Scaling(width=1.5), Scaling(resolution=1.5)):
+            assert architecture_costs(scale(architecture, change))["flops"] > before["flops"]
+
+
+def test_what_cannot_be_scaled():
+    with pytest.raises(SpaceError, match=r"width is scaled by a factor from 0\.1 to 10, got 0"):
+        Scaling(width=0)
+    digits = load_space("digits")
+    with pytest.raises(SpaceError, match="keeps the number of stages"):
+        fit_scaling(published("B").architecture, digits.architectures(sobol(digits, 1, seed=0))[0])
