@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from nars.data import ImageData, replacing
 from nars.network import build
 from nars.recipe import (
+    ALONE,
     DISTILLATION,
     IMAGENET_DECAY,
     Augmentation,
     EpochStats,
+    Peers,
     Recipe,
     Schedule,
     TrainingLoop,
@@ -107,6 +109,10 @@ def train_network(
     teacher: nn.Module | None = None,
     teacher_resolution: int | None = None,
     distillation: float = DISTILLATION,
+    accumulation: int = 1,
+    amp: bool = False,
+    compiler: str | None = None,
+    peers: Peers = ALONE,
     checkpoint_every: int | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
     on_steps: Callable[[int, int], None] | None = None,
@@ -133,6 +139,10 @@ def train_network(
         teacher: Any network with the same classes: trains by distillation (FBNetV3: 0.8 teacher + 0.2 labels).
         teacher_resolution: Batches are resized to it for the teacher; None shows them as they are.
         distillation: Weight of the teacher, in [0, 1].
+        accumulation: Parts that a batch goes through the network in.
+        amp: Compute in bfloat16.
+        compiler: Backend of `torch.compile`, such as "inductor"; None does not compile.
+        peers: The processes that train together (`nars.recipe.joined_peers`), on one folder that all of them see.
         checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
         on_epoch: Told after every epoch.
         on_steps: Told (steps done, steps in all) after every epoch or `checkpoint_every` steps.
@@ -157,6 +167,10 @@ def train_network(
         teacher=teacher,
         teacher_resolution=teacher_resolution,
         distillation=distillation,
+        accumulation=accumulation,
+        amp=amp,
+        compiler=compiler,
+        peers=peers,
     )
     taught = None if teacher is None else [_hash(teacher.state_dict()), teacher_resolution]
     identity = _identity({"loop": loop.settings, "network": initial, "teacher": taught})
@@ -172,13 +186,14 @@ def train_network(
             if loop.step == 0:
                 history.add(stats, loop, data)
             history.seconds += time.perf_counter() - start
-            if loop.step == 0 and on_epoch is not None:
+            if loop.step == 0 and on_epoch is not None and peers.first:
                 # Before the checkpoint: killed in between, the same report comes twice rather than never.
                 on_epoch(history.report(schedule.epochs, stats.learning_rate))
-            _save(loop, folder / CHECKPOINT, identity, history)
-            if on_steps is not None:
+            if peers.first:
+                _save(loop, folder / CHECKPOINT, identity, history)
+            if on_steps is not None and peers.first:
                 on_steps(loop.epoch * loop.steps_per_epoch + loop.step, schedule.epochs * loop.steps_per_epoch)
-        return _finish(loop, data, folder, identity, history)
+        return _finish(loop, data, folder, identity, history, peers=peers)
 
 
 def _resume(loop: TrainingLoop, path: Path, identity: str) -> _History:
@@ -202,13 +217,16 @@ def _save(loop: TrainingLoop, path: Path, identity: str, history: _History) -> N
         torch.save({"identity": identity, "history": asdict(history), "loop": loop.state_dict()}, temporary)
 
 
-def _finish(loop: TrainingLoop, data: ImageData, folder: Path, identity: str, history: _History) -> MemberResult:
+def _finish(
+    loop: TrainingLoop, data: ImageData, folder: Path, identity: str, history: _History, *, peers: Peers
+) -> MemberResult:
     """Keep the better weights, look at the test split once, and write the result."""
     uses_ema = bool(history.ema_curve) and history.ema_curve[-1] >= history.curve[-1]
     model = loop.ema_model if uses_ema else loop.model
     assert model is not None
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file({name: value.contiguous().cpu() for name, value in model.state_dict().items()}, temporary)
+    if peers.first:
+        with replacing(folder / WEIGHTS) as temporary:
+            save_file({name: value.contiguous().cpu() for name, value in model.state_dict().items()}, temporary)
     result = MemberResult(
         test_accuracy=loop.accuracy(data.test, ema=uses_ema),
         validation_accuracy=(history.ema_curve if uses_ema else history.curve)[-1],
@@ -220,8 +238,10 @@ def _finish(loop: TrainingLoop, data: ImageData, folder: Path, identity: str, hi
         identity=identity,
         weights=folder / WEIGHTS,
     )
-    result.save(folder / RESULT)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    if peers.first:
+        result.save(folder / RESULT)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    peers.wait()
     return result
 
 

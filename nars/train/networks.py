@@ -1,0 +1,103 @@
+"""Networks from elsewhere: any timm model to be trained with a searched recipe, or to teach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, final
+
+import timm
+import torch
+from timm.models import load_checkpoint
+from torch import Tensor, nn
+
+from nars.data import ImageData
+from nars.recipe import Recipe
+from nars.train.result import TrainError
+
+PREFIX = "timm:"
+
+
+def timm_network(
+    name: str,
+    data: ImageData,
+    *,
+    recipe: Recipe | None = None,
+    seed: int,
+    pretrained: bool = False,
+    checkpoint: Path | None = None,
+) -> nn.Module:
+    """A timm model for the classes and channels of an image set.
+
+    Args:
+        name: As timm names it, with or without the prefix "timm:", such as "timm:resnet18".
+        data: What it is for.
+        recipe: Its dropout and stochastic depth are built in, as far as the model knows them.
+        seed: Of the initial weights; torch's global generator is left alone.
+        pretrained: Start from timm's weights (downloaded); the classifier is new if the classes differ in number.
+        checkpoint: Start from weights in a file (safetensors, or what torch saved).
+
+    Raises:
+        TrainError: timm has no such model, or the file does not fit it.
+    """
+    name = name.removeprefix(PREFIX)
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name}*")[:5] or timm.list_models(f"{name[:4]}*")[:5]
+        raise TrainError(
+            f"timm has no model {name!r}; close to it: {', '.join(near) or 'nothing'}. See timm.list_models()."
+        )
+    options: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": data.in_channels, "pretrained": pretrained}
+    drops: dict[str, Any] = (
+        {} if recipe is None else {"drop_rate": recipe.dropout, "drop_path_rate": recipe.stochastic_depth}
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        try:
+            model = timm.create_model(name, **options, **drops)
+        except TypeError:  # a model without stochastic depth
+            drops.pop("drop_path_rate", None)
+            model = timm.create_model(name, **options, **drops)
+    if checkpoint is not None:
+        try:
+            load_checkpoint(model, str(checkpoint))
+        except (
+            Exception
+        ) as error:  # a missing file, another network, no weights at all: torch and timm raise many classes
+            raise TrainError(f"{checkpoint} does not hold weights of {name} for these classes ({error}).") from error
+    return model
+
+
+def timm_teacher(name: str, data: ImageData, *, checkpoint: Path | None = None) -> nn.Module:
+    """A timm model as a teacher, with timm's weights or those of a file; takes images normalised for `data`.
+
+    Raises:
+        TrainError: as `timm_network`, or timm's weights are for another number of classes.
+    """
+    if checkpoint is not None:
+        return timm_network(name, data, seed=0, checkpoint=checkpoint).eval()
+    known = timm.get_pretrained_cfg(name.removeprefix(PREFIX), allow_unregistered=True)
+    if known is not None and known.num_classes != len(data.classes):
+        raise TrainError(
+            f"timm's weights of {name} know {known.num_classes} classes, {data.name} has {len(data.classes)}: the "
+            f"classifier would be untrained and teach noise. Train it on {data.name} first and give its checkpoint."
+        )
+    model = timm_network(name, data, seed=0, pretrained=True)
+    config: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
+    mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
+    return Renormalized(model, ours=(data.mean, data.std), theirs=(mean, std)).eval()
+
+
+@final
+class Renormalized(nn.Module):
+    """A network that was trained with other mean and deviation than its input comes with."""
+
+    def __init__(self, model: nn.Module, *, ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> None:
+        """Mean and deviation (C,) of the input as it comes and as the network knows it; a pixel of 255 counts as 1."""
+        super().__init__()
+        self.model = model
+        self.register_buffer("scale", (ours[1] / theirs[1]).view(1, -1, 1, 1))
+        self.register_buffer("shift", ((ours[0] - theirs[0]) / theirs[1]).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) -> logits (B, classes)."""
+        logits: Tensor = self.model(images * self.get_buffer("scale") + self.get_buffer("shift"))
+        return logits
