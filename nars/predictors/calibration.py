@@ -15,6 +15,8 @@ LEVEL = 0.8
 """Share of accuracies that the calibrated interval holds."""
 Z_LEVEL = 1.2815515655446004
 """Half width of the 80 % interval of a normal distribution, in standard deviations."""
+_LEAST_SHARE = 0.05
+"""A smaller share changes nothing but the time of a prediction."""
 
 
 def to_percent(warp: Warp, mean: Floats, std: Floats) -> tuple[Floats, Floats]:
@@ -37,4 +39,5 @@ def best_share(a: Floats, b: Floats, target: Floats) -> float:
     """Weight w in [0, 1] of least squared error of w a + (1 - w) b, all (n,), on samples that neither saw."""
     difference = a - b
     scale = float(difference @ difference)
-    return float(np.clip(difference @ (target - b) / scale, 0, 1)) if scale > 0 else 0.0
+    share = float(np.clip(difference @ (target - b) / scale, 0, 1)) if scale > 0 else 0.0
+    return share if share >= _LEAST_SHARE else 0.0

@@ -34,28 +34,36 @@ class Process:
     """z (n, S), x (n, S + E): inputs divided by their lengths; z_length (S,), x_length (S + E,); weights (n,);
     inverse (n, n): of the kernel matrix; amplitudes (4,): t, s, u, noise variance."""
 
-    def mean(self, z: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior mean (N,) at statistics z (N, S) and encodings x (N, E), and the kernel to the samples (N, n)."""
-        kernel = self._kernel(z, x)
-        return kernel @ self.tensors["weights"], kernel
+    def scratch(self, rows: int) -> Tensor:
+        """Memory for `mean` of `rows` candidates: fresh pages for every product would take longer than the product."""
+        return torch.empty((2, rows, len(self.tensors["weights"])))
 
-    def variance(self, kernel: Tensor, z: Tensor) -> Tensor:
+    def mean(self, z: Tensor, x: Tensor, scratch: Tensor) -> Tensor:
+        """Posterior mean (N,) at statistics z (N, S) and encodings x (N, E)."""
+        trend, smooth, joint, _ = self.tensors["amplitudes"]
+        weights = self.tensors["weights"]
+        both = torch.cat([z, x], dim=1) / self.tensors["x_length"]
+        mean = _matern_into(scratch, both, self.tensors["x"]) @ (joint * weights)
+        if z.shape[1]:
+            mean += _matern_into(scratch, z / self.tensors["z_length"], self.tensors["z"]) @ (smooth * weights)
+            mean += z @ (self._z_samples().T @ weights * (trend / z.shape[1]))
+        return mean
+
+    def variance(self, z: Tensor, x: Tensor) -> Tensor:
         """Posterior variance (N,) of a measurement, noise included."""
         trend, smooth, joint, noise = self.tensors["amplitudes"]
-        prior = joint + noise
+        both = torch.cat([z, x], dim=1) / self.tensors["x_length"]
+        kernel, prior = joint * _matern(both, self.tensors["x"]), joint + noise
         if z.shape[1]:
+            kernel += smooth * _matern(z / self.tensors["z_length"], self.tensors["z"])
+            kernel += z @ self._z_samples().T * (trend / z.shape[1])
             prior = prior + smooth + trend * z.square().mean(dim=1)
         explained = ((kernel @ self.tensors["inverse"]) * kernel).sum(dim=1)
         return torch.clamp(prior - explained, min=float(noise))
 
-    def _kernel(self, z: Tensor, x: Tensor) -> Tensor:
-        trend, smooth, joint, _ = self.tensors["amplitudes"]
-        both = torch.cat([z, x], dim=1)
-        kernel = _matern(both / self.tensors["x_length"], self.tensors["x"]).mul_(joint)
-        if z.shape[1]:
-            kernel.add_(_matern(z / self.tensors["z_length"], self.tensors["z"]).mul_(smooth))
-            kernel.addmm_(z, (self.tensors["z"] * self.tensors["z_length"]).T, alpha=float(trend) / z.shape[1])
-        return kernel
+    def _z_samples(self) -> Tensor:
+        samples: Tensor = self.tensors["z"] * self.tensors["z_length"]
+        return samples
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,6 +135,23 @@ def _matrix(logs: Mapping[str, Tensor], z: Tensor, both: Tensor) -> Tensor:
 
 def _matern(a: Tensor, b: Tensor) -> Tensor:
     """Matern 5/2 of the distances of rows a (N, F) and b (n, F), (N, n)."""
-    squares = torch.addmm(a.square().sum(dim=1)[:, None] + b.square().sum(dim=1)[None], a, b.T, alpha=-2.0)
-    scaled = squares.clamp(min=1e-12).mul(5.0).sqrt()
+    left, right = _factors(a, b)
+    scaled = (left @ right.T).clamp(min=1e-12).mul(5.0).sqrt()
     return (1 + scaled + scaled.square() / 3) * torch.exp(-scaled)
+
+
+def _matern_into(scratch: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The same in the memory of `scratch` (2, >= N, n), which the next call overwrites."""
+    left, right = _factors(a, b)
+    scaled, polynomial = scratch[0, : len(a)], scratch[1, : len(a)]
+    torch.matmul(left, right.T, out=scaled)
+    scaled.clamp_(min=1e-12).mul_(5.0).sqrt_()
+    torch.mul(scaled, 1 / 3, out=polynomial).add_(1).mul_(scaled).add_(1)
+    return polynomial.mul_(scaled.neg_().exp_())
+
+
+def _factors(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """|a - b|^2 as one matrix product, of [a, |a|^2, 1] and [-2 b, 1, |b|^2]."""
+    left = torch.cat([a, a.square().sum(dim=1, keepdim=True), torch.ones_like(a[:, :1])], dim=1)
+    right = torch.cat([-2 * b, torch.ones_like(b[:, :1]), b.square().sum(dim=1, keepdim=True)], dim=1)
+    return left, right

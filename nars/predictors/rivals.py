@@ -119,7 +119,9 @@ def _process_spread(model: Any, x: Features) -> NDArray[np.float64]:
 def _mlp(seed: int) -> Any:
     from sklearn.neural_network import MLPRegressor
 
-    return MLPRegressor((64, 64), learning_rate_init=3e-3, batch_size=32, max_iter=100, alpha=1e-3, random_state=seed)
+    return MLPRegressor(
+        hidden_layer_sizes=(64, 64), learning_rate_init=3e-3, batch_size=32, max_iter=100, alpha=1e-3, random_state=seed
+    )
 
 
 RIVALS: Mapping[str, Rival] = MappingProxyType(

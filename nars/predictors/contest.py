@@ -1,0 +1,149 @@
+"""The contest: the predictor, its variants and its rivals on the same random splits of a table of accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.predictors import metrics
+from nars.predictors.calibration import Z_LEVEL
+from nars.predictors.predictor import Predictor
+from nars.predictors.results import Prediction
+from nars.predictors.rivals import RIVALS, AccuracyModel, Features
+from nars.predictors.settings import PRESETS
+from nars.predictors.statistics import Scale, Statistics, free_statistics
+from nars.predictors.training import Progress
+from nars.space import Population, Space
+
+WITH_STATISTICS = "+statistics"
+"""End of the name of a rival that gets the free statistics as further columns."""
+
+MODELS = (
+    "pretrained", "paper", "plain", "paper-plain", "features",
+    *(f"{name}{end}" for name in RIVALS for end in ("", WITH_STATISTICS)),
+)  # fmt: skip
+"""pretrained: the default preset. paper: the paper's preset, pretrained on flops and params. plain, paper-plain: the same
+two without pretraining. features: plain with the statistics as inputs. Then the rivals."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How one model did on one split."""
+
+    tau: float
+    """Kendall's tau on all held-out candidates."""
+    within: float
+    """Mean of tau inside the quintiles of the cost."""
+    spearman: float
+    mae: float
+    mse: float
+    precision: float
+    """At the top 1 %."""
+    coverage: float
+    """Share of held-out accuracies in the 80 % interval."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contender:
+    """A model with the columns that it reads."""
+
+    model: AccuracyModel
+    columns: Features
+    """(N, E) of all candidates."""
+
+    def predict(self, train: NDArray[np.int64], held_out: NDArray[np.int64], y: Features, *, seed: int) -> Prediction:
+        """Fit on the rows `train` and tell the rows `held_out`; y (N,) are all accuracies."""
+        return self.model.fit(self.columns[train], y[train], seed=seed).predict(self.columns[held_out])
+
+
+def contenders(
+    space: Space, X: Population, names: Sequence[str], *, statistics: Statistics | None = None, seed: int,
+    progress: Progress | None = None,
+) -> dict[str, Contender]:  # fmt: skip
+    """Models by name, pretrained where that is part of them, on the candidates X (N, D): statistics are free for all.
+
+    Args:
+        space: where X is from.
+        X: all candidates of the contest.
+        names: of `MODELS`.
+        statistics: {name: (N,)} to pretrain on and to give to rivals; `free_statistics(space, X)` when None.
+        seed: of the pretraining.
+        progress: of the pretraining, (epochs done, epochs in all).
+    """
+    encoding = space.encode(X)
+    statistics = dict(free_statistics(space, X) if statistics is None else statistics)
+    width = space.architecture_width
+    scale = Scale.of(statistics)
+    wide = np.concatenate([encoding[:, :width], scale.standardise(statistics), encoding[:, width:]], axis=1)
+    papers = {name: statistics[name] for name in ("flops", "params") if name in statistics}
+
+    def network(columns: Features, recipe_from: int, told: Statistics, preset: str) -> Contender:
+        model = Predictor.pretrain(
+            columns[:, :recipe_from], told, recipe_width=space.recipe_width, settings=PRESETS[preset], seed=seed,
+            progress=progress,
+        )  # fmt: skip
+        return Contender(model=model, columns=columns)
+
+    made: dict[str, Contender] = {}
+    for name in names:
+        if name == "pretrained":
+            made[name] = network(encoding, width, statistics, "default")
+        elif name == "paper":
+            made[name] = network(encoding, width, papers, "paper")
+        elif name in ("plain", "paper-plain"):
+            made[name] = network(encoding, width, {}, "default" if name == "plain" else "paper")
+        elif name == "features":
+            made[name] = network(wide, width + len(scale.names), {}, "default")
+        else:
+            rival = RIVALS[name.removesuffix(WITH_STATISTICS)]
+            made[name] = Contender(model=rival, columns=wide if name.endswith(WITH_STATISTICS) else encoding)
+    return made
+
+
+def random_split(
+    candidates: int, samples: int, *, split: int, held_out: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to fit on (samples,) and rows to be told: all others, or `held_out` of them; the same for equal arguments."""
+    order = np.random.default_rng([split, samples]).permutation(candidates)
+    rest = order[samples:]
+    return order[:samples], rest if held_out is None else rest[:held_out]
+
+
+def score(prediction: Prediction, measured: Features, cost: Features) -> Score:
+    """The figures of a prediction of N candidates, with their measured accuracies and cost, both (N,)."""
+    mean, half = prediction.mean, Z_LEVEL * prediction.std
+    return Score(
+        tau=metrics.kendall(mean, measured),
+        within=metrics.kendall_within(mean, measured, cost),
+        spearman=metrics.spearman(mean, measured),
+        mae=metrics.mean_absolute_error(mean, measured),
+        mse=metrics.mean_squared_error(mean, measured),
+        precision=metrics.precision_at_top(mean, measured),
+        coverage=metrics.coverage(measured, mean - half, mean + half),
+    )
+
+
+def samples_needed(curve: Mapping[int, float], level: float, *, rising: bool = True) -> float | None:
+    """Samples at which a learning curve {n: value} reaches a level, interpolated in log n; None if it does not.
+
+    Args:
+        curve: tau (rising) or squared error (falling) by number of samples.
+        level: to reach.
+        rising: whether more is better.
+    """
+    sign = 1.0 if rising else -1.0
+    points = [(n, sign * value) for n, value in sorted(curve.items())]
+    if not points or points[0][1] >= sign * level:
+        return float(points[0][0]) if points else None
+    for (n, value), (m, next_value) in _neighbours(points):
+        if next_value >= sign * level:
+            part = (sign * level - value) / (next_value - value)
+            return float(np.exp(np.log(n) + part * (np.log(m) - np.log(n))))
+    return None
+
+
+def _neighbours(points: Sequence[tuple[int, float]]) -> Iterator[tuple[tuple[int, float], tuple[int, float]]]:
+    yield from zip(points, points[1:], strict=False)
