@@ -24,6 +24,9 @@ from nars.space.errors import SpaceError
 from nars.space.records import from_records, record_of, to_records
 from nars.space.settings import CostTable, Fixed, FloatArray, Population, Setting
 
+_ROWS_AT_ONCE = 4096
+"""Costs are computed for so many rows at a time, so that the dozens of columns in between stay in the cache."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Space:
@@ -160,6 +163,9 @@ class Space:
         Raises:
             SpaceError: a generic space without a table of costs.
         """
+        if len(X) > _ROWS_AT_ONCE:
+            parts = [self.costs(X[at : at + _ROWS_AT_ONCE]) for at in range(0, len(X), _ROWS_AT_ONCE)]
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         computed = mbconv_costs(self.columns(X), n=len(X)) if self.kind == "mbconv" else {}
         if self.table is not None:
             return computed | self.table.lookup(self.canonical(X))
