@@ -135,9 +135,9 @@ def plain(candidate: Candidate, data: ImageData, batch: int, *, defaults: bool, 
     )  # fmt: skip
     if not defaults:
         crop = transforms.RandomCrop(side, padding=round(side / 8), padding_mode="reflect")
-        to_numpy = dataset.transform.transforms[-1]  # type: ignore[union-attr]
+        to_numpy = dataset.transform.transforms[-1]
         dataset.transform = transforms.Compose([crop, transforms.RandomHorizontalFlip(), to_numpy])
-    mixup: Any = Mixup(mixup_alpha=RECIPE.mixup, label_smoothing=RECIPE.label_smoothing, num_classes=len(data.classes))
+    mixup: Any = Mixup(mixup_alpha=RECIPE.mixup, label_smoothing=RECIPE.label_smoothing, num_classes=len(data.classes))  # type: ignore[no-untyped-call]
     criterion = SoftTargetCrossEntropy()  # type: ignore[no-untyped-call]
     optimizer = create_optimizer_v2(model, opt="rmsproptf", lr=0.005, weight_decay=1e-5, momentum=0.9, eps=1e-3)
     average = ModelEmaV3(model, decay=0.999, use_warmup=True)

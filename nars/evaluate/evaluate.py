@@ -136,6 +136,7 @@ def _train(
         augmentation=settings.augmentation,
         learning_rate_scale=settings.learning_rate_scale,
         ema_decay=settings.ema_decay,
+        amp=settings.amp,
     )
     for epoch in range(trial.epochs):
         while loop.epoch == epoch:

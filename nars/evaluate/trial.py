@@ -51,6 +51,8 @@ class EvaluationSettings:
     """Factor on every recipe's learning rate, > 0."""
     ema_decay: float = IMAGENET_DECAY
     """In [0, 1)."""
+    amp: bool = False
+    """Compute in bfloat16: for GPUs; on CPUs without bfloat16 units it is slower."""
     threads: int = 1
     """torch threads per training, >= 1; the small networks of a CPU search scale better by more workers."""
     time_limit: float | None = None
@@ -80,6 +82,7 @@ class EvaluationSettings:
             "augmentation": asdict(self.augmentation),
             "learning_rate_scale": self.learning_rate_scale,
             "ema_decay": self.ema_decay,
+            "amp": self.amp,
         }
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
