@@ -9,8 +9,8 @@ from rich.console import Console
 
 from nars import __version__
 from nars.cli import latency as measure
-from nars.cli import space, store
 from nars.cli import run as run_commands
+from nars.cli import space, store
 
 app = typer.Typer(
     name="nars",

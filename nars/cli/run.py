@@ -112,11 +112,26 @@ def search(
     stages.search(_open(name, out, _parse_sets(sets)))
 
 
-def train(name: Name, out: Out = None, sets: Sets = None, device: Device = "cpu") -> None:
-    """Final training of the family: the largest on labels, then all by distillation from it."""
+def train(
+    name: Name, out: Out = None, sets: Sets = None, device: Device = "cpu",
+    model: Annotated[str | None, typer.Option(help="Train this timm network instead, e.g. timm:resnet18.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="With --model: a member's recipe.yaml.")] = None,
+    resolution: Annotated[int, typer.Option(help="With --model: side of the images, pixels.")] = 32,
+) -> None:  # fmt: skip
+    """Final training of the family: the largest on labels, then all by distillation. Or any network with a recipe."""
     from nars import stages
 
-    stages.train(_open(name, out, _parse_sets(sets), device=device))
+    if model is None and recipe is None:
+        stages.train(_open(name, out, _parse_sets(sets), device=device))
+        return
+    if model is None or recipe is None:
+        raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
+    result = stages.train_other(
+        stages.load_config(name, _parse_sets(sets)), model, recipe,
+        folder=out or Path("runs") / name / "other" / model.replace(":", "_"), resolution=resolution, device=device,
+        reporter=stages.Terminal(),
+    )  # fmt: skip
+    typer.echo(f"{model}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %")
 
 
 def export(
@@ -149,7 +164,10 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (pretrain, "nars pretrain digits --out runs/mine"),
     (collect, "nars collect digits --out runs/mine --workers 2"),
     (search, "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k"),
-    (train, "nars train digits --out runs/mine"),
+    (
+        train,
+        "nars train digits    nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml",
+    ),
     (export, "nars export digits --out runs/mine --verify"),
     (report, "nars report runs/digits"),
 )

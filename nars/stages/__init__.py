@@ -11,7 +11,7 @@ from nars.stages.pretraining import pretrain
 from nars.stages.progress import Reporter, Silent, Terminal
 from nars.stages.run import Run, open_run
 from nars.stages.searching import Member, scorer, search
-from nars.stages.training import train
+from nars.stages.training import train, train_other
 
 __all__ = [
     "Collection",
@@ -40,5 +40,6 @@ __all__ = [
     "scorer",
     "search",
     "train",
+    "train_other",
     "verify_family",
 ]

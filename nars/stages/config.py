@@ -138,6 +138,10 @@ class Final(_Section):
     distillation: Share = 0.8
     """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2)."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    policy: Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"] = "autoaugment"
+    """Augmentation on top of crop and flip (paper: AutoAugment)."""
+    erasing: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Probability of blanking a rectangle of a training image (random erasing)."""
 
 
 class RunConfig(_Section):

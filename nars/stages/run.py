@@ -40,28 +40,15 @@ class Run:
     @cached_property
     def images(self) -> ImageData:
         """The images of the search, at the smallest resolution that the space asks for (`images.at` gives others)."""
-        return self._load(max_train=self.config.data.max_train, max_classes=self.config.data.search_classes)
+        return images_of(self.config, resolution=_smallest_resolution(load_space(self.config.space)))
 
     @cached_property
     def final_images(self) -> ImageData:
         """The images of final training: all classes and all training images."""
         data = self.config.data
-        narrowed = data.max_train is not None or data.search_classes is not None
-        return self._load(max_train=None, max_classes=None) if narrowed else self.images
-
-    def _load(self, *, max_train: int | None, max_classes: int | None) -> ImageData:
-        data = self.config.data
-        counted = data.validation >= 1
-        return load_images(
-            data.name,
-            resolution=_smallest_resolution(load_space(self.config.space)),
-            root=Path(data.root) if data.root else None,
-            validation_fraction=0.5 if counted else data.validation,
-            validation_images=int(data.validation) if counted else None,
-            seed=self.config.seed,
-            max_train=max_train,
-            max_classes=max_classes,
-        )
+        if data.max_train is None and data.search_classes is None:
+            return self.images
+        return images_of(self.config, resolution=self.images.resolution, whole=True)
 
     @property
     def flops_range(self) -> Bounds:
@@ -158,6 +145,30 @@ def _changes(before: object, now: object, key: str = "") -> list[str]:
         parts = [_changes(before.get(k), now.get(k), f"{key}.{k}".lstrip(".")) for k in sorted({*before, *now})]
         return [line for part in parts for line in part]
     return [] if before == now else [f"{key} was {before!r}, now {now!r}"]
+
+
+def images_of(config: RunConfig, *, resolution: int, whole: bool = False) -> ImageData:
+    """The images that a configuration names.
+
+    Args:
+        config: names and splits them.
+        resolution: side, pixels.
+        whole: all classes and all training images, as in final training; else what the search is narrowed to.
+
+    Raises:
+        DataError: they cannot be read.
+    """
+    data, counted = config.data, config.data.validation >= 1
+    return load_images(
+        data.name,
+        resolution=resolution,
+        root=Path(data.root) if data.root else None,
+        validation_fraction=0.5 if counted else data.validation,
+        validation_images=int(data.validation) if counted else None,
+        seed=config.seed,
+        max_train=None if whole else data.max_train,
+        max_classes=None if whole else data.search_classes,
+    )
 
 
 def _smallest_resolution(space: Space) -> int:

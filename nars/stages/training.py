@@ -13,10 +13,12 @@ from torch import nn
 
 from nars.network import build
 from nars.recipe import Augmentation, Recipe, Schedule
-from nars.space import Architecture
-from nars.stages.run import Run
+from nars.space import Architecture, SpaceError, read_document
+from nars.stages.config import ConfigError, Data, Final, RunConfig
+from nars.stages.progress import Reporter
+from nars.stages.run import Run, images_of
 from nars.stages.searching import Member, search
-from nars.train import RESULT, EpochReport, MemberJob, MemberResult, train_members
+from nars.train import RESULT, EpochReport, MemberJob, MemberResult, timm_network, train_members, train_network
 
 TEACHER = "teacher"
 """Name of the largest member's first training, on labels alone."""
@@ -82,18 +84,70 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, **teaching: Any) -> di
             workers=run.execution.workers or None,
             device=run.execution.device,
             on_epoch=on_epoch,
-            schedule=Schedule(
-                epochs=config.epochs, warmup_epochs=config.warmup_epochs, kind=config.schedule, decay=config.decay
-            ),
-            batch_size=config.batch_size,
-            augmentation=Augmentation(crop=run.config.data.crop, flip=run.config.data.flip),
-            ema_decay=config.ema_decay,
-            distillation=config.distillation,
+            **_options(config, run.config.data),
             **teaching,
         )
     for name, result in results.items():
         run.log(f"final training: {name} {how}: validation {result.validation_accuracy:.2f} %")
     return results
+
+
+def train_other(
+    config: RunConfig, model: str, recipe: Path, *, folder: Path, resolution: int, device: str, reporter: Reporter
+) -> MemberResult:
+    """Train any timm network with a searched recipe, on the images and with the schedule of a run configuration.
+
+    Args:
+        config: images, seed and final training are taken from it.
+        model: timm's name, e.g. "timm:resnet18".
+        recipe: a member's recipe.yaml.
+        folder: gets checkpoint, weights and result; started again it goes on.
+        resolution: side of the images, pixels.
+        device: where.
+        reporter: who is told.
+
+    Raises:
+        ConfigError: the recipe's file cannot be read.
+        RecipeError, TrainError, DataError: a wrong setting, an unknown model, missing images.
+    """
+    settings = Recipe.from_dict(read_recipe(recipe))
+    images = images_of(config, resolution=resolution, whole=True)
+    network = timm_network(model, images, recipe=settings, seed=config.seed)
+    with reporter.bar(f"training {model}", config.final.epochs) as advance:
+        return train_network(
+            network, settings, images, folder=folder, seed=config.seed, device=device,
+            on_epoch=lambda report: advance(1, f"{report.accuracy:.2f} %"), **_options(config.final, config.data),
+        )  # fmt: skip
+
+
+def read_recipe(file: Path) -> dict[str, Any]:
+    """The settings in a recipe.yaml.
+
+    Raises:
+        ConfigError: no such file, or no mapping in it.
+    """
+    try:
+        content = read_document(file).content
+    except SpaceError as error:
+        raise ConfigError(str(error)) from error
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{file} must hold a mapping of recipe settings, got {content!r}; take a member's recipe.yaml"
+        )
+    return content
+
+
+def _options(final: Final, data: Data) -> dict[str, Any]:
+    """How every network of final training is trained."""
+    return {
+        "schedule": Schedule(
+            epochs=final.epochs, warmup_epochs=final.warmup_epochs, kind=final.schedule, decay=final.decay
+        ),
+        "batch_size": final.batch_size,
+        "augmentation": Augmentation(crop=data.crop, flip=data.flip, policy=final.policy, erasing=final.erasing),
+        "ema_decay": final.ema_decay,
+        "distillation": final.distillation,
+    }
 
 
 def network_of(run: Run, member: Member, weights: Path) -> nn.Module:

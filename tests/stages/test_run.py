@@ -22,7 +22,7 @@ flops: {low: 0.12M, high: 0.4M}
 pretraining: {pool: 256}
 collect: {rounds: 2, per_round: 4, epochs: 3, warmup_epochs: 1, schedule: cosine, batch_size: 48, ema_decay: 0.9}
 search: {budgets: [0.2M, 0.4M]}
-final: {epochs: 4, warmup_epochs: 1, schedule: cosine, batch_size: 48, ema_decay: 0.9}
+final: {epochs: 4, warmup_epochs: 1, policy: none, schedule: cosine, batch_size: 48, ema_decay: 0.9}
 """
 
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
