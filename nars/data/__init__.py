@@ -10,11 +10,15 @@ from nars.data.replay import Measured, Replay, Strategy, as_measured, at_random,
 from nars.data.rows import Identity
 from nars.data.sample import COST_CONVENTION, STATUSES, Sample, Status, sample_key
 from nars.data.store import SampleStore
+from nars.data.tables import TABLES, load_table
+from nars.data.trial_files import read_trials
+from nars.data.trials import TrialTable, samples_of, trials_of
 
 __all__ = [
     "COST_CONVENTION",
     "IMAGE_SETS",
     "STATUSES",
+    "TABLES",
     "DataError",
     "Identity",
     "ImageData",
@@ -30,17 +34,22 @@ __all__ = [
     "StoreInfo",
     "StoreWarning",
     "Strategy",
+    "TrialTable",
     "as_measured",
     "at_random",
     "best_per_budget",
     "export_store",
     "load_images",
+    "load_table",
     "measured",
     "merge_stores",
+    "read_trials",
     "replacing",
     "replay",
     "sample_key",
+    "samples_of",
     "store_info",
+    "trials_of",
     "write_bytes",
     "write_json",
     "write_text",

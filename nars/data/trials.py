@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.data.errors import DataError
+from nars.data.sample import COST_CONVENTION, Sample, sample_key
 from nars.space import Population, Space, SpaceError
 
 Floats = NDArray[np.float64]
@@ -101,3 +102,85 @@ def with_costs(space: Space, X: Population, columns: Mapping[str, NDArray[Any]])
     """The generic space with looked-up costs of the rows X (N, D): {name: (N,)}; the first row of equal ones counts."""
     X = space.canonical(space.check(X))
     return replace(space, table=ColumnTable(space.cardinalities, X, columns))
+
+
+def gather(name: str, space: Space, X: Population, accuracy: Floats) -> TrialTable:
+    """A table of distinct candidates from trials X (T, D) with accuracies (T, k); NaN is a failed training.
+
+    Raises:
+        DataError: no training succeeded.
+    """
+    distinct, which = np.unique(X, axis=0, return_inverse=True)
+    which = which.ravel()
+    collected: list[list[float]] = [[] for _ in distinct]
+    for row, values in zip(which, accuracy, strict=True):
+        collected[row].extend(float(value) for value in values if np.isfinite(value))
+    seeds = max(map(len, collected), default=0)
+    if seeds == 0:
+        raise DataError(
+            f"{name}: none of its {len(X)} trials succeeded (failed status or no accuracy); check the columns of "
+            f"accuracy and status"
+        )
+    padded = np.array([values + [np.nan] * (seeds - len(values)) for values in collected])
+    good = np.isfinite(padded).any(axis=1)
+    return TrialTable(
+        name=name, space=space, X=distinct[good], accuracy=padded[good], failed=distinct[~good],
+        failed_trials=int((~np.isfinite(accuracy)).sum()),
+    )  # fmt: skip
+
+
+def trials_of(samples: Sequence[Sample], space: Space, *, name: str = "store") -> TrialTable:
+    """The samples of a store as a table: seeds of one candidate side by side, failures apart.
+
+    Raises:
+        DataError: samples of another space, or none that succeeded.
+    """
+    foreign = {sample.space for sample in samples} - {space.fingerprint}
+    if foreign:
+        raise DataError(
+            f"the samples belong to the space with fingerprint {min(foreign)}, {space.name} has {space.fingerprint}; "
+            f"give the space they were collected in"
+        )
+    X = np.array([sample.choices for sample in samples], dtype=np.int64).reshape(len(samples), len(space.dimensions))
+    accuracy = np.array([[np.nan if sample.accuracy is None else sample.accuracy] for sample in samples]).reshape(-1, 1)
+    return gather(name, space, X, accuracy)
+
+
+def samples_of(table: TrialTable, *, data: str) -> list[Sample]:
+    """The trials of a table as samples of a store, one for each seed; failed candidates as one failed sample each.
+
+    Args:
+        table: what to turn into samples.
+        data: name or fingerprint of the data set they were measured on.
+    """
+    fidelity = f"imported: {table.name}, {table.unit}"
+    failed = table.failed if table.failed is not None else table.X[:0]
+    X = np.concatenate([table.X, failed])
+    nothing = np.full((len(failed), table.seeds), np.nan)
+    labels = np.concatenate([table.accuracy, nothing])
+    costs = table.space.costs(X)
+    fingerprint = table.space.fingerprint
+    samples = []
+    for row, record in enumerate(table.space.to_records(X)):
+        measured = [float(value) for value in labels[row] if np.isfinite(value)]
+        for seed, value in enumerate(measured or [None]):
+            samples.append(
+                Sample(
+                    key=sample_key(space=fingerprint, record=record, fidelity=fidelity, data=data, seed=seed),
+                    record=record,
+                    choices=tuple(X[row]),
+                    costs={cost: float(values[row]) for cost, values in costs.items()},
+                    status="error" if value is None else "ok",
+                    accuracy=value,
+                    message="failed in the imported table" if value is None else "",
+                    epochs=0,
+                    planned_epochs=0,
+                    seconds=0.0,
+                    seed=seed,
+                    space=fingerprint,
+                    data=data,
+                    fidelity=fidelity,
+                    cost_convention=f"as in {table.name}" if table.space.kind == "generic" else COST_CONVENTION,
+                )
+            )
+    return samples

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,8 @@ MODELS = (
     "pretrained", "paper", "plain", "paper-plain", "features",
     *(f"{name}{end}" for name in RIVALS for end in ("", WITH_STATISTICS)),
 )  # fmt: skip
-"""pretrained: the default preset. paper: the paper's preset, pretrained on flops and params. plain, paper-plain: the same
-two without pretraining. features: plain with the statistics as inputs. Then the rivals."""
+"""pretrained: the default preset. paper: the paper's preset, pretrained on flops and params. plain, paper-plain: the
+same two without pretraining. features: plain with the statistics as inputs. Then the rivals."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,32 +61,34 @@ class Contender:
 
 
 def contenders(
-    space: Space, X: Population, names: Sequence[str], *, statistics: Statistics | None = None, seed: int,
-    progress: Progress | None = None,
+    space: Space, X: Population, names: Sequence[str], *, pool: Population | None = None,
+    statistics: Statistics | None = None, seed: int, progress: Progress | None = None,
 ) -> dict[str, Contender]:  # fmt: skip
-    """Models by name, pretrained where that is part of them, on the candidates X (N, D): statistics are free for all.
+    """Models by name, pretrained where that is part of them, on X (N, D) and the pool: statistics are free.
 
     Args:
         space: where X is from.
         X: all candidates of the contest.
         names: of `MODELS`.
-        statistics: {name: (N,)} to pretrain on and to give to rivals; `free_statistics(space, X)` when None.
+        pool: more candidates of the space to pretrain on, (P, D).
+        statistics: {name: (N + P,)} to pretrain on and to give to rivals; `free_statistics` when None.
         seed: of the pretraining.
         progress: of the pretraining, (epochs done, epochs in all).
     """
-    encoding = space.encode(X)
-    statistics = dict(free_statistics(space, X) if statistics is None else statistics)
+    rows = X if pool is None else np.concatenate([X, pool])
+    encoding = space.encode(rows)
+    statistics = dict(free_statistics(space, rows) if statistics is None else statistics)
     width = space.architecture_width
     scale = Scale.of(statistics)
     wide = np.concatenate([encoding[:, :width], scale.standardise(statistics), encoding[:, width:]], axis=1)
-    papers = {name: statistics[name] for name in ("flops", "params") if name in statistics}
+    papers: Statistics = {name: values for name, values in statistics.items() if name in ("flops", "params")}
 
     def network(columns: Features, recipe_from: int, told: Statistics, preset: str) -> Contender:
         model = Predictor.pretrain(
             columns[:, :recipe_from], told, recipe_width=space.recipe_width, settings=PRESETS[preset], seed=seed,
             progress=progress,
         )  # fmt: skip
-        return Contender(model=model, columns=columns)
+        return Contender(model=model, columns=columns[: len(X)])
 
     made: dict[str, Contender] = {}
     for name in names:
@@ -98,15 +101,16 @@ def contenders(
         elif name == "features":
             made[name] = network(wide, width + len(scale.names), {}, "default")
         else:
+            columns = wide if name.endswith(WITH_STATISTICS) else encoding
             rival = RIVALS[name.removesuffix(WITH_STATISTICS)]
-            made[name] = Contender(model=rival, columns=wide if name.endswith(WITH_STATISTICS) else encoding)
+            made[name] = Contender(model=rival, columns=columns[: len(X)])
     return made
 
 
 def random_split(
     candidates: int, samples: int, *, split: int, held_out: int | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to fit on (samples,) and rows to be told: all others, or `held_out` of them; the same for equal arguments."""
+    """Rows to fit on (samples,) and rows to be told: all others or `held_out` of them; a function of its arguments."""
     order = np.random.default_rng([split, samples]).permutation(candidates)
     rest = order[samples:]
     return order[:samples], rest if held_out is None else rest[:held_out]
@@ -138,12 +142,8 @@ def samples_needed(curve: Mapping[int, float], level: float, *, rising: bool = T
     points = [(n, sign * value) for n, value in sorted(curve.items())]
     if not points or points[0][1] >= sign * level:
         return float(points[0][0]) if points else None
-    for (n, value), (m, next_value) in _neighbours(points):
+    for (n, value), (m, next_value) in itertools.pairwise(points):
         if next_value >= sign * level:
             part = (sign * level - value) / (next_value - value)
             return float(np.exp(np.log(n) + part * (np.log(m) - np.log(n))))
     return None
-
-
-def _neighbours(points: Sequence[tuple[int, float]]) -> Iterator[tuple[tuple[int, float], tuple[int, float]]]:
-    yield from zip(points, points[1:], strict=False)

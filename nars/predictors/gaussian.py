@@ -43,7 +43,7 @@ class Process:
         trend, smooth, joint, _ = self.tensors["amplitudes"]
         weights = self.tensors["weights"]
         both = torch.cat([z, x], dim=1) / self.tensors["x_length"]
-        mean = _matern_into(scratch, both, self.tensors["x"]) @ (joint * weights)
+        mean: Tensor = _matern_into(scratch, both, self.tensors["x"]) @ (joint * weights)
         if z.shape[1]:
             mean += _matern_into(scratch, z / self.tensors["z_length"], self.tensors["z"]) @ (smooth * weights)
             mean += z @ (self._z_samples().T @ weights * (trend / z.shape[1]))

@@ -128,10 +128,11 @@ class Predictor:
             if progress is not None:
                 progress(done, settings.pretrain_epochs)
 
+        batch = min(settings.pretrain_batch, max(16, cut // 16))
         with single_thread():
             weights = descend(
                 self.weights, loss, samples=len(x), trained=("encoder", "proxy"),
-                epochs=settings.pretrain_epochs, batch=settings.pretrain_batch, rate=settings.pretrain_rate,
+                epochs=settings.pretrain_epochs, batch=batch, rate=settings.pretrain_rate,
                 weight_decay=settings.weight_decay, generator=generator_of(seed, stream=2), on_epoch=on_epoch,
             )  # fmt: skip
         trained = replace(self, weights=weights)

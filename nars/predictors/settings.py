@@ -33,6 +33,7 @@ class PredictorSettings:
     pretrain_rate: float = 3e-3
     """Learning rate of the pretraining (Adam, cosine decay)."""
     pretrain_batch: int = 256
+    """Architectures per step; less for pools of under 4,096, so that an epoch has at least 16 steps."""
     frozen_epochs: int = 50
     """Epochs with the encoder frozen (paper: 50)."""
     frozen_rate: float = 1e-2

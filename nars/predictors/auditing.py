@@ -1,0 +1,284 @@
+"""Is the predictor any good on these trials, did pretraining help, and how much do the labels allow?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nars.predictors.contest import MODELS, Score, contenders, random_split, samples_needed, score
+from nars.predictors.errors import PredictorError
+from nars.predictors.gaussian import fit_process
+from nars.predictors.metrics import kendall, spearman
+from nars.predictors.statistics import Scale, Statistics, free_statistics
+from nars.predictors.threads import single_thread
+from nars.predictors.training import Progress
+from nars.predictors.warp import Warp
+from nars.space import Population, Space
+
+Floats = NDArray[np.float64]
+
+SIZES = (20, 50, 100, 200, 500)
+_FEWEST = 30
+_DRAWS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One model fitted on n samples: means over the splits and their standard errors."""
+
+    model: str
+    n: int
+    mean: Score
+    error: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceiling:
+    """What labels that vary from seed to seed allow."""
+
+    tau: float
+    """Kendall's tau that the true accuracies would have with measured ones."""
+    noise: float
+    """Standard deviation between two trainings of one candidate."""
+    ties: int
+    """Candidates that the best one does not beat at the 5 % level: statistical ties with the best, itself included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetVerdict:
+    """What one free statistic is worth as a pretraining target."""
+
+    name: str
+    correlation: float
+    """Spearman's correlation with the accuracy."""
+    within: float
+    """The same inside cost quintiles, where a search compares."""
+    tau_without: float
+    """Cross-validated tau when all targets but this one are used."""
+    hurts: bool
+    """Without it the predictor is better, by more than the standard error over the splits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """Everything `nars audit` says; `to_dict` for JSON."""
+
+    candidates: int
+    splits: int
+    rows: tuple[Row, ...]
+    tau_all_targets: float
+    targets: tuple[TargetVerdict, ...]
+    ceiling: Ceiling | None
+    """None where no candidate was trained twice."""
+    efficiency: float | None
+    """Samples with which the un-pretrained predictor has its best tau / samples the pretrained one needs for it."""
+
+    @property
+    def chosen_targets(self) -> tuple[str, ...]:
+        """Statistics worth pretraining on."""
+        return tuple(target.name for target in self.targets if not target.hurts)
+
+    @property
+    def of_ceiling(self) -> float | None:
+        """Best tau of the pretrained predictor as a share of what the labels allow."""
+        best = max((row.mean.tau for row in self.rows if row.model == "pretrained"), default=None)
+        return None if best is None or self.ceiling is None else best / self.ceiling.tau
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "chosen_targets": list(self.chosen_targets), "of_ceiling": self.of_ceiling}
+
+
+def audit(
+    space: Space,
+    X: Population,
+    accuracy: Floats,
+    *,
+    seed: int,
+    splits: int = 5,
+    sizes: Sequence[int] = SIZES,
+    models: Sequence[str] = MODELS,
+    pool: Population | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Fit every model on random parts of finished trials and let it tell the rest.
+
+    Args:
+        space: of the trials.
+        X: distinct candidates (N, D), N >= 30.
+        accuracy: (N,) or (N, seeds); NaN where a seed is missing. Failed trainings are left out, not put in as 0.
+        seed: of splits and models.
+        splits: repetitions.
+        sizes: numbers of samples to fit on; those above 80 % of N are left out.
+        models: of `MODELS`.
+        pool: more candidates to pretrain on, e.g. `sobol(space, 4096, seed=0)`; None where the trials are the space.
+        progress: called with (steps done, steps in all).
+
+    Raises:
+        PredictorError: too few candidates, or one without any accuracy.
+    """
+    y, labels = _labels(X, accuracy)
+    sizes = [n for n in sizes if n <= 0.8 * len(y)] or [int(0.8 * len(y))]
+    statistics = free_statistics(space, X)
+    cost = next((statistics[name] for name in ("flops", "params", *space.cost_names) if name in statistics), None)
+    cost = np.zeros(len(y)) if cost is None else cost
+    made = contenders(space, X, models, pool=pool, seed=seed)
+    scores: dict[tuple[str, int], list[Score]] = {}
+    steps, done = splits * len(sizes) * len(models), 0
+    for split in range(splits):
+        for n in sizes:
+            train, held_out = random_split(len(y), n, split=seed + split, held_out=None)
+            for name in models:
+                prediction = made[name].predict(train, held_out, y, seed=seed + split)
+                scores.setdefault((name, n), []).append(score(prediction, y[held_out], cost[held_out]))
+                done += 1
+                if progress is not None:
+                    progress(done, steps)
+    rows = tuple(_row(name, n, found) for (name, n), found in scores.items())
+    tau_all, targets = judge_targets(space.encode(X), statistics, y, cost, samples=sizes[len(sizes) // 2], seed=seed)
+    return Audit(
+        candidates=len(y), splits=splits, rows=rows, tau_all_targets=tau_all, targets=targets,
+        ceiling=noise_ceiling(labels),        efficiency=_efficiency(rows),
+    )  # fmt: skip
+
+
+def judge_targets(
+    encoding: NDArray[np.float32], statistics: Statistics, y: Floats, cost: Floats, *, samples: int, seed: int,
+    splits: int = 4,
+) -> tuple[float, tuple[TargetVerdict, ...]]:  # fmt: skip
+    """Cross-validated tau with all statistics, and a verdict on each: its correlations and what leaving it out does.
+
+    The Gaussian process of the default preset is fitted on exact statistics here, not on told ones: one pretraining for
+    each set of targets would take minutes, and how well an encoder tells them is reported by the pretraining itself.
+    """
+    scale = Scale.of(statistics)
+    z = scale.standardise(statistics) if scale.names else np.zeros((len(y), 0), dtype=np.float32)
+
+    def taus(columns: list[int]) -> Floats:
+        found = []
+        for split in range(splits):
+            train, rest = random_split(len(y), samples, split=seed + split, held_out=2000)
+            warp = Warp.of(y[train])
+            parts = torch.from_numpy(z[:, columns]), torch.from_numpy(np.asarray(encoding, dtype=np.float32) * 2.5)
+            process, _ = fit_process(
+                parts[0][train], parts[1][train], torch.from_numpy(warp.forward(y[train])),
+                generator=torch.Generator().manual_seed(seed),
+            )  # fmt: skip
+            told = process.mean(parts[0][rest], parts[1][rest], process.scratch(len(rest)))
+            found.append(kendall(told.numpy(), y[rest]))
+        return np.array(found)
+
+    with single_thread():
+        everything = taus(list(range(len(scale.names))))
+        verdicts = []
+        for column, name in enumerate(scale.names):
+            without = taus([other for other in range(len(scale.names)) if other != column])
+            gain = without - everything
+            verdicts.append(
+                TargetVerdict(
+                    name=name,
+                    correlation=spearman(statistics[name], y),
+                    within=_within_spearman(statistics[name], y, cost),
+                    tau_without=float(without.mean()),
+                    hurts=bool(gain.mean() > max(1e-3, gain.std(ddof=1) / len(gain) ** 0.5)),
+                )
+            )
+    return float(everything.mean()), tuple(verdicts)
+
+
+def noise_ceiling(labels: Floats) -> Ceiling | None:
+    """The ceiling of labels (N, seeds) with NaN for missing ones; None where no candidate has two.
+
+    The noise is estimated in tenths of candidates of like accuracy (bad networks vary more). The tau is that of
+    measured means with the same means plus fresh noise of a mean, averaged over draws.
+    """
+    counts = np.isfinite(labels).sum(axis=1)
+    if labels.shape[1] < 2 or (counts >= 2).sum() < 10:
+        return None
+    mean = np.nanmean(labels, axis=1)
+    squares = np.nansum((labels - mean[:, None]) ** 2, axis=1)
+    variance = np.empty(len(mean))
+    for group in np.array_split(np.argsort(mean, kind="stable"), 10):
+        freedom = np.maximum(counts[group] - 1, 0).sum()
+        variance[group] = squares[group].sum() / max(1, freedom)
+    of_mean = np.sqrt(variance / counts)
+    rng = np.random.default_rng(0)
+    tau = float(np.mean([kendall(mean, mean + of_mean * rng.normal(size=len(mean))) for _ in range(_DRAWS)]))
+    best = int(np.argmax(mean))
+    margin = 1.96 * np.sqrt(of_mean**2 + of_mean[best] ** 2)
+    pooled = float(np.sqrt(squares.sum() / max(1, np.maximum(counts - 1, 0).sum())))
+    return Ceiling(tau=tau, noise=pooled, ties=int((mean[best] - mean <= margin).sum()))
+
+
+def plot_audit(result: Audit, path: Path) -> None:
+    """Tau, overall and within cost quintiles, against the number of samples; `path`'s suffix sets the format."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, name, title in zip(panels, ("tau", "within"), ("all", "within cost quintiles"), strict=True):
+        for model in dict.fromkeys(row.model for row in result.rows):
+            rows = [row for row in result.rows if row.model == model]
+            own = model in ("pretrained", "paper", "plain", "features")
+            axes.errorbar(
+                [row.n for row in rows], [getattr(row.mean, name) for row in rows],
+                yerr=[getattr(row.error, name) for row in rows], label=model, marker="o", markersize=3,
+                linewidth=2.5 if model == "pretrained" else 1.2, linestyle="-" if own else ":",
+            )  # fmt: skip
+        if result.ceiling is not None and name == "tau":
+            axes.axhline(result.ceiling.tau, color="grey", linestyle="--", linewidth=1, label="what the labels allow")
+        axes.set_xscale("log")
+        axes.set_xlabel("samples")
+        axes.set_title(f"Kendall's tau, {title}")
+        axes.grid(alpha=0.3)
+    panels[1].legend(fontsize=7, loc="lower right")
+    figure.savefig(path)
+
+
+def _labels(X: Population, accuracy: Floats) -> tuple[Floats, Floats]:
+    labels = np.asarray(accuracy, dtype=np.float64)
+    labels = labels[:, None] if labels.ndim == 1 else labels
+    if len(X) != len(labels) or len(labels) < _FEWEST:
+        raise PredictorError(
+            f"an audit needs accuracies of at least {_FEWEST} distinct candidates, got {len(labels)} for {len(X)}; "
+            f"collect more samples first"
+        )
+    empty = ~np.isfinite(labels).any(axis=1)
+    if empty.any():
+        raise PredictorError(
+            f"{int(empty.sum())} candidates have no accuracy at all; a training that failed is no sample: leave it out"
+        )
+    return np.asarray(np.nanmean(labels, axis=1), dtype=np.float64), labels
+
+
+def _row(model: str, n: int, scores: Sequence[Score]) -> Row:
+    values = {field.name: np.array([getattr(one, field.name) for one in scores]) for field in fields(Score)}
+    root = len(scores) ** 0.5
+    return Row(
+        model=model,
+        n=n,
+        mean=Score(**{name: float(v.mean()) for name, v in values.items()}),
+        error=Score(**{name: float(v.std(ddof=1) / root) if len(v) > 1 else 0.0 for name, v in values.items()}),
+    )
+
+
+def _efficiency(rows: Sequence[Row]) -> float | None:
+    curves: Mapping[str, dict[int, float]] = {
+        model: {row.n: row.mean.tau for row in rows if row.model == model} for model in ("plain", "pretrained")
+    }
+    if not curves["plain"] or not curves["pretrained"]:
+        return None
+    most = max(curves["plain"])
+    needed = samples_needed(curves["pretrained"], curves["plain"][most])
+    return None if needed is None else most / needed
+
+
+def _within_spearman(statistic: NDArray[np.floating[Any]], y: Floats, cost: Floats) -> float:
+    groups = np.array_split(np.argsort(cost, kind="stable"), 5)
+    return float(np.mean([spearman(statistic[group], y[group]) for group in groups]))

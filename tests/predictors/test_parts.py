@@ -1,0 +1,178 @@
+"""Warp, Gaussian process, calibration, statistics and figures, each against an independent source."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import yeojohnson
+from sklearn.gaussian_process.kernels import Matern
+
+from nars.predictors import free_statistics, kendall, kendall_within, precision_at_top
+from nars.predictors.calibration import Z_LEVEL, best_share, conformal_stretch
+from nars.predictors.contest import random_split, samples_needed
+from nars.predictors.gaussian import fit_process
+from nars.predictors.statistics import Scale
+from nars.predictors.warp import Warp
+from nars.space import load_space, parse_document, read_space, sobol
+
+
+def test_the_warp_is_scipys_yeo_johnson_standardised() -> None:
+    y = 93 - np.random.default_rng(0).gamma(1.0, 3.0, size=300)
+    warp = Warp.of(y)
+    expected, power = yeojohnson((y - y.mean()) / y.std())
+    assert warp.power == pytest.approx(power, abs=1e-3)
+    np.testing.assert_allclose(warp.forward(y), (expected - expected.mean()) / expected.std(), atol=1e-3)
+
+
+@given(st.integers(0, 10_000), st.floats(0.2, 5.0), st.sampled_from([-1.0, 1.0]), st.integers(3, 60))
+@settings(max_examples=40, deadline=None)
+def test_the_warp_goes_back_and_never_loses_an_order(seed, skew, sign, n) -> None:
+    y = 60 + sign * np.random.default_rng(seed).gamma(1 / skew, skew, size=n)
+    warp = Warp.of(y)
+    np.testing.assert_allclose(warp.inverse(warp.forward(y)), y, rtol=1e-6)
+    line = np.linspace(-9, 9, 500)
+    assert (np.diff(warp.inverse(line)) > 0).all()
+
+
+def process_data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    z, x = rng.normal(size=(40, 3)), rng.normal(size=(40, 5))
+    y = z[:, 0] + np.sin(x[:, 0]) + 0.1 * rng.normal(size=40)
+    return torch.from_numpy(z), torch.from_numpy(x), torch.from_numpy((y - y.mean()) / y.std())
+
+
+def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
+    z, x, y = process_data()
+    process, left_out = fit_process(z, x, y, generator=torch.Generator().manual_seed(0))
+    t = {name: value.double().numpy() for name, value in process.tensors.items()}
+    trend, smooth, joint, noise = t["amplitudes"]
+
+    def kernel(za: np.ndarray, xa: np.ndarray, zb: np.ndarray, xb: np.ndarray) -> np.ndarray:
+        both_a, both_b = np.hstack([za, xa]) / t["x_length"], np.hstack([zb, xb]) / t["x_length"]
+        matern = Matern(1.0, nu=2.5)
+        return (
+            joint * matern(both_a, both_b)
+            + smooth * matern(za / t["z_length"], zb / t["z_length"])
+            + trend * za @ zb.T / 3
+        )
+
+    za, xa, target = z.numpy(), x.numpy(), y.numpy()
+    K = kernel(za, xa, za, xa) + noise * np.eye(40)
+    new_z, new_x = np.random.default_rng(1).normal(size=(7, 3)), np.random.default_rng(2).normal(size=(7, 5))
+    k = kernel(new_z, new_x, za, xa)
+    new = torch.from_numpy(new_z).float(), torch.from_numpy(new_x).float()
+    np.testing.assert_allclose(process.mean(*new, process.scratch(7)), k @ np.linalg.solve(K, target), atol=2e-3)
+    variance = np.diag(kernel(new_z, new_x, new_z, new_x) - k @ np.linalg.solve(K, k.T)) + noise
+    np.testing.assert_allclose(process.variance(*new), variance, atol=2e-3)
+
+    row = np.arange(40) != 11  # leave-one-out in closed form against leaving one out
+    without = kernel(za[11:12], xa[11:12], za[row], xa[row]) @ np.linalg.solve(K[np.ix_(row, row)], target[row])
+    assert left_out.mean[11] == pytest.approx(without[0], abs=1e-4)
+
+
+def test_the_stretch_makes_the_interval_hold_eighty_percent() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=5000) * 3
+    stretch = conformal_stretch(y, np.zeros(5000), np.ones(5000))
+    assert stretch == pytest.approx(3.0, rel=0.05)
+    assert np.mean(np.abs(y) <= Z_LEVEL * stretch) == pytest.approx(0.8, abs=1e-3)
+
+
+def test_the_share_is_the_least_squares_one() -> None:
+    a, b, y = np.random.default_rng(0).normal(size=(3, 50)) + np.linspace(0, 5, 50)
+    shares = np.linspace(0, 1, 10_001)
+    errors = [np.sum((w * a + (1 - w) * b - y) ** 2) for w in shares]
+    assert best_share(a, b, y) == pytest.approx(shares[int(np.argmin(errors))], abs=1e-4)
+    assert best_share(a, a, y) == 0.0
+
+
+def test_kendall_is_concordant_less_discordant_pairs() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random(30), rng.random(30)
+    pairs = list(itertools.combinations(range(30), 2))
+    assert kendall(a, b) == pytest.approx(sum(np.sign((a[i] - a[j]) * (b[i] - b[j])) for i, j in pairs) / len(pairs))
+    assert kendall(np.zeros(30), b) == 0.0
+
+
+def test_tau_within_a_cost_group_sees_through_a_predictor_of_the_cost() -> None:
+    rng = np.random.default_rng(0)
+    cost = np.repeat(np.arange(5.0), 200)
+    accuracy = 10 * cost + rng.random(1000)
+    prediction = cost + 1e-6 * rng.random(1000)
+    assert kendall(prediction, accuracy) > 0.7
+    assert abs(kendall_within(prediction, accuracy, cost)) < 0.1
+
+
+def test_precision_at_top() -> None:
+    measured = np.arange(200.0)
+    predicted = measured.copy()
+    assert precision_at_top(predicted, measured) == 1.0
+    predicted[199] = -1
+    assert precision_at_top(predicted, measured) == 0.5
+
+
+def test_samples_needed_is_log_linear() -> None:
+    assert samples_needed({10: 0.5, 1000: 0.7}, 0.6) == pytest.approx(100)
+    assert samples_needed({10: 0.5, 1000: 0.7}, 0.8) is None
+    assert samples_needed({10: 4.0, 1000: 2.0}, 3.0, rising=False) == pytest.approx(100)
+    assert samples_needed({10: 0.5}, 0.4) == 10
+
+
+def test_splits_are_disjoint_and_repeat() -> None:
+    train, rest = random_split(100, 30, split=2, held_out=None)
+    assert sorted([*train, *rest]) == list(range(100))
+    np.testing.assert_array_equal(train, random_split(100, 30, split=2, held_out=5)[0])
+
+
+def test_block_statistics_are_those_of_the_written_out_networks() -> None:
+    space = load_space("fbnetv3")
+    X = sobol(space, 20, seed=0)
+    statistics = free_statistics(space, X)
+    for row, network in enumerate(space.architectures(X)):
+        blocks = [
+            (kernel, expand, stage.channels, stage.se)
+            for stage in network.stages
+            for kernel, expand in [(stage.kernel_first, stage.expand_first)]
+            + [(stage.kernel_rest, stage.expand_rest)] * (stage.depth - 1)
+        ]
+        assert statistics["blocks"][row] == len(blocks)
+        assert statistics["blocks.large"][row] == sum(kernel > 3 for kernel, *_ in blocks)
+        assert statistics["blocks.gated"][row] == sum(se for *_, se in blocks)
+        assert statistics["mean.expansion"][row] == pytest.approx(np.mean([expand for _, expand, *_ in blocks]))
+        assert statistics["mean.width"][row] == pytest.approx(np.mean([channels for _, _, channels, _ in blocks]))
+
+
+def test_generic_spaces_count_choices_over_like_dimensions() -> None:
+    text = "name: g\nkind: generic\narchitecture: {a: [x, y, z], b: [x, y, z], c: [1, 2], d: [1, 2], e: [p, q]}"
+    space = read_space(parse_document(text, source="g"))
+    statistics = free_statistics(_with_no_costs(space), np.array([[0, 2, 1, 1, 0], [1, 1, 0, 1, 1]]))
+    assert {name: list(values) for name, values in statistics.items() if name.startswith(("count", "sum"))} == {
+        "count.x": [1, 0], "count.y": [0, 2], "count.z": [1, 0], "sum.c": [2, 1],
+    }  # fmt: skip
+
+
+def _with_no_costs(space):
+    from nars.data.trials import with_costs
+
+    X = np.array(list(itertools.product(*[range(n) for n in space.cardinalities])))
+    return with_costs(space, X, {"params": np.arange(len(X)) + 1.0})
+
+
+def test_statistics_standardise_and_come_back() -> None:
+    rng = np.random.default_rng(0)
+    statistics = {
+        "flops": np.exp(rng.normal(size=50)),
+        "depth": rng.integers(0, 4, 50).astype(float),
+        "fixed": np.ones(50),
+    }
+    scale = Scale.of(statistics)
+    assert scale.names == ("flops", "depth")  # what never changes says nothing
+    targets = scale.standardise(statistics)
+    np.testing.assert_allclose(targets.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(targets.std(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(scale.restore(targets)["flops"], statistics["flops"], rtol=1e-5)
