@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.search.tabulated import tabulated_costs
 from nars.space import Bounds, Population, Space, SpaceError
 
 CostFunction = Callable[[Population], dict[str, NDArray[np.float64]]]
@@ -30,11 +31,12 @@ def cost_function(space: Space, bounds: Bounds, extra: ExtraCosts | None = None)
     for name in bounds:
         if name not in known:
             raise SpaceError(f"no cost is called {name!r}; a bound can be set on {', '.join(known)}")
+    own = tabulated_costs(space)
     if not extra:
-        return space.costs
+        return own
 
     def costs(X: Population) -> dict[str, NDArray[np.float64]]:
-        return space.costs(X) | {name: np.asarray(cost(X), dtype=np.float64) for name, cost in extra.items()}
+        return own(X) | {name: np.asarray(cost(X), dtype=np.float64) for name, cost in extra.items()}
 
     return costs
 

@@ -16,7 +16,8 @@ from nars.space import Bounds, Population, Space
 
 FloatArray = NDArray[np.float64]
 
-_HALVINGS = 6
+_HALVINGS = 3
+"""Few: what is left of a child after more is nearly always its parent, and each one costs a look at the costs."""
 
 
 def crossover_probability(better: FloatArray, fitness: FloatArray, *, k1: float, k3: float) -> FloatArray:
@@ -52,7 +53,7 @@ def offspring(
     settings: SearchSettings,
     rng: np.random.Generator,
 ) -> tuple[Population, dict[str, FloatArray]]:
-    """`settings.children` children of each parent, all inside the bounds, with their costs; canonical, not distinct.
+    """At most `settings.children` children of each parent, with their costs; canonical, inside, not distinct.
 
     Args:
         parents: (N, D), canonical, all inside the bounds.
@@ -104,18 +105,21 @@ def _repair(
 ) -> tuple[Population, dict[str, FloatArray]]:
     """Children outside the bounds go back towards their parent, half of the differing choices at a time.
 
-    The parent is inside, so that this ends, whatever the bounds: no rejection loop.
+    Those that are still outside after `_HALVINGS` are left out: no rejection loop, whatever the bounds.
     """
     cost = costs(X)
-    outside = np.flatnonzero(~bounds.admits(cost))
-    for halving in range(_HALVINGS + 1):
+    inside = bounds.admits(cost)
+    outside = np.flatnonzero(~inside)
+    for _ in range(_HALVINGS):
         if not len(outside):
             break
-        back = rng.random((len(outside), X.shape[1])) < (0.5 if halving < _HALVINGS else 1.1)
+        back = rng.random((len(outside), X.shape[1])) < 0.5
         tried = space.canonical(np.where(back, parents[outside], X[outside]))
         new = costs(tried)
         X[outside] = tried
         for name, column in new.items():
             cost[name][outside] = column
-        outside = outside[~bounds.admits(new)]
-    return X, cost
+        admitted = bounds.admits(new)
+        inside[outside[admitted]] = True
+        outside = outside[~admitted]
+    return (X, cost) if inside.all() else (X[inside], {name: column[inside] for name, column in cost.items()})
