@@ -6,7 +6,7 @@ Runtime's folding of batch norm lead to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,31 +96,36 @@ def empty_graph() -> bytes:
     return graph.finish(graph.add("Relu", "x"), (1, 1, 1, 1), 4)
 
 
-def block_graph(shape: BlockShape, *, batch: int) -> bytes:
-    """The block as a serialised ONNX model: float x (batch, channels, side, side)."""
-    named, graph = shape.to_dict(), _Graph()
-    output = {"stem": _stem, "mbconv": _mbconv, "head": _head}[shape.kind](graph, named)
-    channels = named["in_channels" if shape.kind == "stem" else "c_in"]
-    rank = 2 if shape.kind == "head" else 4
-    return graph.finish(output, (batch, channels, named["side"], named["side"]), rank)
+def chained_graph(shapes: Sequence[BlockShape], *, batch: int) -> bytes:
+    """Blocks one after the other, a single one or a whole network, as a serialised ONNX model.
+
+    Input: float x (batch, channels, side, side) of the first block.
+    """
+    graph, x = _Graph(), "x"
+    for shape in shapes:
+        x = {"stem": _stem, "mbconv": _mbconv, "head": _head}[shape.kind](graph, x, shape.to_dict())
+    first = shapes[0].to_dict()
+    channels = first["in_channels" if shapes[0].kind == "stem" else "c_in"]
+    rank = 2 if shapes[-1].kind == "head" else 4
+    return graph.finish(x, (batch, channels, first["side"], first["side"]), rank)
 
 
-def _stem(graph: _Graph, named: dict[str, Any]) -> str:
-    x = graph.convolution("x", named["in_channels"], named["channels"], kernel=3, padding=1, stride=named["stride"])
+def _stem(graph: _Graph, x: str, named: dict[str, Any]) -> str:
+    x = graph.convolution(x, named["in_channels"], named["channels"], kernel=3, padding=1, stride=named["stride"])
     return graph.activation(x, named["activation"])
 
 
-def _head(graph: _Graph, named: dict[str, Any]) -> str:
+def _head(graph: _Graph, x: str, named: dict[str, Any]) -> str:
     c, channels, classes, act = (named[key] for key in ("c_in", "channels", "classes", "activation"))
     wide = named["expand"] * c
-    x = graph.activation(graph.convolution("x", c, wide), act)
+    x = graph.activation(graph.convolution(x, c, wide), act)
     x = graph.activation(graph.convolution(graph.add("ReduceMean", x, graph.axes(2, 3)), wide, channels), act)
     return graph.add("Gemm", graph.add("Flatten", x), graph.weight(channels, classes), graph.weight(classes))
 
 
-def _mbconv(graph: _Graph, named: dict[str, Any]) -> str:
+def _mbconv(graph: _Graph, x: str, named: dict[str, Any]) -> str:
     c, c_out, kernel, padding, stride = (named[key] for key in ("c_in", "c_out", "kernel", "padding", "stride"))
-    x, mid = "x", c
+    block_input, mid = x, c
     if named["expand"] != 1:
         mid = round_width(c * named["expand"], keep=0.9)
         x = graph.activation(graph.convolution(x, c, mid), named["activation"])
@@ -133,7 +138,7 @@ def _mbconv(graph: _Graph, named: dict[str, Any]) -> str:
         gate = graph.convolution(graph.activation(gate, named["activation"]), squeeze, mid)
         x = graph.add("Mul", x, graph.add("HardSigmoid", gate, alpha=1 / 6, beta=0.5))
     x = graph.convolution(x, mid, c_out)
-    return graph.add("Add", x, "x") if c == c_out and stride == 1 and padding == kernel // 2 else x
+    return graph.add("Add", x, block_input) if c == c_out and stride == 1 and padding == kernel // 2 else x
 
 
 def round_width(width: float, *, keep: float) -> int:

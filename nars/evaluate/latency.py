@@ -1,24 +1,27 @@
 """Measuring the blocks of a space on the machine at hand: the table behind the cost "latency".
 
 Each distinct block is built as it stands in the network and timed by itself. Blocks are called in turn, many times, and
-the median of each is kept: a busy machine only ever adds time, and adds it in bursts that no single block must pay for.
+the fastest fifth counts: a busy machine only ever adds time, and adds it in bursts that no single block must pay for.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from nars.data.atomic import write_json
-from nars.evaluate.block_onnx import block_graph, empty_graph, session_runner
+from nars.evaluate.block_onnx import chained_graph, empty_graph, session_runner
 from nars.evaluate.trial import EvaluationError
 from nars.network import build
 from nars.space import (
@@ -29,7 +32,9 @@ from nars.space import (
     Space,
     Stage,
     Stem,
+    block_shapes,
     distinct_blocks,
+    sobol,
 )  # fmt: skip
 
 RUNTIMES = ("eager", "onnxruntime")
@@ -38,12 +43,17 @@ RUNTIMES = ("eager", "onnxruntime")
 _AT_ONCE = 60
 """Blocks built and timed at a time; the table is saved after each such group."""
 _DOZEN = 12
+_WHOLE = 8
+"""Whole networks that the table's factor is measured on."""
 _ROUNDS = 4
 _TURNS = 10
 _WARMUP = 2
 """Each round calls each block `_TURNS` times; the first `_WARMUP` calls do not count."""
 _CUDA_CALLS = 20
 """Calls per synchronisation on a GPU, where waiting would otherwise be part of each block's time."""
+
+QUIET = 0.2
+"""Share of the calls that count as undisturbed: the slowest of them is the time. A neighbour only ever adds time."""
 
 Run = Callable[[], object]
 
@@ -82,15 +92,19 @@ def measure_blocks(
     table = LatencyTable(
         device=device_name(device), runtime=runtime, batch=batch, threads=threads, versions=_versions(runtime)
     )
-    known = _known(path, table)
+    earlier = _earlier(path, table)
+    known = dict(earlier.milliseconds)
     wanted = distinct_blocks(space)
     missing = [shape for shape in wanted if shape not in known]
+    if not missing and earlier.factor is not None:
+        return earlier
     done = len(wanted) - len(missing)
+    setting = _Setting(device=device, runtime=runtime, batch=batch, threads=threads)
     with _threads(threads), torch.inference_mode():
         overhead = _overhead(runtime, threads)
         for at in range(0, len(missing), _AT_ONCE):
             group = missing[at : at + _AT_ONCE]
-            times = _in_turns([_runner(shape, device, runtime, batch, threads) for shape in group])
+            times = _in_turns([setting.runner([shape], partial(build_block, shape)) for shape in group])
             for shape, milliseconds in zip(group, times, strict=True):
                 # A network starts its session once: the stem, which every network has, keeps what that costs.
                 known[shape] = max(milliseconds - (overhead if shape.kind != "stem" else 0.0), 1e-6)
@@ -99,7 +113,10 @@ def measure_blocks(
             done += len(group)
             if progress is not None:
                 progress(done, len(wanted))
-    return LatencyTable(**{**vars(table), "milliseconds": known})
+        factor = _factor(space, known, setting)
+    table = LatencyTable(**{**vars(table), "milliseconds": known, "factor": factor})
+    write_json(path, table.to_dict())
+    return table
 
 
 def latency_file(space: Space, *, device: str, runtime: str, batch: int, threads: int, folder: Path) -> Path:
@@ -144,10 +161,10 @@ def _versions(runtime: str) -> dict[str, str]:
     return versions
 
 
-def _known(path: Path, table: LatencyTable) -> dict[BlockShape, float]:
-    """What an earlier run measured in the same way."""
+def _earlier(path: Path, table: LatencyTable) -> LatencyTable:
+    """What an earlier run measured in the same way; the empty table when there was none."""
     if not path.exists():
-        return {}
+        return table
     earlier = LatencyTable.read(path)
     for name in ("device", "runtime", "batch", "threads", "versions"):
         there, here = getattr(earlier, name), getattr(table, name)
@@ -156,7 +173,7 @@ def _known(path: Path, table: LatencyTable) -> dict[BlockShape, float]:
                 f"{path} was measured with {name} {there!r}, now it is {here!r}: such times do not mix; take another "
                 f"--out, or delete the file"
             )
-    return dict(earlier.milliseconds)
+    return earlier
 
 
 def _in_turns(runners: list[tuple[Run, int]]) -> list[float]:
@@ -173,7 +190,7 @@ def _in_turns(runners: list[tuple[Run, int]]) -> list[float]:
                     run()
                     if turn >= _WARMUP:
                         found.append(1e3 * (time.perf_counter() - start) / calls)
-    return [median(found) for found in times]
+    return [float(np.quantile(found, QUIET)) for found in times]
 
 
 def _overhead(runtime: str, threads: int) -> float:
@@ -183,23 +200,44 @@ def _overhead(runtime: str, threads: int) -> float:
     return _in_turns([(session_runner(empty_graph(), threads=threads), 1)])[0]
 
 
-def _runner(shape: BlockShape, device: str, runtime: str, batch: int, threads: int) -> tuple[Run, int]:
-    """A call to time, and how many blocks it runs."""
-    if runtime == "onnxruntime":
-        return session_runner(block_graph(shape, batch=batch), threads=threads), 1
-    named = shape.to_dict()
-    module = build_block(shape).eval().to(device)
-    channels = named["in_channels"] if shape.kind == "stem" else named["c_in"]
-    images = torch.zeros(batch, channels, named["side"], named["side"], device=device)
-    if torch.device(device).type == "cpu":
-        return lambda: module(images), 1
+@dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """How everything in one table is measured."""
 
-    def run() -> None:
-        for _ in range(_CUDA_CALLS):
-            module(images)
-        torch.cuda.synchronize(device)
+    device: str
+    runtime: str
+    batch: int
+    threads: int
 
-    return run, _CUDA_CALLS
+    def runner(self, shapes: Sequence[BlockShape], module: Callable[[], nn.Module]) -> tuple[Run, int]:
+        """A call to time that runs some blocks in a row, and how often it runs them."""
+        if self.runtime == "onnxruntime":
+            return session_runner(chained_graph(shapes, batch=self.batch), threads=self.threads), 1
+        named = shapes[0].to_dict()
+        channels = named["in_channels"] if shapes[0].kind == "stem" else named["c_in"]
+        network = module().eval().to(self.device)
+        images = torch.zeros(self.batch, channels, named["side"], named["side"], device=self.device)
+        if torch.device(self.device).type == "cpu":
+            return lambda: network(images), 1
+
+        def run() -> None:
+            for _ in range(_CUDA_CALLS):
+                network(images)
+            torch.cuda.synchronize(self.device)
+
+        return run, _CUDA_CALLS
+
+
+def _factor(space: Space, known: Mapping[BlockShape, float], setting: _Setting) -> float:
+    """Time of whole networks over the sum of their blocks."""
+    architectures = space.architectures(sobol(space, _WHOLE, seed=0))
+    shapes = [block_shapes(architecture) for architecture in architectures]
+    sums = [sum(known[shape] for shape in own) for own in shapes]
+    runners = [
+        setting.runner(own, partial(build, architecture, seed=None))
+        for own, architecture in zip(shapes, architectures, strict=True)
+    ]
+    return median(whole / total for whole, total in zip(_in_turns(runners), sums, strict=True))
 
 
 def build_block(shape: BlockShape) -> nn.Module:

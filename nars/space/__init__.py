@@ -9,7 +9,7 @@ from nars.space.document import Document, parse_document, read_document
 from nars.space.errors import InfeasibleError, SpaceError
 from nars.space.extremes import cost_range, enumerate_architectures, extreme_rows
 from nars.space.feasibility import Fraction, feasible_fraction
-from nars.space.latency import BlockShape, LatencyCosts, LatencyTable, distinct_blocks
+from nars.space.latency import BlockShape, LatencyCosts, LatencyTable, block_shapes, distinct_blocks
 from nars.space.load import read_space
 from nars.space.published import PublishedModel, published, published_models
 from nars.space.rare import distinct, uniform, walk_into
@@ -48,6 +48,7 @@ __all__ = [
     "Stem",
     "Value",
     "architecture_costs",
+    "block_shapes",
     "cost_range",
     "distinct",
     "distinct_blocks",

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.architecture import ACTIVATIONS
-from nars.space.blocks import Block, HeadBlock, MBConvBlock, StemBlock, blocks
+from nars.space.architecture import ACTIVATIONS, Architecture
+from nars.space.blocks import Block, Columns, HeadBlock, MBConvBlock, StemBlock, blocks
 from nars.space.chain import start, steps, walk
 from nars.space.errors import SpaceError
 from nars.space.settings import FloatArray, Population
@@ -80,6 +80,10 @@ class LatencyTable:
     threads: int
     versions: Mapping[str, str]
     milliseconds: Mapping[BlockShape, float] = field(default_factory=dict)
+    """Of each block by itself."""
+    factor: float | None = None
+    """Time of a whole network over the sum of its blocks, the median of a few: caches and graph optimisation make the
+    two differ by a share that is much the same for all networks of a space. None (as 1) until it is measured."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milliseconds", MappingProxyType(dict(self.milliseconds)))
@@ -148,6 +152,15 @@ def distinct_blocks(space: Space) -> list[BlockShape]:
     return sorted(found)
 
 
+def block_shapes(architecture: Architecture) -> list[BlockShape]:
+    """The blocks of one network, in order; what stands there several times is listed as often."""
+    found = []
+    for block in blocks(Columns.of(architecture)):
+        kind, columns, times = _settings(block)
+        found += [BlockShape(kind, tuple(int(column[0]) for column in columns))] * int(times[0])
+    return found
+
+
 def _settings(block: Block) -> tuple[str, list[IntArray], IntArray]:
     """Kind, settings in the order of `KINDS`, and how often the block stands there."""
     once = np.ones(1, dtype=np.int64)
@@ -180,7 +193,7 @@ class LatencyCosts:
         return hashlib.sha256(json.dumps(self.table.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
     def lookup(self, X: Population) -> dict[str, FloatArray]:
-        """Latency (N,) of the rows of X: the sum over blocks.
+        """Latency (N,) of the rows of X: the sum over blocks, times the table's factor.
 
         Raises:
             SpaceError: a block of a candidate was not measured.
@@ -208,7 +221,7 @@ class LatencyCosts:
                 f"the latency table ({self.table.device}, {self.table.runtime}) lacks {shape.to_dict()}; complete it "
                 f"with `nars latency {self.space.name}` and the same --out"
             )
-        return times * values[at]
+        return times * values[at] * (1.0 if self.table.factor is None else self.table.factor)
 
     @cached_property
     def _sorted(self) -> dict[str, tuple[NDArray[np.uint64], FloatArray]]:
