@@ -27,6 +27,9 @@ _NODE_ATTEMPTS = 10
 _GRACE = 30.0
 """Seconds past the time limit after which a task that does not answer is killed; trials keep the limit themselves."""
 
+_NO_ROOM = 600.0
+"""Seconds without a machine that could take a trial, after which the run gives up."""
+
 _LOOK = 1.0
 """Seconds between looks at what the cluster has: machines come and go."""
 
@@ -116,7 +119,7 @@ class RayEngine:
         """As in `Engine`.
 
         Raises:
-            EvaluationError: the engine is not open.
+            EvaluationError: the engine is not open, or the cluster stays without a machine that could take a trial.
         """
         if self._context is None:
             raise EvaluationError("the engine is not open; use it in a with statement.")
@@ -124,10 +127,10 @@ class RayEngine:
         new, again = iter(trials), list[Trial]()
         deaths: dict[str, dict[str, int]] = {}
         tasks: dict[Any, _Task] = {}
-        exhausted = False
+        exhausted, roomy = False, time.monotonic()
         try:
             while True:
-                while not (exhausted and not again) and len(tasks) < self._room(len(tasks)):
+                while not (exhausted and not again) and len(tasks) < self._room():
                     trial = again.pop(0) if again else next(new, None)
                     if trial is None:
                         exhausted = True
@@ -145,13 +148,15 @@ class RayEngine:
                         deaths.pop(task.trial.key, None)
                         on_result(sample)
                 self._cancel_overdue(tasks)
-                if not tasks:
-                    time.sleep(0.05 if done else _LOOK)  # no machine at all: wait for one
+                if self._slots > 0:
+                    roomy = time.monotonic()
+                elif not tasks:
+                    self._wait_for_a_machine(since=roomy)
         finally:
             for reference in tasks:  # something raised: nobody will ask for these
                 self._ray.cancel(reference, force=True)
 
-    def _room(self, under_way: int) -> int:
+    def _room(self) -> int:
         """Trials that fit on the cluster now."""
         now = time.monotonic()
         if now - self._looked > _LOOK:
@@ -161,6 +166,14 @@ class RayEngine:
                 fits = min(fits, total.get("GPU", 0) // self._resources["num_gpus"])
             self._slots, self._looked = int(fits), now
         return self._slots if self._workers is None else min(self._slots, self._workers)
+
+    def _wait_for_a_machine(self, *, since: float) -> None:
+        if time.monotonic() - since > _NO_ROOM:
+            raise EvaluationError(
+                f"for {_NO_ROOM:g} s no machine of the Ray cluster had what a trial needs ({self._resources}). Add "
+                f"one, or ask for less (settings.threads, device)."
+            )
+        time.sleep(_LOOK)
 
     def _outcome(self, reference: Any, task: _Task, deaths: dict[str, int]) -> Sample | None:
         """The sample of a finished task; None if it must be begun anew."""
