@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -113,7 +113,7 @@ def measure_blocks(
             done += len(group)
             if progress is not None:
                 progress(done, len(wanted))
-        factor = _factor(space, known, setting)
+        factor = _factor(space, setting, overhead)
     table = LatencyTable(**{**vars(table), "milliseconds": known, "factor": factor})
     write_json(path, table.to_dict())
     return table
@@ -228,16 +228,16 @@ class _Setting:
         return run, _CUDA_CALLS
 
 
-def _factor(space: Space, known: Mapping[BlockShape, float], setting: _Setting) -> float:
-    """Time of whole networks over the sum of their blocks."""
-    architectures = space.architectures(sobol(space, _WHOLE, seed=0))
-    shapes = [block_shapes(architecture) for architecture in architectures]
-    sums = [sum(known[shape] for shape in own) for own in shapes]
-    runners = [
-        setting.runner(own, partial(build, architecture, seed=None))
-        for own, architecture in zip(shapes, architectures, strict=True)
-    ]
-    return median(whole / total for whole, total in zip(_in_turns(runners), sums, strict=True))
+def _factor(space: Space, setting: _Setting, overhead: float) -> float:
+    """Time of a whole network over the sum of its blocks, both measured now so that the machine's mood cancels out."""
+    ratios = []
+    for architecture in space.architectures(sobol(space, _WHOLE, seed=0)):
+        shapes = block_shapes(architecture)
+        whole = setting.runner(shapes, partial(build, architecture, seed=None))
+        parts = [setting.runner([shape], partial(build_block, shape)) for shape in shapes]
+        first, *times = _in_turns([whole, *parts])
+        ratios.append(first / (sum(times) - overhead * (len(times) - 1)))
+    return median(ratios)
 
 
 def build_block(shape: BlockShape) -> nn.Module:
