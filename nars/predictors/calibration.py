@@ -15,6 +15,9 @@ LEVEL = 0.8
 """Share of accuracies that the calibrated interval holds."""
 Z_LEVEL = 1.2815515655446004
 """Half width of the 80 % interval of a normal distribution, in standard deviations."""
+_PAID = 0.04
+"""Added to the level, because the length scales were chosen on the very samples that are left out: without it, the
+intervals held 73 to 78 % of other networks of NAS-Bench-Macro."""
 _LEAST_SHARE = 0.05
 """A smaller share changes nothing but the time of a prediction."""
 
@@ -31,7 +34,7 @@ def conformal_stretch(accuracy: Floats, mean: Floats, std: Floats) -> float:
     cross-validation.
     """
     scores = np.sort(np.abs(accuracy - mean) / std)
-    rank = min(len(scores), math.ceil(LEVEL * (len(scores) + 1)))
+    rank = min(len(scores), math.ceil((LEVEL + _PAID) * (len(scores) + 1)))
     return max(float(scores[rank - 1]) / Z_LEVEL, 1e-6)
 
 

@@ -18,6 +18,9 @@ from scipy.stats import yeojohnson, yeojohnson_llf
 Floats = NDArray[np.float64]
 
 _POWERS = (-2.0, 6.0)
+_STEEPEST = 3.0
+"""Slope outside the seen accuracies, at most, in slopes of the whole: a steep end throws what lies just outside far off
+(the mean squared error on NAS-Bench-Macro at n = 100 was twice as large without)."""
 _FEWEST = 10
 """Below this many accuracies the power is left at 1 (linear)."""
 
@@ -67,11 +70,12 @@ class Warp:
         inside = np.clip(warped, self.low, self.high)
         bent = inside * self.stretch + self.shift
         scaled = _inverse_yeo_johnson(bent, self.power)
-        # d scaled / d bent = (1 +- scaled)^(-+(power - 1)); needed outside only, where `inside` is an end.
-        slope = np.where(
-            scaled >= 0, (1 + np.abs(scaled)) ** (1 - self.power), (1 + np.abs(scaled)) ** (self.power - 1)
-        )
-        return (scaled + (warped - inside) * self.stretch * slope) * self.unit + self.centre
+        # d scaled / d bent = (1 + |scaled|)^(1 - power), or ^(power - 1) below 0; needed at the two ends only.
+        growth = (1 + np.abs(scaled)) ** np.where(scaled >= 0, 1 - self.power, self.power - 1)
+        ends = _inverse_yeo_johnson(np.array([self.low, self.high]) * self.stretch + self.shift, self.power)
+        chord = float((ends[1] - ends[0]) / (self.high - self.low))
+        slope = np.minimum(growth * self.stretch, _STEEPEST * chord)
+        return np.asarray((scaled + (warped - inside) * slope) * self.unit + self.centre, dtype=np.float64)
 
 
 def _inverse_yeo_johnson(bent: Floats, power: float) -> Floats:
