@@ -4,9 +4,9 @@ Command:  python scripts/drill_crash.py            (--runs 30 --seed 0 --engine 
 Cost:     about 8 minutes on 2 CPU cores
 Expected: lost_samples 0, repeated_trainings 0, identical_family = runs
 Method:   one uninterrupted search is the reference. Every further run is a process of its own that is killed at a
-          random moment of its life (writing the store, training, fitting, proposing), and started again until it ends by
-          itself. After each kill the store is read: every row must still be there at the end, with the same time of
-          measurement. A training that was in flight has no row yet; it is the only thing that is done again.
+          random moment of its life (writing the store, training, fitting, proposing), and started again until it
+          ends by itself. After each kill the store is read: every row must still be there at the end, with the same
+          time of measurement. A training in flight has no row yet; it is the only thing that is done again.
 """
 
 from __future__ import annotations
