@@ -6,6 +6,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from nars import __version__
 from nars.cli import latency as measure
@@ -49,6 +50,6 @@ def main() -> None:
         # What a user can cause is a ValueError of ours (SpaceError, ConfigError, DataError, ...); others are bugs.
         if not type(error).__module__.startswith("nars."):
             raise
-        for line in str(error).splitlines():
-            console.print(f"[bold red]error[/]: {line}" if line == str(error).splitlines()[0] else line, markup=True)
+        # Escaped: to rich, "[rmsprop, sgd]" in a message would be markup and vanish.
+        console.print(f"[bold red]error[/]: {escape(str(error))}")
         sys.exit(_USER_ERROR)

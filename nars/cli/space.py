@@ -119,8 +119,8 @@ def sample(
     if bounds.limits:
         share = feasible_fraction(space, bounds, seed=seed)
         console.print(
-            f"{bounds}: {100 * share.estimate:.3g} % of the space (95 % interval {100 * share.low:.2g} - "
-            f"{100 * share.high:.2g} %)"
+            f"{bounds}: {100 * share.estimate:.3g} % of the space (95 % interval {100 * share.low:.3g} - "
+            f"{100 * share.high:.3g} %)"
         )
 
 
