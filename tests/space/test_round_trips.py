@@ -98,6 +98,17 @@ def test_spaces_of_one_kind_of_choice():
     assert architecture_only.recipes(sobol(architecture_only, 2, seed=0))[0]["learning_rate"] == 0.026
 
 
+def test_the_files_of_one_family_agree():
+    def dimensions(name, group):
+        return [dimension for dimension in SPACES[name].dimensions if dimension.group == group]
+
+    architecture = [(d.name, d.values, d.paper) for d in dimensions("fbnetv3", "architecture")]
+    assert [(d.name, d.values, d.paper) for d in dimensions("fbnetv3-arch", "architecture")] == architecture
+    recipe = [(d.name, d.values) for d in dimensions("fbnetv3", "recipe")]
+    assert [(d.name, d.values) for d in dimensions("fbnetv3-cifar10", "recipe")] == recipe
+    assert [(d.name, d.values) for d in dimensions("fbnetv3-recipe", "recipe") if d.name != "recipe.ema"] == recipe
+
+
 def test_records_that_are_no_candidates():
     space = SPACES["digits"]
     record = space.to_records(sobol(space, 1, seed=0))[0]
