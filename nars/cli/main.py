@@ -11,7 +11,7 @@ from rich.markup import escape
 from nars import __version__
 from nars.cli import latency as measure
 from nars.cli import run as run_commands
-from nars.cli import space, store
+from nars.cli import space, store, trials
 
 app = typer.Typer(
     name="nars",
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 run_commands.mount(app)
 measure.mount(app)
+trials.mount(app)
 app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
 

@@ -12,7 +12,7 @@ from nars.data.sample import COST_CONVENTION, STATUSES, Sample, Status, sample_k
 from nars.data.store import SampleStore
 from nars.data.tables import TABLES, load_table
 from nars.data.trial_files import read_trials
-from nars.data.trials import TrialTable, samples_of, trials_of
+from nars.data.trials import TrialTable, samples_of, trials_of, with_costs
 
 __all__ = [
     "COST_CONVENTION",
@@ -50,6 +50,7 @@ __all__ = [
     "samples_of",
     "store_info",
     "trials_of",
+    "with_costs",
     "write_bytes",
     "write_json",
     "write_text",
