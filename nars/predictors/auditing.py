@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nars.predictors.contest import MODELS, Score, contenders, random_split, samples_needed, score
 from nars.predictors.errors import PredictorError
-from nars.predictors.gaussian import fit_process
+from nars.predictors.gaussian import ENCODING_SCALE, fit_process
 from nars.predictors.metrics import kendall, spearman
 from nars.predictors.statistics import Scale, Statistics, free_statistics
 from nars.predictors.threads import single_thread
@@ -165,7 +165,10 @@ def judge_targets(
         for split in range(splits):
             train, rest = random_split(len(y), samples, split=seed + split, held_out=2000)
             warp = Warp.of(y[train])
-            parts = torch.from_numpy(z[:, columns]), torch.from_numpy(np.asarray(encoding, dtype=np.float32) * 2.5)
+            parts = (
+                torch.from_numpy(z[:, columns]),
+                torch.from_numpy(np.asarray(encoding, dtype=np.float32) * ENCODING_SCALE),
+            )
             process, _ = fit_process(
                 parts[0][train], parts[1][train], torch.from_numpy(warp.forward(y[train])),
                 generator=torch.Generator().manual_seed(seed),

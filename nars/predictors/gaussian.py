@@ -19,6 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+ENCODING_SCALE = 2.5
+"""Factor on encodings before they go into the process: brings one-hot columns (standard deviation about 0.4) to the
+statistics' standard deviation of 1, for which the priors of the length scales are made."""
 _STEPS, _RATE = 70, 0.09
 _MOST_FOR_LENGTHS = 400
 """Samples that the hyperparameters are chosen on, at most: each step costs their cube."""

@@ -15,7 +15,7 @@ from nars.predictors.calibration import best_share, conformal_stretch, to_percen
 from nars.predictors.checks import Encoding, accuracies, matrix
 from nars.predictors.errors import PredictorError
 from nars.predictors.fitting import fit_members
-from nars.predictors.gaussian import Process, fit_process
+from nars.predictors.gaussian import ENCODING_SCALE, Process, fit_process
 from nars.predictors.network import initial_layers, tell_accuracy, tell_statistics
 from nars.predictors.results import Prediction, PretrainingReport, StatisticError
 from nars.predictors.settings import PredictorSettings
@@ -26,8 +26,6 @@ from nars.predictors.warp import Warp
 
 _CHUNK = 1024
 """Candidates per matrix product: small enough for the activations to stay in cache."""
-_ENCODING_SCALE = 2.5
-"""Brings one-hot columns (standard deviation about 0.4) to the statistics' standard deviation of 1."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,7 +169,7 @@ class Predictor:
             variance = np.full(n, noise**2)
             if self.settings.process:
                 z = self._told_statistics(x_a)
-                inputs = _tensor(encoding) * _ENCODING_SCALE
+                inputs = _tensor(encoding) * ENCODING_SCALE
                 process, left_out = fit_process(z, inputs, _tensor(warped), generator=generator_of(seed, stream=6))
                 share = best_share(blind, left_out.mean, warped)
                 blind = share * blind + (1 - share) * left_out.mean
@@ -229,7 +227,7 @@ class Predictor:
                         variance[here] = members.var(dim=0, correction=0).numpy() + fitted.noise**2
                 if fitted.process is not None and fitted.share < 1:
                     z = self._told_statistics(x_a)
-                    inputs = x * _ENCODING_SCALE
+                    inputs = x * ENCODING_SCALE
                     told = fitted.share * told + (1 - fitted.share) * fitted.process.mean(z, inputs, scratch)
                     if with_std:
                         variance[here] = fitted.process.variance(z, inputs).numpy()
