@@ -14,7 +14,7 @@ from rich.table import Table
 from nars.data import write_json
 from nars.predictors import Predictor
 from nars.search import Family, search_family
-from nars.space import Bounds, Space, quantity, shorten
+from nars.space import Bounds, LatencyCosts, LatencyTable, Space, quantity, shorten
 from nars.stages import ConfigError, open_predictor
 from nars.stages.searching import scorer
 
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 
 def ask(
-    predictor: str, *, most: Mapping[str, str | None], least: Mapping[str, str | None], seed: int, file: Path | None
+    predictor: str,
+    *,
+    most: Mapping[str, str | None],
+    least: Mapping[str, str | None],
+    seed: int,
+    latency: Path | None,
+    file: Path | None,
 ) -> None:
     """Search for each budget, print a table, and write JSON where a file is named.
 
@@ -32,6 +38,7 @@ def ask(
         most: upper limits by cost; several budgets are separated by commas.
         least: lower limits by cost.
         seed: of the search.
+        latency: a device table; the cost "latency" (milliseconds) is then known.
         file: where to write the answer, or None.
 
     Raises:
@@ -39,6 +46,10 @@ def ask(
         InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
     """
     space, model = open_predictor(predictor)
+    if latency is not None:
+        space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency)))
+    elif most.get("latency"):
+        raise ConfigError("--max-latency needs --latency TABLE; make one with nars latency SPACE")
     budgets = _budgets(most, least)
     started = time.perf_counter()
     family = search_family(space, scorer(space, model), budgets, rng=np.random.default_rng(seed))
@@ -94,12 +105,13 @@ def _answer(space: Space, model: Predictor, family: Family, budgets: Sequence[Bo
 
 def _table(answer: list[dict[str, Any]], seconds: float) -> Table:
     table = Table(title=f"{len(answer)} budgets in {seconds:.2f} s", title_justify="left")
-    for heading in ("budget", "FLOPs", "params", "px", "predicted", "scored"):
+    for heading in ("budget", "FLOPs", "params", "ms", "px", "predicted", "scored"):
         table.add_column(heading, justify="left" if heading == "budget" else "right")
     for entry in answer:
         costs = entry["costs"]
         table.add_row(
             entry["budget"], *(shorten(costs[name]) if name in costs else "-" for name in ("flops", "params")),
+            f"{costs['latency']:.2f}" if "latency" in costs else "-",
             f"{costs['resolution']:.0f}" if "resolution" in costs else "-",
             f"{entry['predicted']:.2f} ± {entry['predicted_std']:.2f} %", f"{entry['evaluations']:,}",
         )  # fmt: skip

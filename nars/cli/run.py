@@ -91,6 +91,8 @@ def search(
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None,
     max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None,
+    max_latency: Annotated[str | None, typer.Option(help="With --latency, e.g. 12ms.")] = None,
+    latency: Annotated[Path | None, typer.Option(help="Device table that nars latency wrote.")] = None,
     max_resolution: Annotated[str | None, typer.Option(help="Side of the image, pixels.")] = None,
     min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
     min_resolution: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
@@ -103,8 +105,12 @@ def search(
     if predictor is not None:
         from nars.cli.query import ask
 
-        most = {"flops": max_flops, "params": max_params, "activations": max_activations, "resolution": max_resolution}
-        ask(predictor, most=most, least={"flops": min_flops, "resolution": min_resolution}, seed=seed, file=json_file)
+        most = {
+            "flops": max_flops, "params": max_params, "activations": max_activations, "latency": max_latency,
+            "resolution": max_resolution,
+        }  # fmt: skip
+        least = {"flops": min_flops, "resolution": min_resolution}
+        ask(predictor, most=most, least=least, seed=seed, latency=latency, file=json_file)
         return
     from nars import stages
 
