@@ -14,13 +14,16 @@ _CHUNK = 2048
 _CHUNKS = 3
 _STARTS = 12
 _DESCENTS = 60
+_TURNS = 4
+_WALKERS = 64
+_WALK_STEPS = 150
 
 
 def feasible_rows(space: Space, bounds: Bounds, n: int, *, costs: CostFunction, rng: np.random.Generator) -> Population:
     """Up to n distinct random candidates inside the bounds, (<= n, D), canonical; the work is limited.
 
-    Uniform samples first; where they rarely fall inside, the nearest of them descend to the bounds (steepest descent of
-    the relative excess over all exchanges of one choice), and what they meet inside is spread by random exchanges.
+    Uniform samples first; where none falls inside, the nearest of them descend to the bounds (steepest descent of the
+    relative excess over all exchanges of one choice, random walks between), and what they meet is spread by exchanges.
 
     Raises:
         InfeasibleError: nothing was found inside; `.nearest` has the costs of the candidate that misses by least.
@@ -33,18 +36,53 @@ def feasible_rows(space: Space, bounds: Bounds, n: int, *, costs: CostFunction, 
         if len(found) >= n:
             return found[:n]
     if not len(found):
-        found = _descend(space, sample, bounds, costs=costs)
+        found = _approach(space, sample, bounds, costs=costs, rng=rng)
     return _spread(space, found, bounds, n, costs=costs, rng=rng)
 
 
-def _descend(space: Space, X: Population, bounds: Bounds, *, costs: CostFunction) -> Population:
-    """Candidates inside the bounds near those that miss them by least; raises InfeasibleError where there are none."""
-    columns = costed_columns(space)
-    excess = bounds.violation(costs(X))
-    start = np.argsort(excess, kind="stable")[:_STARTS]
+def _approach(
+    space: Space, X: Population, bounds: Bounds, *, costs: CostFunction, rng: np.random.Generator
+) -> Population:
+    """Candidates inside the bounds near those that miss them by least; raises InfeasibleError where there are none.
+
+    Steepest descent, then a random walk out of the valley that it ended in, in turns.
+    """
     extremes = np.stack([np.zeros_like(space.cardinalities), space.cardinalities - 1])
-    X = np.concatenate([X[start], space.canonical(extremes)])
-    excess = bounds.violation(costs(X))
+    X = np.concatenate([X, space.canonical(extremes)])
+    nearest = X[:1]
+    for _ in range(_TURNS):
+        excess = bounds.violation(costs(X))
+        X = _descend(space, X[np.argsort(excess, kind="stable")[:_STARTS]], bounds, costs=costs)
+        X = np.concatenate([X, nearest])
+        excess = bounds.violation(costs(X))
+        if not excess.all():
+            return distinct(X[excess == 0])
+        nearest = X[[int(np.argmin(excess))]]
+        X = _walk(space, X[rng.integers(len(X), size=_WALKERS)], bounds, costs=costs, rng=rng)
+    raise _infeasible(space, nearest[0], bounds, costs=costs)
+
+
+def _walk(space: Space, X: Population, bounds: Bounds, *, costs: CostFunction, rng: np.random.Generator) -> Population:
+    """Each row changed, one to three choices at a time, where that does not take it further outside."""
+    columns, excess = costed_columns(space), bounds.violation(costs(X))
+    at = np.arange(len(X))
+    for step in range(_WALK_STEPS):
+        tried = X.copy()
+        for _ in range(1 + step % 3):
+            column = rng.choice(columns, size=len(X))
+            tried[at, column] = rng.integers(space.cardinalities[column])
+        tried = space.canonical(tried)
+        new = bounds.violation(costs(tried))
+        kept = new <= excess
+        X[kept], excess[kept] = tried[kept], new[kept]
+        if (excess == 0).any():
+            break
+    return X
+
+
+def _descend(space: Space, X: Population, bounds: Bounds, *, costs: CostFunction) -> Population:
+    """Where the steepest descent of the excess from each of X (N, D) ends, (<= N, D), or what it meets inside."""
+    columns, excess = costed_columns(space), bounds.violation(costs(X))
     for _ in range(_DESCENTS):
         near = one_exchange(space, X, columns)
         new = bounds.violation(costs(near))
@@ -60,7 +98,7 @@ def _descend(space: Space, X: Population, bounds: Bounds, *, costs: CostFunction
         X[better], excess[better] = near[best[better]], new[best[better]]
         X, first = np.unique(X, axis=0, return_index=True)
         excess = excess[first]
-    raise _infeasible(space, X[int(np.argmin(excess))], bounds, costs=costs)
+    return X
 
 
 def _spread(

@@ -105,6 +105,11 @@ class Genetic:
         """Candidates that may still be asked for."""
         return self._left
 
+    def best(self, n: int) -> Population:
+        """The best of the run that are scored, (<= n, D), best first."""
+        order = np.lexsort((self._members, -self.archive.scores[self._members]))
+        return self.archive.rows[self._members[order[:n]]]
+
     def ask(self) -> Population:
         """The next generation's candidates that have no score yet, (N, D), canonical, distinct, inside the bounds.
 

@@ -30,11 +30,11 @@ def one_exchange(space: Space, rows: Population, columns: NDArray[np.int64] | No
     return space.canonical(X)
 
 
-def two_exchanges(space: Space, row: Population, *, chunk: int) -> Iterator[Population]:
-    """All rows that differ from `row` (D,) in two choices, in parts of at most `chunk`, canonical."""
+def two_exchanges(space: Space, row: Population, *, chunk: int, rng: np.random.Generator) -> Iterator[Population]:
+    """All rows that differ from `row` (D,) in two choices, in random order, in parts of at most `chunk`, canonical."""
     column, turn = _moves(space, None)
     first, second = np.triu_indices(len(column), k=1)
-    apart = column[first] != column[second]
+    apart = rng.permutation(np.flatnonzero(column[first] != column[second]))
     first, second = first[apart], second[apart]
     for start in range(0, len(first), chunk):
         part = slice(start, start + chunk)

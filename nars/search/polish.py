@@ -9,16 +9,24 @@ from nars.search.costing import CostFunction, Score
 from nars.search.neighbourhood import one_exchange, two_exchanges
 from nars.space import Bounds, Population
 
-_CHUNK = 8192
+_CHUNK = 2048
 
 
 def polish(
-    archive: Archive, score: Score, bounds: Bounds, *, costs: CostFunction, starts: int, evaluations: int
+    archive: Archive,
+    score: Score,
+    bounds: Bounds,
+    *,
+    costs: CostFunction,
+    starts: int,
+    evaluations: int,
+    rng: np.random.Generator,
 ) -> int:
     """Improve the best candidates in the archive inside the bounds; every candidate looked at is added to it.
 
     First all of `starts` climb by exchanges of one choice (steepest ascent, together); then the best tries all
-    exchanges of two choices: under a tight budget one choice often has to go down for another to go up.
+    exchanges of two choices, until one is better: under a tight budget one choice often has to go down for another to
+    go up.
 
     Returns:
         Number of candidates scored, at most `evaluations`.
@@ -44,10 +52,10 @@ def polish(
             spent += look(one_exchange(space, archive.rows[best]))
             continue
         top = int(archive.best(bounds, 1)[0])
-        for X in two_exchanges(space, archive.rows[top], chunk=_CHUNK):
+        for X in two_exchanges(space, archive.rows[top], chunk=_CHUNK, rng=rng):
             spent += look(X)
-            if spent >= evaluations:
-                return spent
-        if int(archive.best(bounds, 1)[0]) == top:
+            if spent >= evaluations or int(archive.best(bounds, 1)[0]) != top:
+                break
+        else:
             break
     return spent

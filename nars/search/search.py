@@ -16,6 +16,10 @@ from nars.search.settings import DEFAULT, SearchSettings
 from nars.space import Bounds, Population, Space
 
 _TOP = 64
+_ELITES = 10
+"""Of each start, for the last one."""
+_MERGE_AFTER = 0.5
+"""Share of the evaluations after which the last start begins."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,10 +100,14 @@ def explore(
         seeds.append(seed_population)
     history: list[Progress] = []
     spent, reserve = 0, _polish_reserve(space, settings)
+    elites: list[Population] = []
     for start in range(settings.restarts + 1):
+        # The last start takes up the best of all before: their good parts meet.
+        merging = start > 0 and (start == settings.restarts or spent > _MERGE_AFTER * settings.max_evaluations)
+        own = elites if merging else seeds if start == 0 else []
         run = Genetic(
             space, bounds, costs=costs, settings=settings, archive=archive, rng=rng,
-            seed_population=np.concatenate(seeds) if seeds and start == 0 else None,
+            seed_population=np.concatenate(own) if own else None,
             evaluations=settings.max_evaluations - reserve - spent,
         )  # fmt: skip
         before = spent
@@ -111,12 +119,14 @@ def explore(
             history.append(Progress(evaluations=spent, best=best))
             if progress:
                 progress(history[-1])
-        if spent >= settings.max_evaluations - reserve or spent == before:
+        elites.append(run.best(_ELITES))
+        if merging or spent >= settings.max_evaluations - reserve or spent == before:
             break
     if settings.polish:
         spent += polish(
-            archive, score, bounds, costs=costs, starts=settings.polish, evaluations=settings.max_evaluations - spent
-        )
+            archive, score, bounds, costs=costs, starts=settings.polish,
+            evaluations=settings.max_evaluations - spent, rng=rng,
+        )  # fmt: skip
         best = float(archive.scores[archive.best(bounds, 1)[0]])
         history.append(Progress(evaluations=spent, best=best))
         if progress:
@@ -125,10 +135,10 @@ def explore(
 
 
 def _polish_reserve(space: Space, settings: SearchSettings) -> int:
-    """Evaluations kept back for the polish: enough for a few climbs and one exchange of two, at most half."""
+    """Evaluations kept back for the polish: enough for a few climbs and one exchange of two, at most a fifth."""
     moves = int((space.cardinalities - 1).sum())
     return (
-        min(settings.max_evaluations // 2, 4 * settings.polish * moves + moves * moves // 2) if settings.polish else 0
+        min(settings.max_evaluations // 5, 4 * settings.polish * moves + moves * moves // 2) if settings.polish else 0
     )
 
 
