@@ -5,9 +5,12 @@ from nars.search.costing import CostFunction, ExtraCosts, Score, cost_function
 from nars.search.family import Family, Price, search_family
 from nars.search.feasible import feasible_rows, widened
 from nars.search.genetic import Genetic, Progress
+from nars.search.pareto import Front, non_dominated, pareto_search, ranks
 from nars.search.rounds import cost_bins, propose_round, shrink_pool
 from nars.search.search import SearchResult, search
 from nars.search.settings import DEFAULT, PAPER, PRESETS, SearchSettings
+from nars.search.tabulated import tabulated_costs
+from nars.search.verification import VerificationPlan, near_ties, probability_of_best, verification_plan
 
 __all__ = [
     "DEFAULT",
@@ -17,18 +20,27 @@ __all__ = [
     "CostFunction",
     "ExtraCosts",
     "Family",
+    "Front",
     "Genetic",
     "Price",
     "Progress",
     "Score",
     "SearchResult",
     "SearchSettings",
+    "VerificationPlan",
     "cost_bins",
     "cost_function",
     "feasible_rows",
+    "near_ties",
+    "non_dominated",
+    "pareto_search",
+    "probability_of_best",
     "propose_round",
+    "ranks",
     "search",
     "search_family",
     "shrink_pool",
+    "tabulated_costs",
+    "verification_plan",
     "widened",
 ]
