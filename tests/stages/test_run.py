@@ -110,6 +110,34 @@ def test_another_configuration_in_the_same_folder_is_refused(finished: Path, con
     assert "Traceback" not in other.stderr
 
 
+def test_the_predictor_answers_new_budgets(finished: Path, tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    asked = ("search", "--predictor", finished, "--max-flops", "0.15M,0.3M", "--max-params", "20k", "--json", answer)
+    done = run(*asked)
+    assert done.returncode == 0, done.stderr
+    members = json.loads(answer.read_text())["members"]
+    for member, budget in zip(members, (0.15e6, 0.3e6), strict=True):
+        assert member["costs"]["flops"] <= budget
+        assert member["costs"]["params"] <= 20e3
+    assert members[0]["predicted"] <= members[1]["predicted"]
+    impossible = run("search", "--predictor", finished, "--max-flops", "20k")
+    assert impossible.returncode == 2
+    assert "105.3k" in impossible.stderr  # the smallest network
+
+
+def test_every_exported_format_agrees(finished: Path, config: Path) -> None:
+    done = run("export", config, "--out", finished, "--verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(": ok, ") == 8  # two members in four formats
+
+
+def test_the_store_can_be_looked_at_exported_and_replayed(finished: Path, tmp_path: Path) -> None:
+    assert "8 ok" in run("store", "info", finished).stdout
+    assert "8 samples" in run("store", "export", finished, tmp_path / "samples.csv").stdout
+    assert len(pd.read_csv(tmp_path / "samples.csv")) == 8
+    assert "after 4 trainings" in run("store", "replay", finished, "--trainings", 4).stdout
+
+
 @pytest.mark.slow
 def test_killed_in_stage_2_and_in_final_training_it_goes_on_to_the_same_family(
     finished: Path, config: Path, tmp_path: Path
