@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nars.search.costing import CostFunction, costed_columns
-from nars.search.neighbourhood import one_exchange
+from nars.search.neighbourhood import one_exchange, two_exchanges
 from nars.space import Bounds, InfeasibleError, Population, Space, distinct, quantity, shorten, uniform
 
 _CHUNK = 2048
@@ -15,6 +16,7 @@ _CHUNKS = 3
 _STARTS = 12
 _DESCENTS = 60
 _TURNS = 4
+_PAIR_ROUNDS = 40
 _WALKERS = 64
 _WALK_STEPS = 150
 
@@ -45,7 +47,7 @@ def _approach(
 ) -> Population:
     """Candidates inside the bounds near those that miss them by least; raises InfeasibleError where there are none.
 
-    Steepest descent, then a random walk out of the valley that it ended in, in turns.
+    Steepest descent, exchanges of two choices from the nearest, a random walk out of the valley; in turns.
     """
     extremes = np.stack([np.zeros_like(space.cardinalities), space.cardinalities - 1])
     X = np.concatenate([X, space.canonical(extremes)])
@@ -57,9 +59,29 @@ def _approach(
         excess = bounds.violation(costs(X))
         if not excess.all():
             return distinct(X[excess == 0])
-        nearest = X[[int(np.argmin(excess))]]
+        nearest = _by_pairs(space, X[int(np.argmin(excess))], bounds, costs=costs, rng=rng)
+        if not bounds.violation(costs(nearest)).any():
+            return nearest
         X = _walk(space, X[rng.integers(len(X), size=_WALKERS)], bounds, costs=costs, rng=rng)
     raise _infeasible(space, nearest[0], bounds, costs=costs)
+
+
+def _by_pairs(
+    space: Space, row: NDArray[np.int64], bounds: Bounds, *, costs: CostFunction, rng: np.random.Generator
+) -> Population:
+    """Where exchanges of two choices lead from a row (D,) until none brings it nearer to the bounds, (1, D)."""
+    excess = float(bounds.violation(costs(row[None]))[0])
+    for _ in range(_PAIR_ROUNDS):
+        before = excess
+        for near in two_exchanges(space, row, chunk=_CHUNK, rng=rng):
+            new = bounds.violation(costs(near))
+            best = int(np.argmin(new))
+            if new[best] < excess:
+                row, excess = near[best], float(new[best])
+                break
+        if excess in (0.0, before):
+            break
+    return row[None]
 
 
 def _walk(space: Space, X: Population, bounds: Bounds, *, costs: CostFunction, rng: np.random.Generator) -> Population:
