@@ -144,7 +144,7 @@ class Collection:
         keep_predictor(self.run, self.predictor, quality={"tau": float(np.mean(taus))} if taus else {})
 
     def _scores(self, X: Population) -> NDArray[np.float64]:
-        return self.predictor.predict(self.run.space.encode(X)).mean
+        return self.predictor.predict_mean(self.run.space.encode(X))
 
     def _advice(self, samples: Sequence[Sample]) -> StopAdvice:
         """When the order of candidates is known well enough (paper: rank correlation 0.92)."""

@@ -96,7 +96,7 @@ def scorer(space: Space, predictor: Predictor) -> Any:
     """Predicted accuracy of rows, as the search wants it: X (N, D) -> (N,) in percent."""
 
     def score(X: Population) -> NDArray[np.float64]:
-        return predictor.predict(space.encode(X)).mean
+        return predictor.predict_mean(space.encode(X))
 
     return score
 
