@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from nars.data.atomic import write_text
 from nars.data.errors import DataError
