@@ -3,7 +3,11 @@
 Command:  python scripts/bench_training.py [--images digits|cifar10] [--data DIR] [--rounds 5] [--trials 6]
 Cost:     three to five minutes
 Hardware: 2 CPU cores; one is used for the comparisons, two for the scaling, which wants them free of other programs
-Result:   speedup_vs_plain >= 3, fraction_of_limit >= 0.9, scaling >= 1.8. The last line is one JSON object.
+Result:   aims speedup_vs_plain >= 3, fraction_of_limit >= 0.9, scaling >= 1.8; the last line is one JSON object. On a
+          Xeon with AVX-512, torch 2.14, one thread: ours / limit 0.91 to 0.98; ours / plain 2.3, 2.0, 1.7 for the
+          small, median and large network of the digits space, 1.9, 1.6, 1.7 for cifar10. The plain loop loses to
+          channels first and to its transforms; the larger the network, the less there is to win beside forward and
+          backward.
 
 First on one thread, the same networks (quantiles of the space's pool by FLOPs), batch size and optimiser in each
 column:
@@ -245,7 +249,7 @@ def main() -> None:
     found = candidates(arguments.images)
     data = load_images(
         arguments.images, resolution=found[0].architecture.resolution, validation_fraction=0.2, seed=0,
-        root=arguments.data, max_train=None if arguments.images == "digits" else 4096,
+        root=arguments.data, max_train=None if arguments.images == "digits" else 2048,
     )  # fmt: skip
     table = Table(title=f"images per second on one thread: {arguments.images}, {data.resolution} px, batch {batch}")
     for column in ("network", "M multiply-adds", *COLUMNS, "ours / plain", "ours / timm's defaults", "ours / limit"):
