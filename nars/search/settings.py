@@ -62,7 +62,8 @@ DEFAULT = SearchSettings(
     children=6, survivors=20, k2=0.1, k4=0.1, mutation_floor=0.03, steps=0.5, patience=5, restarts=20, polish=4
 )
 """Small generations, less mutation, restarts whose best meet in a last one, and a final polish: better scores after
-3,000 and after 50,000 evaluations than with the paper's sizes (measured by scripts/bench_search.py's speed section)."""
+3,000 and after 50,000 evaluations than with the paper's sizes. Chosen among about 25 settings on the score of
+scripts/bench_search.py's speed section itself, so that section flatters it; not measured on another score yet."""
 
 PRESETS = {"paper": PAPER, "default": DEFAULT}
 """Search settings by name."""

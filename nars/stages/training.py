@@ -115,7 +115,7 @@ def train_other(
     network = timm_network(model, images, recipe=settings, seed=config.seed)
     with reporter.bar(f"training {model}", config.final.epochs) as advance:
         return train_network(
-            network, settings, images, folder=folder, seed=config.seed, device=device,
+            network, settings, images, folder=folder, seed=config.seed, device=device, threads=1,
             on_epoch=lambda report: advance(1, f"{report.accuracy:.2f} %"), **_options(config.final, config.data),
         )  # fmt: skip
 
