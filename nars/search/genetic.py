@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.search.archive import Archive, distinct_rows
-from nars.search.costing import CostFunction
-from nars.search.feasible import feasible_rows
 from nars.search.settings import SearchSettings
 from nars.search.variation import offspring
-from nars.space import Bounds, Population, Space, distinct
+from nars.space import Bounds, Population, Space, tabulated_costs
 
 FloatArray = NDArray[np.float64]
 
@@ -33,7 +31,8 @@ class Genetic:
     """One run of the adaptive genetic algorithm inside bounds (FBNetV3 stage 3; Srinivas & Patnaik 1994).
 
     Example:
-        >>> run = Genetic(space, bounds, costs=space.costs, settings=PAPER, archive=Archive(space), rng=rng)
+        >>> first = sobol(space, PAPER.first, seed=0, bounds=bounds)
+        >>> run = Genetic(space, bounds, settings=PAPER, archive=Archive(space), rng=rng, first=first)
         >>> while not run.finished:
         ...     X = run.ask()
         ...     run.tell(X, score(X))
@@ -44,30 +43,25 @@ class Genetic:
         space: Space,
         bounds: Bounds,
         *,
-        costs: CostFunction,
         settings: SearchSettings,
         archive: Archive,
         rng: np.random.Generator,
-        seed_population: Population | None = None,
+        first: Population,
         evaluations: int | None = None,
     ) -> None:
-        """Draw the first generation.
+        """Begin with a first generation.
 
         Args:
             space: where to search.
             bounds: hard limits on costs; every candidate asked for keeps them.
-            costs: of rows, see `cost_function`.
             settings: sizes and probabilities.
             archive: candidates scored before; they are used and not asked for again. Told scores are added to it.
             rng: the only source of randomness.
-            seed_population: candidates to start from, best first; those outside the bounds are passed over.
+            first: the first generation, (N, D), canonical and distinct, all inside the bounds; see `first_generation`.
             evaluations: how many candidates may be asked for; None: `settings.max_evaluations`.
-
-        Raises:
-            InfeasibleError: nothing in the space keeps the bounds.
         """
         self.space, self.bounds, self.settings, self.archive = space, bounds, settings, archive
-        self._costs, self._rng = costs, rng
+        self._costs, self._rng = tabulated_costs(space), rng
         self._left = settings.max_evaluations if evaluations is None else evaluations
         self._spent = 0
         self._stale = 0
@@ -75,25 +69,7 @@ class Genetic:
         self._asked: Population | None = None
         self._asked_costs: dict[str, FloatArray] = {}
         self.history: tuple[Progress, ...] = ()
-        self._generation = self._first(seed_population)
-
-    def _first(self, seeds: Population | None) -> tuple[Population, dict[str, FloatArray]]:
-        """The best half of the seeds and random candidates (paper: 50 best of stage 2 + 50 random)."""
-        half = self.settings.first // 2
-        kept = np.empty((0, len(self.space.dimensions)), dtype=np.int64)
-        if seeds is not None and len(seeds):
-            kept = distinct(self.space.canonical(self.space.check(seeds)))
-            kept = kept[self.bounds.admits(self._costs(kept))][:half]
-        try:
-            random = feasible_rows(
-                self.space, self.bounds, self.settings.first - len(kept), costs=self._costs, rng=self._rng
-            )
-        except ValueError:
-            if not len(kept):
-                raise
-            random = kept[:0]  # the seeds show that the bounds admit something
-        X = distinct(np.concatenate([kept, random]))
-        return X, self._costs(X)
+        self._generation = first, self._costs(first)
 
     @property
     def finished(self) -> bool:
@@ -154,7 +130,6 @@ class Genetic:
             self.archive.rows[self._members],
             self.archive.scores[self._members],
             self.bounds,
-            costs=self._costs,
             settings=self.settings,
             rng=self._rng,
         )
@@ -177,16 +152,16 @@ class Genetic:
         }
 
     @staticmethod
-    def from_state(space: Space, state: dict[str, Any], *, costs: CostFunction) -> Genetic:
+    def from_state(space: Space, state: dict[str, Any]) -> Genetic:
         """The run that `state` was taken from; it goes on exactly as the original would have."""
         rng = np.random.default_rng()
         rng.bit_generator.state = state["rng"]
         run = Genetic.__new__(Genetic)
         run.space, run.settings = space, SearchSettings(**state["settings"])
         run.bounds = Bounds({name: (low, high) for name, (low, high) in state["limits"].items()})
-        run.archive, run._costs, run._rng = Archive.from_state(space, state["archive"]), costs, rng
+        run.archive, run._costs, run._rng = Archive.from_state(space, state["archive"]), tabulated_costs(space), rng
         X = np.array(state["generation"], dtype=np.int64).reshape(-1, len(space.dimensions))
-        run._generation = X, costs(X)
+        run._generation = X, run._costs(X)
         run._members = np.array(state["members"], dtype=np.int64)
         run._left, run._spent, run._stale = state["left"], state["spent"], state["stale"]
         run._asked, run._asked_costs = None, {}

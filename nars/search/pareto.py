@@ -14,14 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.search.archive import Archive, distinct_rows
-from nars.search.costing import CostFunction, ExtraCosts, Score, cost_function
-from nars.search.feasible import feasible_rows
+from nars.search.archive import Archive, Score, distinct_rows
 from nars.search.genetic import Progress
 from nars.search.neighbourhood import one_exchange
 from nars.search.settings import DEFAULT, SearchSettings
+from nars.search.start import admitted, inside
 from nars.search.variation import offspring
-from nars.space import Bounds, Population, Space, SpaceError
+from nars.space import Bounds, Population, Space, SpaceError, tabulated_costs
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -111,7 +110,6 @@ def pareto_search(
     rng: np.random.Generator,
     seed_population: Population | None = None,
     settings: SearchSettings = DEFAULT,
-    extra_costs: ExtraCosts | None = None,
     archive: Archive | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Front:
@@ -120,7 +118,7 @@ def pareto_search(
     NSGA-II's selection with this package's children, then exchanges of one choice around the front.
 
     Args:
-        space, score, bounds, rng, seed_population, extra_costs, archive: as for `search`.
+        space, score, bounds, rng, seed_population, archive: as for `search`.
         objectives: at least one cost.
         settings: `first`, `max_evaluations` and the probabilities count; 100 candidates survive a generation.
         progress: called after each generation, with the best score.
@@ -129,11 +127,12 @@ def pareto_search(
         InfeasibleError: nothing keeps the bounds.
         SpaceError: no objective, an unknown cost, or the score function returned no numbers.
     """
-    known = (*space.cost_names, *(extra_costs or {}))
-    unknown = [name for name in objectives if name not in known]
+    unknown = [name for name in objectives if name not in space.cost_names]
     if not objectives or unknown:
-        raise SpaceError(f"a front needs one cost or more of {', '.join(known)}, got {list(objectives)}; correct them")
-    costs = cost_function(space, bounds, extra_costs)
+        raise SpaceError(
+            f"a front needs one cost or more of {', '.join(space.cost_names)}, got {list(objectives)}; correct them"
+        )
+    costs = tabulated_costs(space)
     archive = Archive(space) if archive is None else archive
     spent = 0
 
@@ -152,16 +151,14 @@ def pareto_search(
             progress(Progress(evaluations=spent, best=float(archive.scores[archive.best(bounds, 1)[0]])))
         return np.asarray(at[bounds.admits({name: column[at] for name, column in archive.costs.items()})])
 
-    first = feasible_rows(space, bounds, settings.first, costs=costs, rng=rng)
-    if seed_population is not None and len(seed_population):
-        first = np.concatenate([space.canonical(space.check(seed_population)), first])
-    members = look(first)
+    seeds = archive.rows[:0] if seed_population is None else admitted(space, bounds, seed_population)
+    members = look(np.concatenate([seeds, inside(space, bounds, settings.first, seeds=seeds, rng=rng)]))
     idle = 0
     while len(members) and spent < (1 - _FRONT_SHARE) * settings.max_evaluations and idle < settings.patience:
         before = spent
         F = _objectives(archive, members, objectives)
         members = members[_survivors(F, _SURVIVORS)]
-        X, _ = _children(space, archive, members, objectives, bounds, costs=costs, settings=settings, rng=rng)
+        X, _ = _children(space, archive, members, objectives, bounds, settings=settings, rng=rng)
         members = np.unique(np.concatenate([members, look(X)]))
         idle = idle + 1 if spent == before else 0
     front = _climbed(space, archive, bounds, objectives, look=look, left=lambda: settings.max_evaluations - spent)
@@ -174,7 +171,7 @@ def pareto_search(
 
 def _children(
     space: Space, archive: Archive, members: IndexArray, objectives: Sequence[str], bounds: Bounds, *,
-    costs: CostFunction, settings: SearchSettings, rng: np.random.Generator,
+    settings: SearchSettings, rng: np.random.Generator,
 ) -> tuple[Population, dict[str, FloatArray]]:  # fmt: skip
     """Children of the survivors; fitness is less the worse the front, and on a front less the more crowded."""
     F = _objectives(archive, members, objectives)
@@ -184,7 +181,7 @@ def _children(
         at = np.flatnonzero(rank == front)
         alone = crowding(F[at])
         fitness[at] += np.argsort(np.argsort(alone, kind="stable"), kind="stable") / (len(at) + 1)
-    return offspring(space, archive.rows[members], fitness, bounds, costs=costs, settings=settings, rng=rng)
+    return offspring(space, archive.rows[members], fitness, bounds, settings=settings, rng=rng)
 
 
 def _survivors(F: FloatArray, n: int) -> IndexArray:

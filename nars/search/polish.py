@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nars.search.archive import Archive, distinct_rows
-from nars.search.costing import CostFunction, Score
+from nars.search.archive import Archive, Score, distinct_rows
 from nars.search.neighbourhood import one_exchange, two_exchanges
-from nars.space import Bounds, Population
+from nars.space import Bounds, Population, tabulated_costs
 
 _CHUNK = 2048
 
@@ -17,7 +16,6 @@ def polish(
     score: Score,
     bounds: Bounds,
     *,
-    costs: CostFunction,
     starts: int,
     evaluations: int,
     rng: np.random.Generator,
@@ -32,6 +30,7 @@ def polish(
         Number of candidates scored, at most `evaluations`.
     """
     space, spent = archive.space, 0
+    costs = tabulated_costs(space)
 
     def look(X: Population) -> int:
         """Score what is new and inside the bounds; the number scored."""

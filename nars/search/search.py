@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.search.archive import Archive
-from nars.search.costing import CostFunction, ExtraCosts, Score, cost_function
+from nars.search.archive import Archive, Score
 from nars.search.genetic import Genetic, Progress
 from nars.search.polish import polish
 from nars.search.settings import DEFAULT, SearchSettings
-from nars.space import Bounds, Population, Space
+from nars.search.start import admitted, first_generation, inside
+from nars.space import Bounds, Population, Space, distinct
 
 _TOP = 64
+_POOL = 4
+"""Candidates that first generations are drawn from, in sizes of one."""
 _ELITES = 10
 """Of each start, for the last one."""
 _MERGE_AFTER = 0.5
@@ -51,7 +53,6 @@ def search(
     rng: np.random.Generator,
     seed_population: Population | None = None,
     settings: SearchSettings = DEFAULT,
-    extra_costs: ExtraCosts | None = None,
     archive: Archive | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
@@ -60,11 +61,10 @@ def search(
     Args:
         space: where to search.
         score: predicted accuracy of rows, X (N, D) -> (N,) in percent.
-        bounds: hard limits on the space's costs and `extra_costs`.
+        bounds: hard limits on costs of the space, which `space.with_table` adds to, e.g. a device's latency.
         rng: the only source of randomness.
         seed_population: candidates to start from, best first (stage 2's).
         settings: `PAPER`, `DEFAULT` or own.
-        extra_costs: further costs by name, such as the latency of a device table.
         archive: scores known from earlier questions to the same predictor: used, not asked again, and added to.
         progress: called after each generation.
 
@@ -72,11 +72,10 @@ def search(
         InfeasibleError: nothing keeps the bounds; `.nearest` has the costs of the nearest candidate.
         SpaceError: a bound names an unknown cost, or the score function returned no numbers.
     """
-    costs = cost_function(space, bounds, extra_costs)
     archive = Archive(space) if archive is None else archive
     history = explore(
-        space, score, bounds, rng=rng, seed_population=seed_population, settings=settings, costs=costs,
-        archive=archive, progress=progress,
+        space, score, bounds, rng=rng, seed_population=seed_population, settings=settings, archive=archive,
+        progress=progress,
     )  # fmt: skip
     return result_of(archive, bounds, history)
 
@@ -89,25 +88,25 @@ def explore(
     rng: np.random.Generator,
     seed_population: Population | None,
     settings: SearchSettings,
-    costs: CostFunction,
     archive: Archive,
     progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Progress, ...]:
     """The work of `search`: fills the archive and returns the best score after each generation."""
-    known = archive.best(bounds, settings.first // 2)
-    seeds = [archive.rows[known]] if len(known) else []
+    seeds = archive.rows[archive.best(bounds, settings.first // 2)]
     if seed_population is not None:
-        seeds.append(seed_population)
+        seeds = distinct(np.concatenate([seeds, admitted(space, bounds, seed_population)]))
+    # Once for all starts: where the bounds admit almost nothing, finding what is inside takes long.
+    pool = inside(space, bounds, _POOL * settings.first, seeds=seeds, rng=rng)
     history: list[Progress] = []
     spent, reserve = 0, _polish_reserve(space, settings)
     elites: list[Population] = []
     for start in range(settings.restarts + 1):
         # The last start takes up the best of all before: their good parts meet.
         merging = start > 0 and (start == settings.restarts or spent > _MERGE_AFTER * settings.max_evaluations)
-        own = elites if merging else seeds if start == 0 else []
+        own = np.concatenate(elites) if merging else seeds if start == 0 else seeds[:0]
         run = Genetic(
-            space, bounds, costs=costs, settings=settings, archive=archive, rng=rng,
-            seed_population=np.concatenate(own) if own else None,
+            space, bounds, settings=settings, archive=archive, rng=rng,
+            first=first_generation(own, pool if len(pool) else seeds, settings.first, rng=rng),
             evaluations=settings.max_evaluations - reserve - spent,
         )  # fmt: skip
         before = spent
@@ -124,7 +123,7 @@ def explore(
             break
     if settings.polish:
         spent += polish(
-            archive, score, bounds, costs=costs, starts=settings.polish,
+            archive, score, bounds, starts=settings.polish,
             evaluations=settings.max_evaluations - spent, rng=rng,
         )  # fmt: skip
         best = float(archive.scores[archive.best(bounds, 1)[0]])

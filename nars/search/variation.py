@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.search.costing import CostFunction
 from nars.search.settings import SearchSettings
-from nars.space import Bounds, Population, Space
+from nars.space import Bounds, Population, Space, tabulated_costs
 
 FloatArray = NDArray[np.float64]
 
@@ -49,7 +48,6 @@ def offspring(
     fitness: FloatArray,
     bounds: Bounds,
     *,
-    costs: CostFunction,
     settings: SearchSettings,
     rng: np.random.Generator,
 ) -> tuple[Population, dict[str, FloatArray]]:
@@ -70,7 +68,7 @@ def offspring(
     taken = crosses[:, None] & (rng.random(X.shape) < 0.5)  # uniform crossover: columns have no order to respect
     X = np.where(taken, parents[father], X)
     X = _mutate(space, X, np.maximum(p_m, settings.mutation_floor), steps=settings.steps, rng=rng)
-    return _repair(space, space.canonical(X), parents[mother], bounds, costs=costs, rng=rng)
+    return _repair(space, space.canonical(X), parents[mother], bounds, rng=rng)
 
 
 def _mutate(
@@ -100,13 +98,13 @@ def _repair(
     parents: Population,
     bounds: Bounds,
     *,
-    costs: CostFunction,
     rng: np.random.Generator,
 ) -> tuple[Population, dict[str, FloatArray]]:
     """Children outside the bounds go back towards their parent, half of the differing choices at a time.
 
     Those that are still outside after `_HALVINGS` are left out: no rejection loop, whatever the bounds.
     """
+    costs = tabulated_costs(space)
     cost = costs(X)
     inside = bounds.admits(cost)
     outside = np.flatnonzero(~inside)

@@ -8,7 +8,7 @@ from nars.space.dimension import Dimension, Value
 from nars.space.document import Document, parse_document, read_document
 from nars.space.errors import InfeasibleError, SpaceError
 from nars.space.extremes import cost_range, enumerate_architectures, extreme_rows
-from nars.space.feasibility import Fraction, feasible_fraction
+from nars.space.feasibility import Fraction, check_reachable, feasible_fraction
 from nars.space.latency import BlockShape, LatencyCosts, LatencyTable, block_shapes, distinct_blocks
 from nars.space.load import read_space
 from nars.space.published import PublishedModel, published, published_models
@@ -19,6 +19,7 @@ from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
 from nars.space.space import Space
 from nars.space.tables import AdditiveCostTable, ArrayCostTable
+from nars.space.tabulated import tabulated_costs
 
 __all__ = [
     "ACTIVATIONS",
@@ -49,6 +50,7 @@ __all__ = [
     "Value",
     "architecture_costs",
     "block_shapes",
+    "check_reachable",
     "cost_range",
     "distinct",
     "distinct_blocks",
@@ -70,6 +72,7 @@ __all__ = [
     "sobol",
     "space_file",
     "space_names",
+    "tabulated_costs",
     "uniform",
     "walk_into",
 ]

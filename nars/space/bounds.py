@@ -78,6 +78,12 @@ class Bounds:
         """Upper limits only: `Bounds.at_most(flops=5e8)`."""
         return Bounds({name: (0.0, float(high)) for name, high in limits.items()})
 
+    def widened(self, nearest: Mapping[str, float]) -> Bounds:
+        """These limits, opened just enough to admit a candidate with the costs `nearest`."""
+        return Bounds(
+            {name: (min(low, nearest[name]), max(high, nearest[name])) for name, (low, high) in self.limits.items()}
+        )
+
     def violation(self, costs: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """How far outside each candidate is: the relative excesses, summed, (N,); 0 exactly when all limits hold.
 

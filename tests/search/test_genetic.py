@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 
 from nars.search import DEFAULT, PAPER, PRESETS, Archive, Genetic, SearchSettings, search, search_family
+from nars.search.start import admitted, first_generation
 from nars.search.variation import crossover_probability, mutation_probability
-from nars.space import Bounds, InfeasibleError, SpaceError, enumerate_architectures, load_space, uniform
+from nars.space import (
+    ArrayCostTable,
+    Bounds,
+    InfeasibleError,
+    SpaceError,
+    enumerate_architectures,
+    load_space,
+    sobol,
+    uniform,
+)
 
 DIGITS = load_space("digits")
 
@@ -34,12 +44,16 @@ def test_probabilities_follow_srinivas_and_patnaik():
     assert mutation_probability(np.ones(2), np.ones(4), k2=0.5, k4=0.3).tolist() == [0.3, 0.3]
 
 
+def begun(bounds, settings, *, seed):
+    first = sobol(DIGITS, settings.first, seed=seed, bounds=bounds)
+    rng = np.random.default_rng(seed)
+    return Genetic(DIGITS, bounds, settings=settings, archive=Archive(DIGITS), rng=rng, first=first)
+
+
 @pytest.mark.parametrize("settings", PRESETS.values(), ids=PRESETS)
 def test_every_candidate_asked_for_is_new_canonical_and_inside(settings):
     bounds = Bounds({"flops": (1e6, 1.5e6), "params": (0, 1.2e5)})
-    run = Genetic(
-        DIGITS, bounds, costs=DIGITS.costs, settings=settings, archive=Archive(DIGITS), rng=np.random.default_rng(3)
-    )
+    run = begun(bounds, settings, seed=3)
     score, seen = smooth(DIGITS), set()
     for _ in range(6):
         X = run.ask()
@@ -56,9 +70,7 @@ def test_every_candidate_asked_for_is_new_canonical_and_inside(settings):
 
 
 def test_paper_sizes():
-    run = Genetic(
-        DIGITS, Bounds(), costs=DIGITS.costs, settings=PAPER, archive=Archive(DIGITS), rng=np.random.default_rng(0)
-    )
+    run = begun(Bounds(), PAPER, seed=0)
     first = run.ask()
     assert len(first) == 100
     run.tell(first, smooth(DIGITS)(first))
@@ -68,12 +80,15 @@ def test_paper_sizes():
 def test_seeds_come_first_and_only_those_inside():
     seeds = uniform(DIGITS, 200, rng=np.random.default_rng(1))
     bounds = Bounds.at_most(flops=float(np.median(DIGITS.costs(seeds)["flops"])))
-    run = Genetic(
-        DIGITS, bounds, costs=DIGITS.costs, settings=PAPER, archive=Archive(DIGITS), rng=np.random.default_rng(0),
-        seed_population=seeds,
-    )  # fmt: skip
     inside = seeds[bounds.admits(DIGITS.costs(seeds))]
-    assert np.array_equal(run.ask()[:50], inside[:50])
+    kept = admitted(DIGITS, bounds, seeds)
+    assert np.array_equal(kept, inside)
+    pool = sobol(DIGITS, 300, seed=0, bounds=bounds)
+    first = first_generation(kept, pool, 100, rng=np.random.default_rng(0))
+    assert np.array_equal(first[:50], inside[:50])
+    drawn = {row.tobytes() for row in first[50:]}
+    assert len(drawn) == 50
+    assert drawn <= {row.tobytes() for row in pool}
 
 
 def test_a_saved_run_goes_on_as_the_original():
@@ -84,22 +99,17 @@ def test_a_saved_run_goes_on_as_the_original():
         run.tell(X, score(X))
         return X
 
-    run = Genetic(
-        DIGITS, Bounds.at_most(flops=1.5e6), costs=DIGITS.costs, settings=DEFAULT, archive=Archive(DIGITS),
-        rng=np.random.default_rng(5),
-    )  # fmt: skip
+    run = begun(Bounds.at_most(flops=1.5e6), DEFAULT, seed=5)
     for _ in range(3):
         step(run)
-    copy = Genetic.from_state(DIGITS, json.loads(json.dumps(run.state())), costs=DIGITS.costs)
+    copy = Genetic.from_state(DIGITS, json.loads(json.dumps(run.state())))
     for _ in range(3):
         assert np.array_equal(step(run), step(copy))
     assert run.history == copy.history
 
 
 def test_tell_refuses_other_candidates_and_nan():
-    run = Genetic(
-        DIGITS, Bounds(), costs=DIGITS.costs, settings=PAPER, archive=Archive(DIGITS), rng=np.random.default_rng(0)
-    )
+    run = begun(Bounds(), PAPER, seed=0)
     X = run.ask()
     with pytest.raises(ValueError, match="last ask"):
         run.tell(X[::-1], np.zeros(len(X)))
@@ -188,9 +198,9 @@ def test_unknown_cost_and_impossible_settings():
 
 def test_a_further_cost_bounds_the_search():
     channels = DIGITS.index["stage4.channels"]
-    extra = {"latency": lambda X: X[:, channels] + 1.0}
-    found = search(
-        DIGITS, smooth(DIGITS), Bounds({"latency": (2.0, 2.0)}), rng=np.random.default_rng(0), extra_costs=extra
-    )
+    choices = int(DIGITS.cardinalities[channels])
+    table = ArrayCostTable(columns=(channels,), cardinalities=(choices,), costs={"latency": np.arange(choices) + 1.0})
+    timed = DIGITS.with_table(table)
+    found = search(timed, smooth(timed), Bounds({"latency": (2.0, 2.0)}), rng=np.random.default_rng(0))
     assert found.row[channels] == 1
     assert found.costs["latency"] == 2.0

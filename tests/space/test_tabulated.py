@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from nars.search.tabulated import tabulated_costs
-from nars.space import load_space, space_names, uniform
+from nars.space import load_space, space_names, tabulated_costs, uniform
 
 
 @pytest.mark.parametrize("name", [name for name in space_names() if load_space(name).kind == "mbconv"])

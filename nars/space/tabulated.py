@@ -13,14 +13,11 @@ from itertools import islice
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nars.space import Population, Space
 from nars.space.blocks import blocks
 from nars.space.costs import block_costs
-from nars.space.settings import Choice, Fixed
-
-FloatArray = NDArray[np.float64]
+from nars.space.settings import Choice, Fixed, FloatArray, Population
+from nars.space.space import Space
 
 _ADDED = ("flops", "params", "weights", "activations")
 _LARGEST = "peak_activations"

@@ -1,0 +1,50 @@
+"""Where a search begins: the first generation of each of its starts (FBNetV3, appendix A.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nars.space import Bounds, InfeasibleError, Population, Space, distinct, sobol, tabulated_costs
+
+
+def inside(space: Space, bounds: Bounds, n: int, *, seeds: Population, rng: np.random.Generator) -> Population:
+    """At most n distinct candidates inside the bounds to draw first generations from, (<= n, D), canonical.
+
+    None where only the seeds show that the bounds admit something.
+
+    Args:
+        space: where.
+        bounds: hard limits.
+        n: how many are wanted, >= 1.
+        seeds: (K, D), candidates known to be inside.
+        rng: of the sample.
+
+    Raises:
+        InfeasibleError: nothing was found inside the bounds, and there are no seeds.
+    """
+    try:
+        return sobol(space, n, seed=int(rng.integers(2**31)), bounds=bounds)
+    except InfeasibleError:
+        if not len(seeds):
+            raise
+        return seeds[:0]
+
+
+def admitted(space: Space, bounds: Bounds, X: Population) -> Population:
+    """The rows of X that keep the bounds, canonical and distinct, in their order."""
+    X = distinct(space.canonical(space.check(X)))
+    return X[bounds.admits(tabulated_costs(space)(X))]
+
+
+def first_generation(seeds: Population, pool: Population, size: int, *, rng: np.random.Generator) -> Population:
+    """The best half from the seeds, the rest at random from the pool (paper: 50 best of stage 2 + 50 random).
+
+    Args:
+        seeds: (K, D), best first, inside the bounds.
+        pool: (P, D), inside the bounds.
+        size: of the generation; fewer where seeds and pool have fewer.
+        rng: of the choice.
+    """
+    kept = seeds[: size // 2]
+    drawn = rng.permutation(len(pool))[: size - len(kept)]
+    return distinct(np.concatenate([kept, pool[drawn]]))
