@@ -1,4 +1,4 @@
-"""Running many trials: one small interface, several engines."""
+"""Running many trials: one small interface, and the simplest thing that has it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Protocol, final
 
 from nars.data import ImageData, Sample
 from nars.evaluate.evaluate import evaluate_trial
-from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
-from nars.parallel import usable_cores
-
-ENGINES = ("processes", "in-process", "ray")
+from nars.evaluate.trial import EvaluationSettings, Trial
 
 OnResult = Callable[[Sample], None]
 """Gets each sample as it is finished, in the caller's thread; what it raises ends the run."""
@@ -59,54 +56,3 @@ class InProcess:
         """As in `Engine`, in the order of `trials`."""
         for trial in trials:
             on_result(evaluate_trial(trial, self._data, self._settings, device=self._device))
-
-
-def open_engine(
-    name: str,
-    data: ImageData,
-    settings: EvaluationSettings,
-    *,
-    workers: int | None = None,
-    device: str = "cpu",
-    address: str | None = None,
-) -> Engine:
-    """The engine of that name, to be used in a `with` statement.
-
-    Args:
-        name: One of `ENGINES`.
-        data: Trained on by every trial; sent to each worker (or machine) once.
-        settings: How to train.
-        workers: How many trials at once; None is one per core (or per `settings.threads` cores) or per GPU.
-        device: "cpu", or "cuda" for the GPUs of each machine.
-        address: Of a running Ray cluster; None starts one on this machine. Only for "ray".
-
-    Raises:
-        EvaluationError: no such engine, or it cannot run here.
-    """
-    if workers is not None and workers < 1:
-        raise EvaluationError(f"workers must be >= 1; got {workers}.")
-    if name == "in-process":
-        return InProcess(data, settings, device=device)
-    if name == "processes":
-        from nars.evaluate.processes import Processes
-
-        return Processes(data, settings, devices=_devices(workers, device, settings.threads))
-    if name == "ray":
-        from nars.evaluate.ray_engine import RayEngine
-
-        return RayEngine(data, settings, address=address, workers=workers, device=device)
-    raise EvaluationError(f"the engine must be one of {', '.join(ENGINES)}; got {name!r}.")
-
-
-def _devices(workers: int | None, device: str, threads: int) -> tuple[str, ...]:
-    """The device of each worker."""
-    if device == "cpu":
-        return ("cpu",) * (workers or max(1, len(usable_cores()) // threads))
-    import torch
-
-    gpus = torch.cuda.device_count()
-    if gpus == 0:
-        raise EvaluationError(f"device is {device!r}, but torch sees no GPU here; use device cpu.")
-    if device != "cuda":
-        return (device,) * (workers or 1)
-    return tuple(f"cuda:{i % gpus}" for i in range(workers or gpus))
