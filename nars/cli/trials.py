@@ -57,7 +57,7 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.svg.")] = None,
 ) -> None:
     """Is the predictor any good on these trials, and did pretraining help?"""
-    from nars.data import write_json
+    from nars.atomic import write_json
     from nars.predictors import audit as examine
     from nars.predictors import plot_audit
     from nars.space import sobol

@@ -1,6 +1,5 @@
-"""Image sets in memory, files that are whole or absent, and the store of measured samples."""
+"""Image sets in memory and the store of measured samples."""
 
-from nars.data.atomic import replacing, write_bytes, write_json, write_text
 from nars.data.best import best_per_budget
 from nars.data.catalogue import StoreFile, StoreWarning
 from nars.data.errors import DataError, StoreError
@@ -44,14 +43,10 @@ __all__ = [
     "measured",
     "merge_stores",
     "read_trials",
-    "replacing",
     "replay",
     "sample_key",
     "samples_of",
     "store_info",
     "trials_of",
     "with_costs",
-    "write_bytes",
-    "write_json",
-    "write_text",
 ]

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from nars.data.atomic import replacing
+from nars.atomic import replacing
 from nars.data.errors import StoreError
 from nars.data.rows import COST, Identity
 from nars.data.store import SampleStore, first_of_each_key

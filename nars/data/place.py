@@ -10,7 +10,7 @@ from typing import Any, final
 
 from pyarrow import fs
 
-from nars.data.atomic import flush_folder, write_bytes
+from nars.atomic import flush_folder, write_bytes
 from nars.data.errors import StoreError
 
 SET_ASIDE = "_set-aside"

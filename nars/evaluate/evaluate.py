@@ -10,7 +10,8 @@ from importlib import metadata
 from nars.data import ImageData, Sample, Status
 from nars.evaluate.trial import EvaluationSettings, Trial
 from nars.network import build
-from nars.recipe import DivergedError, Recipe, TrainingLoop, torch_threads
+from nars.parallel import torch_threads
+from nars.recipe import DivergedError, Recipe, TrainingLoop
 
 _STEPS_BETWEEN_CHECKS = 16
 """Steps between looks at the clock."""

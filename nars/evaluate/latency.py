@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from nars.data.atomic import write_json
+from nars.atomic import write_json
 from nars.evaluate.block_onnx import chained_graph, empty_graph, session_runner
 from nars.evaluate.trial import EvaluationError
 from nars.network import build
+from nars.parallel import torch_threads
 from nars.space import (
     Architecture,
     BlockShape,
@@ -100,7 +100,7 @@ def measure_blocks(
         return earlier
     done = len(wanted) - len(missing)
     setting = _Setting(device=device, runtime=runtime, batch=batch, threads=threads)
-    with _threads(threads), torch.inference_mode():
+    with torch_threads(threads), torch.inference_mode():
         overhead = _overhead(runtime, threads)
         for at in range(0, len(missing), _AT_ONCE):
             group = missing[at : at + _AT_ONCE]
@@ -289,13 +289,3 @@ def build_block(shape: BlockShape) -> nn.Module:
 
 def _ratio(expand: float) -> float:
     return int(expand) if expand == int(expand) else expand
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

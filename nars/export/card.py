@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from nars.data.atomic import write_json, write_text
+from nars.atomic import write_json, write_text
 from nars.export.errors import ExportError
 from nars.export.fixed_input import LogitsHash
 from nars.export.layout import CARD, ONNX, PROGRAM, README, STANDALONE, WEIGHTS

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nars.atomic import write_bytes
 from nars.data import Split
-from nars.data.atomic import write_bytes
 from nars.export.card import Card, Int8, read_card, sha256
 from nars.export.errors import ExportError
 from nars.export.layout import INT8, ONNX, read_config

@@ -11,8 +11,8 @@ import yaml
 from safetensors.torch import save
 from torch import nn
 
+from nars.atomic import write_bytes
 from nars.data import ImageData
-from nars.data.atomic import write_bytes
 from nars.export.card import Card, processor, sha256, versions
 from nars.export.errors import ExportError, ParityError
 from nars.export.fixed_input import LogitsHash, fixed_input

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from nars.data.atomic import write_bytes
+from nars.atomic import write_bytes
 from nars.export.errors import ExportError, ParityError
 from nars.export.program import capture, largest_difference, logits, reference
 from nars.network.latency import median_milliseconds

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from statistics import median
 
 import torch
 from torch import nn
+
+from nars.parallel import torch_threads
 
 
 def median_milliseconds(run: Callable[[], object], *, seconds: float, warmup: int = 3, least: int = 10) -> float:
@@ -25,16 +26,6 @@ def median_milliseconds(run: Callable[[], object], *, seconds: float, warmup: in
         run()
         times.append(time.perf_counter() - start)
     return 1e3 * median(times)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def measure_latency(
@@ -70,7 +61,7 @@ def measure_latency(
 
     try:
         model.eval()
-        with _threads(threads), torch.inference_mode():
+        with torch_threads(threads), torch.inference_mode():
             return median_milliseconds(forward, seconds=seconds)
     finally:
         model.train(mode)

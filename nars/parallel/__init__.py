@@ -3,6 +3,7 @@
 from nars.parallel.cores import usable_cores
 from nars.parallel.pool import Failure, Pool, PoolError, worker_setups
 from nars.parallel.sharing import put_together, take_apart
+from nars.parallel.threads import torch_threads
 from nars.parallel.worker import Report, WorkerSetup
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "WorkerSetup",
     "put_together",
     "take_apart",
+    "torch_threads",
     "usable_cores",
     "worker_setups",
 ]

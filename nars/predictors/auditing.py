@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nars.parallel import torch_threads
 from nars.predictors.contest import MODELS, Score, contenders, random_split, samples_needed, score
 from nars.predictors.errors import PredictorError
 from nars.predictors.gaussian import ENCODING_SCALE, fit_process
 from nars.predictors.metrics import kendall, spearman
 from nars.predictors.statistics import Scale, Statistics, free_statistics
-from nars.predictors.threads import single_thread
 from nars.predictors.training import Progress
 from nars.predictors.warp import Warp
 from nars.space import Population, Space
@@ -177,7 +177,7 @@ def judge_targets(
             found.append(kendall(told.numpy(), y[rest]))
         return np.array(found)
 
-    with single_thread():
+    with torch_threads(1):
         everything = taus(list(range(len(scale.names))))
         verdicts = []
         for column, name in enumerate(scale.names):

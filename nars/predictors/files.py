@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -19,6 +17,7 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 from torch import Tensor
 
+from nars.atomic import write_bytes, write_json
 from nars.predictors.errors import PredictorError
 from nars.predictors.gaussian import Process
 from nars.predictors.predictor import Fit, Predictor
@@ -81,8 +80,8 @@ def save_predictor(
     if predictor.fitted and predictor.fitted.process:
         weights |= {f"{_PROCESS}{name}": value for name, value in predictor.fitted.process.tensors.items()}
     # The card goes last: a folder with a card is complete.
-    _write(folder / _WEIGHTS, save_weights(weights))
-    _write(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
+    write_bytes(folder / _WEIGHTS, save_weights(weights))
+    write_json(folder / _CARD, card)
     return folder / _CARD
 
 
@@ -165,17 +164,3 @@ def _check_widths(architecture: int, recipe: int, space: Space) -> None:
             f"the predictor reads {architecture} + {recipe} encoded columns (architecture + recipe), {space.name} has "
             f"{space.architecture_width} + {space.recipe_width}; use the space it was made for"
         )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all. (`nars.data.atomic` is of a sibling layer, which this one does not import.)"""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nars.parallel import torch_threads
 from nars.predictors.calibration import best_share, conformal_stretch, to_percent
 from nars.predictors.checks import Encoding, accuracies, matrix
 from nars.predictors.errors import PredictorError
@@ -20,7 +21,6 @@ from nars.predictors.network import initial_layers, tell_accuracy, tell_statisti
 from nars.predictors.results import Prediction, PretrainingReport, StatisticError
 from nars.predictors.settings import PredictorSettings
 from nars.predictors.statistics import Scale, Statistics
-from nars.predictors.threads import single_thread
 from nars.predictors.training import Progress, descend, generator_of
 from nars.predictors.warp import Warp
 
@@ -127,7 +127,7 @@ class Predictor:
                 progress(done, settings.pretrain_epochs)
 
         batch = min(settings.pretrain_batch, max(16, cut // 16))
-        with single_thread():
+        with torch_threads(1):
             weights = descend(
                 self.weights, loss, samples=len(x), trained=("encoder", "proxy"),
                 epochs=settings.pretrain_epochs, batch=batch, rate=settings.pretrain_rate,
@@ -163,7 +163,7 @@ class Predictor:
         warped = warp.forward(accuracy)
         x_a, x_r = self._parts(encoding)
         process, share = None, 1.0
-        with single_thread():
+        with torch_threads(1):
             weights, blind = fit_members(self.weights, x_a, x_r, _tensor(warped), settings=self.settings, seed=seed)
             noise = max(float(np.sqrt(np.mean((blind - warped) ** 2))), 1e-6)
             variance = np.full(n, noise**2)
@@ -213,7 +213,7 @@ class Predictor:
         fitted = self._fit_or_raise()
         encoding = matrix(encoding, self.architecture_width + self.recipe_width)
         mean, variance = np.empty(len(encoding)), np.zeros(len(encoding))
-        with single_thread(), torch.inference_mode():
+        with torch_threads(1), torch.inference_mode():
             scratch = fitted.process.scratch(min(_CHUNK, len(encoding))) if fitted.process else torch.empty(0)
             for start in range(0, len(encoding), _CHUNK):
                 x = _tensor(encoding[start : start + _CHUNK])
@@ -250,7 +250,7 @@ class Predictor:
     def predict_statistics(self, architecture: Encoding) -> dict[str, NDArray[np.float64]]:
         """The proxy head's opinion on encoded architectures (N, Ea), in natural units, {name: (N,)}."""
         architecture = matrix(architecture, self.architecture_width)
-        with single_thread(), torch.inference_mode():
+        with torch_threads(1), torch.inference_mode():
             standard = [
                 tell_statistics(self._tellers(), part).mean(dim=0).numpy()
                 for part in torch.split(_tensor(architecture), _CHUNK)

@@ -9,7 +9,6 @@ from nars.recipe.loss import DISTILLATION
 from nars.recipe.peers import ALONE, Peers, joined_peers
 from nars.recipe.recipe import OPTIMIZERS, SGD_FACTOR, Recipe, RecipeError
 from nars.recipe.schedule import FINAL_DECAY, SEARCH_DECAY, Schedule, batch_scale
-from nars.recipe.threads import torch_threads
 
 __all__ = [
     "ALONE",
@@ -32,5 +31,4 @@ __all__ = [
     "batch_scale",
     "evaluate",
     "joined_peers",
-    "torch_threads",
 ]

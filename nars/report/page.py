@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from nars.data.atomic import write_text
+from nars.atomic import write_text
 from nars.data.run_folder import RunFolder
 from nars.report.findings import Findings, read_findings
 from nars.report.plots import plots

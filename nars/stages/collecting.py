@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.data import DataError, Sample, SampleStore, sample_key, write_json
+from nars.atomic import write_json
+from nars.data import DataError, Sample, SampleStore, sample_key
 from nars.data.run_folder import read_json
 from nars.evaluate import Engine, EvaluationSettings, StopAdvice, Trial, choose_stop_epoch, open_engine
 from nars.predictors import Predictor, load_predictor

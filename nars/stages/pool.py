@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from nars.data import DataError, replacing
+from nars.atomic import replacing
+from nars.data import DataError
 from nars.space import Population, sobol
 from nars.stages.run import Run
 

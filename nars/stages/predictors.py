@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from nars.data import write_text
+from nars.atomic import write_text
 from nars.predictors import Predictor, load_predictor, save_predictor
 from nars.space import Space, read_document, read_space, shipped, space_file
 from nars.stages.config import ConfigError

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 import nars
+from nars.atomic import write_json
 from nars.data import ImageData, load_images
-from nars.data.atomic import write_json
 from nars.data.run_folder import RunFolder, read_json
 from nars.space import Bounds, Space, cost_range, load_space, shorten
 from nars.stages.config import ConfigError, Execution, RunConfig

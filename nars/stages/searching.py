@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.data import write_json
+from nars.atomic import write_json
 from nars.data.run_folder import read_json
 from nars.predictors import Predictor
 from nars.search import PRESETS, Progress, search_family

@@ -14,8 +14,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nars.data import ImageData, replacing
+from nars.atomic import replacing
+from nars.data import ImageData
 from nars.network import build
+from nars.parallel import torch_threads
 from nars.recipe import (
     ALONE,
     DISTILLATION,
@@ -26,7 +28,6 @@ from nars.recipe import (
     Recipe,
     Schedule,
     TrainingLoop,
-    torch_threads,
 )
 from nars.space import Architecture
 from nars.train.result import MemberResult, TrainError

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nars.data import write_json
+from nars.atomic import write_json
 
 
 class TrainError(ValueError):

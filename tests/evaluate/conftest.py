@@ -8,32 +8,14 @@ from typing import Any
 
 import pytest
 
-from nars.data import ImageData, load_images, sample_key
+from nars.data import ImageData, sample_key
 from nars.evaluate import EvaluationSettings, Trial
 from nars.recipe import Augmentation, Schedule
-from nars.space import Architecture, Head, Stage, Stem
-
-TINY = Architecture(
-    resolution=8,
-    stem=Stem(channels=8, stride=1),
-    stages=(
-        Stage(
-            kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=8, depth=1, stride=2, se=True,
-        ),
-    ),
-    head=Head(expand=2, channels=16),
-    in_channels=1,
-    classes=10,
-)  # fmt: skip
+from nars.space import Architecture
 
 RECIPE = {"learning_rate": 0.02, "optimizer": "rmsprop", "dropout": 0.1, "stochastic_depth": 0.1, "mixup": 0.1}
 
 MakeTrial = Callable[..., Trial]
-
-
-@pytest.fixture(scope="session")
-def digits() -> ImageData:
-    return load_images("digits", resolution=8, validation_fraction=0.2, seed=0, max_train=160)
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +27,9 @@ def settings() -> EvaluationSettings:
 
 
 @pytest.fixture(scope="session")
-def make_trial(digits: ImageData, settings: EvaluationSettings) -> MakeTrial:
+def make_trial(digits: ImageData, architecture: Architecture, settings: EvaluationSettings) -> MakeTrial:
     """make_trial(seed, recipe changes..., **changes of the architecture in `architecture`)"""
+    base = architecture
 
     def make(
         seed: int = 0,
@@ -65,7 +48,7 @@ def make_trial(digits: ImageData, settings: EvaluationSettings) -> MakeTrial:
             choices=(seed, 1),
             record=record,
             costs={"flops": 1e5},
-            architecture=replace(TINY, **architecture or {}),
+            architecture=replace(base, **architecture or {}),
             recipe=RECIPE | changes if recipe is None else recipe,
             space="test",
             epochs=epochs,

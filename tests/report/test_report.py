@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nars.data import DataError, write_json
+from nars.atomic import write_json
+from nars.data import DataError
 from nars.data.run_folder import RunFolder
 from nars.report import read_findings, write_report
 from nars.stages import Silent, load_config, open_run

@@ -1,20 +1,8 @@
-"""Small spaces that can be listed in full, and one torch thread."""
-
-from collections.abc import Iterator
+"""Small spaces that can be listed in full."""
 
 import pytest
-import torch
 
 from nars.space import parse_document, read_space
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 SMALL = """
 name: small
