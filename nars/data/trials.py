@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from nars.data.errors import DataError
 from nars.data.sample import COST_CONVENTION, Sample, sample_key
-from nars.space import Population, Space, SpaceError
+from nars.space import ListedCostTable, Population, Space
 
 Floats = NDArray[np.float64]
 
@@ -50,58 +49,9 @@ class TrialTable:
         return self.space.costs(self.X)
 
 
-class ColumnTable:
-    """Costs by lookup: the `CostTable` of a generic space whose candidates are listed with their costs."""
-
-    def __init__(self, cardinalities: Population, X: Population, columns: Mapping[str, NDArray[Any]]) -> None:
-        keys = _keys(cardinalities, X)
-        order = np.argsort(keys, kind="stable")
-        self._cardinalities = cardinalities
-        self._keys = keys[order]
-        self._columns = {name: np.asarray(values, dtype=np.float64)[order] for name, values in columns.items()}
-        digest = hashlib.sha256(self._keys.tobytes())
-        for name, values in sorted(self._columns.items()):
-            digest.update(name.encode() + values.tobytes())
-        self._fingerprint = digest.hexdigest()[:16]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the costs."""
-        return tuple(self._columns)
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of keys and costs."""
-        return self._fingerprint
-
-    def lookup(self, X: Population) -> dict[str, Floats]:
-        """Each cost (N,) of the rows of X.
-
-        Raises:
-            SpaceError: a row is not in the table.
-        """
-        keys = _keys(self._cardinalities, X)
-        at = np.minimum(np.searchsorted(self._keys, keys), max(0, len(self._keys) - 1))
-        missing = self._keys[at] != keys if len(self._keys) else np.ones(len(keys), dtype=bool)
-        if missing.any():
-            raise SpaceError(
-                f"the table has no candidate with the choices {X[int(np.flatnonzero(missing)[0])].tolist()}; its space "
-                f"lists {len(self._keys)} candidates, take rows from there"
-            )
-        return {name: values[at] for name, values in self._columns.items()}
-
-
-def _keys(cardinalities: Population, X: Population) -> NDArray[np.int64]:
-    """One number per row."""
-    if len(cardinalities) and float(np.prod(cardinalities.astype(np.float64))) >= 2.0**62:
-        raise DataError("a space with a table of costs may have at most 2**62 combinations; split it")
-    return np.asarray(np.ravel_multi_index(tuple(X.T), tuple(cardinalities)), dtype=np.int64)
-
-
 def with_costs(space: Space, X: Population, columns: Mapping[str, NDArray[Any]]) -> Space:
-    """The generic space with looked-up costs of the rows X (N, D): {name: (N,)}; the first row of equal ones counts."""
-    X = space.canonical(space.check(X))
-    return replace(space, table=ColumnTable(space.cardinalities, X, columns))
+    """The generic space with looked-up costs of the rows X (N, D): {name: (N,)}; the last row of equal ones counts."""
+    return replace(space, table=ListedCostTable.from_rows(space, X, columns))
 
 
 def gather(name: str, space: Space, X: Population, accuracy: Floats) -> TrialTable:

@@ -18,7 +18,7 @@ from nars.space.scaling import PUBLISHED_SCALINGS, Scaling, fit_scaling, scale
 from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
 from nars.space.space import Space
-from nars.space.tables import AdditiveCostTable, ArrayCostTable
+from nars.space.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable
 from nars.space.tabulated import tabulated_costs
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "InfeasibleError",
     "LatencyCosts",
     "LatencyTable",
+    "ListedCostTable",
     "Population",
     "PublishedModel",
     "Scaling",

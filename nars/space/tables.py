@@ -119,6 +119,66 @@ class ArrayCostTable:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ListedCostTable:
+    """Costs of listed candidates only: a `CostTable` for spaces of up to 2**62 combinations, most of them unknown."""
+
+    cardinalities: tuple[int, ...]
+    """Number of choices of each column of X."""
+    entries: NDArray[np.int64]
+    """(M,) mixed-radix numbers of the candidates (as in `ArrayCostTable`), ascending."""
+    costs: Mapping[str, FloatArray]
+    """{name: float64 (M,)}."""
+
+    @staticmethod
+    def from_rows(space: Space, X: Population, costs: Mapping[str, FloatArray]) -> ListedCostTable:
+        """The table of candidates X (M, D) with {name: (M,)} costs, in any order; of equal rows the last one counts.
+
+        Raises:
+            SpaceError: the space has more than 2**62 combinations.
+        """
+        cardinalities = tuple(int(n) for n in space.cardinalities)
+        if math.prod(cardinalities) > 2**62:
+            raise SpaceError(
+                f"{space.name} has {float(math.prod(cardinalities)):.1e} combinations, a table of listed candidates "
+                f"takes at most 2**62; give the costs as sums over the choices, or split the space"
+            )
+        X = space.canonical(space.check(X))
+        entries, last = np.unique(_entries(X, range(len(cardinalities)), cardinalities)[::-1], return_index=True)
+        rows = len(X) - 1 - last
+        held = {name: np.asarray(values, dtype=np.float64)[rows] for name, values in costs.items()}
+        return ListedCostTable(cardinalities=cardinalities, entries=entries, costs=held)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the costs."""
+        return tuple(self.costs)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of candidates and costs."""
+        digest = hashlib.sha256(self.entries.tobytes())
+        for name, values in sorted(self.costs.items()):
+            digest.update(name.encode() + values.tobytes())
+        return digest.hexdigest()[:16]
+
+    def lookup(self, X: Population) -> dict[str, FloatArray]:
+        """Each cost (N,) of canonical rows X.
+
+        Raises:
+            SpaceError: a row is not in the table.
+        """
+        entries = _entries(X, range(len(self.cardinalities)), self.cardinalities)
+        at = np.minimum(np.searchsorted(self.entries, entries), max(0, len(self.entries) - 1))
+        missing = self.entries[at] != entries if len(self.entries) else np.ones(len(entries), dtype=bool)
+        if missing.any():
+            raise SpaceError(
+                f"the table has no candidate with the choices {X[int(np.flatnonzero(missing)[0])].tolist()}; its space "
+                f"lists {len(self.entries)} candidates, take rows from there"
+            )
+        return {name: values[at] for name, values in self.costs.items()}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class AdditiveCostTable:
     """Costs that are sums over the choices: a base, plus what each choice adds. For generic spaces of any size."""
 
