@@ -1,9 +1,11 @@
 """The method, stage by stage; each takes a `Run` and leaves its result in the run's folder."""
 
-from nars.stages.collecting import Collection, collect, engine_of
+from nars.stages.asynchronous import OpenRounds
+from nars.stages.collecting import Collection, collect
 from nars.stages.config import ConfigError, Execution, RunConfig, execution, load_config, run_names
 from nars.stages.everything import is_finished, run_all
 from nars.stages.exporting import export, verify_family
+from nars.stages.measuring import Plan, engine_of
 from nars.stages.plan import plan
 from nars.stages.pool import Pool, sample_pool
 from nars.stages.predictors import open_predictor
@@ -18,6 +20,8 @@ __all__ = [
     "ConfigError",
     "Execution",
     "Member",
+    "OpenRounds",
+    "Plan",
     "Pool",
     "Reporter",
     "Run",

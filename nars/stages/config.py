@@ -107,6 +107,18 @@ class Collect(_Section):
     """Share of the pool that stays after each round: the best predicted of each FLOPs bin."""
     trial_seconds: Annotated[float, Field(gt=0)] | None = None
     """Longest that one training may take; beyond it the outcome is `timeout`."""
+    asynchronous: bool = False
+    """Do not wait for the end of a round (the paper does): a new candidate as soon as a worker is free."""
+    refit_every: Annotated[int, Field(ge=2)] | None = None
+    """Asynchronous only: trainings from one fit of the predictor to the next; a quarter of `per_round` when absent."""
+
+    @model_validator(mode="after")
+    def _refitted_or_in_rounds(self) -> Collect:
+        if self.refit_every is not None and not self.asynchronous:
+            raise ValueError(
+                "refit_every goes with asynchronous: true; rounds refit the predictor at their end. Leave it out"
+            )
+        return self
 
 
 class Search(_Section):

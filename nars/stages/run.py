@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pydantic
 
 import nars
 from nars.atomic import write_json
@@ -93,7 +94,7 @@ def open_run(
     )
     document = config.model_dump(mode="json")
     if run.folder.run_file.is_file():
-        _check_same_run(read_json(run.folder.run_file)["config"], document, run.folder)
+        _check_same_run(_with_defaults(read_json(run.folder.run_file)["config"]), document, run.folder)
         return run
     check_costs(config, run.space)
     write_json(
@@ -129,6 +130,14 @@ def check_costs(config: RunConfig, space: Space) -> None:
             f"flops: networks of {space.name} have {shorten(smallest)} to {shorten(largest)} FLOPs "
             f"(multiply-accumulates), got the range {shorten(low)} to {shorten(high)}; choose one that overlaps"
         )
+
+
+def _with_defaults(document: dict[str, object]) -> dict[str, object]:
+    """A configuration with the keys that have come since it was written."""
+    try:
+        return RunConfig.model_validate(document).model_dump(mode="json")
+    except pydantic.ValidationError:  # keys that are gone show in the comparison
+        return document
 
 
 def _check_same_run(before: dict[str, object], now: dict[str, object], folder: RunFolder) -> None:

@@ -15,7 +15,8 @@ from nars.data.run_folder import read_json
 from nars.predictors import Predictor
 from nars.search import PRESETS, Progress, search_family
 from nars.space import Bounds, Population, Space, shorten
-from nars.stages.collecting import collect, measured
+from nars.stages.collecting import collect
+from nars.stages.measuring import measured
 from nars.stages.run import Run
 
 _SEED_POPULATION = 50

@@ -1,0 +1,219 @@
+"""What both forms of stage 2 share: how candidates are trained, which of them are measured, what is learned of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.atomic import write_json
+from nars.data import DataError, Sample, SampleStore, sample_key
+from nars.data.run_folder import read_json
+from nars.evaluate import Engine, EvaluationSettings, StopAdvice, Trial, choose_stop_epoch, open_engine
+from nars.predictors import Predictor
+from nars.predictors.metrics import kendall
+from nars.recipe import Augmentation, Schedule
+from nars.space import Population, shorten
+from nars.stages.predictors import keep_predictor
+from nars.stages.run import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """The candidates of a round, in a file before any of them is trained: interrupted, it goes on with the same."""
+
+    number: int
+    """Of the round, from 1."""
+    X: Population
+    """(m, D)"""
+    predicted: tuple[float | None, ...]
+    """Accuracy in percent that made it choose them; None where there was no predictor yet."""
+    epochs: int
+    """To train each of them."""
+
+
+def engine_of(run: Run) -> Engine:
+    """What trains the candidates, to be used in a `with` statement."""
+    how = run.execution
+    return open_engine(
+        how.engine, run.images, settings_of(run), workers=how.workers or None, device=how.device, address=how.address
+    )
+
+
+def settings_of(run: Run) -> EvaluationSettings:
+    """How every candidate of the search is trained."""
+    config = run.config.collect
+    return EvaluationSettings(
+        schedule=Schedule(
+            epochs=config.epochs, warmup_epochs=config.warmup_epochs, kind=config.schedule, decay=config.decay
+        ),
+        batch_size=config.batch_size,
+        augmentation=Augmentation(crop=run.config.data.crop, flip=run.config.data.flip),
+        ema_decay=config.ema_decay,
+        time_limit=config.trial_seconds,
+    )
+
+
+def write_plan(run: Run, plan: Plan, **more: Any) -> None:
+    """Keep a round's candidates; `more` goes into the file beside them."""
+    document = {"round": plan.number, "epochs": plan.epochs, "choices": plan.X.tolist(), "predicted": plan.predicted}
+    write_json(run.folder.round_plan(plan.number), document | more)
+
+
+def read_plans(run: Run) -> list[Plan]:
+    """The rounds that have been planned, in order."""
+    plans: list[Plan] = []
+    rounds = run.folder.rounds()
+    while (file := run.folder.round_plan(len(plans) + 1)).is_file():
+        document = read_json(file)
+        if "epochs" not in document:  # begun by an earlier version
+            document["epochs"] = rounds[0]["stop_epoch"] if plans else run.config.collect.epochs
+        plans.append(
+            Plan(
+                number=document["round"],
+                X=np.array(document["choices"], dtype=np.int64),
+                predicted=tuple(document["predicted"]),
+                epochs=document["epochs"],
+            )
+        )
+    return plans
+
+
+def trials_of(run: Run, plan: Plan) -> list[Trial]:
+    """The trainings of a round."""
+    fidelity, costs = settings_of(run).fidelity(plan.epochs), run.space.costs(plan.X)
+    records = run.space.to_records(plan.X)
+    return [
+        Trial(
+            key=sample_key(
+                space=run.space.fingerprint, record=record, fidelity=fidelity, data=run.images.fingerprint,
+                seed=run.config.seed,
+            ),
+            choices=tuple(int(choice) for choice in row),
+            record=record,
+            costs={name: float(cost[i]) for name, cost in costs.items()},
+            architecture=architecture,
+            recipe=recipe,
+            space=run.space.fingerprint,
+            epochs=plan.epochs,
+            seed=run.config.seed,
+            round=plan.number,
+        )
+        for i, (row, record, architecture, recipe) in enumerate(
+            zip(plan.X, records, run.space.architectures(plan.X), run.space.recipes(plan.X), strict=True)
+        )
+    ]  # fmt: skip
+
+
+def samples_of(run: Run, plans: Sequence[Plan]) -> tuple[Sample, ...]:
+    """The outcomes of these rounds, in the order of proposal.
+
+    Raises:
+        DataError: some are gone: a file of the store was damaged or taken away.
+    """
+    store = SampleStore(run.folder.samples)
+    by_key = {sample.key: sample for sample in store.samples()}
+    keys = list(dict.fromkeys(trial.key for plan in plans for trial in trials_of(run, plan)))
+    lost = [key for key in keys if key not in by_key]
+    if lost:
+        raise DataError(
+            f"the sample store {store.path} lacks {len(lost)} of {len(keys)} trainings of this run (damaged files are "
+            f"in its _set-aside folder). Put them back, or delete rounds/ beside it: what is missing is trained again."
+        )
+    return tuple(by_key[key] for key in keys)
+
+
+def measured(run: Run) -> tuple[Population, NDArray[np.float64]]:
+    """Stage 2's candidates that could be measured, (n, D), and their accuracy at the stop epoch, (n,) in percent."""
+    return labelled(samples_of(run, read_plans(run)), int(run.folder.rounds()[0]["stop_epoch"]))
+
+
+def labelled(samples: Sequence[Sample], stop_epoch: int | None) -> tuple[Population, NDArray[np.float64]]:
+    """What the predictor learns from: choices (n, D) and accuracy (n,) of the trainings that succeeded.
+
+    Round 1 trains on beyond the stop epoch, but its label is the accuracy at that epoch too: labels of one kind.
+    """
+    good = [sample for sample in samples if sample.status == "ok"]
+    X = np.array([sample.choices for sample in good], dtype=np.int64)
+    return X, np.array([label(sample, stop_epoch) for sample in good], dtype=np.float64)
+
+
+def label(sample: Sample, stop_epoch: int | None) -> float:
+    """The accuracy that counts, in percent: at the stop epoch, or at the end while that is not chosen yet; of the
+    averaged weights where the recipe has them."""
+    return _curve(sample)[(stop_epoch or len(sample.curve)) - 1]
+
+
+def fitted(run: Run, predictor: Predictor, samples: Sequence[Sample], stop_epoch: int | None) -> Predictor:
+    """The predictor fine-tuned on these samples, from where pretraining left it; failed trainings are none."""
+    X, accuracy = labelled(samples, stop_epoch)
+    return predictor.fit(run.space.encode(X), accuracy, seed=run.config.seed)
+
+
+def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:
+    """When the order of candidates is known well enough (paper: rank correlation 0.92), also between two budgets."""
+    config = run.config.collect
+    full = [sample for sample in samples if sample.status == "ok" and len(_curve(sample)) == config.epochs]
+    flops = np.array([sample.costs["flops"] for sample in full])
+    low, high = run.config.flops.low, run.config.flops.high
+    edges = [low, *sorted(budget for budget in run.config.search.budgets if low < budget < high), high]
+    return choose_stop_epoch(
+        np.array([_curve(sample) for sample in full], dtype=np.float64).reshape(len(full), config.epochs),
+        threshold=config.stop_correlation,
+        rng=run.rng(2),
+        bins={f"{shorten(a)} to {shorten(b)} FLOPs": (flops > a) & (flops <= b) for a, b in pairwise(edges)},
+    )
+
+
+def finish_round(run: Run, plan: Plan, samples: Sequence[Sample], stop_epoch: int, **more: Any) -> None:
+    """Keep what a round found, for people and for the report, and say it; `more` goes into the file beside it."""
+    values = [label(sample, stop_epoch) if sample.status == "ok" else None for sample in samples]
+    pairs = [(p, m) for p, m in zip(plan.predicted, values, strict=True) if p is not None and m is not None]
+    result: dict[str, Any] = {
+        "round": plan.number,
+        "stop_epoch": stop_epoch,
+        "statuses": {status: sum(s.status == status for s in samples) for status in {s.status for s in samples}},
+        "predicted": plan.predicted,
+        "measured": values,
+        "tau": kendall(*map(np.array, zip(*pairs, strict=True))) if len(pairs) > 2 else None,
+        "best": max((value for value in values if value is not None), default=None),
+    }
+    write_json(run.folder.round_result(plan.number), result | more)
+    run.log(_spell(result))
+
+
+def plain(advice: StopAdvice) -> dict[str, Any]:
+    """For JSON, which has no nan: an epoch at which all candidates were equal has no correlation."""
+    return asdict(advice) | {
+        "correlations": [None if math.isnan(value) else value for value in advice.correlations],
+        "intervals": [None if any(map(math.isnan, ends)) else ends for ends in advice.intervals],
+        "within_bins": {name: None if math.isnan(value) else value for name, value in advice.within_bins.items()},
+    }
+
+
+def save(run: Run, predictor: Predictor) -> None:
+    """Keep stage 2's predictor for stage 3 and for later questions."""
+    taus = [r["tau"] for r in run.folder.rounds() if r["tau"] is not None]
+    keep_predictor(run, predictor, quality={"tau": float(np.mean(taus))} if taus else {})
+
+
+def spell(sample: Sample) -> str:
+    """An outcome in a few words."""
+    return sample.status + ("" if sample.status != "ok" else f" {label(sample, None):.2f} %")
+
+
+def _curve(sample: Sample) -> tuple[float, ...]:
+    return sample.ema_curve or sample.curve
+
+
+def _spell(result: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(result["statuses"].items(), reverse=True))
+    tau = "" if result["tau"] is None else f"; Kendall tau of the predictions {result['tau']:.2f}"
+    stop = f"; later rounds stop after epoch {result['stop_epoch']}" if result["round"] == 1 else ""
+    best = "nothing could be measured" if result["best"] is None else f"best {result['best']:.2f} %"
+    return f"stage 2: round {result['round']}: {counts}; {best}{tau}{stop}"
