@@ -48,8 +48,9 @@ def plan(config: RunConfig) -> Table:
     table.add_row("stage 1", f"{config.pretraining.pool:,} Sobol pairs, labelled with free statistics")
     table.add_row(
         "stage 2",
-        f"{collect.rounds} rounds x {collect.per_round} = {collect.rounds * collect.per_round} trainings in "
-        f"{shorten(config.flops.low)} to {shorten(config.flops.high)} FLOPs: the first round {collect.epochs} epochs, "
+        f"{collect.rounds} rounds x {collect.per_round} = {collect.rounds * collect.per_round} trainings "
+        f"{'that wait for no other ' if collect.asynchronous else ''}in {shorten(config.flops.low)} to "
+        f"{shorten(config.flops.high)} FLOPs: the first round {collect.epochs} epochs, "
         f"later ones as long as the order of candidates needs (about {later}, as in the paper)",
     )
     budgets = ", ".join(shorten(budget) for budget in config.search.budgets)

@@ -26,7 +26,7 @@ from nars.stages.measuring import settings_of
 CONFIG = """
 name: open
 space: digits
-data: {name: digits, validation: 0.25, flip: false, crop: 0.0625, max_train: 240}
+data: {name: digits, validation: 0.25, flip: false, crop: 0.0625, max_train: 120}
 flops: {low: 0.12M, high: 0.4M}
 pretraining: {pool: 128}
 collect: {rounds: 3, per_round: 6, epochs: 3, warmup_epochs: 0, schedule: cosine, batch_size: 48, ema_decay: 0.9,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from nars.cli import main
-from nars.stages import ConfigError, load_config, run_names
+from nars.stages import ConfigError, load_config, open_run, run_names
 from nars.stages.config import FlopsRange
 
 GOOD = """
@@ -37,6 +38,7 @@ def fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
         ("collect: {round: 2}", ["mine.yaml:7", "collect.round", "unknown key", "per_round", "did you mean rounds?"]),
         ("collect: {rounds: many}", ["mine.yaml:7: collect.rounds", "got 'many'"]),
         ("collect: {rounds: 0}", ["collect.rounds", "greater than or equal to 1", "got 0"]),
+        ("collect: {refit_every: 4}", ["mine.yaml:7: collect", "asynchronous: true", "Leave it out"]),
         ("pretraining: {preset: best}", ["pretraining.preset", "'paper' or 'default'", "got 'best'"]),
         ("final: {distillation: 1.5}", ["final.distillation", "less than or equal to 1", "got 1.5"]),
         ("seed: -1", ["seed", "greater than or equal to 0", "got -1"]),
@@ -94,6 +96,18 @@ def test_several_mistakes_are_told_at_once(tmp_path: Path) -> None:
         load_config(file)
     assert "'name' is missing" in str(error.value)
     assert "unknown key 'colour'" in str(error.value)
+
+
+def test_a_run_of_an_earlier_version_goes_on_where_new_keys_have_come_since(tmp_path: Path) -> None:
+    file, folder = tmp_path / "mine.yaml", tmp_path / "out"
+    file.write_text(GOOD)
+    open_run(load_config(file), folder)
+    document = json.loads((folder / "run.json").read_text())
+    del document["config"]["collect"]["asynchronous"], document["config"]["collect"]["refit_every"]
+    (folder / "run.json").write_text(json.dumps(document))
+    open_run(load_config(file), folder)
+    with pytest.raises(ConfigError, match="collect.asynchronous was False, now True"):
+        open_run(load_config(file, {"collect.asynchronous": True}), folder)
 
 
 def test_quantities_are_read_as_people_write_them() -> None:
