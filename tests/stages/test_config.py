@@ -106,7 +106,7 @@ def test_a_run_of_an_earlier_version_goes_on_where_new_keys_have_come_since(tmp_
     del document["config"]["collect"]["asynchronous"], document["config"]["collect"]["refit_every"]
     (folder / "run.json").write_text(json.dumps(document))
     open_run(load_config(file), folder)
-    with pytest.raises(ConfigError, match="collect.asynchronous was False, now True"):
+    with pytest.raises(ConfigError, match=r"collect\.asynchronous was False, now True"):
         open_run(load_config(file, {"collect.asynchronous": True}), folder)
 
 
