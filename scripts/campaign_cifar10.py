@@ -1,0 +1,107 @@
+"""Measures architecture-recipe pairs on CIFAR-10: how thoroughly to train, then as many pairs as there is time for.
+
+Command:  python scripts/campaign_cifar10.py fidelity --pairs 12     how well short trainings rank, against a longer one
+          python scripts/campaign_cifar10.py collect --pairs 600     the samples, 60 of the pairs with three seeds
+          (--rehearsal: the digits images instead, in seconds)
+Cost:     fidelity two minutes per pair, collect about 10 s per training; one thread of a CPU
+Hardware: 2 CPU cores, no GPU; one is used
+Result:   STORE/fidelity/NAME/ and STORE/samples/ (Parquet). Every training is kept as soon as it is done: stop with
+          Ctrl-C at any time, start again to go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from campaign_trials import SEED, Campaign, Fidelity, schedule
+from nars.data import Sample, SampleStore
+from nars.space import Bounds, load_space
+
+
+def cifar10() -> Campaign:
+    """The campaign itself: 1 to 6 M multiply-accumulates."""
+    return Campaign(
+        image_set="cifar10",
+        space=load_space("cifar10"),
+        strata=tuple(Bounds({"flops": (low * 1e6, (low + 1) * 1e6)}) for low in range(1, 6)),
+        reference=Fidelity(images=6000, validation=2000, epochs=10, batch_size=64, resolution=32, ema_decay=0.99),
+        candidates=(
+            Fidelity(images=1600, validation=1000, epochs=5, batch_size=32, resolution=24, ema_decay=0.97),
+            Fidelity(images=2000, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
+            Fidelity(images=1200, validation=1000, epochs=6, batch_size=32, resolution=32, ema_decay=0.97),
+            Fidelity(images=1000, validation=1000, epochs=8, batch_size=32, resolution=24, ema_decay=0.97),
+            Fidelity(images=4000, validation=1000, epochs=3, batch_size=64, resolution=20, ema_decay=0.97),
+        ),
+        chosen=Fidelity(images=2000, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
+        flip=True,
+    )
+
+
+def rehearsal() -> Campaign:
+    """The same on the digits images, which takes seconds."""
+    space = load_space("digits")
+    short = Fidelity(images=200, validation=100, epochs=2, batch_size=50, resolution=8, ema_decay=0.9)
+    return Campaign(
+        image_set="digits",
+        space=space,
+        strata=(Bounds({"flops": (0.0, 0.3e6)}), Bounds({"flops": (0.3e6, 1e6)})),
+        reference=Fidelity(images=400, validation=100, epochs=3, batch_size=50, resolution=8, ema_decay=0.9),
+        candidates=(short,),
+        chosen=short,
+        flip=False,
+    )
+
+
+def compare_fidelities(campaign: Campaign, store: Path, pairs: int) -> Iterator[str]:
+    """Train the first pairs with every fidelity; the same pairs with all of them first, then the next."""
+    X = campaign.pairs()
+    fidelities = (*campaign.candidates, campaign.reference)
+    images = [campaign.images(fidelity) for fidelity in fidelities]
+    for number, row in enumerate(X[:pairs], start=1):
+        for fidelity, data in zip(fidelities, images, strict=True):
+            trial = campaign.trial(row, fidelity, data, seed=SEED)
+            for sample in campaign.train([trial], fidelity, data, store / "fidelity" / fidelity.name):
+                yield f"pair {number}/{pairs} {fidelity.name}: {spelled(sample)}"
+
+
+def collect(campaign: Campaign, store: Path, pairs: int) -> Iterator[str]:
+    """Train the first pairs with the chosen fidelity."""
+    images = campaign.images(campaign.chosen)
+    X = campaign.pairs()[:pairs]
+    trials = (campaign.trial(row, campaign.chosen, images, seed=seed) for row, seed in schedule(X))
+    done, planned = len(SampleStore(store / "samples")), sum(1 for _ in schedule(X))
+    for number, sample in enumerate(campaign.train(trials, campaign.chosen, images, store / "samples"), start=1):
+        yield f"{done + number}/{planned}: {spelled(sample)}"
+
+
+def spelled(sample: Sample) -> str:
+    """One training on one line."""
+    shown = sample.status if sample.accuracy is None else f"{sample.accuracy:.1f} % (averaged {sample.ema_accuracy} %)"
+    return f"{sample.costs['flops'] / 1e6:.2f} M, seed {sample.seed}: {shown} in {sample.seconds:.1f} s"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("phase", choices=("fidelity", "collect"))
+    parser.add_argument("--pairs", type=int, required=True, help="the first so many; those done are not repeated")
+    parser.add_argument("--store", type=Path, default=Path("runs/campaign-cifar10"))
+    parser.add_argument("--rehearsal", action="store_true", help="on the digits images, in seconds")
+    parser.add_argument("--at-most", type=int, default=None, help="end after so many trainings")
+    arguments = parser.parse_args()
+    campaign = rehearsal() if arguments.rehearsal else cifar10()
+    phase = compare_fidelities if arguments.phase == "fidelity" else collect
+    try:
+        for line in islice(phase(campaign, arguments.store, arguments.pairs), arguments.at_most):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        print("stopped; every finished training is kept, the same command goes on")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""What the campaign trains: which pairs, how thoroughly, in which order. Shared by the campaign's scripts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from nars.data import ImageData, Sample, SampleStore, load_images, sample_key
+from nars.evaluate import EvaluationSettings, Trial, evaluate_trial
+from nars.recipe import Augmentation, Schedule
+from nars.space import Bounds, Population, Space, sobol
+
+SEED = 0
+"""Of the pairs, of the image subsets, and of every pair's first training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """How thoroughly a pair is trained."""
+
+    images: int
+    """Training images, a stratified subset."""
+    validation: int
+    """Validation images, measured after every epoch."""
+    epochs: int
+    batch_size: int
+    resolution: int
+    """Side of the images, pixels, whatever the space says."""
+    ema_decay: float
+
+    @property
+    def name(self) -> str:
+        """Folder and table row."""
+        return f"{self.images}x{self.epochs}-{self.resolution}px-batch{self.batch_size}"
+
+    def settings(self, *, flip: bool) -> EvaluationSettings:
+        """As the library wants it: cosine to zero after one epoch of warm-up."""
+        return EvaluationSettings(
+            schedule=Schedule(epochs=self.epochs, warmup_epochs=1, kind="cosine"),
+            batch_size=self.batch_size,
+            augmentation=Augmentation(flip=flip),
+            ema_decay=self.ema_decay,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    """The image set, the space and the fidelities of one campaign."""
+
+    image_set: str
+    space: Space
+    strata: tuple[Bounds, ...]
+    """FLOPs ranges that get equally many pairs."""
+    reference: Fidelity
+    """The longer training that a fidelity has to agree with."""
+    candidates: tuple[Fidelity, ...]
+    """Cheap fidelities that are compared."""
+    chosen: Fidelity
+    """Of the samples."""
+    flip: bool
+    """Whether mirroring an image keeps its label."""
+
+    def images(self, fidelity: Fidelity) -> ImageData:
+        """Its image subset at its resolution; read from the folder NARS_DATA or downloaded."""
+        return load_images(
+            self.image_set,
+            resolution=fidelity.resolution,
+            validation_fraction=0.1,
+            validation_images=fidelity.validation,
+            max_train=fidelity.images,
+            seed=SEED,
+        )
+
+    def pairs(self, per_stratum: int = 400) -> Population:
+        """Sobol pairs, the strata in turn, so that any prefix covers the FLOPs range, (strata * per_stratum, D)."""
+        parts = [
+            sobol(self.space, per_stratum, seed=SEED + number, bounds=bounds)
+            for number, bounds in enumerate(self.strata)
+        ]
+        shortest = min(map(len, parts))
+        return np.stack([part[:shortest] for part in parts], axis=1).reshape(-1, len(self.space.dimensions))
+
+    def trial(self, row: Population, fidelity: Fidelity, images: ImageData, *, seed: int, number: int = 0) -> Trial:
+        """Training one pair, a row of choices (D,), with this fidelity; `number` is the round that proposed it."""
+        X = row[None]
+        (record,) = self.space.to_records(X)
+        (architecture,) = self.space.architectures(X)
+        (recipe,) = self.space.recipes(X)
+        return Trial(
+            key=sample_key(
+                space=self.space.fingerprint,
+                record=record,
+                fidelity=self.described(fidelity),
+                data=images.fingerprint,
+                seed=seed,
+            ),
+            choices=tuple(int(choice) for choice in row),
+            record=record,
+            costs={name: float(cost[0]) for name, cost in self.space.costs(X).items()},
+            architecture=replace(architecture, resolution=fidelity.resolution),
+            recipe=recipe,
+            space=self.space.fingerprint,
+            epochs=fidelity.epochs,
+            seed=seed,
+            round=number,
+        )
+
+    def described(self, fidelity: Fidelity) -> str:
+        """The fidelity as a sample names it: the settings, and the resolution, which is not the record's."""
+        settings = fidelity.settings(flip=self.flip).fidelity(fidelity.epochs)
+        return f'{settings[:-1]},"resolution":{fidelity.resolution}}}'
+
+    def train(self, trials: Iterable[Trial], fidelity: Fidelity, images: ImageData, store: Path) -> Iterator[Sample]:
+        """Train what the store lacks, one after the other in this process; each outcome is kept at once."""
+        samples = SampleStore(store)
+        known = samples.keys()
+        settings = fidelity.settings(flip=self.flip)
+        for trial in trials:
+            if trial.key in known:
+                continue
+            sample = evaluate_trial(trial, images, settings)
+            sample = replace(
+                sample, fidelity=self.described(fidelity), host=f"{os.cpu_count()} CPU cores, no GPU"
+            )  # not the machine's name
+            samples.append([sample])
+            yield sample
+
+
+def repeated(number: int) -> bool:
+    """Whether the pair at this place of `Campaign.pairs` is trained with three seeds: 60 of the first 300."""
+    return number < 300 and (number // 5) % 5 == 0
+
+
+def schedule(X: Population) -> Iterator[tuple[Population, int]]:
+    """(row, seed) in the order of training; the repetitions of a pair follow at once."""
+    for number, row in enumerate(X):
+        for seed in range(3 if repeated(number) else 1):
+            yield row, SEED + seed
