@@ -12,8 +12,9 @@ Result:   STORE/fidelity/NAME/ and STORE/samples/ (Parquet). Every training is k
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def cifar10() -> Campaign:
         candidates=(
             Fidelity(images=1600, validation=1000, epochs=5, batch_size=32, resolution=24, ema_decay=0.97),
             Fidelity(images=2000, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
+            Fidelity(images=1600, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
             Fidelity(images=1200, validation=1000, epochs=6, batch_size=32, resolution=32, ema_decay=0.97),
             Fidelity(images=1000, validation=1000, epochs=8, batch_size=32, resolution=24, ema_decay=0.97),
             Fidelity(images=4000, validation=1000, epochs=3, batch_size=64, resolution=20, ema_decay=0.97),
@@ -56,10 +58,10 @@ def rehearsal() -> Campaign:
     )
 
 
-def compare_fidelities(campaign: Campaign, store: Path, pairs: int) -> Iterator[str]:
-    """Train the first pairs with every fidelity; the same pairs with all of them first, then the next."""
+def compare_fidelities(campaign: Campaign, store: Path, pairs: int, only: Sequence[str]) -> Iterator[str]:
+    """Train the first pairs with every fidelity (or with `only` those); a pair with all of them, then the next."""
     X = campaign.pairs()
-    fidelities = (*campaign.candidates, campaign.reference)
+    fidelities = [f for f in (*campaign.candidates, campaign.reference) if not only or f.name in only]
     images = [campaign.images(fidelity) for fidelity in fidelities]
     for number, row in enumerate(X[:pairs], start=1):
         for fidelity, data in zip(fidelities, images, strict=True):
@@ -90,12 +92,21 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, required=True, help="the first so many; those done are not repeated")
     parser.add_argument("--store", type=Path, default=Path("runs/campaign-cifar10"))
     parser.add_argument("--rehearsal", action="store_true", help="on the digits images, in seconds")
+    parser.add_argument(
+        "--only", nargs="+", default=(), metavar="NAME", help="fidelity: only these, as the log names them"
+    )
     parser.add_argument("--at-most", type=int, default=None, help="end after so many trainings")
     arguments = parser.parse_args()
     campaign = rehearsal() if arguments.rehearsal else cifar10()
-    phase = compare_fidelities if arguments.phase == "fidelity" else collect
+    lines = (
+        compare_fidelities(campaign, arguments.store, arguments.pairs, arguments.only)
+        if arguments.phase == "fidelity"
+        else collect(campaign, arguments.store, arguments.pairs)
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background, deaf to both
+        signal.signal(number, signal.default_int_handler)
     try:
-        for line in islice(phase(campaign, arguments.store, arguments.pairs), arguments.at_most):
+        for line in islice(lines, arguments.at_most):
             print(line, flush=True)
     except KeyboardInterrupt:
         print("stopped; every finished training is kept, the same command goes on")

@@ -19,11 +19,30 @@ _SPACE = "space.yaml"
 
 def keep_predictor(run: Run, predictor: Predictor, *, quality: Mapping[str, float]) -> None:
     """Save stage 2's predictor with its space, so that it can be asked without the run."""
-    content: dict[str, Any] = read_document(space_file(run.config.space)).content
-    if run.space.kind == "mbconv":
-        content["architecture"] |= {"classes": run.space.classes, "in_channels": run.space.in_channels}
-    write_text(run.folder.predictor / _SPACE, yaml.safe_dump(content, sort_keys=False))
-    save_predictor(predictor, run.folder.predictor, space=run.space, data=run.images.fingerprint, quality=quality)
+    write_predictor(
+        run.folder.predictor, predictor, space=run.space, file=run.config.space, data=run.images.fingerprint,
+        quality=quality,
+    )  # fmt: skip
+
+
+def write_predictor(
+    folder: Path, predictor: Predictor, *, space: Space, file: str | Path, data: str, quality: Mapping[str, float]
+) -> None:
+    """Save a predictor with its space, which `open_predictor` reads.
+
+    Args:
+        folder: where to.
+        predictor: fitted.
+        space: what it was fitted for.
+        file: name or path that the space was loaded from.
+        data: fingerprint of the image set.
+        quality: measured figures for the card.
+    """
+    content: dict[str, Any] = read_document(space_file(file)).content
+    if space.kind == "mbconv":
+        content["architecture"] |= {"classes": space.classes, "in_channels": space.in_channels}
+    write_text(folder / _SPACE, yaml.safe_dump(content, sort_keys=False))
+    save_predictor(predictor, folder, space=space, data=data, quality=quality)
 
 
 def open_predictor(name: str | Path) -> tuple[Space, Predictor]:

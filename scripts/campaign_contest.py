@@ -1,0 +1,178 @@
+"""The strategies of the campaign's contest: each asks for one training after another and is told its accuracy.
+
+Written as generators, so that a trained accuracy and one told by a surrogate look the same to them:
+`accuracy = yield row`. They end by themselves when nothing is left to propose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+
+from nars.predictors import PRESETS, Predictor, free_statistics
+from nars.search import propose_round
+from nars.space import Bounds, Population, Space, distinct, sobol
+
+Floats = NDArray[np.float64]
+Asking = Generator[NDArray[np.int64], float | None, None]
+"""Yields a row (D,), is sent its accuracy in percent; None where the training failed."""
+Strategy = Callable[["Contest", np.random.Generator], Asking]
+
+_FIRST, _BATCH = 20, 10
+_STANDARD: dict[str, float | str] = {
+    "recipe.learning_rate": 0.025,
+    "recipe.optimizer": "sgd",
+    "recipe.dropout": 0.0,
+    "recipe.stochastic_depth": 0.0,
+    "recipe.mixup": 0.0,
+    "recipe.weight_decay": 1e-4,
+}
+"""What people start CIFAR-10 trainings with: SGD with momentum at rate 0.1 (four times the table's), decay 1e-4."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contest:
+    """Where the strategies compete."""
+
+    space: Space
+    bounds: Bounds
+    pool_size: int = 8192
+
+    @cached_property
+    def pool(self) -> Population:
+        """Sobol pairs inside the bounds, (N, D)."""
+        return sobol(self.space, self.pool_size, seed=0, bounds=self.bounds)
+
+    @cached_property
+    def standard(self) -> NDArray[np.int64]:
+        """A row (D,): every architecture choice in the middle (the lower one of two), the standard recipe."""
+        row = (self.space.cardinalities - 1) // 2
+        for column, dimension in enumerate(self.space.dimensions):
+            if dimension.name in _STANDARD:
+                wanted = _STANDARD[dimension.name]
+                if isinstance(wanted, str):
+                    row[column] = dimension.values.index(wanted)
+                else:
+                    numbers = np.array(dimension.values, dtype=np.float64)
+                    row[column] = np.abs(numbers - wanted).argmin()
+        return np.asarray(self.space.canonical(row[None])[0], dtype=np.int64)
+
+    @cached_property
+    def pretrained(self) -> Predictor:
+        """Stage 1 on the pool."""
+        encoding = self.space.encode(self.pool)[:, : self.space.architecture_width]
+        return Predictor.pretrain(
+            encoding, free_statistics(self.space, self.pool), recipe_width=self.space.recipe_width,
+            settings=PRESETS["default"], seed=0,
+        )  # fmt: skip
+
+    def admits(self, X: Population) -> bool:
+        """Whether all rows are inside the bounds."""
+        return bool(self.bounds.admits(self.space.costs(X)).all())
+
+
+def joint(contest: Contest, rng: np.random.Generator) -> Asking:
+    """The method's rounds: 20 pairs, one for each FLOPs bin, then ten at a time, the best predicted of the pool."""
+    yield from _rounds(contest, contest.pool, rng)
+
+
+def architecture_only(contest: Contest, rng: np.random.Generator) -> Asking:
+    """The same rounds with the standard recipe throughout."""
+    pool = contest.pool.copy()
+    columns = contest.space.columns_of("recipe")
+    pool[:, columns] = contest.standard[columns]
+    yield from _rounds(contest, distinct(contest.space.canonical(pool)), rng)
+
+
+def recipe_only(contest: Contest, rng: np.random.Generator) -> Asking:
+    """The same rounds with the standard architecture throughout."""
+    pool = contest.pool.copy()
+    columns = contest.space.columns_of("architecture")
+    pool[:, columns] = contest.standard[columns]
+    yield from _rounds(contest, distinct(contest.space.canonical(pool)), rng)
+
+
+def at_random(contest: Contest, rng: np.random.Generator) -> Asking:
+    """Sobol pairs in random order."""
+    for index in rng.permutation(len(contest.pool)):
+        yield contest.pool[index]
+
+
+def evolution(contest: Contest, rng: np.random.Generator) -> Asking:
+    """Regularised evolution (Real et al. 2019): population 20, tournaments of 5, one choice mutated."""
+    space = contest.space
+    population: list[tuple[NDArray[np.int64], float]] = []
+    for index in rng.permutation(len(contest.pool))[:_FIRST]:
+        row = contest.pool[index]
+        accuracy = yield row
+        population.append((row, 0.0 if accuracy is None else accuracy))
+    while True:
+        group = rng.choice(len(population), size=5, replace=False)
+        parent = population[max(group, key=lambda member: population[member][1])][0]
+        child = parent.copy()
+        column = int(rng.integers(len(child)))
+        child[column] = (child[column] + rng.integers(1, space.cardinalities[column])) % space.cardinalities[column]
+        child = space.canonical(child[None])[0]
+        if (child == parent).all() or not contest.admits(child[None]):
+            continue
+        accuracy = yield child
+        population = [*population[1:], (child, 0.0 if accuracy is None else accuracy)]
+
+
+def tpe(contest: Contest, rng: np.random.Generator) -> Asking:
+    """Optuna's TPE sampler with its defaults; what lies outside the bounds fails at once and is no training."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=int(rng.integers(2**31))))
+    while True:
+        trial = study.ask()
+        row = contest.space.canonical(np.array([_suggest(contest.space, trial)], dtype=np.int64))
+        accuracy = (yield row[0]) if contest.admits(row) else None
+        if accuracy is None:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, accuracy)
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "joint": joint,
+    "architecture only": architecture_only,
+    "recipe only": recipe_only,
+    "random": at_random,
+    "regularised evolution": evolution,
+    "Optuna TPE": tpe,
+}
+
+
+def _rounds(contest: Contest, pool: Population, rng: np.random.Generator) -> Asking:
+    space, pool = contest.space, pool[rng.permutation(len(pool))]
+    rows: list[NDArray[np.int64]] = []
+    accuracies: list[float | None] = []
+    batch = propose_round(pool, space.costs(pool), contest.bounds, _FIRST)
+    left = np.ones(len(pool), dtype=bool)
+    while len(batch):
+        for row in batch:
+            rows.append(row)
+            accuracies.append((yield row))
+        good = [number for number, accuracy in enumerate(accuracies) if accuracy is not None]
+        predictor = contest.pretrained.fit(
+            space.encode(np.array(rows)[good]), np.array([accuracies[number] for number in good], dtype=np.float64),
+            seed=int(rng.integers(2**31)),
+        )  # fmt: skip
+        left &= ~(pool[:, None] == batch[None]).all(axis=2).any(axis=1)
+        remaining = pool[left]
+        best = np.argsort(-predictor.predict_mean(space.encode(remaining)), kind="stable")[:_BATCH]
+        batch = remaining[best]
+
+
+def _suggest(space: Space, trial: optuna.Trial) -> list[int]:
+    return [
+        trial.suggest_int(dimension.name, 0, len(dimension.values) - 1)
+        if dimension.ordinal
+        else trial.suggest_categorical(dimension.name, tuple(range(len(dimension.values))))
+        for dimension in space.dimensions
+    ]  # fmt: skip

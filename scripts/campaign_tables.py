@@ -1,0 +1,249 @@
+"""Makes the tables and figures of results/cifar10/ from the samples; trains nothing.
+
+Command:  python scripts/campaign_tables.py                       all four
+          python scripts/campaign_tables.py fidelity stop-epoch
+Cost:     fidelity and stop-epoch seconds, predictor and replay some minutes each; one thread of a CPU
+Result:   OUT/<table>.md, with figures (SVG) beside them
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaign_cifar10 import cifar10
+from campaign_contest import STRATEGIES, Contest, Strategy
+from campaign_trials import Campaign, Fidelity
+from nars.atomic import write_text
+from nars.data import Sample, SampleStore, trials_of
+from nars.evaluate import choose_stop_epoch
+from nars.predictors import RIVALS, AccuracyModel, FittedModel, audit, kendall, noise_ceiling, plot_audit, spearman
+from nars.space import Bounds, Population, sobol
+
+Floats = NDArray[np.float64]
+
+_RESAMPLES = 2000
+_ROOT = Path(__file__).parent.parent
+
+
+def fidelity_table(campaign: Campaign, store: Path, out: Path) -> str:
+    """How well each short training ranks the pairs, against the reference."""
+    del out  # no figure
+    reference = _by_pair(store, campaign.reference)
+    rows, used = [], list(reference.values())
+    for fidelity in (*campaign.candidates, campaign.reference):
+        found = _by_pair(store, fidelity)
+        pairs = sorted(found.keys() & reference.keys())
+        used += [found[pair] for pair in pairs] if fidelity != campaign.reference else []
+        short = np.array([found[pair].accuracy for pair in pairs], dtype=np.float64)
+        averaged = np.array([found[pair].ema_accuracy for pair in pairs], dtype=np.float64)
+        long = np.array([reference[pair].accuracy for pair in pairs], dtype=np.float64)
+        seconds = float(np.mean([found[pair].seconds for pair in pairs]))
+        share = seconds / np.mean([reference[pair].seconds for pair in pairs])
+        rows.append(
+            (
+                fidelity.name, f"{fidelity.images:,}", fidelity.epochs, fidelity.resolution, fidelity.batch_size,
+                len(pairs), f"{short.mean():.1f}", f"{seconds:.1f}", f"{share:.2f}",
+                with_interval(kendall, short, long), with_interval(spearman, short, long),
+                with_interval(kendall, averaged, long),
+            )
+        )  # fmt: skip
+    heading = (
+        "fidelity", "images", "epochs", "px", "batch", "pairs", "mean accuracy, %", "seconds", "share of the cost",
+        "Kendall tau", "Spearman", "Kendall tau, averaged weights",
+    )  # fmt: skip
+    text = (
+        f"The same random pairs, one from each FLOPs stratum in turn, trained with each fidelity and with the longer "
+        f"training of the last row; rank correlation of the two final accuracies over pairs, 95 % bootstrap interval "
+        f"over pairs. Chosen for the samples: **{campaign.chosen.name}**. Seconds are wall time of one training on one "
+        f"thread beside other work.\n\n"
+    )
+    return provenance("fidelity", used) + text + markdown(heading, rows)
+
+
+def stop_epoch_table(campaign: Campaign, store: Path, out: Path) -> str:
+    """Rank correlation with the final accuracy against epoch (paper: stop at 0.92)."""
+    samples = [s for s in SampleStore(store).samples() if s.status == "ok" and s.seed == 0 and s.round == 0]
+    curves = np.array([sample.curve for sample in samples])
+    flops = np.array([sample.costs["flops"] for sample in samples])
+    advice = choose_stop_epoch(
+        curves, rng=np.random.default_rng(0),
+        bins={f"{low} to {low + 1} M": (flops >= low * 1e6) & (flops < (low + 1) * 1e6) for low in range(1, 6)},
+    )  # fmt: skip
+    rows = [
+        (epoch, f"{value:.3f} ({low:.3f} to {high:.3f})")
+        for epoch, (value, (low, high)) in enumerate(zip(advice.correlations, advice.intervals, strict=True), 1)
+    ]
+    within = ", ".join(f"{name}: {value:.3f}" for name, value in advice.within_bins.items())
+    text = (
+        f"Spearman's rank correlation over {len(samples)} pairs between the validation accuracy after an epoch and "
+        f"after the last, 95 % bootstrap interval over pairs.\n\n{markdown(('epoch', 'correlation'), rows)}\n"
+        f"First epoch at {advice.threshold:g} or above: **{advice.epoch} of {curves.shape[1]}**, which saves "
+        f"{100 * advice.saved:.0f} % of the epochs; the lower end of the interval is there at epoch "
+        f"{advice.cautious_epoch}. Of the final top 10 %, {advice.top_kept} of {advice.top_size} are in the top 10 % "
+        f"then. Correlation at that epoch within FLOPs strata: {within}.\n"
+    )
+    del out
+    return provenance("stop-epoch", samples) + text + "".join(f"\nNote: {warning}\n" for warning in advice.warnings)
+
+
+def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
+    """What `nars audit` says: the predictor, its variants and rivals against the number of samples."""
+    samples = SampleStore(store).samples()
+    trials = trials_of(samples, campaign.space)
+    result = audit(trials.space, trials.X, trials.accuracy, seed=0, splits=5, pool=_pool(campaign))
+    plot_audit(result, out / "predictor.svg")
+    rows = [
+        (row.n, row.model, f"{row.mean.tau:.3f} ± {row.error.tau:.3f}",
+         f"{row.mean.within:.3f} ± {row.error.within:.3f}", f"{row.mean.spearman:.3f}", f"{row.mean.mae:.2f}",
+         f"{row.mean.precision:.2f}", f"{row.mean.coverage:.2f}")
+        for row in sorted(result.rows, key=lambda row: (row.n, -row.mean.tau))
+    ]  # fmt: skip
+    heading = ("samples", "model", "Kendall tau", "within cost quintiles", "Spearman", "mean absolute error, %",
+               "precision at top 1 %", "coverage of 80 % intervals")  # fmt: skip
+    efficiency = (
+        "The pretrained predictor never reaches the best tau of the one without pretraining"
+        if result.efficiency is None
+        else f"Samples that the one without pretraining needs for its best tau, over those that the pretrained one "
+        f"needs for the same: **{result.efficiency:.1f}** (paper: 5)"
+    )
+    ceiling = (
+        "" if result.ceiling is None or result.of_ceiling is None
+        else f" Noise between two trainings of a pair: {result.ceiling.noise:.2f} %; the labels allow a tau of "
+        f"{result.ceiling.tau:.3f}, of which the pretrained predictor has {100 * result.of_ceiling:.0f} %; "
+        f"{result.ceiling.ties} pairs are statistical ties with the best measured."
+    )  # fmt: skip
+    targets = ", ".join(f"{t.name} {t.correlation:+.2f}" for t in result.targets)
+    text = (
+        f"{result.candidates} pairs, {result.splits} random splits: fitted on so many samples, tested on all others; "
+        f"mean and standard error over splits.\n\n{efficiency}.{ceiling} Spearman correlation of the free statistics "
+        f"with the accuracy: {targets}.\n\n![tau against samples](predictor.svg)\n\n{markdown(heading, rows)}"
+    )
+    return provenance("predictor", samples) + text
+
+
+def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int = 100, repeats: int = 5) -> str:
+    """The strategies on a surrogate of the samples: nothing is trained, and the text says so."""
+    del out  # no figure
+    samples = SampleStore(store).samples()
+    trials = trials_of(samples, campaign.space)
+    encoding, ceiling = campaign.space.encode(trials.X), noise_ceiling(trials.accuracy)
+    taus = {name: _cross_validated(rival, encoding, trials.mean) for name, rival in RIVALS.items()}
+    chosen = max(taus, key=taus.__getitem__)
+    surrogate = RIVALS[chosen].fit(encoding, trials.mean, seed=0)
+    noise = 0.0 if ceiling is None else ceiling.noise
+    contest = Contest(space=campaign.space, bounds=Bounds({"flops": (1e6, 6e6)}))
+    checkpoints = [count for count in (20, 50, 100) if count <= trainings]
+    rows = []
+    for name, strategy in STRATEGIES.items():
+        found = np.array(
+            [_replayed(contest, strategy, surrogate, noise=noise, trainings=trainings, seed=r) for r in range(repeats)]
+        )
+        ends = [found[:, count - 1] for count in checkpoints]
+        rows.append((name, *(f"{end.mean():.2f} ± {end.std(ddof=1):.2f}" for end in ends)))
+    text = (
+        f"**A replay, nothing was trained for it.** The measured rows share no architectures or recipes, so a strategy "
+        f"that fixes or mutates part of a pair cannot be replayed on the rows themselves. Every strategy asks a "
+        f"surrogate instead: {chosen} on the encoding, fitted on all {len(trials.X)} pairs (the rival of another kind "
+        f"than the predictor with the best five-fold cross-validated Kendall tau, {taus[chosen]:.3f}); each answer "
+        f"gets the measured noise between seeds, {noise:.2f} %. Shown: what the surrogate tells, without noise, of the "
+        f"pair that looked best after so many trainings; mean and standard deviation over {repeats} repeats, all "
+        f"inside 1 to 6 M multiply-accumulates. Differences below the surrogate's own error mean nothing.\n\n"
+    )
+    return provenance("replay", samples) + text + markdown(("strategy", *map(str, checkpoints)), rows)
+
+
+def _replayed(
+    contest: Contest, strategy: Strategy, surrogate: FittedModel, *, noise: float, trainings: int, seed: int
+) -> Floats:
+    """The surrogate's noiseless accuracy of the pair that looked best after each training, (trainings,)."""
+    rng, noises = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    asking = strategy(contest, rng)
+    true, seen = [], []
+    row = next(asking)
+    while True:
+        true.append(float(surrogate.predict(contest.space.encode(row[None])).mean[0]))
+        seen.append(true[-1] + noise * noises.normal())
+        if len(true) == trainings:
+            return np.array([true[int(np.argmax(seen[: count + 1]))] for count in range(trainings)])
+        row = asking.send(seen[-1])
+
+
+def _cross_validated(rival: AccuracyModel, encoding: NDArray[np.float32], y: Floats) -> float:
+    """Kendall's tau of a model, mean over five folds."""
+    parts = np.array_split(np.random.default_rng(0).permutation(len(y)), 5)
+    taus = []
+    for part in parts:
+        rest = np.setdiff1d(np.arange(len(y)), part)
+        taus.append(kendall(rival.fit(encoding[rest], y[rest], seed=0).predict(encoding[part]).mean, y[part]))
+    return float(np.mean(taus))
+
+
+def _pool(campaign: Campaign) -> Population:
+    return sobol(campaign.space, 4096, seed=0, bounds=Bounds({"flops": (1e6, 6e6)}))
+
+
+def _by_pair(store: Path, fidelity: Fidelity) -> dict[tuple[int, ...], Sample]:
+    """Successful trainings of one fidelity, one for each pair."""
+    samples = SampleStore(store / "fidelity" / fidelity.name).samples()
+    return {sample.choices: sample for sample in samples if sample.status == "ok"}
+
+
+def with_interval(statistic: Callable[[Floats, Floats], float], a: Floats, b: Floats) -> str:
+    """A statistic of pairs, (n,) each, with its 95 % bootstrap interval over pairs: 0.81 (0.70 to 0.90)."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(a), size=(_RESAMPLES, len(a)))
+    values = [statistic(a[rows], b[rows]) for rows in drawn if len(np.unique(rows)) > 2]
+    low, high = np.nanquantile(values, (0.025, 0.975))
+    return f"{statistic(a, b):.2f} ({low:.2f} to {high:.2f})"
+
+
+def markdown(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table."""
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def provenance(table: str, samples: Sequence[Sample]) -> str:
+    """Title and where the numbers come from."""
+    hosts = ", ".join(sorted({sample.host for sample in samples}))
+    versions = ", ".join(sorted({f"{name} {number}" for s in samples for name, number in s.versions.items()}))
+    seeds = ", ".join(map(str, sorted({sample.seed for sample in samples})))
+    days = sorted({sample.finished[:10] for sample in samples})
+    return (
+        f"# {table}\n\nMade by `python scripts/campaign_tables.py {table}` on {date.today()} (numpy "
+        f"{version('numpy')}) from {len(samples)} trainings of {' to '.join(dict.fromkeys((days[0], days[-1])))}: "
+        f"{hosts}, one thread each, {versions}, training seeds {seeds}; CIFAR-10 subsets and pairs with seed 0.\n\n"
+    )
+
+
+TABLES = {
+    "fidelity": fidelity_table,
+    "stop-epoch": stop_epoch_table,
+    "predictor": predictor_table,
+    "replay": replay_table,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*", help=f"of {', '.join(TABLES)}; all when none is named")
+    parser.add_argument("--store", type=Path, default=_ROOT / "data" / "cifar10")
+    parser.add_argument("--out", type=Path, default=_ROOT / "results" / "cifar10")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name in arguments.tables or TABLES:
+        write_text(arguments.out / f"{name}.md", TABLES[name](cifar10(), arguments.store, arguments.out))
+        print(arguments.out / f"{name}.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
