@@ -38,7 +38,7 @@ def cifar10() -> Campaign:
             Fidelity(images=1000, validation=1000, epochs=8, batch_size=32, resolution=24, ema_decay=0.97),
             Fidelity(images=4000, validation=1000, epochs=3, batch_size=64, resolution=20, ema_decay=0.97),
         ),
-        chosen=Fidelity(images=2000, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
+        chosen=Fidelity(images=1600, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
         flip=True,
     )
 

@@ -211,14 +211,15 @@ def markdown(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
-def provenance(table: str, samples: Sequence[Sample]) -> str:
+def provenance(table: str, samples: Sequence[Sample], *, command: str | None = None) -> str:
     """Title and where the numbers come from."""
+    command = command or f"campaign_tables.py {table}"
     hosts = ", ".join(sorted({sample.host for sample in samples}))
     versions = ", ".join(sorted({f"{name} {number}" for s in samples for name, number in s.versions.items()}))
     seeds = ", ".join(map(str, sorted({sample.seed for sample in samples})))
     days = sorted({sample.finished[:10] for sample in samples})
     return (
-        f"# {table}\n\nMade by `python scripts/campaign_tables.py {table}` on {date.today()} (numpy "
+        f"# {table}\n\nMade by `python scripts/{command}` on {date.today()} (numpy "
         f"{version('numpy')}) from {len(samples)} trainings of {' to '.join(dict.fromkeys((days[0], days[-1])))}: "
         f"{hosts}, one thread each, {versions}, training seeds {seeds}; CIFAR-10 subsets and pairs with seed 0.\n\n"
     )

@@ -8,7 +8,7 @@ from nars.stages.exporting import export, verify_family
 from nars.stages.measuring import Plan, engine_of
 from nars.stages.plan import plan
 from nars.stages.pool import Pool, sample_pool
-from nars.stages.predictors import open_predictor
+from nars.stages.predictors import open_predictor, write_predictor
 from nars.stages.pretraining import pretrain
 from nars.stages.progress import Reporter, Silent, Terminal
 from nars.stages.run import Run, open_run
@@ -46,4 +46,5 @@ __all__ = [
     "train",
     "train_other",
     "verify_family",
+    "write_predictor",
 ]

@@ -1,0 +1,110 @@
+"""Makes the shipped predictor and the family of the CIFAR-10 campaign from its samples; trains no network.
+
+Command:  python scripts/campaign_predictor.py
+Cost:     about two minutes on one thread of a CPU
+Result:   predictors/cifar10/ (`nars search --predictor cifar10 --max-flops 3M` finds it), results/cifar10/family/
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaign_cifar10 import cifar10
+from campaign_tables import markdown, provenance
+from nars.atomic import write_json, write_text
+from nars.data import SampleStore, trials_of
+from nars.predictors import PRESETS, Predictor, free_statistics, kendall
+from nars.search import search_family
+from nars.space import Bounds, Space, shorten, sobol
+from nars.stages import scorer, write_predictor
+
+_ROOT = Path(__file__).parent.parent
+_BUDGETS = (1.5e6, 2e6, 3e6, 4e6, 6e6)
+_FOLDS = 5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, default=_ROOT / "data" / "cifar10")
+    parser.add_argument("--out", type=Path, default=_ROOT)
+    arguments = parser.parse_args()
+    space = cifar10().space
+    samples = SampleStore(arguments.store, must_exist=True).samples()
+    trials = trials_of(samples, space)
+    encoding, accuracy = space.encode(trials.X), trials.mean
+    stage1 = pretrained(space)
+    predictor = stage1.fit(encoding, accuracy, seed=0)
+    write_predictor(
+        arguments.out / "predictors" / "cifar10", predictor, space=space, file="cifar10", data=samples[0].data,
+        quality={"tau": cross_validated(stage1, encoding, accuracy)},
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    best = trials.X[np.argsort(-accuracy, kind="stable")[:50]]
+    family = search_family(
+        space, scorer(space, predictor), [Bounds.at_most(flops=budget) for budget in _BUDGETS], rng=rng,
+        seed_population=best,
+    )  # fmt: skip
+    told = predictor.predict(space.encode(family.rows))
+    members = [
+        {
+            "budget": shorten(budget),
+            "predicted": float(mean),
+            "predicted_std": float(std),
+            "costs": result.costs,
+            "choices": result.row.tolist(),
+            "record": record,
+        }
+        for budget, result, mean, std, record in zip(
+            _BUDGETS, family.members, told.mean, told.std, space.to_records(family.rows), strict=True
+        )
+    ]
+    folder = arguments.out / "results" / "cifar10" / "family"
+    write_json(folder / "family.json", {"space": space.fingerprint, "data": samples[0].data, "members": members})
+    rows = [
+        (m["budget"], shorten(m["costs"]["flops"]), shorten(m["costs"]["params"]),
+         f"{m['predicted']:.1f} ± {m['predicted_std']:.1f}", _recipe(m["record"]))
+        for m in members
+    ]  # fmt: skip
+    text = (
+        "The answer of stage 3 to each budget, with the shipped predictor. Predicted: validation accuracy after the "
+        "short training of the samples, percent; the members are not trained to the end yet. Every setting is in "
+        "`family.json`.\n\n"
+    )
+    heading = ("budget", "FLOPs", "params", "predicted", "recipe")
+    title = provenance("family", samples, command="campaign_predictor.py")
+    write_text(folder / "README.md", title + text + markdown(heading, rows))
+    print(folder / "README.md")
+    return 0
+
+
+def pretrained(space: Space) -> Predictor:
+    """Stage 1 on 20,000 Sobol pairs of the campaign's range."""
+    pool = sobol(space, 20_000, seed=0, bounds=Bounds({"flops": (1e6, 6e6)}))
+    return Predictor.pretrain(
+        space.encode(pool)[:, : space.architecture_width], free_statistics(space, pool),
+        recipe_width=space.recipe_width, settings=PRESETS["default"], seed=0,
+    )  # fmt: skip
+
+
+def cross_validated(stage1: Predictor, encoding: NDArray[np.float32], accuracy: NDArray[np.float64]) -> float:
+    """Kendall's tau on pairs not fitted on, mean over five folds."""
+    parts = np.array_split(np.random.default_rng(0).permutation(len(accuracy)), _FOLDS)
+    taus = []
+    for part in parts:
+        rest = np.setdiff1d(np.arange(len(accuracy)), part)
+        told = stage1.fit(encoding[rest], accuracy[rest], seed=0).predict_mean(encoding[part])
+        taus.append(kendall(told, accuracy[part]))
+    return float(np.mean(taus))
+
+
+def _recipe(record: dict[str, object]) -> str:
+    return ", ".join(f"{k.removeprefix('recipe.')} {v}" for k, v in record.items() if k.startswith("recipe."))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
