@@ -1,5 +1,6 @@
 """The campaign's script on the digits images: killed and started again, it has what an uninterrupted one has."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -10,45 +11,55 @@ import pytest
 
 from nars.data import SampleStore
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "campaign_cifar10.py"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-def start(store: Path, *arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, str(SCRIPT), *arguments, "--rehearsal", "--store", str(store)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPT.parents[1])}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch):
+    """Runs the script to its end in this process."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def to_its_end(*arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["campaign_cifar10.py", *arguments, "--rehearsal"])
+        assert importlib.import_module("campaign_cifar10").main() == 0
+
+    yield to_its_end
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
-def finished(store: Path, *arguments: str) -> list[str]:
-    process = start(store, *arguments)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
-    return output.splitlines()
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_collection_goes_on_and_repeats_nothing(tmp_path: Path, number: int) -> None:
-    process = start(tmp_path, "collect", "--pairs", "4")
+def killed(store: Path) -> int:
+    """Starts a collection in another process, kills it after two trainings, returns the exit status."""
+    command = [sys.executable, str(SCRIPTS / "campaign_cifar10.py"), "collect", "--pairs", "6", "--rehearsal"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPTS.parent)}
+    process = subprocess.Popen([*command, "--store", str(store)], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.readline()
-    process.send_signal(number)
-    process.communicate(timeout=60)
-    assert process.returncode == (130 if number == signal.SIGINT else -number)
-    before = {sample.key: sample.finished for sample in SampleStore(tmp_path / "samples").samples()}
-    assert 2 <= len(before) < 12
-    lines = finished(tmp_path, "collect", "--pairs", "4")
-    samples = SampleStore(tmp_path / "samples").samples()
-    assert len(lines) == 12 - len(before)  # the first pairs have three seeds each
-    assert len(samples) == 12
-    assert len({sample.choices for sample in samples}) == 4
-    assert {sample.key: sample.finished for sample in samples if sample.key in before} == before
+    process.kill()
+    process.communicate(timeout=120)
+    return process.returncode
 
 
-def test_fidelities_are_compared_on_the_same_pairs(tmp_path: Path) -> None:
-    finished(tmp_path, "fidelity", "--pairs", "3")
-    stores = [SampleStore(folder) for folder in sorted((tmp_path / "fidelity").iterdir())]
-    pairs = [{sample.choices for sample in store.samples()} for store in stores]
-    assert len(stores) == 2
+def test_a_stopped_collection_goes_on_and_repeats_nothing(tmp_path: Path, run, capsys: pytest.CaptureFixture) -> None:
+    store = SampleStore(tmp_path / "samples")
+    assert killed(tmp_path) == -signal.SIGKILL
+    before = {sample.key: sample.finished for sample in store.samples()}
+    assert 2 <= len(before) < 16
+    run("collect", "--pairs", "6", "--store", str(tmp_path))
+    after = {sample.key: sample.finished for sample in store.samples()}
+    assert len(capsys.readouterr().out.splitlines()) == 16 - len(before)
+    assert len(after) == 16  # five pairs with three seeds, one with one
+    assert len({sample.choices for sample in store.samples()}) == 6
+    assert before.items() <= after.items()
+
+
+def test_fidelities_are_compared_on_the_same_pairs(tmp_path: Path, run) -> None:
+    run("fidelity", "--pairs", "3", "--store", str(tmp_path))
+    pairs = [
+        {sample.choices for sample in SampleStore(folder).samples()} for folder in (tmp_path / "fidelity").iterdir()
+    ]
+    assert len(pairs) == 2
     assert len(pairs[0]) == 3
     assert pairs[0] == pairs[1]
