@@ -158,7 +158,7 @@ def pareto_search(
         before = spent
         F = _objectives(archive, members, objectives)
         members = members[_survivors(F, _SURVIVORS)]
-        X, _ = _children(space, archive, members, objectives, bounds, settings=settings, rng=rng)
+        X = _children(space, archive, members, objectives, bounds, settings=settings, rng=rng)
         members = np.unique(np.concatenate([members, look(X)]))
         idle = idle + 1 if spent == before else 0
     front = _climbed(space, archive, bounds, objectives, look=look, left=lambda: settings.max_evaluations - spent)
@@ -172,7 +172,7 @@ def pareto_search(
 def _children(
     space: Space, archive: Archive, members: IndexArray, objectives: Sequence[str], bounds: Bounds, *,
     settings: SearchSettings, rng: np.random.Generator,
-) -> tuple[Population, dict[str, FloatArray]]:  # fmt: skip
+) -> Population:  # fmt: skip
     """Children of the survivors; fitness is less the worse the front, and on a front less the more crowded."""
     F = _objectives(archive, members, objectives)
     rank = ranks(F)
@@ -181,7 +181,11 @@ def _children(
         at = np.flatnonzero(rank == front)
         alone = crowding(F[at])
         fitness[at] += np.argsort(np.argsort(alone, kind="stable"), kind="stable") / (len(at) + 1)
-    return offspring(space, archive.rows[members], fitness, bounds, settings=settings, rng=rng)
+    X, _, _ = offspring(
+        space, archive.rows[members], fitness, bounds, islands=np.zeros(len(members), dtype=np.int64),
+        settings=settings, rng=rng,
+    )  # fmt: skip
+    return X
 
 
 def _survivors(F: FloatArray, n: int) -> IndexArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ _POOL = 4
 """Candidates that first generations are drawn from, in sizes of one."""
 _ELITES = 10
 """Of each start, for the last one."""
+_PER_ISLAND = 4000
+"""Evaluations that a population needs, about; fewer are left to one after the other."""
 _MERGE_AFTER = 0.5
 """Share of the evaluations after which the last start begins."""
 
@@ -97,19 +99,19 @@ def explore(
         seeds = distinct(np.concatenate([seeds, admitted(space, bounds, seed_population)]))
     # Once for all starts: where the bounds admit almost nothing, finding what is inside takes long.
     pool = inside(space, bounds, _POOL * settings.first, seeds=seeds, rng=rng)
+    starts = [
+        first_generation(seeds if start == 0 else seeds[:0], pool if len(pool) else seeds, settings.first, rng=rng)
+        for start in range(settings.restarts + 1)
+    ]
     history: list[Progress] = []
-    spent, reserve = 0, _polish_reserve(space, settings)
-    elites: list[Population] = []
-    for start in range(settings.restarts + 1):
-        # The last start takes up the best of all before: their good parts meet.
-        merging = start > 0 and (start == settings.restarts or spent > _MERGE_AFTER * settings.max_evaluations)
-        own = np.concatenate(elites) if merging else seeds if start == 0 else seeds[:0]
+    spent, left = 0, settings.max_evaluations - _polish_reserve(space, settings)
+
+    def advance(starts: Sequence[Population], *, islands: int, evaluations: int) -> Genetic:
+        nonlocal spent
         run = Genetic(
-            space, bounds, settings=settings, archive=archive, rng=rng,
-            first=first_generation(own, pool if len(pool) else seeds, settings.first, rng=rng),
-            evaluations=settings.max_evaluations - reserve - spent,
+            space, bounds, settings=settings, archive=archive, rng=rng, starts=starts, islands=islands,
+            evaluations=evaluations,
         )  # fmt: skip
-        before = spent
         while not run.finished:
             X = run.ask()
             run.tell(X, score(X) if len(X) else np.empty(0))
@@ -118,9 +120,14 @@ def explore(
             history.append(Progress(evaluations=spent, best=best))
             if progress:
                 progress(history[-1])
-        elites.append(run.best(_ELITES))
-        if merging or spent >= settings.max_evaluations - reserve or spent == before:
-            break
+        return run
+
+    if settings.restarts:
+        islands = max(1, min(settings.islands, left // _PER_ISLAND))
+        run = advance(starts, islands=islands, evaluations=int(_MERGE_AFTER * left))
+        # The last start takes up the best of all before: their good parts meet.
+        starts = [distinct(np.concatenate(run.best_of_each(_ELITES)))]
+    advance(starts, islands=1, evaluations=left - spent)
     if settings.polish:
         spent += polish(
             archive, score, bounds, starts=settings.polish,

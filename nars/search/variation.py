@@ -14,6 +14,7 @@ from nars.search.settings import SearchSettings
 from nars.space import Bounds, Population, Space, tabulated_costs
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 _HALVINGS = 3
 """Few: what is left of a child after more is nearly always its parent, and each one costs a look at the costs."""
@@ -48,27 +49,43 @@ def offspring(
     fitness: FloatArray,
     bounds: Bounds,
     *,
+    islands: IntArray,
     settings: SearchSettings,
     rng: np.random.Generator,
-) -> tuple[Population, dict[str, FloatArray]]:
-    """At most `settings.children` children of each parent, with their costs; canonical, inside, not distinct.
+) -> tuple[Population, dict[str, FloatArray], IntArray]:
+    """At most `settings.children` children of each parent; canonical, inside, not distinct.
 
     Args:
         parents: (N, D), canonical, all inside the bounds.
         fitness: (N,), larger is better.
+        islands: which population each parent belongs to, (N,), ascending; they only mate with their own.
+        settings: number of children, probabilities.
+        rng: the only source of randomness.
+
+    Returns:
+        The children, their costs, and which parent each is changed from.
     """
-    n = len(parents)
-    mother = np.repeat(np.arange(n), settings.children)
-    father = (mother + rng.integers(1, max(n, 2), size=len(mother))) % n
-    p_c = crossover_probability(np.maximum(fitness[mother], fitness[father]), fitness, k1=settings.k1, k3=settings.k3)
-    p_m = mutation_probability(fitness[mother], fitness, k2=settings.k2, k4=settings.k4)
+    mother = np.repeat(np.arange(len(parents)), settings.children)
+    first, size = np.searchsorted(islands, islands), np.bincount(islands)[islands]
+    first, size = first[mother], size[mother]
+    father = first + (mother - first + rng.integers(1, np.maximum(size, 2))) % size
+    better, own = np.maximum(fitness[mother], fitness[father]), fitness[mother]
+    p_c, p_m = np.empty(len(mother)), np.empty(len(mother))
+    for start in np.unique(first):
+        here = slice(start * settings.children, np.searchsorted(first, start, side="right"))
+        population = fitness[islands == islands[start]]
+        p_c[here] = crossover_probability(better[here], population, k1=settings.k1, k3=settings.k3)
+        p_m[here] = mutation_probability(own[here], population, k2=settings.k2, k4=settings.k4)
 
     X = parents[mother]
     crosses = rng.random(len(X)) < p_c
     taken = crosses[:, None] & (rng.random(X.shape) < 0.5)  # uniform crossover: columns have no order to respect
     X = np.where(taken, parents[father], X)
     X = _mutate(space, X, np.maximum(p_m, settings.mutation_floor), steps=settings.steps, rng=rng)
-    return _repair(space, space.canonical(X), parents[mother], bounds, rng=rng)
+    X, cost, inside = _repair(space, space.canonical(X), parents[mother], bounds, rng=rng)
+    if inside.all():
+        return X, cost, mother
+    return X[inside], {name: column[inside] for name, column in cost.items()}, mother[inside]
 
 
 def _mutate(
@@ -99,10 +116,10 @@ def _repair(
     bounds: Bounds,
     *,
     rng: np.random.Generator,
-) -> tuple[Population, dict[str, FloatArray]]:
+) -> tuple[Population, dict[str, FloatArray], NDArray[np.bool_]]:
     """Children outside the bounds go back towards their parent, half of the differing choices at a time.
 
-    Those that are still outside after `_HALVINGS` are left out: no rejection loop, whatever the bounds.
+    Some are still outside after `_HALVINGS`, says the third result: no rejection loop, whatever the bounds.
     """
     costs = tabulated_costs(space)
     cost = costs(X)
@@ -120,4 +137,4 @@ def _repair(
         admitted = bounds.admits(new)
         inside[outside[admitted]] = True
         outside = outside[~admitted]
-    return (X, cost) if inside.all() else (X[inside], {name: column[inside] for name, column in cost.items()})
+    return X, cost, inside
