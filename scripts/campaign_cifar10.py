@@ -2,6 +2,7 @@
 
 Command:  python scripts/campaign_cifar10.py fidelity --pairs 12     how well short trainings rank, against a longer one
           python scripts/campaign_cifar10.py collect --pairs 600     the samples, 60 of the pairs with three seeds
+          python scripts/campaign_cifar10.py publish                 what was measured so far into data/cifar10/
           (--rehearsal: the digits images instead, in seconds)
 Cost:     fidelity two minutes per pair, collect about 10 s per training; one thread of a CPU
 Hardware: 2 CPU cores, no GPU; one is used
@@ -15,11 +16,10 @@ import argparse
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 from campaign_trials import SEED, Campaign, Fidelity, schedule
-from nars.data import Sample, SampleStore
+from nars.data import Sample, SampleStore, merge_stores
 from nars.space import Bounds, load_space
 
 
@@ -80,6 +80,16 @@ def collect(campaign: Campaign, store: Path, pairs: int) -> Iterator[str]:
         yield f"{done + number}/{planned}: {spelled(sample)}"
 
 
+def publish(store: Path, target: Path) -> Iterator[str]:
+    """Add what the campaign has measured to the committed stores; only what is new is written."""
+    folders = sorted({file.parent.relative_to(store) for file in store.rglob("*.parquet")})
+    for folder in folders:
+        into = SampleStore(target / folder)
+        merged = merge_stores([SampleStore(store / folder)], into)
+        into.compact()
+        yield f"{folder}: {merged.added} added, {len(into)} in all"
+
+
 def spelled(sample: Sample) -> str:
     """One training on one line."""
     shown = sample.status if sample.accuracy is None else f"{sample.accuracy:.1f} % (averaged {sample.ema_accuracy} %)"
@@ -88,25 +98,25 @@ def spelled(sample: Sample) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("phase", choices=("fidelity", "collect"))
-    parser.add_argument("--pairs", type=int, required=True, help="the first so many; those done are not repeated")
+    parser.add_argument("phase", choices=("fidelity", "collect", "publish"))
+    parser.add_argument("--pairs", type=int, default=600, help="the first so many; those done are not repeated")
     parser.add_argument("--store", type=Path, default=Path("runs/campaign-cifar10"))
     parser.add_argument("--rehearsal", action="store_true", help="on the digits images, in seconds")
     parser.add_argument(
         "--only", nargs="+", default=(), metavar="NAME", help="fidelity: only these, as the log names them"
     )
-    parser.add_argument("--at-most", type=int, default=None, help="end after so many trainings")
     arguments = parser.parse_args()
     campaign = rehearsal() if arguments.rehearsal else cifar10()
-    lines = (
-        compare_fidelities(campaign, arguments.store, arguments.pairs, arguments.only)
-        if arguments.phase == "fidelity"
-        else collect(campaign, arguments.store, arguments.pairs)
-    )
+    if arguments.phase == "fidelity":
+        lines = compare_fidelities(campaign, arguments.store, arguments.pairs, arguments.only)
+    elif arguments.phase == "collect":
+        lines = collect(campaign, arguments.store, arguments.pairs)
+    else:
+        lines = publish(arguments.store, Path(__file__).parent.parent / "data" / campaign.image_set)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background, deaf to both
         signal.signal(number, signal.default_int_handler)
     try:
-        for line in islice(lines, arguments.at_most):
+        for line in lines:
             print(line, flush=True)
     except KeyboardInterrupt:
         print("stopped; every finished training is kept, the same command goes on")

@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=_ROOT)
     arguments = parser.parse_args()
     space = cifar10().space
-    samples = SampleStore(arguments.store, must_exist=True).samples()
+    samples = SampleStore(arguments.store / "samples", must_exist=True).samples()
     trials = trials_of(samples, space)
     encoding, accuracy = space.encode(trials.X), trials.mean
     stage1 = pretrained(space)

@@ -70,7 +70,11 @@ def fidelity_table(campaign: Campaign, store: Path, out: Path) -> str:
 
 def stop_epoch_table(campaign: Campaign, store: Path, out: Path) -> str:
     """Rank correlation with the final accuracy against epoch (paper: stop at 0.92)."""
-    samples = [s for s in SampleStore(store).samples() if s.status == "ok" and s.seed == 0 and s.round == 0]
+    samples = [
+        s
+        for s in SampleStore(store / "samples", must_exist=True).samples()
+        if s.status == "ok" and s.seed == 0 and s.round == 0
+    ]
     curves = np.array([sample.curve for sample in samples])
     flops = np.array([sample.costs["flops"] for sample in samples])
     advice = choose_stop_epoch(
@@ -82,21 +86,36 @@ def stop_epoch_table(campaign: Campaign, store: Path, out: Path) -> str:
         for epoch, (value, (low, high)) in enumerate(zip(advice.correlations, advice.intervals, strict=True), 1)
     ]
     within = ", ".join(f"{name}: {value:.3f}" for name, value in advice.within_bins.items())
+    averaged = choose_stop_epoch(np.array([s.ema_curve for s in samples]), rng=np.random.default_rng(0))
     text = (
         f"Spearman's rank correlation over {len(samples)} pairs between the validation accuracy after an epoch and "
         f"after the last, 95 % bootstrap interval over pairs.\n\n{markdown(('epoch', 'correlation'), rows)}\n"
         f"First epoch at {advice.threshold:g} or above: **{advice.epoch} of {curves.shape[1]}**, which saves "
         f"{100 * advice.saved:.0f} % of the epochs; the lower end of the interval is there at epoch "
         f"{advice.cautious_epoch}. Of the final top 10 %, {advice.top_kept} of {advice.top_size} are in the top 10 % "
-        f"then. Correlation at that epoch within FLOPs strata: {within}.\n"
+        f"then. Correlation at that epoch within FLOPs strata: {within}. With the averaged weights: epoch "
+        f"{averaged.epoch}. For scale: the final accuracies of one pair with two seeds correlate by "
+        f"{_between_seeds(store)}; a threshold above that asks two points of one curve to agree better than two "
+        f"trainings of one pair do.\n"
     )
     del out
     return provenance("stop-epoch", samples) + text + "".join(f"\nNote: {warning}\n" for warning in advice.warnings)
 
 
+def _between_seeds(store: Path) -> str:
+    """Spearman's correlation of the final accuracies of pairs with seed 0 and with seed 1, with its interval."""
+    by_seed: dict[int, dict[tuple[int, ...], Sample]] = {0: {}, 1: {}}
+    for sample in SampleStore(store / "samples").samples():
+        if sample.status == "ok" and sample.seed in by_seed:
+            by_seed[sample.seed][sample.choices] = sample
+    pairs = sorted(by_seed[0].keys() & by_seed[1].keys())
+    first, second = (np.array([by_seed[seed][pair].accuracy for pair in pairs], dtype=np.float64) for seed in (0, 1))
+    return f"{with_interval(spearman, first, second)} over {len(pairs)} pairs"
+
+
 def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
     """What `nars audit` says: the predictor, its variants and rivals against the number of samples."""
-    samples = SampleStore(store).samples()
+    samples = SampleStore(store / "samples", must_exist=True).samples()
     trials = trials_of(samples, campaign.space)
     result = audit(trials.space, trials.X, trials.accuracy, seed=0, splits=5, pool=_pool(campaign))
     plot_audit(result, out / "predictor.svg")
@@ -132,7 +151,7 @@ def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
 def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int = 100, repeats: int = 5) -> str:
     """The strategies on a surrogate of the samples: nothing is trained, and the text says so."""
     del out  # no figure
-    samples = SampleStore(store).samples()
+    samples = SampleStore(store / "samples", must_exist=True).samples()
     trials = trials_of(samples, campaign.space)
     encoding, ceiling = campaign.space.encode(trials.X), noise_ceiling(trials.accuracy)
     taus = {name: _cross_validated(rival, encoding, trials.mean) for name, rival in RIVALS.items()}
@@ -212,16 +231,16 @@ def markdown(heading: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def provenance(table: str, samples: Sequence[Sample], *, command: str | None = None) -> str:
-    """Title and where the numbers come from."""
+    """Title and where the numbers come from: the command, the machine, versions, dates and seeds."""
     command = command or f"campaign_tables.py {table}"
     hosts = ", ".join(sorted({sample.host for sample in samples}))
     versions = ", ".join(sorted({f"{name} {number}" for s in samples for name, number in s.versions.items()}))
-    seeds = ", ".join(map(str, sorted({sample.seed for sample in samples})))
+    seeds = sorted({sample.seed for sample in samples})
     days = sorted({sample.finished[:10] for sample in samples})
     return (
-        f"# {table}\n\nMade by `python scripts/{command}` on {date.today()} (numpy "
-        f"{version('numpy')}) from {len(samples)} trainings of {' to '.join(dict.fromkeys((days[0], days[-1])))}: "
-        f"{hosts}, one thread each, {versions}, training seeds {seeds}; CIFAR-10 subsets and pairs with seed 0.\n\n"
+        f"# {table}\n\nMade by `python scripts/{command}` on {date.today()} from {len(samples)} trainings of "
+        f"{' to '.join(dict.fromkeys((days[0], days[-1])))}: {hosts}, one thread each, {versions}, training seeds "
+        f"{', '.join(map(str, seeds))}; CIFAR-10 subsets and pairs with seed 0. Tables: numpy {version('numpy')}.\n\n"
     )
 
 

@@ -1,0 +1,73 @@
+"""Networks that people scale by hand, written in the terms of the search space, for images of 32 pixels.
+
+Published stages, kernels, expansions and activations of MobileNetV2 (arXiv 1801.04381, table 2), MobileNetV3-Large
+(arXiv 1905.02244, table 1) and EfficientNet-B0 (arXiv 1905.11946, table 1). Two changes for all alike, which the
+searched networks have as well: 32-pixel images are reduced by 8 instead of 32 (the strides of the last stages are 1),
+and the head is MobileNetV3's with 256 features, since 1,280 would take most of a few million multiply-accumulates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nars.space import Architecture, Head, Scaling, Stage, Stem, architecture_costs, scale
+
+Row = tuple[int, float, int, int, int, bool, str]
+"""kernel, expansion, channels, depth, stride, squeeze-excite, activation."""
+
+_STAGES: dict[str, tuple[int, str, tuple[Row, ...]]] = {
+    "MobileNetV2": (
+        32, "relu6",
+        ((3, 1, 16, 1, 1, False, "relu6"), (3, 6, 24, 2, 2, False, "relu6"), (3, 6, 32, 3, 2, False, "relu6"),
+         (3, 6, 64, 4, 1, False, "relu6"), (3, 6, 96, 3, 1, False, "relu6"), (3, 6, 160, 3, 1, False, "relu6"),
+         (3, 6, 320, 1, 1, False, "relu6")),
+    ),
+    "MobileNetV3": (
+        16, "hard_swish",
+        ((3, 1, 16, 1, 1, False, "relu"), (3, 4, 24, 2, 2, False, "relu"), (5, 3, 40, 3, 2, True, "relu"),
+         (3, 4, 80, 4, 1, False, "hard_swish"), (3, 6, 112, 2, 1, True, "hard_swish"),
+         (5, 6, 160, 3, 1, True, "hard_swish")),
+    ),
+    "EfficientNet": (
+        32, "swish",
+        ((3, 1, 16, 1, 1, True, "swish"), (3, 6, 24, 2, 2, True, "swish"), (5, 6, 40, 2, 2, True, "swish"),
+         (3, 6, 80, 3, 1, True, "swish"), (5, 6, 112, 3, 1, True, "swish"), (5, 6, 192, 4, 1, True, "swish"),
+         (3, 6, 320, 1, 1, True, "swish")),
+    ),
+}  # fmt: skip
+
+NAMES = tuple(_STAGES)
+
+
+def hand_made(name: str, *, flops: float) -> Architecture:
+    """The network of that name at half its depth, as wide as the multiply-accumulates allow.
+
+    At full depth the layers would be 8 channels wide here.
+
+    Args:
+        name: one of `NAMES`.
+        flops: multiply-accumulates at 32 px.
+
+    Raises:
+        ValueError: even the narrowest has more.
+    """
+    stem, activation, rows = _STAGES[name]
+    full = Architecture(
+        resolution=32,
+        stem=Stem(channels=stem, stride=2, activation=activation),
+        stages=tuple(
+            Stage(
+                kernel_first=kernel, kernel_rest=kernel, expand_first=expand, expand_rest=expand, channels=channels,
+                depth=depth, stride=stride, se=se, activation=own,
+            )
+            for kernel, expand, channels, depth, stride, se, own in rows
+        ),
+        head=Head(expand=3, channels=256, activation=activation),
+        classes=10,
+    )  # fmt: skip
+    candidates = [scale(full, Scaling(depth=0.5, width=float(width))) for width in np.arange(0.1, 1.51, 0.01)]
+    costs = [architecture_costs(candidate)["flops"] for candidate in candidates]
+    inside = [number for number, cost in enumerate(costs) if cost <= flops]
+    if not inside:
+        raise ValueError(f"{name} has at least {min(costs):,} multiply-accumulates, {flops:,.0f} are too few")
+    return candidates[max(inside, key=lambda number: costs[number])]
