@@ -162,10 +162,13 @@ class SampleStore:
             files = self._refresh()
             read_columns = self._catalogue.read
             if repetitions or (len(files) == 1 and files[0].header.unique):
-                return read_columns(names, where)
-            table = read_columns(None if names is None else ["key", *names], where)
-            if len(table) != pc.count_distinct(table["key"]).as_py():
-                table = first_of_each_key(read_columns(None if names is None else ["key", *_RANKING, *names], where))
+                table = read_columns(names, where)
+            else:
+                table = read_columns(None if names is None else ["key", *names], where)
+                if len(table) != pc.count_distinct(table["key"]).as_py():
+                    table = first_of_each_key(
+                        read_columns(None if names is None else ["key", *_RANKING, *names], where)
+                    )
             return table if names is None else table.select([name for name in names if name in table.column_names])
 
         return self._again_when_files_vanish(read)

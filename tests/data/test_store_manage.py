@@ -130,6 +130,14 @@ def test_export_to_what_other_programs_read(tmp_path):
 # -- merge ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_compacted_store_takes_in_more(tmp_path):
+    target = store_of(tmp_path / "target", [sample(1), sample(2)])
+    target.compact()
+    merged = merge_stores([store_of(tmp_path / "more", [sample(2), sample(3)])], SampleStore(tmp_path / "target"))
+    assert merged.added == 1
+    assert target.keys() == {sample(number).key for number in (1, 2, 3)}
+
+
 def test_merge_takes_each_training_once(tmp_path):
     one = store_of(tmp_path / "one", [sample(1), sample(2), failed(3)])
     two = store_of(tmp_path / "two", [sample(2, finished="later", accuracy=1.0), sample(3), sample(4)])
