@@ -199,7 +199,8 @@ def final(phase: Phase, *, epochs: int = 15) -> Iterator[str]:
         yield f"{name}, {label} recipe: {result.test_accuracy:.2f} %"
     text = (
         f"Trained on {len(images.train):,} images for {epochs} epochs, one seed ({len(images.validation):,} more "
-        f"decide between raw and averaged weights); test accuracy in percent, the test split looked at once per network.\n\n"
+        f"decide between raw and averaged weights); test accuracy in percent, the test split looked at once per "
+        f"network.\n\n"
     )
     _write(phase, "final", text + markdown(("network", "FLOPs", "params", "recipe", "test accuracy"), rows))
 
@@ -251,7 +252,8 @@ def _write(phase: Phase, name: str, text: str, samples: Sequence[Sample] = ()) -
     else:
         title = (
             f"# {name}\n\nMade by `python scripts/{command}` on {date.today()}: {os.cpu_count()} CPU cores, no GPU, "
-            f"one thread, torch {version('torch')}, timm {version('timm')}; image subset and pairs with seed {SEED}.\n\n"
+            f"one thread, torch {version('torch')}, timm {version('timm')}; image subset and pairs with "
+            f"seed {SEED}.\n\n"
         )
     write_text(phase.out / f"{name}.md", title + text)
 

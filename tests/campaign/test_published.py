@@ -1,0 +1,51 @@
+"""The committed samples: they load, no training is there twice, and they belong to the space as it is shipped."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from nars.data import SampleStore, sample_key, trials_of
+from nars.space import load_space
+
+DATA = Path(__file__).parents[2] / "data" / "cifar10"
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return SampleStore(DATA / "samples", must_exist=True).samples()
+
+
+def test_every_training_is_there_once_and_nothing_else_is(samples) -> None:
+    rows = sum(pq.read_metadata(file).num_rows for file in (DATA / "samples").glob("*.parquet"))
+    assert rows == len(samples) == len({sample.key for sample in samples})
+    assert len({(sample.choices, sample.seed) for sample in samples}) == len(samples)
+    assert len({sample.fidelity for sample in samples}) == 1
+
+
+def test_keys_costs_and_choices_are_those_of_the_shipped_space(samples) -> None:
+    space = load_space("cifar10")
+    assert {sample.space for sample in samples} == {space.fingerprint}
+    X = np.array([sample.choices for sample in samples])
+    assert (space.from_records([sample.record for sample in samples]) == X).all()
+    flops = np.array([sample.costs["flops"] for sample in samples])
+    assert (space.costs(X)["flops"] == flops).all()
+    assert ((flops >= 1e6) & (flops <= 6e6)).all()
+    for sample in samples[:20]:
+        parts = {name: getattr(sample, name) for name in ("space", "record", "fidelity", "data", "seed")}
+        assert sample.key == sample_key(**parts)
+
+
+def test_curves_are_whole_and_end_at_the_accuracy(samples) -> None:
+    for sample in samples:
+        if sample.status == "ok":
+            assert len(sample.curve) == len(sample.ema_curve) == sample.planned_epochs
+            assert (sample.curve[-1], sample.ema_curve[-1]) == (sample.accuracy, sample.ema_accuracy)
+
+
+def test_some_pairs_have_three_seeds(samples) -> None:
+    trials = trials_of(samples, load_space("cifar10"))
+    seeds = np.isfinite(trials.accuracy).sum(axis=1)
+    assert trials.seeds == 3
+    assert (seeds == 3).sum() >= 20
