@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import final
@@ -21,6 +21,9 @@ from nars.data.rows import FIXED, SCHEMA_VERSION, Header, Identity
 _SMALL = 1 << 18
 """Files up to this many bytes are read whole, once, and kept; of larger ones only the columns asked for are read."""
 
+
+_MOST_WRITTEN = 2000
+"""Files that a process which only writes remembers, at some 10 kB each."""
 
 _PATIENCE_SECONDS = 60
 
@@ -57,6 +60,8 @@ class Catalogue:
         """Every column of any file, with a type that holds the values of all."""
         self._small: pa.Table | None = None
         """The rows of all small files."""
+        self._written: dict[str, tuple[StoreFile, pa.Table]] = {}
+        """Small files that this process has written and not looked at since."""
         self._passed_over: set[str] = set()
         """Broken files that could not be moved away."""
 
@@ -78,8 +83,7 @@ class Catalogue:
             new = [name for name in present if name not in self.files and name not in self._passed_over]
             if not new:
                 return
-            with ThreadPoolExecutor(max_workers=min(16, 1 + len(new) // 8)) as pool:
-                opened = list(pool.map(self._open, new, (present[name] for name in new)))
+            opened = self._open_all({name: present[name] for name in new})
             for name, found in zip(new, opened, strict=True):
                 if isinstance(found, _NotOursError):
                     self._set_aside(name, found)
@@ -90,6 +94,19 @@ class Catalogue:
                 self._keep([table for _, table in taken if table is not None])
             if None not in opened:
                 return
+
+    def written(self, file: StoreFile, table: pa.Table) -> None:
+        """Remember the rows of a small file that was just written, so that the next reading need not open it."""
+        if file.bytes <= _SMALL and len(self._written) < _MOST_WRITTEN:
+            self._written[file.name] = file, table
+
+    def _open_all(self, sizes: Mapping[str, int]) -> list[tuple[StoreFile, pa.Table | None] | _NotOursError | None]:
+        """Each of these files, as `_open` gives it."""
+        known = {name: self._written.pop(name) for name in sizes if name in self._written}
+        new = [name for name in sizes if name not in known]
+        with ThreadPoolExecutor(max_workers=min(16, 1 + len(new) // 8)) as pool:
+            opened = dict(zip(new, pool.map(self._open, new, (sizes[name] for name in new)), strict=True))
+        return [known.get(name) or opened[name] for name in sizes]
 
     def _keep(self, tables: Sequence[pa.Table]) -> None:
         """Add rows of small files to those in memory."""

@@ -110,18 +110,19 @@ def to_table(samples: Sequence[Sample], *, known: pa.Schema | None) -> pa.Table:
         for name in FIXED.names
         if name != "versions"
     }
+    types = {} if known is None else dict(zip(known.names, known.types, strict=True))
     columns["versions"] = pa.array([json.dumps(dict(sample.versions), sort_keys=True) for sample in samples])
     for prefix, mappings in ((CHOICE, [sample.record for sample in samples]), (COST, [s.costs for s in samples])):
         for name in dict.fromkeys(name for mapping in mappings for name in mapping):
             values = [plain(mapping.get(name)) for mapping in mappings]
-            columns[prefix + name] = _column(prefix + name, values, known)
+            columns[prefix + name] = _column(
+                prefix + name, values, _REAL if prefix == COST else types.get(prefix + name)
+            )
     return pa.table(columns)
 
 
-def _column(name: str, values: list[Any], known: pa.Schema | None) -> pa.Array:
-    expected = _REAL if name.startswith(COST) else None
-    if expected is None and known is not None and name in known.names:
-        expected = known.field(name).type
+def _column(name: str, values: list[Any], expected: pa.DataType | None) -> pa.Array:
+    """The values as a column; `expected` is the type that the store has for it."""
     try:
         # Never pa.array(values, type=...): it cuts 0.5 to 0 for a column of whole numbers and says nothing.
         found = pa.array(values)

@@ -213,7 +213,10 @@ class SampleStore:
             writer.write_table(table, row_group_size=_ROW_GROUP)
             writer.add_key_value_metadata(header.to_metadata())
         kind = "joined" if compact else "rows"
-        self._place.write(f"{kind}-{time.time_ns():x}-{secrets.token_hex(4)}.parquet", sink.getvalue())
+        name, content = f"{kind}-{time.time_ns():x}-{secrets.token_hex(4)}.parquet", sink.getvalue()
+        self._place.write(name, content)
+        file = StoreFile(name=name, rows=len(table), bytes=content.size, header=header, schema=table.schema)
+        self._catalogue.written(file, table)
 
 
 def first_of_each_key(table: pa.Table, *, tie: str | None = None) -> pa.Table:

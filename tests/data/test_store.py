@@ -76,6 +76,15 @@ def test_what_is_appended_is_read_back_in_one_order(tmp_path):
     assert forward.samples()[0].record["pad"] is None
 
 
+def test_a_process_sees_its_own_rows_as_another_does(tmp_path):
+    store = SampleStore(tmp_path)
+    for number, record in enumerate([{}, {"stage1.expand": 2}, {"pad": 4}, {"new": 0.5}]):
+        store.append([sample(number, record=record), failed(9 + number)])
+        assert store.table().equals(SampleStore(tmp_path).table())
+    store.compact()
+    assert store.table().equals(SampleStore(tmp_path).table())
+
+
 def test_empty_store(tmp_path):
     store = SampleStore(tmp_path / "none")
     store.append([])
