@@ -3,13 +3,22 @@
 The method is that of FBNetV3, "Joint Architecture-Recipe Search using Predictor Pretraining" (arXiv 2006.02049).
 """
 
+from importlib import import_module
+
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> object:
-    """`nars.register(folder)`, loaded when asked for: importing nars itself costs nothing."""
-    if name == "register":
-        from nars.export import register
+_PUBLIC = {
+    "Bounds": "nars.space",
+    "ask": "nars.stages",
+    "ask_front": "nars.stages",
+    "register": "nars.export",
+}
+"""What people use most, and where it is."""
 
-        return register
+
+def __getattr__(name: str) -> object:
+    """`nars.ask(...)`, `nars.register(folder)`, ..., loaded when asked for: importing nars itself costs nothing."""
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'nars' has no attribute {name!r}")

@@ -1,73 +1,84 @@
-"""`nars search --predictor`: ask a trained predictor about other budgets."""
+"""`nars search --predictor`: ask a trained predictor about other budgets, or for a front."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from nars.atomic import write_json
-from nars.predictors import Predictor
-from nars.search import Family, search_family
-from nars.space import Bounds, LatencyCosts, LatencyTable, Space, quantity, shorten
-from nars.stages import ConfigError, open_predictor
-from nars.stages.searching import scorer
+from nars.atomic import replacing, write_json
+from nars.space import Bounds, Space, quantity, shorten
+from nars.stages import ConfigError, FamilyAnswer, FrontAnswer, ask, ask_front
+from nars.stages.asking import Choice
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+_SHOWN = 30
+"""Lines of a front on the terminal; files have all."""
 
 
-def ask(
+def query(
     predictor: str,
     *,
     most: Mapping[str, str | None],
     least: Mapping[str, str | None],
+    pareto: str | None,
     seed: int,
     latency: Path | None,
-    file: Path | None,
+    json_file: Path | None,
+    parquet_file: Path | None,
 ) -> None:
-    """Search for each budget, print a table, and write JSON where a file is named.
+    """Ask, print a table, and write the files that are named.
 
     Args:
         predictor: shipped name, predictor folder or run folder.
         most: upper limits by cost; several budgets are separated by commas.
         least: lower limits by cost.
+        pareto: costs of a front, separated by commas; None for one member per budget.
         seed: of the search.
         latency: a device table; the cost "latency" (milliseconds) is then known.
-        file: where to write the answer, or None.
+        json_file, parquet_file: where to write the answer, or None.
 
     Raises:
         ConfigError: no limit is given, or two costs have several budgets of different number.
         InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
     """
-    space, model = open_predictor(predictor)
-    if latency is not None:
-        space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency)))
-    elif most.get("latency"):
-        raise ConfigError("--max-latency needs --latency TABLE; make one with nars latency SPACE")
+    objectives = [name.strip() for name in pareto.split(",")] if pareto else []
+    if latency is None and (most.get("latency") or "latency" in objectives):
+        raise ConfigError("latency needs --latency TABLE; make one with nars latency SPACE")
     budgets = _budgets(most, least)
-    started = time.perf_counter()
-    family = search_family(space, scorer(space, model), budgets, rng=np.random.default_rng(seed))
-    seconds = time.perf_counter() - started
-    answer = _answer(space, model, family, budgets)
-    Console().print(_table(answer, seconds))
-    for entry in answer:
-        recipe = {k.removeprefix("recipe."): v for k, v in entry["record"].items() if k.startswith("recipe.")}
-        Console().print(f"{entry['budget']}: " + ", ".join(f"{k} {v}" for k, v in recipe.items()), soft_wrap=True)
-    if file is not None:
-        write_json(file, {"space": space.name, "fingerprint": space.fingerprint, "seconds": seconds, "members": answer})
+    console = Console(highlight=False)
+    if objectives:
+        if len(budgets) > 1:
+            raise ConfigError(f"a front takes one limit of each cost, got {len(budgets)}; or drop --pareto")
+        front = ask_front(predictor, objectives, budgets[0] if budgets else None, seed=seed, latency=latency)
+        console.print(_front_table(front))
+        rows = _plain(front.space, front.front)
+        document = _head(front.space, front.seconds) | {"pareto": objectives, "front": rows}
+    else:
+        if not budgets:
+            raise ConfigError("a question needs at least one limit, e.g. --max-flops 450M,550M, or --pareto flops")
+        family = ask(predictor, budgets, seed=seed, latency=latency)
+        console.print(_family_table(family))
+        _print_recipes(console, family)
+        rows = _family_rows(family)
+        document = _head(family.space, family.seconds) | {"members": _members(rows)}
+    if json_file is not None:
+        write_json(json_file, document)
+    if parquet_file is not None:
+        _write_parquet(parquet_file, rows)
 
 
 def _budgets(most: Mapping[str, str | None], least: Mapping[str, str | None]) -> list[Bounds]:
+    """One per budget; none where nothing is limited."""
     high = {name: [quantity(part) for part in text.split(",")] for name, text in most.items() if text}
     low = {name: quantity(text) for name, text in least.items() if text}
     if not high and not low:
-        raise ConfigError("a question needs at least one limit, e.g. --max-flops 450M,550M")
+        return []
     count = max((len(values) for values in high.values()), default=1)
     uneven = {name: len(values) for name, values in high.items() if len(values) not in (1, count)}
     if uneven:
@@ -86,33 +97,106 @@ def _budgets(most: Mapping[str, str | None], least: Mapping[str, str | None]) ->
     ]
 
 
-def _answer(space: Space, model: Predictor, family: Family, budgets: Sequence[Bounds]) -> list[dict[str, Any]]:
-    prediction = model.predict(space.encode(family.rows))
+def _family_rows(answer: FamilyAnswer) -> list[dict[str, Any]]:
+    """Each budget's member (rank 0) and near-ties, as plain values."""
+    rows = []
+    for budget in answer.budgets:
+        train = set(budget.plan.train.tolist())
+        for rank, row in enumerate(_plain(answer.space, budget.ties)):
+            verdict = {"train": rank in train, "probability_of_best": float(budget.plan.best[rank])}
+            rows.append({"budget": str(budget.bounds), "rank": rank, "evaluations": budget.evaluations} | verdict | row)
+    return rows
+
+
+def _members(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of each budget together: the member with its near-ties in it."""
+    members: list[dict[str, Any]] = []
+    for row in rows:
+        if row["rank"] == 0:
+            members.append(row | {"near_ties": []})
+        else:
+            members[-1]["near_ties"].append(row)
+    return members
+
+
+def _head(space: Space, seconds: float) -> dict[str, Any]:
+    return {"space": space.name, "fingerprint": space.fingerprint, "seconds": seconds}
+
+
+def _write_parquet(file: Path, rows: list[dict[str, Any]]) -> None:
+    """One row per candidate, one column per setting and cost."""
+    flat = [row | {f"cost.{name}": value for name, value in row["costs"].items()} | row["record"] for row in rows]
+    table = pa.Table.from_pylist([{k: v for k, v in row.items() if k not in ("costs", "record")} for row in flat])
+    with replacing(file) as temporary:
+        pq.write_table(table, temporary)
+
+
+def _plain(space: Space, choice: Choice) -> list[dict[str, Any]]:
     return [
         {
-            "budget": str(bounds),
-            "predicted": float(mean),
-            "predicted_std": float(std),
-            "costs": member.costs,
-            "evaluations": member.evaluations,
+            "predicted": float(choice.predicted[at]),
+            "predicted_std": float(choice.predicted_std[at]),
+            "costs": {name: float(values[at]) for name, values in choice.costs.items()},
             "record": record,
         }
-        for bounds, member, mean, std, record in zip(
-            budgets, family.members, prediction.mean, prediction.std, space.to_records(family.rows), strict=True
-        )
+        for at, record in enumerate(space.to_records(choice.rows))
     ]
 
 
-def _table(answer: list[dict[str, Any]], seconds: float) -> Table:
-    table = Table(title=f"{len(answer)} budgets in {seconds:.2f} s", title_justify="left")
-    for heading in ("budget", "FLOPs", "params", "ms", "px", "predicted", "scored"):
-        table.add_column(heading, justify="left" if heading == "budget" else "right")
-    for entry in answer:
-        costs = entry["costs"]
+def _family_table(answer: FamilyAnswer) -> Table:
+    columns = _columns([budget.ties for budget in answer.budgets])
+    table = Table(title=f"{len(answer.budgets)} budgets in {answer.seconds:.2f} s", title_justify="left")
+    table.add_column("budget", no_wrap=True)
+    for heading in (*columns, "gain", "ties", "train", "scored"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    gains = ["", *(f"{price.gain:+.2f} %" for price in answer.prices)]
+    for budget, gain in zip(answer.budgets, gains, strict=True):
         table.add_row(
-            entry["budget"], *(shorten(costs[name]) if name in costs else "-" for name in ("flops", "params")),
-            f"{costs['latency']:.2f}" if "latency" in costs else "-",
-            f"{costs['resolution']:.0f}" if "resolution" in costs else "-",
-            f"{entry['predicted']:.2f} ± {entry['predicted_std']:.2f} %", f"{entry['evaluations']:,}",
+            str(budget.bounds).replace(", ", "\n"), *(write(budget.ties, 0) for write in columns.values()), gain,
+            str(len(budget.ties.rows) - 1), str(len(budget.plan.train)), f"{budget.evaluations:,}",
         )  # fmt: skip
+    table.caption = (
+        "gain: over the member before. ties: of the 64 best found, those with 10 % chance or more to be better. "
+        "train: how many of them to train to have the best with 90 % probability (--json or --parquet: which)"
+    )
     return table
+
+
+def _front_table(answer: FrontAnswer) -> Table:
+    count = len(answer.front.rows)
+    columns = _columns([answer.front])
+    table = Table(
+        title=f"front of accuracy against {', '.join(answer.objectives)}: {count} candidates of "
+        f"{answer.evaluations:,} scored in {answer.seconds:.2f} s",
+        title_justify="left",
+    )
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    step = max(1, -(-count // _SHOWN))
+    for at in range(0, count, step):
+        table.add_row(*(write(answer.front, at) for write in columns.values()))
+    if step > 1:
+        table.caption = f"every {step}th; --json and --parquet write all"
+    return table
+
+
+def _columns(choices: Sequence[Choice]) -> dict[str, Callable[[Choice, int], str]]:
+    """What tables show of a candidate; the resolution only where it differs, as lines are short."""
+    written: dict[str, tuple[str, Callable[[float], str]]] = {
+        "flops": ("FLOPs", shorten), "params": ("params", shorten), "latency": ("ms", "{:.2f}".format),
+        "resolution": ("px", "{:.0f}".format),
+    }  # fmt: skip
+    values = {name: np.concatenate([choice.costs[name] for choice in choices]) for name in choices[0].costs}
+    shown = [name for name in written if name in values and (name != "resolution" or np.ptp(values[name]))]
+    columns: dict[str, Callable[[Choice, int], str]] = {
+        written[name][0]: lambda choice, at, name=name: written[name][1](float(choice.costs[name][at]))  # type: ignore[misc]
+        for name in shown
+    }
+    return columns | {"predicted": lambda choice, at: f"{choice.predicted[at]:.2f} ± {choice.predicted_std[at]:.2f} %"}
+
+
+def _print_recipes(console: Console, answer: FamilyAnswer) -> None:
+    for budget in answer.budgets:
+        record = answer.space.to_records(budget.ties.rows[:1])[0]
+        recipe = {k.removeprefix("recipe."): v for k, v in record.items() if k.startswith("recipe.")}
+        console.print(f"{budget.bounds}: " + ", ".join(f"{k} {v}" for k, v in recipe.items()), soft_wrap=True)

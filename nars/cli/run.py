@@ -91,26 +91,32 @@ def search(
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None,
     max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None,
+    max_peak_activations: Annotated[str | None, typer.Option(help="Largest working set, elements.")] = None,
     max_latency: Annotated[str | None, typer.Option(help="With --latency, e.g. 12ms.")] = None,
     latency: Annotated[Path | None, typer.Option(help="Device table that nars latency wrote.")] = None,
     max_resolution: Annotated[str | None, typer.Option(help="Side of the image, pixels.")] = None,
     min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
     min_resolution: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
+    pareto: Annotated[str | None, typer.Option(help="A whole front: accuracy against costs, e.g. flops.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the search (with --predictor).")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the answer here.")] = None,
+    parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Also write the answer here.")] = None,
 ) -> None:  # fmt: skip
     """Stage 3: one member per budget, by the predictor alone; or ask any trained predictor about other budgets."""
     if (name is None) == (predictor is None):
         raise typer.BadParameter("give a run configuration (stage 3 of that run) or --predictor, one of the two")
     if predictor is not None:
-        from nars.cli.query import ask
+        from nars.cli.query import query
 
         most = {
             "flops": max_flops, "params": max_params, "activations": max_activations, "latency": max_latency,
-            "resolution": max_resolution,
+            "resolution": max_resolution, "peak_activations": max_peak_activations,
         }  # fmt: skip
         least = {"flops": min_flops, "resolution": min_resolution}
-        ask(predictor, most=most, least=least, seed=seed, latency=latency, file=json_file)
+        query(
+            predictor, most=most, least=least, pareto=pareto, seed=seed, latency=latency, json_file=json_file,
+            parquet_file=parquet_file,
+        )  # fmt: skip
         return
     from nars import stages
 

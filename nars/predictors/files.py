@@ -104,6 +104,16 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         raise PredictorError(f"the predictor in {folder} is damaged ({error}); save it again") from None
     if not isinstance(card, dict) or card.get("format") != _FORMAT:
         raise PredictorError(f"{folder / _CARD} is not the card of a predictor that this version reads; make it again")
+    try:
+        return _assembled(folder, card, weights, space)
+    except (KeyError, TypeError) as error:  # a key more or less than this version's
+        raise PredictorError(
+            f"{folder / _CARD} is not the card of a predictor that this version reads ({type(error).__name__}: "
+            f"{error}); make the predictor again, or use the version in the card"
+        ) from None
+
+
+def _assembled(folder: Path, card: Mapping[str, Any], weights: Mapping[str, Tensor], space: Space) -> Predictor:
     made_for = card["space"]
     if made_for["fingerprint"] != space.fingerprint:
         raise PredictorError(

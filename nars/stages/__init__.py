@@ -1,5 +1,6 @@
 """The method, stage by stage; each takes a `Run` and leaves its result in the run's folder."""
 
+from nars.stages.asking import FamilyAnswer, FrontAnswer, ask, ask_front
 from nars.stages.asynchronous import OpenRounds
 from nars.stages.collecting import Collection, collect
 from nars.stages.config import ConfigError, Execution, RunConfig, execution, load_config, run_names
@@ -19,6 +20,8 @@ __all__ = [
     "Collection",
     "ConfigError",
     "Execution",
+    "FamilyAnswer",
+    "FrontAnswer",
     "Member",
     "OpenRounds",
     "Plan",
@@ -28,6 +31,8 @@ __all__ = [
     "RunConfig",
     "Silent",
     "Terminal",
+    "ask",
+    "ask_front",
     "collect",
     "engine_of",
     "execution",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,14 @@ def test_a_damaged_or_absent_predictor_is_refused(space, encoding, tmp_path: Pat
     with pytest.raises(PredictorError, match="holds no predictor"):
         load_predictor(tmp_path / "none", space)
     save_predictor(pretrained(space, encoding[:50], "paper"), tmp_path, space=space, data="digits")
+    card = tmp_path / "card.json"
+    whole = card.read_text()
+    other_version = json.loads(whole)
+    other_version["settings"]["retired"] = 1
+    card.write_text(json.dumps(other_version))
+    with pytest.raises(PredictorError, match=r"this version reads .*retired"):
+        load_predictor(tmp_path, space)
+    card.write_text(whole)
     (tmp_path / "predictor.safetensors").write_bytes(b"rubbish")
     with pytest.raises(PredictorError, match="damaged"):
         load_predictor(tmp_path, space)

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from nars import Bounds, ask
 from nars.data import SampleStore
 from nars.data.run_folder import RunFolder
 
@@ -119,10 +121,41 @@ def test_the_predictor_answers_new_budgets(finished: Path, tmp_path: Path) -> No
     for member, budget in zip(members, (0.15e6, 0.3e6), strict=True):
         assert member["costs"]["flops"] <= budget
         assert member["costs"]["params"] <= 20e3
+        assert all(tie["predicted"] <= member["predicted"] for tie in member["near_ties"])
+        candidates = [member, *member["near_ties"]]
+        to_train = [one["probability_of_best"] for one in candidates if one["train"]]
+        assert sum(to_train) >= 0.9 > sum(to_train) - min(to_train)
+        assert sum(one["probability_of_best"] for one in candidates) == pytest.approx(1)
     assert members[0]["predicted"] <= members[1]["predicted"]
     impossible = run("search", "--predictor", finished, "--max-flops", "20k")
     assert impossible.returncode == 2
     assert "105.3k" in impossible.stderr  # the smallest network
+
+
+def test_the_predictor_answers_with_a_front(finished: Path, tmp_path: Path) -> None:
+    file = tmp_path / "front.parquet"
+    asked = ("search", "--predictor", finished, "--pareto", "flops,params", "--max-flops", "0.3M", "--parquet", file)
+    done = run(*asked)
+    assert done.returncode == 0, done.stderr
+    front = pq.read_table(file).to_pandas()
+    values = front[["cost.flops", "cost.params"]].assign(loss=-front["predicted"]).to_numpy()
+    assert len(front) > 3
+    assert (front["cost.flops"] <= 0.3e6).all()
+    dominates = (values[:, None] <= values[None]).all(axis=2) & (values[:, None] < values[None]).any(axis=2)
+    assert not dominates.any()
+    assert {"stem.channels", "recipe.learning_rate"} <= set(front.columns)
+    nothing = run("search", "--predictor", finished)
+    assert nothing.returncode == 2
+    assert "at least one limit" in nothing.stderr
+
+
+def test_a_second_question_does_not_score_again_what_the_first_did(finished: Path) -> None:
+    budget = Bounds.at_most(flops=2e5)
+    first = ask(finished, [budget])
+    scored = len(first.known)
+    again = ask(finished, [budget], seed=1, known=first.known)
+    assert again.budgets[0].ties.predicted[0] >= first.budgets[0].ties.predicted[0] - 1e-9
+    assert len(again.known) == scored + again.budgets[0].evaluations
 
 
 def test_every_exported_format_agrees(finished: Path, config: Path) -> None:

@@ -1,0 +1,174 @@
+"""Questions to a trained predictor: the best pair for other budgets, or a whole front. Nothing is trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.predictors import Predictor
+from nars.search import (
+    Archive,
+    Price,
+    VerificationPlan,
+    near_ties,
+    pareto_search,
+    search_family,
+    verification_plan,
+)  # fmt: skip
+from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space
+from nars.stages.predictors import open_predictor
+from nars.stages.searching import scorer
+
+FloatArray = NDArray[np.float64]
+
+_CONFIDENCE = 0.9
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Choice:
+    """Candidates with what the predictor says of them."""
+
+    rows: Population
+    """(K, D)."""
+    predicted: FloatArray
+    """(K,), percent."""
+    predicted_std: FloatArray
+    """(K,), percent."""
+    costs: dict[str, FloatArray]
+    """{name: (K,)}."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BudgetAnswer:
+    """The answer to one budget."""
+
+    bounds: Bounds
+    ties: Choice
+    """The candidate predicted best, then those of the 64 best found that may well be better (`near_ties`)."""
+    plan: VerificationPlan
+    """Which of the ties to train to have the best of them with 90 % probability, errors taken as independent."""
+    evaluations: int
+    """Distinct candidates scored for it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FamilyAnswer:
+    """One member per budget."""
+
+    space: Space
+    budgets: tuple[BudgetAnswer, ...]
+    prices: tuple[Price, ...]
+    """From each member to the next, (budgets - 1)."""
+    known: Archive
+    """Every candidate scored: give it to the next question."""
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrontAnswer:
+    """Candidates none of which is beaten in predicted accuracy and all of the costs at once."""
+
+    space: Space
+    objectives: tuple[str, ...]
+    front: Choice
+    """By rising first cost."""
+    evaluations: int
+    known: Archive
+    seconds: float
+
+
+def ask(
+    predictor: str | Path,
+    budgets: Sequence[Bounds],
+    *,
+    seed: int = 0,
+    latency: Path | None = None,
+    known: Archive | None = None,
+) -> FamilyAnswer:
+    """The best pair of architecture and recipe for each budget.
+
+    Example:
+        >>> from nars import Bounds, ask
+        >>> answer = ask("runs/digits", [Bounds.at_most(flops=2e5, params=25e3), Bounds.at_most(flops=4e5)])
+        >>> [answer.space.to_records(budget.ties.rows[:1]) for budget in answer.budgets]
+
+    Args:
+        predictor: shipped name, predictor folder or run folder.
+        budgets: limits on costs, lower and upper, any together.
+        seed: of the search.
+        latency: a device table (`nars latency` writes them); the cost "latency" (milliseconds) is then known.
+        known: what an earlier question to the same predictor scored; not scored again.
+
+    Raises:
+        ConfigError: no such predictor.
+        InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
+        SpaceError: no budget, or one that limits an unknown cost.
+    """
+    started = time.perf_counter()
+    space, model = _open(predictor, latency)
+    rng = np.random.default_rng(seed)
+    family = search_family(space, scorer(space, model), budgets, rng=rng, archive=known)
+    answers = []
+    for member in family.members:
+        top = _choice(space, model, member.top)
+        ties = _part(top, near_ties(top.predicted, top.predicted_std))
+        plan = verification_plan(ties.predicted, ties.predicted_std, rng=rng, confidence=_CONFIDENCE)
+        answers.append(BudgetAnswer(bounds=member.bounds, ties=ties, plan=plan, evaluations=member.evaluations))
+    return FamilyAnswer(
+        space=space, budgets=tuple(answers), prices=family.prices, known=family.archive,
+        seconds=time.perf_counter() - started,
+    )  # fmt: skip
+
+
+def ask_front(
+    predictor: str | Path,
+    objectives: Sequence[str],
+    bounds: Bounds | None = None,
+    *,
+    seed: int = 0,
+    latency: Path | None = None,
+    known: Archive | None = None,
+) -> FrontAnswer:
+    """The front of predicted accuracy against one cost or more, inside the bounds, from one search.
+
+    Args:
+        predictor, seed, latency, known: as for `ask`.
+        objectives: costs, e.g. ["flops"].
+        bounds: limits that all candidates keep.
+
+    Raises:
+        As `ask`.
+    """
+    started = time.perf_counter()
+    space, model = _open(predictor, latency)
+    found = pareto_search(
+        space, scorer(space, model), objectives, bounds or Bounds(), rng=np.random.default_rng(seed), archive=known
+    )
+    return FrontAnswer(
+        space=space, objectives=tuple(objectives), front=_choice(space, model, found.rows),
+        evaluations=found.evaluations, known=found.archive, seconds=time.perf_counter() - started,
+    )  # fmt: skip
+
+
+def _open(predictor: str | Path, latency: Path | None) -> tuple[Space, Predictor]:
+    space, model = open_predictor(predictor)
+    if latency is not None:
+        space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency)))
+    return space, model
+
+
+def _choice(space: Space, model: Predictor, rows: Population) -> Choice:
+    prediction = model.predict(space.encode(rows))
+    return Choice(rows=rows, predicted=prediction.mean, predicted_std=prediction.std, costs=dict(space.costs(rows)))
+
+
+def _part(choice: Choice, at: NDArray[np.int64]) -> Choice:
+    return Choice(
+        rows=choice.rows[at], predicted=choice.predicted[at], predicted_std=choice.predicted_std[at],
+        costs={name: values[at] for name, values in choice.costs.items()},
+    )  # fmt: skip
