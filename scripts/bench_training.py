@@ -49,7 +49,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision import transforms
 
-from nars.data import ImageData, Split, load_images, sample_key
+from nars.data import ImageData, load_images, sample_key
 from nars.evaluate import EvaluationSettings, Trial, open_engine
 from nars.network import build
 from nars.parallel import usable_cores
@@ -77,13 +77,13 @@ class Candidate:
 class Encoded(Dataset[tuple[Image.Image, int]]):
     """Images as files hold them (PNG), decoded when asked for, as timm's readers do."""
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
         self.files = []
-        for image in split.images.permute(0, 2, 3, 1).squeeze(-1).numpy():
+        for image in images.permute(0, 2, 3, 1).squeeze(-1).numpy():
             file = io.BytesIO()
             Image.fromarray(image).save(file, format="png")
             self.files.append(file.getvalue())
-        self.labels = split.labels.tolist()
+        self.labels = labels.tolist()
         self.transform: Callable[[Image.Image], object] | None = None
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
@@ -131,7 +131,7 @@ def ours(candidate: Candidate, data: ImageData, batch: int) -> Callable[[], int]
 def plain(candidate: Candidate, data: ImageData, batch: int, *, defaults: bool, workers: int = 0) -> Callable[[], int]:
     """timm's training script in its own parts."""
     model = _network(candidate).train()
-    dataset: Any = Encoded(data.train)
+    dataset: Any = Encoded(data.train.images, data.train.labels)
     side, channels = data.resolution, data.in_channels
     loader = create_loader(
         dataset, (channels, side, side), batch, is_training=True, num_workers=workers, persistent_workers=workers > 0,

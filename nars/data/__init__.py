@@ -3,12 +3,13 @@
 from nars.data.best import best_per_budget
 from nars.data.catalogue import StoreFile, StoreWarning
 from nars.data.errors import DataError, StoreError
-from nars.data.images import IMAGE_SETS, ImageData, Split, load_images
+from nars.data.images import IMAGE_SETS, ImageData, Split, Streaming, load_images
 from nars.data.manage import Merged, StoreInfo, export_store, merge_stores, store_info
 from nars.data.replay import Measured, Replay, Strategy, as_measured, at_random, measured, replay
 from nars.data.rows import Identity
 from nars.data.sample import COST_CONVENTION, STATUSES, Sample, Status, sample_key
 from nars.data.store import SampleStore
+from nars.data.streaming import StreamedSplit
 from nars.data.tables import TABLES, load_table
 from nars.data.trial_files import read_trials
 from nars.data.trials import TrialTable, samples_of, trials_of, with_costs
@@ -33,6 +34,8 @@ __all__ = [
     "StoreInfo",
     "StoreWarning",
     "Strategy",
+    "StreamedSplit",
+    "Streaming",
     "TrialTable",
     "as_measured",
     "at_random",

@@ -11,7 +11,6 @@ class folder. They are read as RGB, the shorter side resized, the middle square 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor
 from nars.data.errors import DataError
 from nars.data.pixels import Progress, read
 from nars.data.source import TEST, TRAIN, VALIDATION, Source, digests_of, hold_out_test
+from nars.data.streaming import as_bytes, path_of
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
 """File names that count as images; other files are passed over."""
@@ -58,12 +58,14 @@ def folder_source(path: Path) -> Source:
         files, labels = files + more_files, labels + more_labels
         part.append(np.full(len(more_files), mark, dtype=np.int8))
     label_array = np.asarray(labels, dtype=np.int64)
+    paths = as_bytes(files)
     return Source(
         classes=classes,
         labels=label_array,
         part=np.concatenate(part) if len(part) > 1 else hold_out_test(label_array, max(1, len(files) // _TEST_SHARE)),
-        render=partial(_render, files),
-        digest=partial(_digest, files),
+        render=partial(_render, paths),
+        digest=partial(_digest, paths),
+        files=paths,
     )
 
 
@@ -103,14 +105,16 @@ def _images(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], list[in
     return files, labels
 
 
-def _render(files: Sequence[Path], indices: NDArray[np.int64], resolution: int, progress: Progress | None) -> Tensor:
-    return read([files[index] for index in indices], resolution=resolution, progress=progress)
+def _render(
+    files: NDArray[np.bytes_], indices: NDArray[np.int64], resolution: int, progress: Progress | None
+) -> Tensor:
+    return read([path_of(files[index]) for index in indices], resolution=resolution, progress=progress)
 
 
-def _digest(files: Sequence[Path], indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _digest(files: NDArray[np.bytes_], indices: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Of the files' bytes: the same whatever resolution they are read at and whichever decoder reads them."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return digests_of(pool.map(_read, (files[index] for index in indices)))
+        return digests_of(pool.map(_read, (path_of(files[index]) for index in indices)))
 
 
 def _read(file: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Image sets in memory: train, validation and test split as uint8 tensors.
+"""Image sets: train, validation and test split as uint8 tensors; folders larger than memory stay in their files.
 
 Search and predictors see train and validation; the test split is for the final accuracy of a finished family only. It
 is part of the set: no seed moves an image into or out of it.
@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,15 +20,23 @@ from torch import Tensor
 
 from nars.data.errors import DataError
 from nars.data.folder import folder_source
-from nars.data.pixels import Progress, mean_and_std
+from nars.data.pixels import Progress, installed_memory, mean_and_std
 from nars.data.source import TEST, TRAIN, VALIDATION, Source, some_classes
 from nars.data.sources import cifar10, data_root, digits, fashion_mnist
 from nars.data.split import stratified_order
+from nars.data.streaming import StreamedSplit
 
 IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PATH")
 """What `load_images` takes as a name."""
 
 _FOLDER_PREFIX = "imagefolder:"
+
+Streaming = bool | Literal["auto"]
+"""Whether the images of a folder stay in their files; "auto" if they would take more than a quarter of the memory."""
+
+_MOST_MEMORY = 0.25
+_STATISTICS = 10_000
+"""Training images that the mean and deviation of a folder are taken of, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W)."""
+        count, channels, height, width = self.images.shape
+        return count, channels, height, width
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageData:
@@ -55,24 +70,26 @@ class ImageData:
     """float32 (C,), of the training images at this resolution, a pixel of 255 counting as 1."""
     std: Tensor
     """float32 (C,), in the same unit."""
-    train: Split
-    validation: Split
-    test: Split
+    train: Split | StreamedSplit
+    validation: Split | StreamedSplit
+    test: Split | StreamedSplit
     _source: Source = field(repr=False, compare=False)
     _indices: tuple[NDArray[np.int64], ...] = field(repr=False, compare=False)
     """Of the training, validation and test images in the source."""
+    _streaming: Streaming = field(repr=False, compare=False)
+    _loaders: int | None = field(repr=False, compare=False)
     _rendered: dict[int, ImageData] = field(repr=False, compare=False)
     """Resolution -> this set at that resolution; one dict for all of them."""
 
     @property
     def in_channels(self) -> int:
         """1 (grey) or 3 (RGB)."""
-        return self.train.images.shape[1]
+        return self.train.shape[1]
 
     @property
     def resolution(self) -> int:
         """Side of the square images, pixels."""
-        return self.train.images.shape[-1]
+        return self.train.shape[-1]
 
     def at(self, resolution: int) -> ImageData:
         """The same set at another resolution, made from the original pixels (not from the resized ones) and kept.
@@ -84,8 +101,10 @@ class ImageData:
             DataError: it would not fit into memory.
         """
         if resolution not in self._rendered:
-            train, validation, test = _render(self._source, self._indices, resolution, progress=None)
-            mean, std = mean_and_std(train.images)
+            train, validation, test = _splits(
+                self._source, self._indices, resolution, self._streaming, self._loaders, progress=None
+            )
+            mean, std = _mean_and_std(self._source, train)
             self._rendered[resolution] = replace(
                 self, mean=mean, std=std, train=train, validation=validation, test=test
             )
@@ -102,6 +121,8 @@ def load_images(
     max_train: int | None = None,
     validation_images: int | None = None,
     max_classes: int | None = None,
+    streaming: Streaming = "auto",
+    loaders: int | None = None,
     progress: Progress | None = None,
 ) -> ImageData:
     """Load an image set, split it and resize it.
@@ -119,6 +140,9 @@ def load_images(
         max_train: train on a stratified subset of this many images; a larger subset contains the smaller one.
         validation_images: hold out so many training images instead of `validation_fraction`.
         max_classes: keep so many random classes (FBNetV3 searches on 200 of ImageNet's 1,000), in their old order.
+        streaming: read the images of a folder from their files whenever they are needed, instead of once. It makes no
+            difference to any result. Not used by the other sets, which are small.
+        loaders: processes that read ahead for each training that streams; None is one per core, 8 at most.
         progress: called with (images decoded, images in all).
 
     Raises:
@@ -131,8 +155,8 @@ def load_images(
     if validation_images is not None:
         validation_fraction = _share(source, validation_images)
     indices = _divide(source, validation_fraction, seed, max_train)
-    train, validation, test = _render(source, indices, resolution, progress)
-    mean, std = mean_and_std(train.images)
+    train, validation, test = _splits(source, indices, resolution, streaming, loaders, progress)
+    mean, std = _mean_and_std(source, train)
     data = ImageData(
         name=name,
         fingerprint=_fingerprint(source, indices),
@@ -144,6 +168,8 @@ def load_images(
         test=test,
         _source=source,
         _indices=indices,
+        _streaming=streaming,
+        _loaders=loaders,
         _rendered={},
     )
     data._rendered[resolution] = data
@@ -201,15 +227,47 @@ def _divide(
     return np.sort(train), np.sort(validation), np.sort(test)
 
 
-def _render(
-    source: Source, indices: Sequence[NDArray[np.int64]], resolution: int, progress: Progress | None
-) -> list[Split]:
-    """The splits at a resolution. One call for all of them: all threads stay busy to the end."""
+def _splits(
+    source: Source,
+    indices: Sequence[NDArray[np.int64]],
+    resolution: int,
+    streaming: Streaming,
+    loaders: int | None,
+    progress: Progress | None,
+) -> list[Split] | list[StreamedSplit]:
+    """The splits at a resolution, in memory or in their files."""
+    if source.files is not None and _streams(streaming, sum(map(len, indices)), resolution):
+        return [
+            StreamedSplit(
+                files=source.files[index],
+                labels=torch.from_numpy(source.labels[index]),
+                resolution=resolution,
+                loaders=loaders,
+            )
+            for index in indices
+        ]
+    # One call for all of them: all threads stay busy to the end.
     images = source.render(np.concatenate(indices), resolution, progress)
     return [
         Split(images=part, labels=torch.from_numpy(source.labels[index]))
         for part, index in zip(torch.split(images, [len(index) for index in indices]), indices, strict=True)
     ]
+
+
+def _streams(streaming: Streaming, count: int, resolution: int) -> bool:
+    """Whether `count` images of a folder stay in their files."""
+    if streaming != "auto":
+        return streaming
+    installed = installed_memory()
+    return installed is not None and 3 * count * resolution**2 > _MOST_MEMORY * installed
+
+
+def _mean_and_std(source: Source, train: Split | StreamedSplit) -> tuple[Tensor, Tensor]:
+    """Of the training images; of a large folder some evenly spaced ones, whether or not it is in memory."""
+    if source.files is None or len(train) <= _STATISTICS:
+        return mean_and_std(train.images)
+    rows = np.linspace(0, len(train) - 1, _STATISTICS).astype(np.int64)
+    return mean_and_std(train.some(rows) if isinstance(train, StreamedSplit) else train.images[torch.from_numpy(rows)])
 
 
 def _fingerprint(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:

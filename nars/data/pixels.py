@@ -48,7 +48,7 @@ def decode(
         try:
             with Image.open(io.BytesIO(content)) as opened:
                 image = opened.convert(mode)
-        except Exception as error:  # see _read_one
+        except Exception as error:  # see read_one
             raise _unreadable(names[index], error) from error
         if image.size != (side, side):
             raise DataError(f"images must be {side} x {side} pixels, {names[index]} is {image.width} x {image.height}.")
@@ -73,7 +73,7 @@ def read(files: Sequence[Path], *, resolution: int, progress: Progress | None) -
 
     def work(start: int) -> None:
         for index in range(start, min(start + _TASK, len(files))):
-            pixels[index] = _read_one(files[index], resolution)
+            pixels[index] = read_one(files[index], resolution)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for task, _ in enumerate(pool.map(work, range(0, len(files), _TASK)), start=1):
@@ -82,8 +82,12 @@ def read(files: Sequence[Path], *, resolution: int, progress: Progress | None) -
     return torch.from_numpy(pixels)
 
 
-def _read_one(file: Path, resolution: int) -> NDArray[np.uint8]:
-    """One file as (3, resolution, resolution)."""
+def read_one(file: Path, resolution: int) -> NDArray[np.uint8]:
+    """One file as (3, resolution, resolution).
+
+    Raises:
+        DataError: it cannot be read as an image.
+    """
     try:
         with Image.open(file) as opened:
             # JPEG can be decoded at 1/2, 1/4, 1/8 of its size; from twice the wanted size the result is as good.
@@ -134,6 +138,14 @@ def mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
     return (mean / 255).float(), (variance.sqrt() / 255).clamp_(min=1 / 255).float()
 
 
+def installed_memory() -> int | None:
+    """Bytes; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def check_memory(count: int, channels: int, resolution: int) -> None:
     """Refuse what would not fit into this machine's memory, before an hour of decoding.
 
@@ -141,12 +153,10 @@ def check_memory(count: int, channels: int, resolution: int) -> None:
         DataError: `count` images need more than the machine has.
     """
     needed = count * channels * resolution * resolution
-    try:
-        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on this system
-        return
-    if needed > 0.9 * installed:
+    installed = installed_memory()
+    if installed is not None and needed > 0.9 * installed:
         raise DataError(
             f"images are held in memory, and {count:,} of {resolution} x {resolution} x {channels} take "
-            f"{needed / 2**30:.1f} GiB; this machine has {installed / 2**30:.1f}. Lower the resolution or max_train."
+            f"{needed / 2**30:.1f} GiB; this machine has {installed / 2**30:.1f}. Lower the resolution or "
+            f"max_train; an image folder can be streamed (data.streaming)."
         )

@@ -36,6 +36,8 @@ class Source:
     render: Render
     digest: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
     """indices (n,) -> (n, 16), a hash of each image's content at its own resolution."""
+    files: NDArray[np.bytes_] | None = None
+    """(N,), where each image is a file of its own that can be streamed."""
 
 
 def array_source(
@@ -87,6 +89,7 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
         part=source.part[kept],
         render=partial(_render_kept, source, kept),
         digest=partial(_digest_kept, source, kept),
+        files=None if source.files is None else source.files[kept],
     )
 
 

@@ -184,7 +184,8 @@ class Pool(Generic[Job, Result]):
     def _start(self, setup: WorkerSetup) -> _Worker:
         assert self._shared is not None
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(setup, theirs), daemon=True, name="nars-worker")
+        # Not daemonic: those may not have processes of their own, which a training that streams its images needs.
+        process = self._context.Process(target=serve, args=(setup, theirs), name="nars-worker")
         with _interrupts_blocked():
             process.start()
         theirs.close()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from collections.abc import Iterator, Sequence
 
-from nars.data import Split
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nars.data import Split, StreamedSplit
 from nars.recipe.batches import Normalizer
 from nars.recipe.peers import ALONE, Peers
 from nars.recipe.recipe import RecipeError
@@ -18,7 +21,7 @@ class DivergedError(ArithmeticError):
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
-    split: Split,
+    split: Split | StreamedSplit,
     normalize: Normalizer,
     *,
     device: str | torch.device = "cpu",
@@ -45,13 +48,23 @@ def evaluate(
     model.eval()
     correct = torch.zeros((), dtype=torch.int64, device=device)
     finite = torch.ones((), dtype=torch.bool, device=device)
-    for start in range(peers.rank * batch_size, len(split), peers.count * batch_size):
-        images = split.images[start : start + batch_size].to(device)
-        logits = model(normalize(images))
+    starts = range(peers.rank * batch_size, len(split), peers.count * batch_size)
+    parts = [slice(start, start + batch_size) for start in starts]
+    for part, images in zip(parts, _images(split, parts), strict=True):
+        logits = model(normalize(images.to(device)))
         finite &= logits.isfinite().all()
-        correct += (logits.argmax(dim=1) == split.labels[start : start + batch_size].to(device)).sum()
+        correct += (logits.argmax(dim=1) == split.labels[part].to(device)).sum()
     model.train(training)
     peers.sum_(correct)
     if peers.sum_((~finite).to(torch.int64)).item():
         raise DivergedError("the outputs of the network on validation images are not finite.")
     return 100.0 * correct.item() / len(split)
+
+
+def _images(split: Split | StreamedSplit, parts: Sequence[slice]) -> Iterator[Tensor]:
+    """The images of each part, as they are."""
+    if isinstance(split, Split):
+        return (split.images[part] for part in parts)
+    rows = np.arange(len(split))
+    whole = [np.stack([rows[part], *np.zeros((3, len(rows[part])), dtype=np.int64)], axis=1) for part in parts]
+    return split.stream(whole, padding=0, border="constant")

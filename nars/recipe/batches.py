@@ -1,8 +1,8 @@
-"""Training batches from images in memory: cropped, mirrored, varied and mixed a whole batch at a time."""
+"""Training batches: cropped, mirrored, varied and mixed a whole batch at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, final
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nars.data import ImageData
+from nars.data import ImageData, StreamedSplit
 from nars.recipe.augmentation import Augmentation, Border, EpochPlan, Policy, plan_epoch
 from nars.recipe.loss import mix
 from nars.recipe.peers import Peers
@@ -42,7 +42,12 @@ class Batches:
         self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
         self._columns = peers.columns(self.batch_size)
         self._padding = augmentation.padding(data.resolution)
-        self._images = ImageStore(data.train.images, padding=self._padding, border=augmentation.border, device=device)
+        kept: dict[str, Any] = {"padding": self._padding, "border": augmentation.border, "device": device}
+        self._images: ImageStore | ImageStream = (
+            ImageStream(data.train, **kept)
+            if isinstance(data.train, StreamedSplit)
+            else ImageStore(data.train.images, **kept)
+        )
         self._labels = data.train.labels.to(device)
         self._policy = _policy(augmentation.policy)
         self.normalize = Normalizer(data.mean, data.std, device=device)
@@ -133,8 +138,7 @@ class ImageStore:
 
     def __init__(self, images: Tensor, *, padding: int, border: Border, device: torch.device) -> None:
         side = images.shape[-1]
-        if border == "reflect" and padding >= side:
-            raise RecipeError(f"a border of {padding} pixels cannot mirror an image of {side}; lower the crop.")
+        _require_mirror(side, padding, border)
         padded = _pad(images, padding, border).permute(0, 2, 3, 1).contiguous().to(device)
         self._crops = padded.unfold(1, side, 1).unfold(2, side, 1).permute(0, 1, 2, 4, 5, 3)
         self._device = device
@@ -150,6 +154,32 @@ class ImageStore:
             where = torch.from_numpy(flipped).to(self._device).view(-1, 1, 1, 1)
             images = torch.where(where, images.flip(2), images)
         return images.permute(0, 3, 1, 2)
+
+
+class ImageStream:
+    """Training images that stay in their files, read and cropped by other processes some batches ahead."""
+
+    def __init__(self, split: StreamedSplit, *, padding: int, border: Border, device: torch.device) -> None:
+        _require_mirror(split.resolution, padding, border)
+        self._split, self._padding, self._border, self._device = split, padding, border, device
+        self._plan: EpochPlan | None = None
+        self._step = 0
+        self._batches: Iterator[Tensor] = iter(())
+
+    def batch(self, plan: EpochPlan, step: int, columns: slice | NDArray[np.int64]) -> Tensor:
+        """As of `ImageStore`; steps of one plan one after the other, or it begins to read anew."""
+        if self._plan is not plan or self._step != step:
+            cuts = np.stack([plan.rows, plan.top, plan.left, plan.flipped.astype(np.int64)], axis=2)
+            here = [cuts[later, columns] for later in range(step, len(cuts))]
+            self._batches = self._split.stream(here, padding=self._padding, border=self._border)
+            self._plan = plan
+        self._step = step + 1
+        return next(self._batches).to(self._device, memory_format=torch.channels_last, non_blocking=True)
+
+
+def _require_mirror(side: int, padding: int, border: Border) -> None:
+    if border == "reflect" and padding >= side:
+        raise RecipeError(f"a border of {padding} pixels cannot mirror an image of {side}; lower the crop.")
 
 
 def _pad(images: Tensor, padding: int, border: Border) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any, cast, final
 import torch
 from torch import Tensor, nn
 
-from nars.data import ImageData, Split
+from nars.data import ImageData, Split, StreamedSplit
 from nars.recipe.accuracy import DivergedError, evaluate
 from nars.recipe.augmentation import Augmentation, EpochPlan
 from nars.recipe.batches import Batches, parts
@@ -276,7 +276,7 @@ class TrainingLoop:
             )
         return loss
 
-    def accuracy(self, split: Split, *, ema: bool = False, batch_size: int = 512) -> float:
+    def accuracy(self, split: Split | StreamedSplit, *, ema: bool = False, batch_size: int = 512) -> float:
         """Top-1 accuracy on `split` in percent, of the network or of its moving average.
 
         Raises:

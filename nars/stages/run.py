@@ -177,6 +177,7 @@ def images_of(config: RunConfig, *, resolution: int, whole: bool = False) -> Ima
         seed=config.seed,
         max_train=None if whole else data.max_train,
         max_classes=None if whole else data.search_classes,
+        streaming=data.streaming,
     )
 
 
