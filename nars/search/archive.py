@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import compress, repeat
 from typing import Any, final
 
 import numpy as np
@@ -41,17 +42,17 @@ class Archive:
         self.space = space
         self._at: dict[int, int] = {}
         self._size = 0
-        self._rows = np.empty((1024, len(space.dimensions)), dtype=np.int64)
+        # As narrow as the choices allow: what is scored is mostly moved about in memory.
+        self._rows = np.empty((1024, len(space.dimensions)), dtype=np.min_scalar_type(int(space.cardinalities.max())))
         self._scores = np.empty(1024, dtype=np.float64)
         self._costs: dict[str, FloatArray] = {}
 
     def __len__(self) -> int:
         return self._size
 
-    @property
-    def rows(self) -> Population:
-        """(n, D), in the order of scoring."""
-        return self._rows[: self._size]
+    def take(self, at: NDArray[np.int64]) -> Population:
+        """The candidates kept at these places, (N, D)."""
+        return self._rows[at].astype(np.int64)
 
     @property
     def scores(self) -> FloatArray:
@@ -65,8 +66,10 @@ class Archive:
 
     def find(self, X: Population) -> NDArray[np.int64]:
         """Where each canonical row is kept, (N,); -1 where it has not been scored."""
-        at = self._at
-        return np.fromiter((at.get(key, -1) for key in row_keys(X).tolist()), dtype=np.int64, count=len(X))
+        return self._find(row_keys(X).tolist())
+
+    def _find(self, keys: list[int]) -> NDArray[np.int64]:
+        return np.fromiter(map(self._at.get, keys, repeat(-1)), dtype=np.int64, count=len(keys))
 
     def add(self, X: Population, scores: FloatArray, costs: dict[str, FloatArray]) -> None:
         """Keep canonical rows with their scores (N,) and costs; rows that are known already are passed over.
@@ -80,12 +83,12 @@ class Archive:
                 f"a score function returns one number per candidate: expected shape ({len(X)},) without NaN, got shape "
                 f"{scores.shape} with {int(np.isnan(scores).sum())} NaN; check the predictor"
             )
-        new: list[int] = []
-        for index, key in enumerate(row_keys(X).tolist()):
-            if key not in self._at:
-                self._at[key] = self._size + len(new)
-                new.append(index)
+        new = distinct_rows(X)
+        keys = row_keys(X[new]).tolist()
+        unknown = self._find(keys) < 0
+        new = new[unknown]
         end = self._size + len(new)
+        self._at.update(zip(compress(keys, unknown.tolist()), range(self._size, end), strict=True))
         self._reserve(end, costs)
         self._rows[self._size : end] = X[new]
         self._scores[self._size : end] = scores[new]
@@ -107,7 +110,7 @@ class Archive:
     def state(self) -> dict[str, Any]:
         """Everything as plain lists, for JSON."""
         return {
-            "rows": self.rows.tolist(),
+            "rows": self._rows[: self._size].tolist(),
             "scores": self.scores.tolist(),
             "costs": {name: column.tolist() for name, column in self.costs.items()},
         }

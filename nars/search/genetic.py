@@ -109,7 +109,7 @@ class Genetic:
             (members for members in (*self._done, *(island.members for island in self._islands)) if len(members)),
             key=lambda members: -self.archive.scores[members[0]],
         )
-        return [self.archive.rows[members[:n]] for members in each]
+        return [self.archive.take(members[:n]) for members in each]
 
     def ask(self) -> Population:
         """The next generation's candidates that have no score yet, (N, D), canonical, distinct, inside the bounds.
@@ -169,12 +169,12 @@ class Genetic:
             members = np.concatenate([island.members for island in going])
             island_of = np.repeat(np.arange(len(going)), [len(island.members) for island in going])
             X, cost, mother = offspring(
-                self.space, self.archive.rows[members], self.archive.scores[members], self.bounds, islands=island_of,
+                self.space, self.archive.take(members), self.archive.scores[members], self.bounds, islands=island_of,
                 settings=self.settings, rng=self._rng,
             )  # fmt: skip
             parts, of = [(X, cost), *parts], [island_of[mother], *of]
         if not parts:
-            return self.archive.rows[:0], {}, np.empty(0, dtype=np.int64)
+            return self.archive.take(np.empty(0, dtype=np.int64)), {}, np.empty(0, dtype=np.int64)
         rows = np.concatenate([X for X, _ in parts])
         costs = {name: np.concatenate([cost[name] for _, cost in parts]) for name in parts[0][1]}
         return rows, costs, np.concatenate(of)

@@ -151,7 +151,8 @@ def pareto_search(
             progress(Progress(evaluations=spent, best=float(archive.scores[archive.best(bounds, 1)[0]])))
         return np.asarray(at[bounds.admits({name: column[at] for name, column in archive.costs.items()})])
 
-    seeds = archive.rows[:0] if seed_population is None else admitted(space, bounds, seed_population)
+    nothing = np.empty((0, len(space.dimensions)), dtype=np.int64)
+    seeds = nothing if seed_population is None else admitted(space, bounds, seed_population)
     members = look(np.concatenate([seeds, inside(space, bounds, settings.first, seeds=seeds, rng=rng)]))
     idle = 0
     while len(members) and spent < (1 - _FRONT_SHARE) * settings.max_evaluations and idle < settings.patience:
@@ -163,7 +164,7 @@ def pareto_search(
         idle = idle + 1 if spent == before else 0
     front = _climbed(space, archive, bounds, objectives, look=look, left=lambda: settings.max_evaluations - spent)
     return Front(
-        rows=archive.rows[front].copy(), scores=archive.scores[front].copy(),
+        rows=archive.take(front), scores=archive.scores[front].copy(),
         costs={name: column[front].copy() for name, column in archive.costs.items()},
         objectives=tuple(objectives), evaluations=spent, archive=archive,
     )  # fmt: skip
@@ -182,7 +183,7 @@ def _children(
         alone = crowding(F[at])
         fitness[at] += np.argsort(np.argsort(alone, kind="stable"), kind="stable") / (len(at) + 1)
     X, _, _ = offspring(
-        space, archive.rows[members], fitness, bounds, islands=np.zeros(len(members), dtype=np.int64),
+        space, archive.take(members), fitness, bounds, islands=np.zeros(len(members), dtype=np.int64),
         settings=settings, rng=rng,
     )  # fmt: skip
     return X
@@ -217,7 +218,7 @@ def _climbed(
         if not len(fresh) or left() <= 0:
             return front[np.argsort(archive.costs[objectives[0]][front], kind="stable")]
         climbed = np.concatenate([climbed, fresh])
-        look(one_exchange(space, archive.rows[fresh]))
+        look(one_exchange(space, archive.take(fresh)))
 
 
 def _objectives(archive: Archive, at: IndexArray, objectives: Sequence[str]) -> FloatArray:

@@ -48,10 +48,10 @@ def polish(
         best = [int(at) for at in archive.best(bounds, starts) if int(at) not in climbed]
         if best:
             climbed.update(best)
-            spent += look(one_exchange(space, archive.rows[best]))
+            spent += look(one_exchange(space, archive.take(np.array(best))))
             continue
         top = int(archive.best(bounds, 1)[0])
-        for X in two_exchanges(space, archive.rows[top], chunk=_CHUNK, rng=rng):
+        for X in two_exchanges(space, archive.take(np.array([top]))[0], chunk=_CHUNK, rng=rng):
             spent += look(X)
             if spent >= evaluations or int(archive.best(bounds, 1)[0]) != top:
                 break

@@ -94,7 +94,7 @@ def explore(
     progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Progress, ...]:
     """The work of `search`: fills the archive and returns the best score after each generation."""
-    seeds = archive.rows[archive.best(bounds, settings.first // 2)]
+    seeds = archive.take(archive.best(bounds, settings.first // 2))
     if seed_population is not None:
         seeds = distinct(np.concatenate([seeds, admitted(space, bounds, seed_population)]))
     # Once for all starts: where the bounds admit almost nothing, finding what is inside takes long.
@@ -154,11 +154,11 @@ def result_of(archive: Archive, bounds: Bounds, history: tuple[Progress, ...]) -
     first = int(top[0])
     return SearchResult(
         bounds=bounds,
-        row=archive.rows[first].copy(),
+        row=archive.take(top[:1])[0],
         score=float(archive.scores[first]),
         costs={name: float(column[first]) for name, column in archive.costs.items()},
         history=history,
         evaluations=history[-1].evaluations if history else 0,
-        top=archive.rows[top].copy(),
+        top=archive.take(top),
         top_scores=archive.scores[top].copy(),
     )
