@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import qmc
 
 from nars.space.bounds import Bounds
 from nars.space.errors import SpaceError
@@ -35,6 +34,8 @@ def sobol(space: Space, n: int, *, seed: int, bounds: Bounds | None = None) -> P
         InfeasibleError: nothing was found inside the bounds; `.nearest` has the costs of the nearest candidate.
         SpaceError: n is not positive, or a bound names an unknown cost.
     """
+    from scipy.stats import qmc  # takes longer to import than all of nars.space
+
     if n < 1:
         raise SpaceError(f"a pool has at least one candidate, got n = {n}")
     bounds = bounds or Bounds()
