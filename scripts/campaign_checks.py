@@ -4,11 +4,12 @@ Command:  python scripts/campaign_checks.py stage3       stage 3 against the bes
           python scripts/campaign_checks.py swap         recipes swapped between the smallest and the largest member
           python scripts/campaign_checks.py transfer     the searched recipe on three networks it was not made for
           python scripts/campaign_checks.py final        the family and hand-made networks on all 50,000 images
-Cost:     on one thread of a CPU, printed first: stage3 6 minutes, swap 3, transfer 25, final 4 hours
+Cost:     on one thread of a CPU, printed first: stage3 6 minutes, swap 3, transfer 25, final 6 hours
 Hardware: 2 CPU cores, no GPU; one is used
 Needs:    predictors/cifar10 and results/cifar10/family (`campaign_predictor.py`)
 Result:   STORE/stage3/, STORE/swap/ (Parquet), STORE/transfer/, STORE/final/ (a folder for each training) and
-          OUT/PHASE.md. Stop with Ctrl-C at any time, start again to go on.
+          OUT/PHASE.md; with `--store data/cifar10` the committed trainings count. Stop with Ctrl-C at any time, start
+          again to go on.
 """
 
 from __future__ import annotations
@@ -45,7 +46,6 @@ from nars.train import MemberResult, timm_network, train_network
 _ROOT = Path(__file__).parent.parent
 _SEEDS = tuple(range(100, 105))
 """Fresh ones: what was chosen by an accuracy is compared by others."""
-_BUDGETS = (2e6, 3e6, 4e6, 6e6)
 _TIMM = ("mobilenetv3_small_100", "lcnet_100", "resnet10t")
 _USUAL = Recipe(learning_rate=0.025, optimizer="sgd", ema=True, weight_decay=5e-4)
 """SGD with momentum, rate 0.1 after its factor of 4, decay 5e-4: the usual start on CIFAR-10."""
@@ -62,18 +62,20 @@ class Phase:
 
 
 def stage3(phase: Phase) -> Iterator[str]:
-    """For each budget: the best measured pair below it, and the best predicted pair with no more FLOPs than that."""
-    plan = phase.store / "stage3" / "plan.json"
+    """In each FLOPs range: the best measured pair, and the best predicted pair with no more FLOPs than that."""
+    plan = phase.out / "stage3.json"
     if not plan.is_file():
         write_json(plan, _plan_stage3(phase))
-    entries = json.loads(plan.read_text())["budgets"]
+    document = json.loads(plan.read_text())
+    entries = document["budgets"]
     yield f"{2 * len(entries) * len(_SEEDS)} trainings of about 9 s"
+    images = phase.campaign.images(phase.campaign.chosen)
     found: dict[str, list[Sample]] = {}
     for entry in entries:
         for name in ("stage 2", "stage 3"):
             label = f"{shorten(entry['budget'])} {name}"
             found[label] = []
-            yield from _train(phase, np.array(entry[name]), "stage3", found[label], label)
+            yield from _train(phase, images, np.array(entry[name]), "stage3", found[label], label)
     rows = []
     for entry in entries:
         second, third = (_accuracies(found[f"{shorten(entry['budget'])} {name}"]) for name in ("stage 2", "stage 3"))
@@ -82,8 +84,9 @@ def stage3(phase: Phase) -> Iterator[str]:
         rows.append((shorten(entry["budget"]), *(shorten(flops) for flops in entry["flops"]),
                      _spread(second), _spread(third), f"{gain:+.2f} ± {error:.2f}"))  # fmt: skip
     text = (
-        "For each budget the pair with the best measured accuracy of the collected samples (stage 2), and the pair "
-        "that the predictor and the genetic search find with no more multiply-accumulates (stage 3). Both "
+        f"For each FLOPs range, up to the budget and from 1 M below, the pair with the best measured accuracy of the "
+        f"first {document['pairs']} (stage 2), and the pair that the shipped predictor and the genetic search find "
+        f"there with no more multiply-accumulates than that one has (stage 3). Both "
         f"trained again with {len(_SEEDS)} fresh seeds at the fidelity of the samples: mean and standard deviation of "
         "the validation accuracy in percent, difference with its standard error.\n\n"
     )
@@ -96,21 +99,28 @@ def _plan_stage3(phase: Phase) -> dict[str, Any]:
     trials = trials_of(SampleStore(phase.data / "samples", must_exist=True).samples(), space)
     flops, accuracy = trials.costs["flops"], trials.mean
     entries = []
-    for budget in _BUDGETS:
-        inside = np.flatnonzero(flops <= budget)
-        best = inside[np.argmax(accuracy[inside])]
-        seeds = trials.X[inside[np.argsort(-accuracy[inside], kind="stable")[:50]]]
-        bounds = Bounds.at_most(flops=float(flops[best]))
-        result = search(space, scorer(space, predictor), bounds, rng=np.random.default_rng(SEED), seed_population=seeds)
+    for bounds in phase.campaign.strata:
+        low, high = bounds.limits["flops"]
+        inside = np.flatnonzero((low <= flops) & (flops <= high))
+        ranked = inside[np.argsort(-accuracy[inside], kind="stable")]
+        best = ranked[0]
+        equal = Bounds({"flops": (low, float(flops[best]))})
+        result = search(
+            space,
+            scorer(space, predictor),
+            equal,
+            rng=np.random.default_rng(SEED),
+            seed_population=trials.X[ranked[:50]],
+        )
         entries.append(
             {
-                "budget": budget,
+                "budget": high,
                 "stage 2": trials.X[best].tolist(),
                 "stage 3": result.row.tolist(),
                 "flops": [float(flops[best]), result.costs["flops"]],
             }
         )
-    return {"budgets": entries}
+    return {"pairs": len(trials.X), "budgets": entries}
 
 
 def swap(phase: Phase) -> Iterator[str]:
@@ -120,13 +130,16 @@ def swap(phase: Phase) -> Iterator[str]:
     columns = space.columns_of("recipe")
     ends = {"smallest": np.array(members[0]["choices"]), "largest": np.array(members[-1]["choices"])}
     yield f"{4 * len(_SEEDS)} trainings of about 8 s"
+    images = phase.campaign.images(phase.campaign.chosen)
     found: dict[tuple[str, str], list[Sample]] = {}
     for network, row in ends.items():
         for recipe, other in ends.items():
             mixed = row.copy()
             mixed[columns] = other[columns]
             found[network, recipe] = []
-            yield from _train(phase, mixed, "swap", found[network, recipe], f"{network} with recipe of {recipe}")
+            yield from _train(
+                phase, images, mixed, "swap", found[network, recipe], f"{network} with recipe of {recipe}"
+            )
     rows = []
     for network in ends:
         own = _accuracies(found[network, network])
@@ -179,16 +192,18 @@ def transfer(phase: Phase) -> Iterator[str]:
 def final(phase: Phase, *, epochs: int = 15) -> Iterator[str]:
     """The family and hand-made networks of the same FLOPs, each trained once on all images."""
     images = load_images("cifar10", resolution=32, validation_fraction=0.02, seed=SEED)
-    members = [member for member in _family() if member["costs"]["flops"] >= 1.9e6]
+    members = [member for member in _family() if member["budget"] != "5M"]
     rows: list[tuple[object, ...]] = []
     jobs: list[tuple[str, Architecture, Recipe, str]] = []
     for member in members:
         (architecture,) = phase.campaign.space.architectures(np.array([member["choices"]]))
         jobs.append((f"searched {member['budget']}", architecture, _recipe(member), "own"))
-        for name in NAMES:
-            network = hand_made(name, flops=member["costs"]["flops"])
-            jobs += [(f"{name} {member['budget']}", network, _USUAL, "usual"),
-                     (f"{name} {member['budget']}", network, _recipe(member), "searched")]  # fmt: skip
+    for label in ("usual", "searched"):
+        for member in members:
+            for name in NAMES:
+                network = hand_made(name, flops=member["costs"]["flops"])
+                recipe = _USUAL if label == "usual" else _recipe(member)
+                jobs.append((f"{name} {member['budget']}", network, recipe, label))
     yield f"{len(jobs)} trainings of about 10 to 20 minutes"
     for name, architecture, recipe, label in jobs:
         model = build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=SEED)
@@ -205,10 +220,11 @@ def final(phase: Phase, *, epochs: int = 15) -> Iterator[str]:
     _write(phase, "final", text + markdown(("network", "FLOPs", "params", "recipe", "test accuracy"), rows))
 
 
-def _train(phase: Phase, row: Population, folder: str, into: list[Sample], label: str) -> Iterator[str]:
+def _train(
+    phase: Phase, images: ImageData, row: Population, folder: str, into: list[Sample], label: str
+) -> Iterator[str]:
     """Train a pair (D,) with the fresh seeds at the fidelity of the samples; all of them end up in `into`."""
     campaign = phase.campaign
-    images = campaign.images(campaign.chosen)
     trials = [campaign.trial(row, campaign.chosen, images, seed=seed) for seed in _SEEDS]
     for sample in campaign.train(trials, campaign.chosen, images, phase.store / folder):
         yield f"{label}, seed {sample.seed}: {sample.status} {sample.accuracy} %"

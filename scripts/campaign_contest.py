@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
-from nars.predictors import PRESETS, Predictor, free_statistics
+from nars.predictors import PRESETS, AccuracyModel, FittedModel, Predictor, free_statistics, kendall
 from nars.search import propose_round
 from nars.space import Bounds, Population, Space, distinct, sobol
 
@@ -146,6 +146,32 @@ STRATEGIES: dict[str, Strategy] = {
     "regularised evolution": evolution,
     "Optuna TPE": tpe,
 }
+
+
+def replayed(
+    contest: Contest, strategy: Strategy, surrogate: FittedModel, *, noise: float, trainings: int, seed: int
+) -> Floats:
+    """The surrogate's noiseless accuracy of the pair that looked best after each training, (trainings,)."""
+    rng, noises = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    asking = strategy(contest, rng)
+    true, seen = [], []
+    row = next(asking)
+    while True:
+        true.append(float(surrogate.predict(contest.space.encode(row[None])).mean[0]))
+        seen.append(true[-1] + noise * noises.normal())
+        if len(true) == trainings:
+            return np.array([true[int(np.argmax(seen[: count + 1]))] for count in range(trainings)])
+        row = asking.send(seen[-1])
+
+
+def cross_validated(rival: AccuracyModel, encoding: NDArray[np.float32], y: Floats) -> float:
+    """Kendall's tau of a model, mean over five folds."""
+    parts = np.array_split(np.random.default_rng(0).permutation(len(y)), 5)
+    taus = []
+    for part in parts:
+        rest = np.setdiff1d(np.arange(len(y)), part)
+        taus.append(kendall(rival.fit(encoding[rest], y[rest], seed=0).predict(encoding[part]).mean, y[part]))
+    return float(np.mean(taus))
 
 
 def _rounds(contest: Contest, pool: Population, rng: np.random.Generator) -> Asking:

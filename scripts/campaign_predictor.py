@@ -24,7 +24,6 @@ from nars.space import Bounds, Space, shorten, sobol
 from nars.stages import scorer, write_predictor
 
 _ROOT = Path(__file__).parent.parent
-_BUDGETS = (1.5e6, 2e6, 3e6, 4e6, 6e6)
 _FOLDS = 5
 
 
@@ -33,7 +32,8 @@ def main() -> int:
     parser.add_argument("--store", type=Path, default=_ROOT / "data" / "cifar10")
     parser.add_argument("--out", type=Path, default=_ROOT)
     arguments = parser.parse_args()
-    space = cifar10().space
+    campaign = cifar10()
+    space = campaign.space
     samples = SampleStore(arguments.store / "samples", must_exist=True).samples()
     trials = trials_of(samples, space)
     encoding, accuracy = space.encode(trials.X), trials.mean
@@ -46,21 +46,20 @@ def main() -> int:
     rng = np.random.default_rng(0)
     best = trials.X[np.argsort(-accuracy, kind="stable")[:50]]
     family = search_family(
-        space, scorer(space, predictor), [Bounds.at_most(flops=budget) for budget in _BUDGETS], rng=rng,
-        seed_population=best,
+        space, scorer(space, predictor), campaign.strata, rng=rng, seed_population=best
     )  # fmt: skip
     told = predictor.predict(space.encode(family.rows))
     members = [
         {
-            "budget": shorten(budget),
+            "budget": shorten(bounds.limits["flops"][1]),
             "predicted": float(mean),
             "predicted_std": float(std),
             "costs": result.costs,
             "choices": result.row.tolist(),
             "record": record,
         }
-        for budget, result, mean, std, record in zip(
-            _BUDGETS, family.members, told.mean, told.std, space.to_records(family.rows), strict=True
+        for bounds, result, mean, std, record in zip(
+            campaign.strata, family.members, told.mean, told.std, space.to_records(family.rows), strict=True
         )
     ]
     folder = arguments.out / "results" / "cifar10" / "family"
@@ -71,8 +70,10 @@ def main() -> int:
         for m in members
     ]  # fmt: skip
     text = (
-        "The answer of stage 3 to each budget, with the shipped predictor. Predicted: validation accuracy after the "
-        "short training of the samples, percent; the members are not trained to the end yet. Every setting is in "
+        "The answer of stage 3 to each budget, with the shipped predictor. A budget is a range here, from 1 M "
+        "multiply-accumulates below: in trainings as short as those of the samples small networks are ahead, and "
+        "with an upper limit alone the larger budgets would get the same small network. Predicted: validation "
+        "accuracy after such a training, percent; the members are not trained to the end yet. Every setting is in "
         "`family.json`.\n\n"
     )
     heading = ("budget", "FLOPs", "params", "predicted", "recipe")

@@ -16,15 +16,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from campaign_cifar10 import cifar10
-from campaign_contest import STRATEGIES, Contest, Strategy
+from campaign_contest import STRATEGIES, Contest, cross_validated, replayed
 from campaign_trials import Campaign, Fidelity
 from nars.atomic import write_text
 from nars.data import Sample, SampleStore, trials_of
-from nars.evaluate import choose_stop_epoch
-from nars.predictors import RIVALS, AccuracyModel, FittedModel, audit, kendall, noise_ceiling, plot_audit, spearman
+from nars.evaluate import StopAdvice, choose_stop_epoch
+from nars.predictors import RIVALS, Audit, audit, kendall, noise_ceiling, plot_audit, spearman
 from nars.space import Bounds, Population, sobol
 
 Floats = NDArray[np.float64]
@@ -89,7 +90,8 @@ def stop_epoch_table(campaign: Campaign, store: Path, out: Path) -> str:
     averaged = choose_stop_epoch(np.array([s.ema_curve for s in samples]), rng=np.random.default_rng(0))
     text = (
         f"Spearman's rank correlation over {len(samples)} pairs between the validation accuracy after an epoch and "
-        f"after the last, 95 % bootstrap interval over pairs.\n\n{markdown(('epoch', 'correlation'), rows)}\n"
+        f"after the last, 95 % bootstrap interval over pairs.\n\n![correlation against epoch](stop-epoch.svg)\n\n"
+        f"{markdown(('epoch', 'correlation'), rows)}\n"
         f"First epoch at {advice.threshold:g} or above: **{advice.epoch} of {curves.shape[1]}**, which saves "
         f"{100 * advice.saved:.0f} % of the epochs; the lower end of the interval is there at epoch "
         f"{advice.cautious_epoch}. Of the final top 10 %, {advice.top_kept} of {advice.top_size} are in the top 10 % "
@@ -98,8 +100,22 @@ def stop_epoch_table(campaign: Campaign, store: Path, out: Path) -> str:
         f"{_between_seeds(store)}; a threshold above that asks two points of one curve to agree better than two "
         f"trainings of one pair do.\n"
     )
-    del out
+    _stop_figure(advice, out / "stop-epoch.svg")
     return provenance("stop-epoch", samples) + text + "".join(f"\nNote: {warning}\n" for warning in advice.warnings)
+
+
+def _stop_figure(advice: StopAdvice, path: Path) -> None:
+    """Rank correlation with the final accuracy against epoch, with its interval."""
+    figure = Figure(figsize=(6.0, 4.0), layout="constrained")
+    axes = figure.subplots()
+    epochs = range(1, len(advice.correlations) + 1)
+    low, high = zip(*advice.intervals, strict=True)
+    axes.fill_between(epochs, low, high, alpha=0.2, lw=0, label="95 % bootstrap interval")
+    axes.plot(epochs, advice.correlations, "o-")
+    axes.axhline(advice.threshold, color="grey", ls="--", lw=0.8, label=f"threshold {advice.threshold:g}")
+    axes.set(xlabel="epoch", ylabel="Spearman's correlation with the final accuracy", xticks=list(epochs))
+    axes.legend(loc="lower right")
+    figure.savefig(path, metadata={"Date": None})
 
 
 def _between_seeds(store: Path) -> str:
@@ -119,14 +135,6 @@ def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
     trials = trials_of(samples, campaign.space)
     result = audit(trials.space, trials.X, trials.accuracy, seed=0, splits=5, pool=_pool(campaign))
     plot_audit(result, out / "predictor.svg")
-    rows = [
-        (row.n, row.model, f"{row.mean.tau:.3f} ± {row.error.tau:.3f}",
-         f"{row.mean.within:.3f} ± {row.error.within:.3f}", f"{row.mean.spearman:.3f}", f"{row.mean.mae:.2f}",
-         f"{row.mean.precision:.2f}", f"{row.mean.coverage:.2f}")
-        for row in sorted(result.rows, key=lambda row: (row.n, -row.mean.tau))
-    ]  # fmt: skip
-    heading = ("samples", "model", "Kendall tau", "within cost quintiles", "Spearman", "mean absolute error, %",
-               "precision at top 1 %", "coverage of 80 % intervals")  # fmt: skip
     efficiency = (
         "The pretrained predictor never reaches the best tau of the one without pretraining"
         if result.efficiency is None
@@ -139,13 +147,33 @@ def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
         f"{result.ceiling.tau:.3f}, of which the pretrained predictor has {100 * result.of_ceiling:.0f} %; "
         f"{result.ceiling.ties} pairs are statistical ties with the best measured."
     )  # fmt: skip
+    tables = "\n".join(
+        f"{title}, mean and standard error over splits, by number of samples:\n\n{_by_size(result, name, digits)}"
+        for title, name, digits in (
+            ("Kendall's tau", "tau", 3), ("Kendall's tau within quintiles of FLOPs", "within", 3),
+            ("Mean absolute error, percent", "mae", 2),
+        )
+    )  # fmt: skip
     targets = ", ".join(f"{t.name} {t.correlation:+.2f}" for t in result.targets)
     text = (
-        f"{result.candidates} pairs, {result.splits} random splits: fitted on so many samples, tested on all others; "
-        f"mean and standard error over splits.\n\n{efficiency}.{ceiling} Spearman correlation of the free statistics "
-        f"with the accuracy: {targets}.\n\n![tau against samples](predictor.svg)\n\n{markdown(heading, rows)}"
+        f"{result.candidates} pairs, {result.splits} random splits: fitted on so many samples, tested on all others."
+        f"\n\n{efficiency}.{ceiling} Spearman correlation of the free statistics "
+        f"with the accuracy: {targets}.\n\n![tau against samples](predictor.svg)\n\n{tables}"
     )
     return provenance("predictor", samples) + text
+
+
+def _by_size(result: Audit, name: str, digits: int) -> str:
+    """One figure of all models, best first at the most samples, a column for each number of samples."""
+    sizes = sorted({row.n for row in result.rows})
+    cells = {(row.model, row.n): (getattr(row.mean, name), getattr(row.error, name)) for row in result.rows}
+    sign = 1 if name == "mae" else -1
+    models = sorted({row.model for row in result.rows}, key=lambda model: sign * cells[model, sizes[-1]][0])
+    rows = [
+        (model, *(f"{mean:.{digits}f} ± {error:.{digits}f}" for mean, error in (cells[model, n] for n in sizes)))
+        for model in models
+    ]
+    return markdown(("model", *map(str, sizes)), rows)
 
 
 def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int = 100, repeats: int = 5) -> str:
@@ -154,7 +182,7 @@ def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int =
     samples = SampleStore(store / "samples", must_exist=True).samples()
     trials = trials_of(samples, campaign.space)
     encoding, ceiling = campaign.space.encode(trials.X), noise_ceiling(trials.accuracy)
-    taus = {name: _cross_validated(rival, encoding, trials.mean) for name, rival in RIVALS.items()}
+    taus = {name: cross_validated(rival, encoding, trials.mean) for name, rival in RIVALS.items()}
     chosen = max(taus, key=taus.__getitem__)
     surrogate = RIVALS[chosen].fit(encoding, trials.mean, seed=0)
     noise = 0.0 if ceiling is None else ceiling.noise
@@ -163,7 +191,7 @@ def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int =
     rows = []
     for name, strategy in STRATEGIES.items():
         found = np.array(
-            [_replayed(contest, strategy, surrogate, noise=noise, trainings=trainings, seed=r) for r in range(repeats)]
+            [replayed(contest, strategy, surrogate, noise=noise, trainings=trainings, seed=r) for r in range(repeats)]
         )
         ends = [found[:, count - 1] for count in checkpoints]
         rows.append((name, *(f"{end.mean():.2f} ± {end.std(ddof=1):.2f}" for end in ends)))
@@ -177,32 +205,6 @@ def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int =
         f"inside 1 to 6 M multiply-accumulates. Differences below the surrogate's own error mean nothing.\n\n"
     )
     return provenance("replay", samples) + text + markdown(("strategy", *map(str, checkpoints)), rows)
-
-
-def _replayed(
-    contest: Contest, strategy: Strategy, surrogate: FittedModel, *, noise: float, trainings: int, seed: int
-) -> Floats:
-    """The surrogate's noiseless accuracy of the pair that looked best after each training, (trainings,)."""
-    rng, noises = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
-    asking = strategy(contest, rng)
-    true, seen = [], []
-    row = next(asking)
-    while True:
-        true.append(float(surrogate.predict(contest.space.encode(row[None])).mean[0]))
-        seen.append(true[-1] + noise * noises.normal())
-        if len(true) == trainings:
-            return np.array([true[int(np.argmax(seen[: count + 1]))] for count in range(trainings)])
-        row = asking.send(seen[-1])
-
-
-def _cross_validated(rival: AccuracyModel, encoding: NDArray[np.float32], y: Floats) -> float:
-    """Kendall's tau of a model, mean over five folds."""
-    parts = np.array_split(np.random.default_rng(0).permutation(len(y)), 5)
-    taus = []
-    for part in parts:
-        rest = np.setdiff1d(np.arange(len(y)), part)
-        taus.append(kendall(rival.fit(encoding[rest], y[rest], seed=0).predict(encoding[part]).mean, y[part]))
-    return float(np.mean(taus))
 
 
 def _pool(campaign: Campaign) -> Population:

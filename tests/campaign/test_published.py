@@ -1,4 +1,4 @@
-"""The committed samples: they load, no training is there twice, and they belong to the space as it is shipped."""
+"""The committed samples and the predictor made from them: whole, of the space as it is shipped, and of use."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from nars.data import SampleStore, sample_key, trials_of
-from nars.space import load_space
+from nars.predictors import kendall
+from nars.search import search
+from nars.space import Bounds, load_space
+from nars.stages import open_predictor, scorer
 
 DATA = Path(__file__).parents[2] / "data" / "cifar10"
 
@@ -49,3 +52,18 @@ def test_some_pairs_have_three_seeds(samples) -> None:
     seeds = np.isfinite(trials.accuracy).sum(axis=1)
     assert trials.seeds == 3
     assert (seeds == 3).sum() >= 20
+
+
+@pytest.mark.parametrize("flops", [1.5e6, 3e6])
+def test_the_shipped_predictor_answers_within_the_budget(samples, flops: float) -> None:
+    space, predictor = open_predictor("cifar10")
+    assert space.fingerprint == samples[0].space
+    found = search(space, scorer(space, predictor), Bounds.at_most(flops=flops), rng=np.random.default_rng(0))
+    assert found.costs["flops"] <= flops
+    assert found.score > np.median([sample.accuracy for sample in samples if sample.accuracy is not None])
+
+
+def test_the_shipped_predictor_ranks_the_samples(samples) -> None:
+    space, predictor = open_predictor("cifar10")
+    trials = trials_of(samples, space)
+    assert kendall(predictor.predict_mean(space.encode(trials.X)), trials.mean) > 0.6
