@@ -1,0 +1,129 @@
+"""Claims that take longer trainings: a recipe on foreign networks, and the family at its full length.
+
+Command:  python scripts/campaign_final.py transfer     the searched recipe on three networks it was not made for
+          python scripts/campaign_final.py final        the family and hand-made networks on all 50,000 images
+Cost:     on one thread of a CPU, printed first: transfer 25 minutes, final 6 hours
+Hardware: 2 CPU cores, no GPU; one is used
+Needs:    results/cifar10/family (`campaign_predictor.py`)
+Result:   STORE/transfer/, STORE/final/ (a folder with a checkpoint for each training), OUT/PHASE.md, OUT/final.svg.
+          Stop with Ctrl-C at any time, start again to go on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import nn
+
+from campaign_checks import SEEDS, Phase, family_members, recipe_of, run_phases, spread, write_table
+from campaign_networks import NAMES, hand_made
+from campaign_tables import markdown
+from campaign_trials import SEED
+from nars.data import ImageData, load_images
+from nars.network import build
+from nars.parallel import torch_threads
+from nars.recipe import Augmentation, Recipe, Schedule
+from nars.space import Architecture, architecture_costs, shorten
+from nars.train import MemberResult, timm_network, train_network
+
+_TIMM = ("mobilenetv3_small_100", "lcnet_100", "resnet10t")
+_USUAL = Recipe(learning_rate=0.025, optimizer="sgd", ema=True, weight_decay=5e-4)
+"""SGD with momentum, rate 0.1 after its factor of 4, decay 5e-4: the usual start on CIFAR-10."""
+
+
+def transfer(phase: Phase) -> Iterator[str]:
+    """timm networks with the recipe of the middle member and with the usual one."""
+    fidelity = phase.campaign.reference
+    images = phase.campaign.images(fidelity)
+    searched = recipe_of(family_members()[len(family_members()) // 2])
+    seeds = SEEDS[:3]
+    yield f"{len(_TIMM) * 2 * len(seeds)} trainings of about 80 s"
+    rows = []
+    for name in _TIMM:
+        cells = []
+        for label, recipe in (("usual", _USUAL), ("searched", searched)):
+            accuracies = []
+            for seed in seeds:
+                model = timm_network(name, images, recipe=recipe, seed=seed)
+                folder = phase.store / "transfer" / f"{name}-{label}-{seed}"
+                result = _train_long(
+                    model, recipe, images, folder, seed=seed, epochs=fidelity.epochs, batch=fidelity.batch_size,
+                    ema_decay=fidelity.ema_decay,
+                )  # fmt: skip
+                accuracies.append(result.test_accuracy)
+                yield f"{name}, {label} recipe, seed {seed}: {result.test_accuracy:.2f} %"
+            cells.append(np.array(accuracies))
+        rows.append((name, *map(spread, cells), f"{cells[1].mean() - cells[0].mean():+.2f}"))
+    text = (
+        f"Networks of timm at 32 px, trained on {fidelity.images:,} images for {fidelity.epochs} epochs with the "
+        f"recipe that was searched together with another network (the family's middle member) and with the usual one "
+        f"(SGD with momentum, rate 0.1, decay 5e-4, the same schedule, augmentation and averaging); test accuracy in "
+        f"percent, mean and standard deviation over {len(seeds)} seeds.\n\n"
+    )
+    write_table(phase, "transfer", text + markdown(("network", "usual recipe", "searched recipe", "change"), rows))
+
+
+def final(phase: Phase, *, epochs: int = 15) -> Iterator[str]:
+    """The family and hand-made networks of the same FLOPs, each trained once on all images."""
+    images = load_images("cifar10", resolution=32, validation_fraction=0.02, seed=SEED)
+    members = [member for member in family_members() if member["budget"] != "5M"]
+    rows: list[tuple[object, ...]] = []
+    jobs: list[tuple[str, Architecture, Recipe, str]] = []
+    points: dict[str, list[tuple[float, float]]] = {}
+    for member in members:
+        (architecture,) = phase.campaign.space.architectures(np.array([member["choices"]]))
+        jobs.append((f"searched {member['budget']}", architecture, recipe_of(member), "own"))
+    for label in ("usual", "searched"):
+        for member in members:
+            for name in NAMES:
+                network = hand_made(name, flops=member["costs"]["flops"])
+                recipe = _USUAL if label == "usual" else recipe_of(member)
+                jobs.append((f"{name} {member['budget']}", network, recipe, label))
+    yield f"{len(jobs)} trainings of about 10 to 20 minutes"
+    for name, architecture, recipe, label in jobs:
+        model = build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=SEED)
+        folder = phase.store / "final" / f"{name}-{label}".replace(" ", "-")
+        result = _train_long(model, recipe, images, folder, seed=SEED, epochs=epochs, batch=128, ema_decay=0.998)
+        costs = architecture_costs(architecture)
+        rows.append((name, shorten(costs["flops"]), shorten(costs["params"]), label, f"{result.test_accuracy:.2f}"))
+        points.setdefault(f"{name.rsplit(' ', 1)[0]}, {label} recipe", []).append(
+            (costs["flops"], result.test_accuracy)
+        )
+        yield f"{name}, {label} recipe: {result.test_accuracy:.2f} %"
+    text = (
+        f"Trained on {len(images.train):,} images for {epochs} epochs, one seed ({len(images.validation):,} more "
+        f"decide between raw and averaged weights); test accuracy in percent, the test split looked at once per "
+        f"network.\n\n![accuracy against FLOPs](final.svg)\n\n"
+    )
+    _plot(points, phase.out / "final.svg")
+    write_table(phase, "final", text + markdown(("network", "FLOPs", "params", "recipe", "test accuracy"), rows))
+
+
+def _plot(points: dict[str, list[tuple[float, float]]], path: Path) -> None:
+    """Test accuracy against FLOPs, a line for each kind of network and recipe."""
+    figure = Figure(figsize=(7.0, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for label, line in points.items():
+        axes.plot(*zip(*sorted(line), strict=True), "o-", lw=2.5 if label.startswith("searched") else 1.0, label=label)
+    axes.set(xlabel="multiply-accumulates", ylabel="test accuracy, %")
+    axes.legend(fontsize=7)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def _train_long(
+    model: nn.Module, recipe: Recipe, images: ImageData, folder: Path, *, seed: int, epochs: int, batch: int,
+    ema_decay: float,
+) -> MemberResult:  # fmt: skip
+    with torch_threads(1):
+        return train_network(
+            model, recipe, images, folder=folder, seed=seed, batch_size=batch, ema_decay=ema_decay,
+            schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"), augmentation=Augmentation(),
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(run_phases(__doc__, {"transfer": transfer, "final": final}))
