@@ -29,7 +29,8 @@ def info(
     from nars.data import best_per_budget, store_info
     from nars.space import quantity, shorten
 
-    opened = _open(store)
+    opened, limits = _open(store), [quantity(part) for part in budgets.split(",")] if budgets else []
+    best = best_per_budget(opened, cost=cost, budgets=limits) if limits else []
     found = store_info(opened)
     table = Table(title=found.path, show_header=False, title_justify="left")
     table.add_row(
@@ -37,24 +38,25 @@ def info(
     )
     table.add_row("outcomes", ", ".join(f"{count:,} {status}" for status, count in found.statuses.items()) or "-")
     table.add_row("rounds", ", ".join(f"{number}: {count:,}" for number, count in sorted(found.rounds.items())) or "-")
+    table.add_row("epochs", ", ".join(f"{number}: {count:,}" for number, count in sorted(found.epochs.items())) or "-")
     table.add_row("best accuracy", "-" if found.best_accuracy is None else f"{found.best_accuracy:.2f} %")
     table.add_row("training time", f"{found.seconds:,.0f} s")
     for name, (low, high) in found.costs.items():
         table.add_row(name, f"{shorten(low)} to {shorten(high)}")
+    if found.identity is not None:
+        table.add_row("belongs to", f"space {found.identity.space}, images {found.identity.data}")
     Console().print(table)
-    if budgets:
-        limits = [quantity(part) for part in budgets.split(",")]
-        for limit, sample in zip(limits, best_per_budget(opened, cost=cost, budgets=limits), strict=True):
-            shown = "nothing" if sample is None else f"{sample.accuracy:.2f} %, {cost} {shorten(sample.costs[cost])}"
-            typer.echo(f"{cost} <= {shorten(limit)}: {shown}")
+    for limit, sample in zip(limits, best, strict=True):
+        shown = "nothing" if sample is None else f"{sample.accuracy:.2f} %, {cost} {shorten(sample.costs[cost])}"
+        typer.echo(f"{cost} <= {shorten(limit)}: {shown}")
 
 
 @app.command(epilog="Example: nars store merge all-samples runs/a runs/b")
 def merge(target: StorePath, sources: Annotated[list[str], typer.Argument(help="Stores to take from.")]) -> None:
     """Add the samples of some stores to another; equal trainings count once."""
-    from nars.data import SampleStore, merge_stores
+    from nars.data import merge_stores
 
-    merged = merge_stores([_open(source) for source in sources], SampleStore(target))
+    merged = merge_stores([_open(source) for source in sources], _open(target, must_exist=False))
     typer.echo(f"{merged.added:,} samples added, {merged.repeated:,} were there already")
 
 
@@ -69,19 +71,23 @@ def export(store: StorePath, file: Annotated[Path, typer.Argument(help="samples.
 @app.command(epilog="Example: nars store replay runs/digits --trainings 24 --repeats 50")
 def replay(
     store: StorePath,
-    trainings: Annotated[int, typer.Option(help="How many trainings may be spent.")],
-    batch: Annotated[int, typer.Option(help="Proposals at once.")] = 1,
-    repeats: Annotated[int, typer.Option(help="Repetitions of the random strategy.")] = 20,
-    epoch: Annotated[int | None, typer.Option(help="As if each training had stopped after this epoch.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the random strategy.")] = 0,
+    trainings: Annotated[int, typer.Option(min=1, help="How many trainings may be spent.")],
+    batch: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Repetitions of the random strategy.")] = 20,
+    epoch: Annotated[int | None, typer.Option(min=1, help="As if each training had stopped after this epoch.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Only among the samples within it, e.g. 0.3M.")] = None,
+    cost: Annotated[str, typer.Option(help="Cost that the budget bounds.")] = "flops",
+    seed: Annotated[int, typer.Option(min=0, help="Of the random strategy.")] = 0,
 ) -> None:
     """What fewer trainings would have found: the run cut short, against random choice among its samples."""
     import numpy as np
 
     from nars.data import as_measured, at_random, measured
     from nars.data import replay as spend
+    from nars.space import quantity
 
-    pool = measured(_open(store), epoch=epoch)
+    limits = {} if budget is None else {cost: quantity(budget)}
+    pool = measured(_open(store), epoch=epoch).within(limits)
     ran = spend(pool, as_measured, trainings=trainings, batch=batch, rng=np.random.default_rng(seed))
     drawn = [
         spend(pool, at_random, trainings=trainings, batch=batch, rng=np.random.default_rng([seed, i])).best[-1]
@@ -93,8 +99,11 @@ def replay(
     typer.echo(f"random choice, {repeats} times: best {np.mean(drawn):.2f} % +- {np.std(drawn):.2f}")
 
 
-def _open(path: str) -> SampleStore:
+def _open(path: str, *, must_exist: bool = True) -> SampleStore:
+    """The store at an address, or that of the run in a folder."""
     from nars.data import SampleStore
+    from nars.data.run_folder import RunFolder
 
-    inside = Path(path) / "samples"
-    return SampleStore(inside if inside.is_dir() else path, must_exist=True)
+    run = RunFolder(Path(path))
+    inside = run.samples.is_dir() or run.run_file.is_file()
+    return SampleStore(run.samples if inside else path, must_exist=must_exist)

@@ -41,6 +41,8 @@ class StoreInfo:
     """Rows by status."""
     rounds: Mapping[int, int]
     """Rows by round."""
+    epochs: Mapping[int, int]
+    """Rows by epochs trained."""
     fidelities: Mapping[str, int]
     """Rows by fidelity."""
     best_accuracy: float | None
@@ -59,7 +61,7 @@ def store_info(store: SampleStore) -> StoreInfo:
     """
     files = store.files()
     cost_names = sorted({name for file in files for name in file.schema.names if name.startswith(COST)})
-    table = store.columns(["status", "round", "fidelity", "accuracy", "seconds", *cost_names])
+    table = store.columns(["status", "round", "epochs", "fidelity", "accuracy", "seconds", *cost_names])
     return StoreInfo(
         path=store.path,
         rows=len(table),
@@ -70,6 +72,7 @@ def store_info(store: SampleStore) -> StoreInfo:
         versions=tuple(sorted({file.header.version for file in files})),
         statuses=_counts(table["status"]),
         rounds=_counts(table["round"]),
+        epochs=_counts(table["epochs"]),
         fidelities=_counts(table["fidelity"]),
         best_accuracy=pc.max(table["accuracy"]).as_py(),
         seconds=pc.sum(table["seconds"], min_count=0).as_py(),

@@ -50,7 +50,8 @@ class Measured:
                 raise StoreError(f"there is no cost {name!r} among {', '.join(self.costs)}.")
             keep &= self.costs[name] <= budget
         if not keep.any():
-            raise StoreError(f"no measured candidate is within {dict(budgets)}. Raise the budget.")
+            limits = ", ".join(f"{name} <= {budget:g}" for name, budget in budgets.items())
+            raise StoreError(f"no measured candidate is within {limits}. Raise the budget.")
         return Measured(
             choices=self.choices[keep],
             costs={name: values[keep] for name, values in self.costs.items()},

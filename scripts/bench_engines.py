@@ -1,0 +1,114 @@
+"""What an engine costs beside the training itself: the same trainings in process, in worker processes and on Ray.
+
+Command:  python scripts/bench_engines.py [--trials 40] [--rounds 3] [--workers 1]
+Cost:     about four minutes with --rounds 3
+Hardware: --workers cores and one more, free of other programs
+Result:   aim ray_overhead <= 0.05; the last line is one JSON object
+Method:   short real trainings of different networks of the digits space, each engine with the same number of workers.
+          Engines take turns, `--rounds` times. The first trainings of each engine only start its workers and fill its
+          caches; then the clock runs from the first of `--trials` trainings to the last result. Of each engine the best
+          round counts. `ray_overhead` is Ray's time per training over that of local processes, less one;
+          `processes_overhead` is that of one local process over the same trainings in this process. `ms_between` is
+          what a worker's time has beside the trainings, of which each says how long it took itself: on a machine with
+          other work on it, where the others are noise, that still says what an engine adds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from contextlib import ExitStack
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from nars.data import ImageData, Sample, load_images, sample_key
+from nars.evaluate import Engine, EvaluationSettings, Trial, open_engine
+from nars.recipe import Augmentation, Schedule
+from nars.space import load_space, sobol
+
+EPOCHS = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(1)
+    data = load_images("digits", resolution=8, validation_fraction=0.25, seed=0)
+    settings = EvaluationSettings(
+        schedule=Schedule(epochs=EPOCHS, warmup_epochs=1), batch_size=64, augmentation=Augmentation(flip=False)
+    )
+    trials = make_trials(data, settings, arguments.trials)
+    names = [*(["in-process"] if arguments.workers == 1 else []), "processes", "ray"]
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    between: dict[str, list[float]] = {name: [] for name in names}
+    curves: dict[str, set[tuple[str, tuple[float, ...]]]] = {}
+    with ExitStack() as stack:
+        engines = {}
+        for name in names:
+            workers = None if name == "in-process" else arguments.workers
+            engines[name] = stack.enter_context(open_engine(name, data, settings, workers=workers))
+            run(engines[name], trials[: 2 * arguments.workers])
+        for _ in range(arguments.rounds):
+            for name, engine in engines.items():
+                start = time.perf_counter()
+                samples = run(engine, trials)
+                spent = arguments.workers * (time.perf_counter() - start) / len(trials)
+                seconds[name].append(spent)
+                between[name].append(spent - sum(sample.seconds for sample in samples) / len(trials))
+                curves[name] = {(sample.key, sample.curve) for sample in samples}
+    assert all(found == curves["processes"] for found in curves.values()), "every engine measures the same"
+    best = {name: min(values) for name, values in seconds.items()}
+    table = Table("engine", "ms per training and worker, each round", "best", "least between two")
+    for name, values in seconds.items():
+        every = ", ".join(f"{1e3 * value:.1f}" for value in values)
+        table.add_row(name, every, f"{1e3 * best[name]:.1f}", f"{1e3 * min(between[name]):.2f}")
+    Console().print(table)
+    result = {
+        "ray_overhead": round(best["ray"] / best["processes"] - 1, 4),
+        **(
+            {"processes_overhead": round(best["processes"] / best["in-process"] - 1, 4)} if "in-process" in best else {}
+        ),
+        "ms_per_training": {name: round(1e3 * value, 2) for name, value in best.items()},
+        "ms_between": {name: round(1e3 * min(values), 2) for name, values in between.items()},
+        "workers": arguments.workers,
+        "trials": len(trials),
+        "torch": torch.__version__,
+    }
+    print(json.dumps(result))
+
+
+def run(engine: Engine, trials: list[Trial]) -> list[Sample]:
+    """Do the trainings."""
+    samples: list[Sample] = []
+    engine.run(trials, on_result=samples.append)
+    assert len(samples) == len(trials)
+    return samples
+
+
+def make_trials(data: ImageData, settings: EvaluationSettings, count: int) -> list[Trial]:
+    """Different networks and recipes."""
+    space = load_space("digits", classes=len(data.classes), in_channels=data.in_channels)
+    X = sobol(space, count, seed=0)
+    rows = zip(X, space.to_records(X), space.architectures(X), space.recipes(X), strict=True)
+    return [
+        Trial(
+            key=sample_key(
+                space=space.fingerprint, record=record, fidelity=settings.fidelity(EPOCHS), data=data.fingerprint,
+                seed=0,
+            ),
+            choices=tuple(row.tolist()), record=record, costs={}, architecture=architecture, recipe=recipe,
+            space=space.fingerprint, epochs=EPOCHS, seed=0,
+        )
+        for row, record, architecture, recipe in rows
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
