@@ -29,6 +29,7 @@ Sets = Annotated[
 ]
 Engine = Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")]
 Workers = Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")]
+PerGpu = Annotated[int, typer.Option(help="Trainings of stage 2 at once on one GPU.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:0, mps.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join (with --engine ray).")]
 
@@ -42,7 +43,7 @@ def mount(app: typer.Typer) -> None:
 def run(
     name: Name, out: Out = None, space: SpaceOption = None, data: DataOption = None, data_root: DataRoot = None,
     budgets: Budgets = None, seed: Seed = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
-    device: Device = "cpu", address: Address = None,
+    per_gpu: PerGpu = 1, device: Device = "cpu", address: Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:  # fmt: skip
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on."""
@@ -57,7 +58,9 @@ def run(
     from nars import stages
     from nars.report import write_report
 
-    opened = _open(name, out, overrides, engine=engine, workers=workers, device=device, address=address)
+    opened = _open(
+        name, out, overrides, engine=engine, workers=workers, per_gpu=per_gpu, device=device, address=address
+    )
     if stages.is_finished(opened):
         opened.reporter.say(f"{opened.folder.path} is finished; nothing to do (delete the folder to start over)")
     else:
@@ -75,12 +78,14 @@ def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
 
 def collect(
     name: Name, out: Out = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
-    device: Device = "cpu", address: Address = None,
+    per_gpu: PerGpu = 1, device: Device = "cpu", address: Address = None,
 ) -> None:  # fmt: skip
     """Stage 2: rounds of real training; each outcome goes to the sample store, the predictor learns from all."""
     from nars import stages
 
-    opened = _open(name, out, _parse_sets(sets), engine=engine, workers=workers, device=device, address=address)
+    opened = _open(
+        name, out, _parse_sets(sets), engine=engine, workers=workers, per_gpu=per_gpu, device=device, address=address
+    )
     stages.collect(opened)
 
 

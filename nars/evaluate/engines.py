@@ -17,6 +17,7 @@ def open_engine(
     settings: EvaluationSettings,
     *,
     workers: int | None = None,
+    per_gpu: int = 1,
     device: str = "cpu",
     address: str | None = None,
 ) -> Engine:
@@ -26,7 +27,8 @@ def open_engine(
         name: One of `ENGINES`.
         data: Trained on by every trial; sent to each worker (or machine) once.
         settings: How to train.
-        workers: How many trials at once; None is one per core (or per `settings.threads` cores) or per GPU.
+        workers: How many trials at once; None is one per core (or per `settings.threads` cores), or `per_gpu` per GPU.
+        per_gpu: Trials at once on one GPU, >= 1: small networks leave most of one idle.
         device: "cpu", or "cuda" for the GPUs of each machine.
         address: Of a running Ray cluster; None starts one on this machine. Only for "ray".
 
@@ -35,18 +37,20 @@ def open_engine(
     """
     if workers is not None and workers < 1:
         raise EvaluationError(f"workers must be >= 1; got {workers}.")
+    if per_gpu < 1:
+        raise EvaluationError(f"per_gpu, trials at once on one GPU, must be >= 1; got {per_gpu}.")
     if name == "in-process":
         return InProcess(data, settings, device=device)
     if name == "processes":
-        return Processes(data, settings, devices=_devices(workers, device, settings.threads))
+        return Processes(data, settings, devices=_devices(workers, per_gpu, device, settings.threads))
     if name == "ray":
         from nars.evaluate.ray_engine import RayEngine
 
-        return RayEngine(data, settings, address=address, workers=workers, device=device)
+        return RayEngine(data, settings, address=address, workers=workers, device=device, gpu_share=1 / per_gpu)
     raise EvaluationError(f"the engine must be one of {', '.join(ENGINES)}; got {name!r}.")
 
 
-def _devices(workers: int | None, device: str, threads: int) -> tuple[str, ...]:
+def _devices(workers: int | None, per_gpu: int, device: str, threads: int) -> tuple[str, ...]:
     """The device of each worker."""
     if device == "cpu":
         return ("cpu",) * (workers or max(1, len(usable_cores()) // threads))
@@ -56,5 +60,5 @@ def _devices(workers: int | None, device: str, threads: int) -> tuple[str, ...]:
     if gpus == 0:
         raise EvaluationError(f"device is {device!r}, but torch sees no GPU here; use device cpu.")
     if device != "cuda":
-        return (device,) * (workers or 1)
-    return tuple(f"cuda:{i % gpus}" for i in range(workers or gpus))
+        return (device,) * (workers or per_gpu)
+    return tuple(f"cuda:{i % gpus}" for i in range(workers or per_gpu * gpus))

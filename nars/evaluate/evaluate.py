@@ -138,6 +138,7 @@ def _train(
         learning_rate_scale=settings.learning_rate_scale,
         ema_decay=settings.ema_decay,
         amp=settings.amp,
+        compiler=settings.compiler,
     )
     for epoch in range(trial.epochs):
         while loop.epoch == epoch:

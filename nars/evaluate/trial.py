@@ -53,6 +53,8 @@ class EvaluationSettings:
     """In [0, 1)."""
     amp: bool = False
     """Compute in bfloat16: for GPUs; on CPUs without bfloat16 units it is slower."""
+    compiler: str | None = None
+    """Backend of `torch.compile`, such as "inductor"; None does not compile. It changes results in rounding only."""
     threads: int = 1
     """torch threads per training, >= 1; the small networks of a CPU search scale better by more workers."""
     time_limit: float | None = None

@@ -110,6 +110,10 @@ class Collect(_Section):
     """Share of the pool that stays after each round: the best predicted of each FLOPs bin."""
     trial_seconds: Annotated[float, Field(gt=0)] | None = None
     """Longest that one training may take; beyond it the outcome is `timeout`."""
+    amp: bool = False
+    """Compute in bfloat16: for GPUs."""
+    compile: bool = False
+    """Compile each network first (torch.compile): pays on GPUs where a training takes many times longer than that."""
     asynchronous: bool = False
     """Do not wait for the end of a round (the paper does): a new candidate as soon as a worker is free."""
     refit_every: Annotated[int, Field(ge=2)] | None = None
@@ -181,7 +185,9 @@ class Execution(_Section):
 
     engine: Literal["processes", "in-process", "ray"] = "processes"
     workers: Annotated[int, Field(ge=0)] = 0
-    """Trainings at once; 0 is one per core (or per GPU)."""
+    """Trainings at once; 0 is one per core, or `per_gpu` per GPU."""
+    per_gpu: Whole = 1
+    """Trainings at once on one GPU: small networks leave most of one idle."""
     device: str = "cpu"
     """cpu, cuda, cuda:0, mps."""
     address: str | None = None

@@ -41,8 +41,9 @@ def engine_of(run: Run) -> Engine:
     """What trains the candidates, to be used in a `with` statement."""
     how = run.execution
     return open_engine(
-        how.engine, run.images, settings_of(run), workers=how.workers or None, device=how.device, address=how.address
-    )
+        how.engine, run.images, settings_of(run), workers=how.workers or None, per_gpu=how.per_gpu, device=how.device,
+        address=how.address,
+    )  # fmt: skip
 
 
 def settings_of(run: Run) -> EvaluationSettings:
@@ -55,6 +56,8 @@ def settings_of(run: Run) -> EvaluationSettings:
         batch_size=config.batch_size,
         augmentation=Augmentation(crop=run.config.data.crop, flip=run.config.data.flip),
         ema_decay=config.ema_decay,
+        amp=config.amp,
+        compiler="inductor" if config.compile else None,
         time_limit=config.trial_seconds,
     )
 

@@ -97,5 +97,7 @@ def test_an_engine_that_cannot_be_is_refused(digits: ImageData, settings: Evalua
         open_engine("threads", digits, settings)
     with pytest.raises(EvaluationError, match="workers"):
         open_engine("processes", digits, settings, workers=0)
+    with pytest.raises(EvaluationError, match="per_gpu"):
+        open_engine("processes", digits, settings, per_gpu=0)
     with pytest.raises(EvaluationError, match="GPU"):
         open_engine("processes", digits, settings, device="cuda")

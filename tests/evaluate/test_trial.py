@@ -112,3 +112,14 @@ def test_settings_that_cannot_be_are_refused(settings: EvaluationSettings) -> No
     for change in ({"batch_size": 0}, {"threads": 0}, {"time_limit": 0.0}, {"memory_limit": -1.0}, {"ema_decay": 1.0}):
         with pytest.raises(EvaluationError, match=next(iter(change))):
             replace(settings, **change)  # type: ignore[arg-type]
+
+
+def test_lower_precision_and_compilation_are_options(
+    make_trial: MakeTrial, digits: ImageData, settings: EvaluationSettings
+) -> None:
+    plain = evaluate_trial(make_trial(), digits, settings)
+    compiled = evaluate_trial(make_trial(), digits, replace(settings, compiler="eager"))  # the same kernels
+    assert (compiled.status, compiled.curve, compiled.fidelity) == ("ok", plain.curve, plain.fidelity)
+    lower = evaluate_trial(make_trial(), digits, replace(settings, amp=True))
+    assert lower.status == "ok"
+    assert lower.fidelity != plain.fidelity  # not to be compared with the others
