@@ -35,8 +35,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from nars.data import ImageData, load_images, write_json, write_text
-from nars.data.atomic import replacing
+from nars.atomic import replacing, write_json, write_text
+from nars.data import ImageData, load_images
 from nars.network import build
 from nars.recipe import FINAL_DECAY, Recipe, Schedule, TrainingLoop
 from nars.space import Architecture, Scaling, architecture_costs, load_space, scale, shorten, sobol
