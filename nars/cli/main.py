@@ -12,6 +12,7 @@ from nars import __version__
 from nars.cli import latency as measure
 from nars.cli import run as run_commands
 from nars.cli import space, store, trials
+from nars.cli import swap as swapping
 
 app = typer.Typer(
     name="nars",
@@ -25,6 +26,7 @@ app = typer.Typer(
 run_commands.mount(app)
 measure.mount(app)
 trials.mount(app)
+swapping.mount(app)
 app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
 

@@ -20,8 +20,11 @@ class RunFolder:
     samples/             the sample store: one row per training outcome
     rounds/round-1.json  what each round of stage 2 chose, where it stopped, how well the predictor did
     predictor/           stage 2's result
-    family.json          stage 3's answer: one member per budget
-    models/NAME/         final training and export of each member
+    family/family.json   stage 3's answer: one member per budget
+    training/NAME/       final training of each member, and of the teacher
+    family/NAME/         export of each member
+    swap/                sample store of architectures with other members' recipes
+    scaled/NAME/         networks grown from the family by compound scaling
     report.html, nars.log
     """
 
@@ -64,6 +67,15 @@ class RunFolder:
     def family_file(self) -> Path:
         """The answer of stage 3."""
         return self.path / "family" / "family.json"
+
+    @property
+    def swaps(self) -> Path:
+        """The sample store of `nars swap`."""
+        return self.path / "swap"
+
+    def scaled(self, name: str) -> Path:
+        """A network grown from the family by compound scaling."""
+        return self.path / "scaled" / name
 
     def training(self, name: str) -> Path:
         """Final training of one member, or of the teacher."""

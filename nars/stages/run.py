@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import platform
 from dataclasses import dataclass
@@ -109,6 +110,32 @@ def open_run(
         },
     )
     return run
+
+
+def reopen_run(folder: Path, *, execution: Execution | None = None, reporter: Reporter | None = None) -> Run:
+    """The run that a folder holds, by the configuration that it keeps.
+
+    Args:
+        folder: of the run, or the family/ in it.
+        execution: how to compute.
+        reporter: who is told.
+
+    Raises:
+        ConfigError: the folder holds no run, or one of a version that is too different.
+    """
+    home = folder if RunFolder(folder).run_file.is_file() else folder.parent
+    file = RunFolder(home).run_file
+    if not file.is_file():
+        raise ConfigError(f"{folder} holds no run (no {file.name}); give the folder that nars run wrote")
+    document = read_json(file)["config"]
+    try:
+        config = RunConfig.model_validate_json(json.dumps(document))
+    except pydantic.ValidationError as error:
+        raise ConfigError(
+            f"{file} holds a configuration that this version cannot read ({error.errors()[0]['msg']}); use the version "
+            f"that wrote it, {read_json(file).get('versions', {}).get('nars', 'an older one')}"
+        ) from error
+    return open_run(config, home, execution=execution, reporter=reporter)
 
 
 def check_costs(config: RunConfig, space: Space) -> None:

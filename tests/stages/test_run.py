@@ -158,6 +158,37 @@ def test_a_second_question_does_not_score_again_what_the_first_did(finished: Pat
     assert len(again.known) == scored + again.budgets[0].evaluations
 
 
+def test_swapping_predicts_all_trains_what_is_asked_for_and_does_not_train_it_again(
+    finished: Path, tmp_path: Path
+) -> None:
+    asked = ("swap", finished, "--engine", "in-process", "--seeds", 2)
+    some = run(*asked, "--train", "200k:400k", "--json", tmp_path / "some.json")
+    assert some.returncode == 0, some.stderr
+    document = json.loads((tmp_path / "some.json").read_text())
+    assert document["trained"][0][1] is not None
+    assert document["shares"]["trained"] is None
+    whole = run(*asked, "--train", "all", "--json", tmp_path / "all.json")
+    assert "architecture explains" in whole.stdout
+    shown = run("swap", finished / "family", "--seeds", 2, "--json", tmp_path / "shown.json")
+    assert (tmp_path / "shown.json").read_bytes() == (tmp_path / "all.json").read_bytes()
+    assert shown.stdout == whole.stdout
+    after = json.loads((tmp_path / "all.json").read_text())
+    assert after["trained"][0][1] == document["trained"][0][1]
+    rows = pd.read_parquet(finished / "swap")
+    assert rows["key"].is_unique
+    # A cell's row in the store has the architecture of the one member and the recipe of the other.
+    small, large = (member["record"] for member in family(finished))
+    swapped = {k: large[k] if k.startswith("recipe.") else v for k, v in small.items()}
+    assert swapped in [{**row} for row in _records(finished / "swap")]
+    wrong = run(*asked, "--train", "200k:1M")
+    assert wrong.returncode == 2
+    assert "got '200k:1M'" in wrong.stderr
+
+
+def _records(store: Path) -> list[dict]:
+    return [dict(sample.record) for sample in SampleStore(store).samples()]
+
+
 def test_every_exported_format_agrees(finished: Path, config: Path) -> None:
     done = run("export", config, "--out", finished, "--verify")
     assert done.returncode == 0, done.stdout + done.stderr

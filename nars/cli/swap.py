@@ -1,0 +1,89 @@
+"""`nars swap`: every architecture of a family with every recipe."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nars.stages import Shares, Swap
+
+_EXAMPLES = """Examples: nars swap runs/digits    nars swap runs/digits --train all --seeds 2
+nars swap runs/digits --train diagonal,150k:500k --json swap.json"""
+
+
+def mount(app: typer.Typer) -> None:
+    """Add this command to the application."""
+    app.command(epilog=_EXAMPLES)(swap)
+
+
+def swap(
+    folder: Annotated[Path, typer.Argument(help="Run folder with a family, or the family/ in it.")],
+    train: Annotated[
+        str | None,
+        typer.Option(help="Also train: all, diagonal, or cells ARCHITECTURE:RECIPE, e.g. 150k:500k,500k:150k."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each cell; from two on the noise is known.")] = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the matrix here.")] = None,
+    engine: Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")] = "processes",
+    workers: Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0, mps.")] = "cpu",
+) -> None:
+    """How much is architecture, how much recipe? Each member's architecture with each member's recipe.
+
+    All are predicted; with --train they are trained as in stage 2, up to its stop epoch. Interrupted, the same command
+    goes on.
+    """
+    from rich.console import Console
+
+    from nars import stages
+    from nars.atomic import write_json
+
+    how = stages.execution(engine=engine, workers=workers, device=device)
+    found = stages.swap(stages.reopen_run(folder, execution=how, reporter=stages.Terminal()), train=train, seeds=seeds)
+    if json_file is not None:
+        write_json(json_file, found.to_dict())
+    console = Console()
+    console.print(_table(found))
+    console.print("predicted: " + _spell(found.predicted_shares), soft_wrap=True)
+    if found.trained_shares is not None:
+        console.print("trained:   " + _spell(found.trained_shares), soft_wrap=True)
+
+
+def _table(found: Swap) -> Table:
+    from rich.table import Table
+
+    from nars.space import shorten
+
+    table = Table(
+        title=f"architecture x recipe: accuracy after {found.epochs} epochs in percent, predicted | trained",
+        title_justify="left",
+    )
+    table.add_column("architecture")
+    for member in found.members:
+        table.add_column(f"recipe of {member.name}", justify="right")
+    for row, member in enumerate(found.members):
+        cells = [_cell(found, row, column) for column in range(len(found.members))]
+        table.add_row(f"{member.name} ({shorten(member.costs['flops'])} FLOPs)", *cells)
+    return table
+
+
+def _cell(found: Swap, row: int, column: int) -> str:
+    trained, seeds = found.trained[row, column], found.measured[row, column]
+    spread = f" ± {seeds.std(ddof=1):.2f}" if len(seeds) > 1 else ""
+    shown = "-" if math.isnan(trained) else f"{trained:.2f}{spread}"
+    return f"{found.predicted[row, column]:.2f} | {shown}"
+
+
+def _spell(parts: Shares) -> str:
+    noise = f" (training noise alone would make it {100 * parts.noise:.0f} %)" if parts.noise is not None else ""
+    return (
+        f"of the variance between cells (standard deviation {parts.deviation:.2f} %) architecture explains "
+        f"{100 * parts.architecture:.0f} %, recipe {100 * parts.recipe:.0f} %, that they suit each other "
+        f"{100 * parts.interaction:.0f} %{noise}"
+    )
