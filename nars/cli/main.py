@@ -11,6 +11,7 @@ from rich.markup import escape
 from nars import __version__
 from nars.cli import latency as measure
 from nars.cli import run as run_commands
+from nars.cli import scale as scaling
 from nars.cli import space, store, trials
 from nars.cli import swap as swapping
 
@@ -27,6 +28,7 @@ run_commands.mount(app)
 measure.mount(app)
 trials.mount(app)
 swapping.mount(app)
+scaling.mount(app)
 app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
 

@@ -14,7 +14,7 @@ from nars.space.load import read_space
 from nars.space.published import PublishedModel, published, published_models
 from nars.space.rare import distinct, uniform, walk_into
 from nars.space.sampling import sobol
-from nars.space.scaling import PUBLISHED_SCALINGS, Scaling, fit_scaling, scale
+from nars.space.scaling import PUBLISHED_SCALINGS, Scaling, fit_scaling, scale, scale_to
 from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
 from nars.space.space import Space
@@ -68,6 +68,7 @@ __all__ = [
     "read_document",
     "read_space",
     "scale",
+    "scale_to",
     "shipped",
     "shorten",
     "sobol",

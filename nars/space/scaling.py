@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nars.space.architecture import Architecture
-from nars.space.costs import round_to_eight
+from nars.space.bounds import shorten
+from nars.space.costs import architecture_costs, round_to_eight
 from nars.space.errors import SpaceError
 
 
@@ -76,6 +77,45 @@ def scale(architecture: Architecture, scaling: Scaling) -> Architecture:
             for stage in architecture.stages
         ),
     )
+
+
+def scale_to(architecture: Architecture, direction: Scaling, *, flops: float) -> tuple[Architecture, Scaling]:
+    """The largest network of at most so many FLOPs among those scaled by (depth^t, width^t, resolution^t), t real.
+
+    Args:
+        architecture: What to start from, larger or smaller than wanted.
+        direction: Factors >= 1, not all 1: how the dimensions grow together.
+        flops: Multiply-accumulates, the budget.
+
+    Returns: the network, and the factors that it was scaled by. Rounded widths and depths go in steps, so it may stay
+    well below a small budget.
+
+    Raises:
+        SpaceError: a factor is below 1, all are 1, or no factor from 0.1 to 10 leads to the budget.
+    """
+    factors = np.array([direction.depth, direction.width, direction.resolution])
+    if factors.min() < 1 or factors.max() == 1:
+        raise SpaceError(f"a direction of growth has factors of 1 or more, one of them above 1; got {direction}")
+
+    def at(t: float) -> tuple[Architecture, Scaling]:
+        depth, width, resolution = (round(float(factor), 6) for factor in factors**t)
+        scaling = Scaling(depth=depth, width=width, resolution=resolution)
+        return scale(architecture, scaling), scaling
+
+    def cost(t: float) -> float:
+        return float(architecture_costs(at(t)[0])["flops"])
+
+    furthest = float(np.log(10) / np.log(factors.max())) * (1 - 1e-6)
+    low, high = -furthest, furthest
+    if not cost(low) <= flops <= cost(high):
+        raise SpaceError(
+            f"scaling by factors from 0.1 to 10 leads from {shorten(cost(low))} to {shorten(cost(high))} FLOPs, got "
+            f"{shorten(flops)}; ask for a budget in between"
+        )
+    while high - low > 1e-4:  # costs never fall as t grows
+        middle = (low + high) / 2
+        low, high = (middle, high) if cost(middle) <= flops else (low, middle)
+    return at(low)
 
 
 def fit_scaling(source: Architecture, target: Architecture) -> Scaling:

@@ -7,6 +7,7 @@ from nars.stages.config import ConfigError, Execution, RunConfig, execution, loa
 from nars.stages.decomposition import Shares, shares
 from nars.stages.everything import is_finished, run_all
 from nars.stages.exporting import export, verify_family
+from nars.stages.growing import Grown, grow
 from nars.stages.measuring import Plan, engine_of
 from nars.stages.plan import plan
 from nars.stages.pool import Pool, sample_pool
@@ -24,6 +25,7 @@ __all__ = [
     "Execution",
     "FamilyAnswer",
     "FrontAnswer",
+    "Grown",
     "Member",
     "OpenRounds",
     "Plan",
@@ -41,6 +43,7 @@ __all__ = [
     "engine_of",
     "execution",
     "export",
+    "grow",
     "is_finished",
     "load_config",
     "open_predictor",

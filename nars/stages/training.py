@@ -110,7 +110,7 @@ def train_other(
         ConfigError: the recipe's file cannot be read.
         RecipeError, TrainError, DataError: a wrong setting, an unknown model, missing images.
     """
-    settings = Recipe.from_dict(read_recipe(recipe))
+    settings = Recipe.from_dict(read_mapping(recipe, "a recipe"))
     images = images_of(config, resolution=resolution, whole=True)
     network = timm_network(model, images, recipe=settings, seed=config.seed)
     with reporter.bar(f"training {model}", config.final.epochs) as advance:
@@ -120,8 +120,12 @@ def train_other(
         )  # fmt: skip
 
 
-def read_recipe(file: Path) -> dict[str, Any]:
-    """The settings in a recipe.yaml.
+def read_mapping(file: Path, what: str) -> dict[str, Any]:
+    """The settings in a YAML file.
+
+    Args:
+        file: e.g. a member's recipe.yaml.
+        what: it should hold, for the message.
 
     Raises:
         ConfigError: no such file, or no mapping in it.
@@ -131,9 +135,7 @@ def read_recipe(file: Path) -> dict[str, Any]:
     except SpaceError as error:
         raise ConfigError(str(error)) from error
     if not isinstance(content, dict):
-        raise ConfigError(
-            f"{file} must hold a mapping of recipe settings, got {content!r}; take a member's recipe.yaml"
-        )
+        raise ConfigError(f"{file} must hold {what} (a mapping of settings), got {content!r}; take one that nars wrote")
     return content
 
 

@@ -1,0 +1,84 @@
+"""`nars scale`: networks beyond the searched budgets, by compound scaling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from nars.space import Scaling
+
+_EXAMPLES = """Examples: nars scale runs/digits --to 80k,1M    nars scale runs/digits --to 1M --from 250k,500k
+nars scale runs/digits --to 1M --factors depth=1.2,width=1.1,resolution=1.15
+then: nars train digits --model runs/digits/scaled/1M/architecture.yaml --recipe runs/digits/scaled/1M/recipe.yaml"""
+
+
+def mount(app: typer.Typer) -> None:
+    """Add this command to the application."""
+    app.command(epilog=_EXAMPLES)(scale)
+
+
+def scale(
+    folder: Annotated[Path, typer.Argument(help="Run folder with a family, or the family/ in it.")],
+    to: Annotated[str, typer.Option(help="FLOPs budgets, below or above the searched ones, e.g. 80k,1M.")],
+    members: Annotated[
+        str | None, typer.Option("--from", help="Two members; the smallest and the largest when absent.")
+    ] = None,
+    factors: Annotated[
+        str | None,
+        typer.Option(help="How dimensions grow together, e.g. depth=1.2,width=1.1; fitted to the members when absent."),
+    ] = None,
+) -> None:
+    """Scale two searched members up or down, as the paper made A from B and F, G from E.
+
+    Writes architecture.yaml and recipe.yaml for each budget to scaled/ in the run folder; nars train takes them.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from nars import stages
+    from nars.space import quantity, shorten
+
+    budgets = [quantity(part) for part in to.split(",")]
+    if min(budgets) <= 0:
+        raise stages.ConfigError(f"--to takes FLOPs budgets above 0, got {to}")
+    grown = stages.grow(stages.reopen_run(folder), budgets, members=_pair(members), direction=_direction(factors))
+    table = Table(title="scaled", title_justify="left")
+    for heading in ("budget", "from", "depth x", "width x", "resolution x", "FLOPs", "params", "px", "files"):
+        table.add_column(heading, overflow="fold")
+    for one in grown:
+        table.add_row(
+            one.name, one.source, f"{one.scaling.depth:.2f}", f"{one.scaling.width:.2f}",
+            f"{one.scaling.resolution:.2f}", shorten(one.costs["flops"]), shorten(one.costs["params"]),
+            str(one.architecture.resolution), str(one.folder),
+        )  # fmt: skip
+    Console().print(table)
+
+
+def _pair(text: str | None) -> tuple[str, str] | None:
+    from nars.stages import ConfigError
+
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if len(names) != 2:
+        raise ConfigError(f"--from takes two members separated by a comma, got {text!r}; e.g. --from 250k,500k")
+    return names[0], names[1]
+
+
+def _direction(text: str | None) -> Scaling | None:
+    from nars.space import Scaling
+    from nars.stages import ConfigError
+
+    if text is None:
+        return None
+    try:
+        pairs = dict(part.split("=") for part in text.split(","))
+        return Scaling(**{name.strip(): float(value) for name, value in pairs.items()})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"--factors takes depth, width and resolution, each a number, got {text!r} ({error}); write e.g. "
+            f"depth=1.2,width=1.1,resolution=1.15"
+        ) from error

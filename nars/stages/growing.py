@@ -1,0 +1,126 @@
+"""Networks beyond the searched budgets: scaled up or down from two members of a family.
+
+The paper made FBNetV3-A from B, F and G from E this way (arXiv 2006.02049, section 4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nars.atomic import write_text
+from nars.recipe import Recipe
+from nars.space import Architecture, Scaling, architecture_costs, fit_scaling, scale_to, shorten
+from nars.stages.config import ConfigError
+from nars.stages.run import Run
+from nars.stages.searching import Member, search
+from nars.stages.training import architecture_of, read_mapping, recipe_of
+
+ARCHITECTURE, RECIPE = "architecture.yaml", "recipe.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    """A scaled network, and the two files that `nars train` takes."""
+
+    name: str
+    """Of its budget, e.g. "8M"."""
+    source: str
+    """The member it comes from."""
+    scaling: Scaling
+    architecture: Architecture
+    recipe: Recipe
+    """The source's."""
+    costs: dict[str, float]
+    folder: Path
+
+
+def grow(
+    run: Run, budgets: Sequence[float], *, members: tuple[str, str] | None = None, direction: Scaling | None = None
+) -> tuple[Grown, ...]:
+    """Scale to each budget, and write architecture and recipe to the run's scaled/ folder.
+
+    The direction is the one in which the search itself went from the smaller member to the larger one: how much deeper,
+    wider and finer that is (`fit_scaling`; what shrinks is left alone). Each budget starts from that of the two members
+    that is nearer to it, and keeps its recipe.
+
+    Args:
+        run: With a finished search.
+        budgets: FLOPs, > 0.
+        members: Two names; the smallest and the largest member when None.
+        direction: Factors >= 1 to use instead.
+
+    Raises:
+        ConfigError: the search is not finished, or has no such members; the two give no direction.
+        SpaceError: a budget is too far from both.
+    """
+    small, large = _pair(run, members)
+    a, b = architecture_of(run, small), architecture_of(run, large)
+    if direction is None:
+        fitted = fit_scaling(a, b)
+        direction = Scaling(
+            depth=max(1.0, fitted.depth), width=max(1.0, fitted.width), resolution=max(1.0, fitted.resolution)
+        )
+        if direction == Scaling():
+            raise ConfigError(
+                f"{large.name} is neither deeper nor wider nor on larger images than {small.name}, so they give no "
+                f"direction; choose others with --from, or give it: --factors depth=1.2,width=1.1,resolution=1.15"
+            )
+    return tuple(_grow(run, budget, direction, small, large) for budget in budgets)
+
+
+def read_architecture(file: Path) -> Architecture:
+    """A network from a YAML file, as `grow` and `Architecture.to_dict` write it.
+
+    Raises:
+        ConfigError: no such file, or not an architecture in it.
+    """
+    try:
+        return Architecture.from_dict(read_mapping(file, "an architecture"))
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def _pair(run: Run, names: tuple[str, str] | None) -> tuple[Member, Member]:
+    """The two members, the one of fewer FLOPs first."""
+    if not run.folder.family_file.is_file():
+        raise ConfigError(
+            f"scaling needs a finished search, {run.folder.path} has no family yet; go on with it first "
+            f"(nars search CONFIG --out {run.folder.path})"
+        )
+    family = {member.name: member for member in search(run)}
+    chosen = [*family] if names is None else [*names]
+    unknown = [name for name in chosen if name not in family]
+    if unknown or len(set(chosen)) < 2:
+        raise ConfigError(
+            f"scaling starts from two different members, got {', '.join(chosen)}; the family has {', '.join(family)}"
+        )
+    ordered = sorted((family[name] for name in chosen), key=lambda member: member.costs["flops"])
+    return ordered[0], ordered[-1]
+
+
+def _grow(run: Run, budget: float, direction: Scaling, small: Member, large: Member) -> Grown:
+    source = min(small, large, key=lambda member: abs(math.log(budget / member.costs["flops"])))
+    architecture, scaling = scale_to(architecture_of(run, source), direction, flops=budget)
+    name, recipe = shorten(budget), recipe_of(run, source)
+    folder = run.folder.scaled(name)
+    _write(folder / ARCHITECTURE, architecture.to_dict())
+    _write(folder / RECIPE, recipe.to_dict())
+    return Grown(
+        name=name,
+        source=source.name,
+        scaling=scaling,
+        architecture=architecture,
+        recipe=recipe,
+        costs=dict(architecture_costs(architecture)),
+        folder=folder,
+    )
+
+
+def _write(file: Path, document: dict[str, Any]) -> None:
+    write_text(file, yaml.safe_dump(document, sort_keys=False))
