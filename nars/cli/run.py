@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -131,24 +132,32 @@ def search(
 
 def train(
     name: Name, out: Out = None, sets: Sets = None, device: Device = "cpu",
-    model: Annotated[str | None, typer.Option(help="Train this timm network instead, e.g. timm:resnet18.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Train this instead: timm:NAME, or an architecture.yaml of nars scale.")
+    ] = None,
     recipe: Annotated[Path | None, typer.Option(help="With --model: a member's recipe.yaml.")] = None,
-    resolution: Annotated[int, typer.Option(help="With --model: side of the images, pixels.")] = 32,
+    resolution: Annotated[
+        int | None, typer.Option(help="With --model: side of the images, pixels; 32 for timm, an architecture's own.")
+    ] = None,
 ) -> None:  # fmt: skip
-    """Final training of the family: the largest on labels, then all by distillation. Or any network with a recipe."""
+    """Final training of the family: the largest on labels, then all by distillation. Or any network with a recipe.
+
+    Several processes or GPUs share each training: torchrun --nproc-per-node 2 -m nars train digits
+    """
     from nars import stages
 
     if model is None and recipe is None:
-        stages.train(_open(name, out, _parse_sets(sets), device=device))
+        stages.train(_open(name, out, _parse_sets(sets), shared=True, device=device))
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
     result = stages.train_other(
         stages.load_config(name, _parse_sets(sets)), model, recipe,
-        folder=out or Path("runs") / name / "other" / model.replace(":", "_"), resolution=resolution, device=device,
+        folder=out or _folder_of(name, model), resolution=resolution, device=device,
         reporter=stages.Terminal(),
     )  # fmt: skip
-    typer.echo(f"{model}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %")
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(f"{model}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %")
 
 
 def export(
@@ -183,17 +192,31 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (search, "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k"),
     (
         train,
-        "nars train digits    nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml",
+        "nars train digits --set final.teacher=timm:resnet18 --set final.teacher_weights=resnet18.pt    "
+        "nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml",
     ),
     (export, "nars export digits --out runs/mine --verify"),
     (report, "nars report runs/digits"),
 )
 
 
-def _open(name: str, out: Path | None, overrides: Mapping[str, Any], **how: Any) -> Run:
-    """The run that the options ask for."""
-    from nars.stages import Terminal, execution, load_config, open_run
+def _folder_of(name: str, model: str) -> Path:
+    """Where a network from elsewhere is trained: beside its file, or in the runs."""
+    if model.endswith((".yaml", ".yml")):
+        return Path(model).parent / "training"
+    return Path("runs") / Path(name).stem / "other" / model.replace(":", "_")
 
+
+def _open(name: str, out: Path | None, overrides: Mapping[str, Any], *, shared: bool = False, **how: Any) -> Run:
+    """The run that the options ask for; `shared` is a stage that several processes of torchrun can share."""
+    from nars.stages import ConfigError, Terminal, execution, load_config, open_run
+
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and not shared:
+        raise ConfigError(
+            f"torchrun can start nars train only, where processes share each training; got {processes} processes. "
+            f"Start the other stages once (--workers uses all cores or GPUs), then torchrun ... -m nars train"
+        )
     config = load_config(name, overrides)
     return open_run(config, out, execution=execution(**how), reporter=Terminal())
 

@@ -78,6 +78,7 @@ class TrainingLoop:
         distillation: float = DISTILLATION,
         accumulation: int = 1,
         amp: bool = False,
+        channels_last: bool = True,
         compiler: str | None = None,
         peers: Peers = ALONE,
     ) -> None:
@@ -102,6 +103,8 @@ class TrainingLoop:
             accumulation: Parts that a batch goes through the network in, >= 1, to save memory; each is a batch of its
                 own to batch norm.
             amp: Compute in bfloat16 where torch's autocast does; weights and optimiser stay float32.
+            channels_last: Show the network batches with the channels innermost in memory, which most convolutions are
+                faster on; false for the few networks that are not.
             compiler: Backend of `torch.compile` for the network in training, such as "inductor"; None does not compile.
             peers: The processes that train together, each calling with the same arguments: gradients and batch norm are
                 those of the global batch.
@@ -144,7 +147,7 @@ class TrainingLoop:
             teacher_resolution=teacher_resolution,
             distillation=distillation,
         )
-        self._accumulation, self._amp = accumulation, amp
+        self._accumulation, self._amp, self._channels_last = accumulation, amp, channels_last
         self._epoch = self._step = 0
         self._loss = torch.zeros((), dtype=torch.float64, device=self._device)
         self._plan: EpochPlan | None = None
@@ -164,6 +167,8 @@ class TrainingLoop:
             "data": data.fingerprint,
             "resolution": data.resolution,
         }
+        if not channels_last:  # the layout changes the order of sums; written only here, as trainings before it lack it
+            self._settings["channels_last"] = False
 
     @property
     def model(self) -> nn.Module:
@@ -232,6 +237,8 @@ class TrainingLoop:
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate * factor
         images, labels, share = self._batches.batch(plan, step)
+        if not self._channels_last:
+            images = images.contiguous()
         gradients = [cast(Tensor, flat.vector.grad) for flat in self._groups]
         for gradient in gradients:
             gradient.zero_()

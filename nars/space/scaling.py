@@ -45,14 +45,18 @@ because G's stage 7 has two blocks.
 """
 
 
+_COARSE = 64
+"""Pixels from which resolutions go in steps of 8."""
+
+
 def scale(architecture: Architecture, scaling: Scaling) -> Architecture:
     """The network, deeper, wider and on larger images.
 
     Widths of stem and stages go to the nearest multiple of 8, one step up where that loses more than 10 %
     (EfficientNet's rule); depths to the nearest whole number, at least 1 (EfficientNet rounds up, which the published
-    pairs do not); the resolution to the nearest multiple of 8, where it was one. Kernels, expansion ratios and the head
-    stay, as they do in the published models. A short first padding suits one size of feature map: it is dropped where
-    the resolution grows.
+    pairs do not); the resolution to the nearest multiple of 8, or of 2 below 64 pixels, where it was one. Kernels,
+    expansion ratios and the head stay, as they do in the published models. A short first padding suits one size of
+    feature map: it is dropped where the resolution grows.
     """
 
     def wide(channels: int) -> int:
@@ -60,7 +64,7 @@ def scale(architecture: Architecture, scaling: Scaling) -> Architecture:
             return channels
         return int(round_to_eight(np.array([channels * scaling.width]), keep=0.9)[0])
 
-    step = 8 if architecture.resolution % 8 == 0 else 1
+    step = _step(architecture)
     resolution = max(step, round(architecture.resolution * scaling.resolution / step) * step)
     keeps_padding = resolution <= architecture.resolution
     return replace(
@@ -82,13 +86,15 @@ def scale(architecture: Architecture, scaling: Scaling) -> Architecture:
 def scale_to(architecture: Architecture, direction: Scaling, *, flops: float) -> tuple[Architecture, Scaling]:
     """The largest network of at most so many FLOPs among those scaled by (depth^t, width^t, resolution^t), t real.
 
+    Rounded widths and depths go in steps that double a small network; what a step leaves of the budget goes into the
+    resolution, where that grows at all.
+
     Args:
         architecture: What to start from, larger or smaller than wanted.
         direction: Factors >= 1, not all 1: how the dimensions grow together.
         flops: Multiply-accumulates, the budget.
 
-    Returns: the network, and the factors that it was scaled by. Rounded widths and depths go in steps, so it may stay
-    well below a small budget.
+    Returns: the network, and the factors that it was scaled by.
 
     Raises:
         SpaceError: a factor is below 1, all are 1, or no factor from 0.1 to 10 leads to the budget.
@@ -115,7 +121,20 @@ def scale_to(architecture: Architecture, direction: Scaling, *, flops: float) ->
     while high - low > 1e-4:  # costs never fall as t grows
         middle = (low + high) / 2
         low, high = (middle, high) if cost(middle) <= flops else (low, middle)
-    return at(low)
+    found, scaling = at(low)
+    while direction.resolution > 1:
+        finer = replace(scaling, resolution=(found.resolution + _step(architecture)) / architecture.resolution)
+        larger = scale(architecture, finer)
+        if architecture_costs(larger)["flops"] > flops:
+            break
+        found, scaling = larger, finer
+    return found, scaling
+
+
+def _step(architecture: Architecture) -> int:
+    """Pixels between the resolutions that a network is scaled to."""
+    step = 8 if architecture.resolution >= _COARSE else 2  # eights would quarter the cost of a 16-pixel network
+    return step if architecture.resolution % step == 0 else 1
 
 
 def fit_scaling(source: Architecture, target: Architecture) -> Scaling:

@@ -17,7 +17,8 @@ from nars.stages.progress import Reporter, Silent, Terminal
 from nars.stages.run import Run, open_run, reopen_run
 from nars.stages.searching import Member, scorer, search
 from nars.stages.swapping import Swap, swap
-from nars.stages.training import train, train_other
+from nars.stages.training import train
+from nars.stages.training_other import train_other
 
 __all__ = [
     "Collection",

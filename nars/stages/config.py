@@ -161,6 +161,33 @@ class Final(_Section):
     """Augmentation on top of crop and flip (paper: AutoAugment)."""
     erasing: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Probability of blanking a rectangle of a training image (random erasing)."""
+    scale_learning_rate: bool = False
+    """Multiply the searched learning rate by this batch size over that of the search (linear scaling, as in the
+    paper)."""
+    teacher: str = "largest"
+    """largest: the largest member, trained on labels first (paper); a member's name such as 550M; timm:NAME; the folder
+    of an exported member; or none, all train on labels alone."""
+    teacher_weights: str | None = None
+    """With a timm teacher: its weights in a file (safetensors, or what torch saved); timm's own, downloaded, when
+    absent."""
+    teacher_resolution: Whole | None = None
+    """Images are resized to so many pixels for the teacher; a member's own when absent, for timm as they are."""
+    accumulation: Whole = 1
+    """Parts that a batch goes through the network in, to save memory."""
+    amp: Literal["none", "bf16"] = "none"
+    """bf16: compute in bfloat16 where that is safe; weights stay float32."""
+    channels_last: bool = True
+    """Channels innermost in memory, which most convolutions are faster on."""
+    compile: bool = False
+    """Train through torch.compile; the first steps take a minute longer."""
+    watch: Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], Field(strict=False)] = ()
+    """Who gets the curves; TensorBoard's files go to tensorboard/ in the run folder."""
+
+    @model_validator(mode="after")
+    def _weights_have_a_network(self) -> Final:
+        if self.teacher_weights is not None and not self.teacher.startswith("timm:"):
+            raise ValueError("teacher_weights are those of a timm teacher; write teacher: timm:NAME, or leave them out")
+        return self
 
 
 class RunConfig(_Section):

@@ -19,7 +19,7 @@ from nars.space import Architecture, Scaling, architecture_costs, fit_scaling, s
 from nars.stages.config import ConfigError
 from nars.stages.run import Run
 from nars.stages.searching import Member, search
-from nars.stages.training import architecture_of, read_mapping, recipe_of
+from nars.stages.training import architecture_of, recipe_of
 
 ARCHITECTURE, RECIPE = "architecture.yaml", "recipe.yaml"
 
@@ -72,18 +72,6 @@ def grow(
                 f"direction; choose others with --from, or give it: --factors depth=1.2,width=1.1,resolution=1.15"
             )
     return tuple(_grow(run, budget, direction, small, large) for budget in budgets)
-
-
-def read_architecture(file: Path) -> Architecture:
-    """A network from a YAML file, as `grow` and `Architecture.to_dict` write it.
-
-    Raises:
-        ConfigError: no such file, or not an architecture in it.
-    """
-    try:
-        return Architecture.from_dict(read_mapping(file, "an architecture"))
-    except ValueError as error:
-        raise ConfigError(f"{file}: {error}") from error
 
 
 def _pair(run: Run, names: tuple[str, str] | None) -> tuple[Member, Member]:

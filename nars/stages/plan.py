@@ -5,8 +5,9 @@ from __future__ import annotations
 from rich.table import Table
 
 from nars.space import cost_range, load_space, shorten
-from nars.stages.config import RunConfig
+from nars.stages.config import Final, RunConfig
 from nars.stages.run import check_costs
+from nars.stages.teaching import LARGEST, NONE, check_teacher, member_names
 
 TRAIN_IMAGES = {"digits": 1_437, "fashion-mnist": 60_000, "cifar10": 50_000, "imagenet": 1_281_167}
 """Training images of the sets that are known by name."""
@@ -28,6 +29,7 @@ def plan(config: RunConfig) -> Table:
     """
     space = load_space(config.space)
     check_costs(config, space)
+    check_teacher(config)
     collect, final = config.collect, config.final
     images = TRAIN_IMAGES.get(config.data.name)
     searched = images
@@ -39,7 +41,8 @@ def plan(config: RunConfig) -> Table:
     # The paper found its stop epoch at 72 % of the full training (108 of 150).
     later = round(0.72 * collect.epochs)
     epochs = collect.per_round * (collect.epochs + (collect.rounds - 1) * later)
-    trainings = len(config.search.budgets) + 1
+    own_teacher = final.teacher in (LARGEST, *member_names(config))
+    trainings = len(config.search.budgets) + own_teacher
     smallest, largest = cost_range(space)["flops"]
 
     table = Table(title=f"Plan of {config.name}", show_header=False)
@@ -55,15 +58,15 @@ def plan(config: RunConfig) -> Table:
     )
     budgets = ", ".join(shorten(budget) for budget in config.search.budgets)
     table.add_row("stage 3", f"budgets {budgets} FLOPs, on the CPU, seconds each")
-    table.add_row(
-        "final training", f"{trainings} x {final.epochs} epochs: the largest on labels, then all by distillation"
-    )
+    table.add_row("final training", f"{trainings} x {final.epochs} epochs: {_steps(final)}")
     if images is None or searched is None:
         table.add_row("estimate", "not known: the number of images is only known for the built-in data sets")
         return table
     largest_budget, mean_budget = max(config.search.budgets), sum(config.search.budgets) / len(config.search.budgets)
     # A distilled training also runs the teacher forward, a third of a training of the largest.
-    per_image = _TRAINING * mean_budget * trainings + _TRAINING / 3 * largest_budget * (trainings - 1)
+    per_image = _TRAINING * mean_budget * trainings
+    if own_teacher:
+        per_image += _TRAINING / 3 * largest_budget * (trainings - 1)
     hours = _TRAINING * middle * searched * epochs / _GPU_FLOPS / 3600
     final_hours = per_image * images * final.epochs / _GPU_FLOPS / 3600
     table.add_row(
@@ -76,6 +79,14 @@ def plan(config: RunConfig) -> Table:
         f"{_TRAINING} operations per multiply-accumulate and training image."
     )
     return table
+
+
+def _steps(final: Final) -> str:
+    if final.teacher == NONE:
+        return "all on labels"
+    if final.teacher == LARGEST:
+        return "the largest on labels, then all by distillation"
+    return f"all by distillation from {final.teacher}"
 
 
 def _hours(hours: float) -> str:

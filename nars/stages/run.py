@@ -21,6 +21,7 @@ from nars.data.run_folder import RunFolder, read_json
 from nars.space import Bounds, Space, cost_range, load_space, shorten
 from nars.stages.config import ConfigError, Execution, RunConfig
 from nars.stages.progress import Reporter, Silent
+from nars.stages.teaching import check_teacher
 
 _VERSIONED = ("torch", "timm", "numpy", "scipy", "pyarrow")
 
@@ -95,9 +96,12 @@ def open_run(
     )
     document = config.model_dump(mode="json")
     if run.folder.run_file.is_file():
-        _check_same_run(_with_defaults(read_json(run.folder.run_file)["config"]), document, run.folder)
+        kept = read_json(run.folder.run_file)
+        if _check_same_run(_with_defaults(kept["config"]), document, run.folder):
+            write_json(run.folder.run_file, kept | {"config": document})
         return run
     check_costs(config, run.space)
+    check_teacher(config)
     write_json(
         run.folder.run_file,
         {
@@ -167,13 +171,16 @@ def _with_defaults(document: dict[str, object]) -> dict[str, object]:
         return document
 
 
-def _check_same_run(before: dict[str, object], now: dict[str, object], folder: RunFolder) -> None:
+def _check_same_run(before: dict[str, object], now: dict[str, object], folder: RunFolder) -> bool:
+    """Whether something has changed that may: who watches, and how to train before final training has begun."""
     changed = _changes(before, now)
-    if changed:
+    free = "final." if not folder.training("any").parent.exists() else "final.watch "
+    if not all(change.startswith(free) for change in changed):
         raise ConfigError(
             f"{folder.path} holds a run with another configuration ({'; '.join(changed)}); "
             f"go on with the same one, choose another folder with --out, or delete this one"
         )
+    return bool(changed)
 
 
 def _changes(before: object, now: object, key: str = "") -> list[str]:

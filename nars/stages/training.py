@@ -12,38 +12,41 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nars.network import build
-from nars.recipe import Augmentation, Recipe, Schedule
-from nars.space import Architecture, SpaceError, read_document
-from nars.stages.config import ConfigError, Data, Final, RunConfig
-from nars.stages.progress import Reporter
-from nars.stages.run import Run, images_of
+from nars.recipe import ALONE, Augmentation, Peers, Recipe, Schedule, joined_peers
+from nars.space import Architecture
+from nars.stages.config import ConfigError, RunConfig
+from nars.stages.progress import Silent
+from nars.stages.run import Run
 from nars.stages.searching import Member, search
-from nars.train import RESULT, EpochReport, MemberJob, MemberResult, timm_network, train_members, train_network
+from nars.stages.teaching import LARGEST, NONE, outside_teacher
+from nars.stages.watching import watching
+from nars.train import RESULT, EpochReport, MemberJob, MemberResult, train_members
 
 TEACHER = "teacher"
-"""Name of the largest member's first training, on labels alone."""
+"""Name of the teaching member's first training, on labels alone."""
 
 
 def train(run: Run) -> dict[str, MemberResult]:
     """Two-step distillation (FBNetV3, section 4.3); returns the result of each member by name.
 
-    Each training goes on from its last checkpoint; one that is done is not repeated.
+    Each training goes on from its last checkpoint; one that is done is not repeated. Processes that `torchrun` started
+    train each network together, with batch norm over all of them; they need a finished search.
 
     Raises:
+        ConfigError: several processes without a finished search, or a teacher that does not fit.
         DivergedError: the loss of a training is not finite.
         TrainError: a training of other settings is in the folder, or a worker died; starting again goes on.
     """
-    members = search(run)
-    done = {member.name: run.folder.training(member.name) / RESULT for member in members}
-    if all(file.is_file() for file in done.values()):
-        return {name: MemberResult.load(file) for name, file in done.items()}
-    largest = max(members, key=lambda member: member.costs["flops"])
-    first = _train(run, [_job(run, largest, TEACHER)], f"on labels ({largest.name})", teacher=None)
-    teacher = network_of(run, largest, first[TEACHER].weights)
-    jobs = [_job(run, member, member.name) for member in sorted(members, key=lambda member: -member.costs["flops"])]
-    return _train(
-        run, jobs, "by distillation", teacher=teacher, teacher_resolution=architecture_of(run, largest).resolution
-    )
+    with joined_peers(run.execution.device) as (peers, device):
+        if peers.count > 1:
+            if not run.folder.family_file.is_file():
+                raise ConfigError(
+                    f"{peers.count} processes can share final training, not the search, and {run.folder.path} has no "
+                    f"family yet; run nars search first, without torchrun"
+                )
+            execution = run.execution.model_copy(update={"device": device, "workers": 1})
+            run = replace(run, execution=execution, reporter=run.reporter if peers.first else Silent())
+        return _train_family(run, peers)
 
 
 def architecture_of(run: Run, member: Member) -> Architecture:
@@ -58,6 +61,61 @@ def recipe_of(run: Run, member: Member) -> Recipe:
     return Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | recipe)
 
 
+def network_of(run: Run, member: Member, weights: Path) -> nn.Module:
+    """The network of a member with trained weights."""
+    model = build(architecture_of(run, member), seed=None)
+    model.load_state_dict(load_file(weights))
+    return model
+
+
+def final_options(config: RunConfig) -> dict[str, Any]:
+    """How every network of final training is trained: arguments of `nars.train.train_network`."""
+    final, data = config.final, config.data
+    return {
+        "schedule": Schedule(
+            epochs=final.epochs, warmup_epochs=final.warmup_epochs, kind=final.schedule, decay=final.decay
+        ),
+        "batch_size": final.batch_size,
+        "augmentation": Augmentation(crop=data.crop, flip=data.flip, policy=final.policy, erasing=final.erasing),
+        # The recipe was found at the search's batch size.
+        "learning_rate_scale": final.batch_size / config.collect.batch_size if final.scale_learning_rate else 1.0,
+        "ema_decay": final.ema_decay,
+        "distillation": final.distillation,
+        "accumulation": final.accumulation,
+        "amp": final.amp == "bf16",
+        "channels_last": final.channels_last,
+        "compiler": "inductor" if final.compile else None,
+    }
+
+
+def _train_family(run: Run, peers: Peers) -> dict[str, MemberResult]:
+    members = search(run)
+    done = {member.name: run.folder.training(member.name) / RESULT for member in members}
+    if all(file.is_file() for file in done.values()):
+        return {name: MemberResult.load(file) for name, file in done.items()}
+    teacher, resolution = _teacher(run, members, peers)
+    jobs = [_job(run, member, member.name) for member in sorted(members, key=lambda member: -member.costs["flops"])]
+    how = "on labels" if teacher is None else "by distillation"
+    return _train(run, jobs, how, peers=peers, teacher=teacher, teacher_resolution=resolution)
+
+
+def _teacher(run: Run, members: Sequence[Member], peers: Peers) -> tuple[nn.Module | None, int | None]:
+    """The trained teacher and the resolution of its images; a member is trained on labels first."""
+    final = run.config.final
+    if final.teacher == NONE:
+        return None, None
+    by_name = {member.name: member for member in members}
+    if final.teacher == LARGEST:
+        member = max(members, key=lambda member: member.costs["flops"])
+    elif final.teacher in by_name:
+        member = by_name[final.teacher]
+    else:
+        return outside_teacher(final, run.final_images)
+    first = _train(run, [_job(run, member, TEACHER)], f"on labels ({member.name})", peers=peers)
+    resolution = final.teacher_resolution or architecture_of(run, member).resolution
+    return network_of(run, member, first[TEACHER].weights), resolution
+
+
 def _job(run: Run, member: Member, name: str) -> MemberJob:
     return MemberJob(
         name=name,
@@ -68,15 +126,21 @@ def _job(run: Run, member: Member, name: str) -> MemberJob:
     )
 
 
-def _train(run: Run, jobs: Sequence[MemberJob], how: str, **teaching: Any) -> dict[str, MemberResult]:
+def _train(
+    run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers = ALONE, **teaching: Any
+) -> dict[str, MemberResult]:
     """Train some networks side by side, and say how they stand."""
     config, done = run.config.final, dict.fromkeys((job.name for job in jobs), 0)
-    with run.reporter.bar(f"final training: {how}", config.epochs * len(jobs)) as advance:
+    with (
+        run.reporter.bar(f"final training: {how}", config.epochs * len(jobs)) as advance,
+        watching(config.watch if peers.first else (), folder=run.folder.path, name=run.config.name) as watch,
+    ):
 
         def on_epoch(name: str, report: EpochReport) -> None:
             accuracy = report.accuracy if report.ema_accuracy is None else report.ema_accuracy
             advance(report.epoch - done[name], f"{name} {accuracy:.2f} %")
             done[name] = report.epoch
+            watch(name, report)
 
         results = train_members(
             jobs,
@@ -84,76 +148,11 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, **teaching: Any) -> di
             workers=run.execution.workers or None,
             device=run.execution.device,
             on_epoch=on_epoch,
-            **_options(config, run.config.data),
+            peers=peers,
+            **final_options(run.config),
             **teaching,
         )
-    for name, result in results.items():
-        run.log(f"final training: {name} {how}: validation {result.validation_accuracy:.2f} %")
+    if peers.first:
+        for name, result in results.items():
+            run.log(f"final training: {name} {how}: validation {result.validation_accuracy:.2f} %")
     return results
-
-
-def train_other(
-    config: RunConfig, model: str, recipe: Path, *, folder: Path, resolution: int, device: str, reporter: Reporter
-) -> MemberResult:
-    """Train any timm network with a searched recipe, on the images and with the schedule of a run configuration.
-
-    Args:
-        config: images, seed and final training are taken from it.
-        model: timm's name, e.g. "timm:resnet18".
-        recipe: a member's recipe.yaml.
-        folder: gets checkpoint, weights and result; started again it goes on.
-        resolution: side of the images, pixels.
-        device: where.
-        reporter: who is told.
-
-    Raises:
-        ConfigError: the recipe's file cannot be read.
-        RecipeError, TrainError, DataError: a wrong setting, an unknown model, missing images.
-    """
-    settings = Recipe.from_dict(read_mapping(recipe, "a recipe"))
-    images = images_of(config, resolution=resolution, whole=True)
-    network = timm_network(model, images, recipe=settings, seed=config.seed)
-    with reporter.bar(f"training {model}", config.final.epochs) as advance:
-        return train_network(
-            network, settings, images, folder=folder, seed=config.seed, device=device, threads=1,
-            on_epoch=lambda report: advance(1, f"{report.accuracy:.2f} %"), **_options(config.final, config.data),
-        )  # fmt: skip
-
-
-def read_mapping(file: Path, what: str) -> dict[str, Any]:
-    """The settings in a YAML file.
-
-    Args:
-        file: e.g. a member's recipe.yaml.
-        what: it should hold, for the message.
-
-    Raises:
-        ConfigError: no such file, or no mapping in it.
-    """
-    try:
-        content = read_document(file).content
-    except SpaceError as error:
-        raise ConfigError(str(error)) from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} must hold {what} (a mapping of settings), got {content!r}; take one that nars wrote")
-    return content
-
-
-def _options(final: Final, data: Data) -> dict[str, Any]:
-    """How every network of final training is trained."""
-    return {
-        "schedule": Schedule(
-            epochs=final.epochs, warmup_epochs=final.warmup_epochs, kind=final.schedule, decay=final.decay
-        ),
-        "batch_size": final.batch_size,
-        "augmentation": Augmentation(crop=data.crop, flip=data.flip, policy=final.policy, erasing=final.erasing),
-        "ema_decay": final.ema_decay,
-        "distillation": final.distillation,
-    }
-
-
-def network_of(run: Run, member: Member, weights: Path) -> nn.Module:
-    """The network of a member with trained weights."""
-    model = build(architecture_of(run, member), seed=None)
-    model.load_state_dict(load_file(weights))
-    return model

@@ -112,6 +112,7 @@ def train_network(
     distillation: float = DISTILLATION,
     accumulation: int = 1,
     amp: bool = False,
+    channels_last: bool = True,
     compiler: str | None = None,
     peers: Peers = ALONE,
     checkpoint_every: int | None = None,
@@ -142,6 +143,7 @@ def train_network(
         distillation: Weight of the teacher, in [0, 1].
         accumulation: Parts that a batch goes through the network in.
         amp: Compute in bfloat16.
+        channels_last: Keep the channels of a batch innermost in memory.
         compiler: Backend of `torch.compile`, such as "inductor"; None does not compile.
         peers: The processes that train together (`nars.recipe.joined_peers`), on one folder that all of them see.
         checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
@@ -170,6 +172,7 @@ def train_network(
         distillation=distillation,
         accumulation=accumulation,
         amp=amp,
+        channels_last=channels_last,
         compiler=compiler,
         peers=peers,
     )

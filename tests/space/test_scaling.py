@@ -11,6 +11,7 @@ from nars.space import (
     load_space,
     published,
     scale,
+    scale_to,
     sobol,
 )  # fmt: skip
 
@@ -57,3 +58,31 @@ def test_what_cannot_be_scaled():
     digits = load_space("digits")
     with pytest.raises(SpaceError, match="keeps the number of stages"):
         fit_scaling(published("B").architecture, digits.architectures(sobol(digits, 1, seed=0))[0])
+
+
+@pytest.mark.parametrize("letter", ["F", "G"])
+def test_scaling_to_a_budget_finds_the_network_on_the_line(letter):
+    source, direction = PUBLISHED_SCALINGS[letter]
+    start = published(source).architecture
+    expected = scale(start, direction)
+    budget = architecture_costs(expected)["flops"]
+    found, scaling = scale_to(start, direction, flops=budget)
+    assert architecture_costs(found)["flops"] == budget
+    assert found == expected
+    assert (scaling.width, scaling.resolution) == pytest.approx((direction.width, direction.resolution), rel=0.05)
+    smaller, _ = scale_to(start, direction, flops=budget - 1)
+    assert architecture_costs(smaller)["flops"] < budget
+
+
+def test_scaling_to_a_budget_keeps_it_up_and_down():
+    space = load_space("digits")
+    direction = Scaling(depth=1.2, width=1.1, resolution=1.15)
+    for architecture in space.architectures(sobol(space, 20, seed=0)):
+        for budget in (5e4, 3e5, 2e6):
+            found, scaling = scale_to(architecture, direction, flops=budget)
+            assert 0.5 * budget < architecture_costs(found)["flops"] <= budget
+            assert scale(architecture, scaling) == found
+    with pytest.raises(SpaceError, match="ask for a budget in between"):
+        scale_to(architecture, direction, flops=1)
+    with pytest.raises(SpaceError, match="factors of 1 or more"):
+        scale_to(architecture, Scaling(depth=0.9), flops=1e6)

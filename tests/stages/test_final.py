@@ -1,0 +1,256 @@
+"""Final training as a run configuration asks for it: teachers, options, watchers, several processes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from safetensors.torch import save_file
+
+from nars.atomic import write_json
+from nars.cli import main
+from nars.recipe import Recipe
+from nars.space import Architecture, Bounds, Scaling, architecture_costs, sobol
+from nars.stages import (
+    ConfigError,
+    Run,
+    Silent,
+    execution,
+    grow,
+    load_config,
+    open_run,
+    plan,
+    reopen_run,
+    train,
+    train_other,
+)
+from nars.stages.training import final_options
+from nars.train import MemberResult, TrainError, timm_network
+
+CONFIG = """
+name: small
+space: digits
+data: {name: digits, validation: 0.75, flip: false, crop: 0.0}
+flops: {low: 0.11M, high: 0.25M}
+pretraining: {pool: 64}
+collect: {rounds: 1, per_round: 2, epochs: 2, warmup_epochs: 0, batch_size: 48}
+search: {budgets: [0.15M, 0.2M]}
+final: {epochs: 1, warmup_epochs: 0, policy: none, batch_size: 96, ema_decay: 0.9}
+"""
+
+Open = Callable[..., Run]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "small.yaml").write_text(CONFIG)
+    return tmp_path / "small.yaml"
+
+
+@pytest.fixture
+def opened(config: Path, tmp_path: Path) -> Open:
+    """A run whose family is drawn from the space instead of searched."""
+
+    def make(name: str = "run", **final: Any) -> Run:
+        overrides = {f"final.{key}": value for key, value in final.items()}
+        how = execution(engine="in-process", workers=1)
+        run = open_run(load_config(config, overrides), tmp_path / name, execution=how, reporter=Silent())
+        members = []
+        for label, budget in (("150k", 0.15e6), ("200k", 0.2e6)):
+            X = sobol(run.space, 1, seed=1, bounds=Bounds({"flops": (0.9 * budget, budget)}))
+            costs = {key: float(cost[0]) for key, cost in run.space.costs(X).items()}
+            members.append(
+                {
+                    "name": label, "budget": budget, "choices": X[0].tolist(), "record": run.space.to_records(X)[0],
+                    "costs": costs, "predicted": 50.0, "predicted_std": 1.0, "history": [[1, 50.0]], "seconds": 0.0,
+                }
+            )  # fmt: skip
+        write_json(run.folder.family_file, {"members": members})
+        return run
+
+    return make
+
+
+def trained(run: Run) -> set[str]:
+    return {file.parent.name for file in run.folder.path.glob("training/*/result.json")}
+
+
+def test_who_teaches(opened: Open, tmp_path: Path) -> None:
+    results = {"largest": train(opened("a"))}
+    assert trained(opened("a")) == {"teacher", "150k", "200k"}
+    teacher = MemberResult.load(tmp_path / "a" / "training" / "teacher" / "result.json")
+
+    results["150k"] = train(opened("b", teacher="150k"))
+    assert trained(opened("b", teacher="150k")) == {"teacher", "150k", "200k"}
+
+    results["none"] = train(opened("c", teacher="none"))
+    assert trained(opened("c", teacher="none")) == {"150k", "200k"}
+    assert results["none"]["200k"].losses == teacher.losses  # the teacher's own training is one on labels alone
+
+    images = opened("a").final_images
+    save_file(timm_network("timm:resnet10t", images, seed=1).state_dict(), tmp_path / "resnet.safetensors")
+    timm = {"teacher": "timm:resnet10t", "teacher_weights": str(tmp_path / "resnet.safetensors")}
+    results["timm"] = train(opened("d", **timm))
+    assert trained(opened("d", **timm)) == {"150k", "200k"}
+    assert len({result["150k"].losses for result in results.values()}) == 4
+
+
+def test_an_exported_member_of_another_run_teaches_as_it_did_there(opened: Open, tmp_path: Path) -> None:
+    from nars.export import export_member
+    from nars.stages.training import architecture_of, network_of, recipe_of
+
+    run = opened("a", teacher="none")
+    from nars.stages import search
+
+    member = search(run)[1]
+    result = train(run)["200k"]
+    architecture = architecture_of(run, member)
+    folder = tmp_path / "exported"
+    export_member(
+        network_of(run, member, result.weights), folder, name="nars_a_200k", architecture=architecture,
+        recipe=recipe_of(run, member).to_dict(), data=run.final_images.at(architecture.resolution),
+        accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
+    )  # fmt: skip
+    # From outside or as a member of the family, the same weights teach the same.
+    outside = train(opened("b", teacher=str(folder)))
+    inside = train(opened("c", teacher="200k"))
+    assert outside["150k"].losses == pytest.approx(inside["150k"].losses, rel=1e-5)
+
+
+def test_a_teacher_that_nobody_can_find_is_refused_before_anything_is_computed(opened: Open, config: Path) -> None:
+    with pytest.raises(ConfigError, match=r"largest, none, a member \(150k, 200k\), timm:NAME.*got '1M'"):
+        opened(teacher="1M")
+    with pytest.raises(ConfigError, match="teacher_weights are those of a timm teacher"):
+        load_config(config, {"final.teacher_weights": "x.pt"})
+    with pytest.raises(TrainError, match="timm has no model"):
+        train(opened("b", teacher="timm:resnet1"))
+
+
+def test_every_option_reaches_the_training(config: Path) -> None:
+    final = {
+        "scale_learning_rate": True, "accumulation": 2, "amp": "bf16", "channels_last": False, "compile": True,
+        "erasing": 0.25, "policy": "randaugment", "epochs": 400, "warmup_epochs": 5, "decay": 0.9875,
+    }  # fmt: skip
+    options = final_options(load_config(config, {f"final.{key}": value for key, value in final.items()}))
+    assert options["learning_rate_scale"] == 96 / 48
+    assert (options["accumulation"], options["amp"], options["compiler"]) == (2, True, "inductor")
+    assert options["channels_last"] is False
+    assert (options["augmentation"].policy, options["augmentation"].erasing) == ("randaugment", 0.25)
+    schedule = options["schedule"]
+    assert [schedule.factor(epoch) for epoch in (0, 2.5, 5, 6, 105)] == pytest.approx(
+        [0, 0.5, 1, 0.9875, 0.9875**100]
+    )  # the paper's: 5 epochs of warm-up, then x 0.9875 per epoch
+
+
+def test_memory_layout_accumulation_and_bfloat16_change_rounding_not_learning(opened: Open) -> None:
+    plain = train(opened("a", teacher="none"))["150k"].losses
+    assert train(opened("b", teacher="none", channels_last=False))["150k"].losses == pytest.approx(plain, rel=1e-3)
+    others = train(opened("c", teacher="none", amp="bf16", accumulation=2))["150k"].losses
+    assert others == pytest.approx(plain, rel=0.1)
+    assert others != plain
+
+
+@pytest.mark.filterwarnings("default")  # TensorBoard's reader warns of its own code
+def test_curves_of_the_whole_family_go_to_tensorboard(opened: Open) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = opened(watch=["tensorboard"])
+    results = train(run)
+    events = EventAccumulator(str(run.folder.path / "tensorboard"))
+    found: dict[str, float] = {}
+    for file in (run.folder.path / "tensorboard").iterdir():
+        events = EventAccumulator(str(file)).Reload()
+        found |= {tag: events.Scalars(tag)[-1].value for tag in events.Tags()["scalars"]}
+    for name in ("150k", "200k"):
+        assert found[f"{name}/accuracy"] == pytest.approx(results[name].curve[-1])
+    assert "teacher/loss" in found
+
+
+def test_a_folder_from_before_the_new_keys_goes_on(opened: Open, tmp_path: Path) -> None:
+    run = opened(teacher="none")
+    first = train(run)
+    document = json.loads(run.folder.run_file.read_text())
+    for key in ("scale_learning_rate", "teacher_weights", "accumulation", "amp", "channels_last", "compile", "watch"):
+        del document["config"]["final"][key]
+    write_json(run.folder.run_file, document)
+    (run.folder.training("150k") / "result.json").unlink()
+    again = train(reopen_run(run.folder.path))
+    assert again["150k"].losses == first["150k"].losses
+    assert again["200k"] == first["200k"]
+
+
+def test_how_to_train_may_change_until_training_begins_and_who_watches_always(opened: Open) -> None:
+    opened(teacher="none")
+    run = opened(teacher="200k")
+    assert reopen_run(run.folder.path).config.final.teacher == "200k"
+    train(run)
+    with pytest.raises(ConfigError, match=r"final\.teacher was '200k', now 'none'"):
+        opened(teacher="none")
+    opened(teacher="200k", watch=["tensorboard"])
+    with pytest.raises(ConfigError, match="holds no run"):
+        reopen_run(run.folder.path / "training" / "150k")
+
+
+def test_the_plan_says_who_teaches(config: Path) -> None:
+    def steps(**final: Any) -> str:
+        table = plan(load_config(config, {f"final.{key}": value for key, value in final.items()}))
+        return str(list(table.columns[1].cells)[4])
+
+    assert steps().startswith("3 x 1 epochs: the largest on labels")
+    assert steps(teacher="none") == "2 x 1 epochs: all on labels"
+    assert steps(teacher="timm:resnet18").endswith("by distillation from timm:resnet18")
+
+
+def test_two_processes_of_torchrun_train_the_family_together(opened: Open, config: Path) -> None:
+    run = opened()
+
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "nars"]
+    done = subprocess.run(
+        [*command, "train", str(config), "--out", str(run.folder.path)], capture_output=True, text=True, check=False,
+        timeout=250, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert trained(run) == {"teacher", "150k", "200k"}
+    assert run.folder.log_file.read_text().count("final training: 150k") == 1  # the first process alone writes
+
+
+def test_other_stages_refuse_several_processes(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("sys.argv", ["nars", "search", str(config)])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    assert "torchrun can start nars train only" in capsys.readouterr().err
+
+
+def test_scaled_members_keep_their_budget_and_their_recipe_and_train(
+    opened: Open, config: Path, tmp_path: Path
+) -> None:
+    run = opened()
+    direction = Scaling(depth=1.2, width=1.1, resolution=1.15)
+    down, up = grow(run, [0.11e6, 0.6e6], direction=direction)
+    assert (down.source, up.source) == ("150k", "200k")
+    for grown, budget in ((down, 0.11e6), (up, 0.6e6)):
+        architecture = Architecture.from_dict(yaml.safe_load((grown.folder / "architecture.yaml").read_text()))
+        assert architecture == grown.architecture
+        assert 0.7 * budget < architecture_costs(architecture)["flops"] <= budget
+        assert Recipe.from_dict(yaml.safe_load((grown.folder / "recipe.yaml").read_text())) == grown.recipe
+    with pytest.raises(ConfigError, match="the family has 150k, 200k"):
+        grow(run, [1e6], members=("150k", "9M"))
+    result = train_other(
+        load_config(config), str(up.folder / "architecture.yaml"), up.folder / "recipe.yaml", folder=tmp_path / "up",
+        resolution=None, device="cpu", reporter=Silent(),
+    )  # fmt: skip
+    assert len(result.curve) == 1
+    with pytest.raises(ConfigError, match="an architecture needs resolution"):
+        train_other(
+            load_config(config), str(up.folder / "recipe.yaml"), up.folder / "recipe.yaml", folder=tmp_path / "no",
+            resolution=None, device="cpu", reporter=Silent(),
+        )  # fmt: skip
