@@ -1,0 +1,133 @@
+"""Does a killed final training end in the same weights? SIGKILL at random moments, against one that nobody disturbed.
+
+Command:  python scripts/drill_resume.py            (--kills 10 --epochs 40 --seed 0)
+Cost:     under a minute on one CPU core
+Expected: kills 10, identical_weights = runs
+Method:   a small network learns the scanned digits by distillation, with moving average, mixup, dropout and stochastic
+          depth, a checkpoint every other step. Each life is a process of its own that is killed after a random time and
+          started again; a training that reaches its end before all kills are spent is followed by another one. The
+          weights' file must then be that of the undisturbed training byte for byte, and so must losses and accuracies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from nars.data import ImageData, load_images
+from nars.network import build
+from nars.recipe import Augmentation, Recipe, Schedule
+from nars.space import Architecture, Head, Stage, Stem
+from nars.train import CHECKPOINT, RESULT, WEIGHTS, MemberResult, train_member
+
+STAGE = Stage(kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=8, depth=2, stride=2, se=True)
+NETWORK = Architecture(
+    resolution=8, stem=Stem(channels=8, stride=1), stages=(STAGE,), head=Head(expand=2, channels=16), in_channels=1,
+    classes=10,
+)  # fmt: skip
+RECIPE = Recipe(
+    learning_rate=0.02, dropout=0.2, stochastic_depth=0.2, mixup=0.2, weight_decay=1e-5, label_smoothing=0.1
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments of killing")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # before the first fork: a child must not inherit a pool of threads
+    data = load_images("digits", resolution=8, validation_fraction=0.2, seed=0, max_train=160)
+    with tempfile.TemporaryDirectory() as scratch:
+        figures = drill(Path(scratch), data, arguments.epochs, arguments.kills, random.Random(arguments.seed))
+    table = Table("figure", "value")
+    for name, value in figures.items():
+        table.add_row(name, str(value))
+    Console().print(table)
+    print(json.dumps(figures))
+
+
+def drill(scratch: Path, data: ImageData, epochs: int, kills: int, chance: random.Random) -> dict[str, Any]:
+    """Train undisturbed; then train, kill, go on, until all kills are spent and the last training is done."""
+    started = time.perf_counter()
+    os.waitpid(start(scratch / "reference", data, epochs), 0)
+    life = time.perf_counter() - started
+    moments: list[str] = []
+    runs = identical = 0
+    while len(moments) < kills:
+        folder = scratch / f"run-{runs}"
+        while not ended(start(folder, data, epochs), chance.uniform(0.02, life / 4) if len(moments) < kills else None):
+            moments.append(moment(folder))
+        runs += 1
+        identical += same(folder, scratch / "reference")
+    return {
+        "runs": runs,
+        "kills": len(moments),
+        "killed_after": moments,
+        "identical_weights": identical,
+        "seconds_uninterrupted": round(life, 2),
+    }
+
+
+def start(folder: Path, data: ImageData, epochs: int) -> int:
+    """A process of its own that trains; returns its number."""
+    process = os.fork()
+    if process:
+        return process
+    try:
+        train_member(
+            NETWORK, RECIPE, data, folder=folder, seed=5, teacher=build(NETWORK, seed=8), batch_size=32, ema_decay=0.9,
+            schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"), augmentation=Augmentation(flip=False),
+            checkpoint_every=2,
+        )  # fmt: skip
+        os._exit(0)
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", flush=True)
+        os._exit(1)
+
+
+def ended(process: int, seconds: float | None) -> bool:
+    """Whether the process ended by itself within the time (None: it may take any); it is killed otherwise."""
+    deadline = float("inf") if seconds is None else time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        done, status = os.waitpid(process, os.WNOHANG)
+        if done:
+            if status:
+                raise SystemExit(f"a training failed with status {status}")
+            return True
+        time.sleep(0.001)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    return False
+
+
+def moment(folder: Path) -> str:
+    """How far the killed process had come, by its last checkpoint."""
+    if (folder / RESULT).is_file():
+        return "the end"
+    if not (folder / CHECKPOINT).is_file():
+        return "nothing"
+    loop = torch.load(folder / CHECKPOINT, weights_only=True)["loop"]
+    return f"epoch {loop['epoch']} step {loop['step']}"
+
+
+def same(folder: Path, reference: Path) -> bool:
+    """Equal weights, byte for byte, and equal results apart from the time they took."""
+    ours, theirs = (MemberResult.load(path / RESULT) for path in (folder, reference))
+    figures = [(r.losses, r.curve, r.ema_curve, r.test_accuracy, r.validation_accuracy) for r in (ours, theirs)]
+    return figures[0] == figures[1] and (folder / WEIGHTS).read_bytes() == (reference / WEIGHTS).read_bytes()
+
+
+if __name__ == "__main__":
+    main()
