@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from nars.space import Scaling
 
-_EXAMPLES = """Examples: nars scale runs/digits --to 80k,1M    nars scale runs/digits --to 1M --from 250k,500k
+_EXAMPLES = """Example: nars scale runs/digits --to 80k,1M    nars scale runs/digits --to 1M --from 250k,500k
 nars scale runs/digits --to 1M --factors depth=1.2,width=1.1,resolution=1.15
 then: nars train digits --model runs/digits/scaled/1M/architecture.yaml --recipe runs/digits/scaled/1M/recipe.yaml"""
 

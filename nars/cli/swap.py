@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nars.stages import Shares, Swap
 
-_EXAMPLES = """Examples: nars swap runs/digits    nars swap runs/digits --train all --seeds 2
+_EXAMPLES = """Example: nars swap runs/digits    nars swap runs/digits --train all --seeds 2
 nars swap runs/digits --train diagonal,150k:500k --json swap.json"""
 
 

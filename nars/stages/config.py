@@ -153,6 +153,7 @@ class Final(_Section):
     decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9875
     """Learning rate factor per epoch (paper: 0.9875 in final training)."""
     batch_size: Whole = 256
+    """Images per step, over all processes together."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
     distillation: Share = 0.8
     """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2)."""

@@ -138,7 +138,9 @@ def test_every_built_in_run_has_a_plan(
     assert "GPU-hours" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["run", "pretrain", "collect", "search", "train", "export", "report"])
+@pytest.mark.parametrize(
+    "command", ["run", "pretrain", "collect", "search", "train", "export", "report", "swap", "scale"]
+)
 def test_help_shows_an_example(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
