@@ -28,7 +28,7 @@ def scale(
     ] = None,
     factors: Annotated[
         str | None,
-        typer.Option(help="How dimensions grow together, e.g. depth=1.2,width=1.1; fitted to the members when absent."),
+        typer.Option(help="How dimensions grow together, e.g. depth=1.2,width=1.1; as between the members else."),
     ] = None,
 ) -> None:
     """Scale two searched members up or down, as the paper made A from B and F, G from E.
@@ -45,16 +45,18 @@ def scale(
     if min(budgets) <= 0:
         raise stages.ConfigError(f"--to takes FLOPs budgets above 0, got {to}")
     grown = stages.grow(stages.reopen_run(folder), budgets, members=_pair(members), direction=_direction(factors))
-    table = Table(title="scaled", title_justify="left")
-    for heading in ("budget", "from", "depth x", "width x", "resolution x", "FLOPs", "params", "px", "files"):
-        table.add_column(heading, overflow="fold")
+    table = Table(title="factors on depth, width and resolution of a member", title_justify="left")
+    for heading in ("budget", "from", "depth", "width", "resolution", "FLOPs", "params", "px"):
+        table.add_column(heading, justify="right")
     for one in grown:
         table.add_row(
             one.name, one.source, f"{one.scaling.depth:.2f}", f"{one.scaling.width:.2f}",
             f"{one.scaling.resolution:.2f}", shorten(one.costs["flops"]), shorten(one.costs["params"]),
-            str(one.architecture.resolution), str(one.folder),
+            str(one.architecture.resolution),
         )  # fmt: skip
     Console().print(table)
+    for one in grown:
+        Console().print(f"{one.name}: {one.folder / 'architecture.yaml'} with recipe.yaml", soft_wrap=True)
 
 
 def _pair(text: str | None) -> tuple[str, str] | None:

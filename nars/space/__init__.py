@@ -14,7 +14,7 @@ from nars.space.load import read_space
 from nars.space.published import PublishedModel, published, published_models
 from nars.space.rare import distinct, uniform, walk_into
 from nars.space.sampling import sobol
-from nars.space.scaling import PUBLISHED_SCALINGS, Scaling, fit_scaling, scale, scale_to
+from nars.space.scaling import EFFICIENTNET, PUBLISHED_SCALINGS, Scaling, fit_scaling, growth, scale, scale_to
 from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
 from nars.space.space import Space
@@ -23,6 +23,7 @@ from nars.space.tabulated import tabulated_costs
 
 __all__ = [
     "ACTIVATIONS",
+    "EFFICIENTNET",
     "MBCONV_COSTS",
     "PUBLISHED_SCALINGS",
     "RECIPE_SETTINGS",
@@ -59,6 +60,7 @@ __all__ = [
     "extreme_rows",
     "feasible_fraction",
     "fit_scaling",
+    "growth",
     "load_space",
     "parse_document",
     "published",

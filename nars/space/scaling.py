@@ -5,7 +5,7 @@ The paper gets FBNetV3-A from B and F, G from E this way, but prints neither coe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +30,9 @@ class Scaling:
             if not 0.1 <= factor <= 10:
                 raise SpaceError(f"{name} is scaled by a factor from 0.1 to 10, got {factor}; 1 leaves it alone")
 
+
+EFFICIENTNET = Scaling(depth=1.2, width=1.1, resolution=1.15)
+"""The direction that EfficientNet found for its own networks; FLOPs double with each step (section 3.3)."""
 
 PUBLISHED_SCALINGS = {
     "A": ("B", Scaling(resolution=0.9)),
@@ -86,8 +89,8 @@ def scale(architecture: Architecture, scaling: Scaling) -> Architecture:
 def scale_to(architecture: Architecture, direction: Scaling, *, flops: float) -> tuple[Architecture, Scaling]:
     """The largest network of at most so many FLOPs among those scaled by (depth^t, width^t, resolution^t), t real.
 
-    Rounded widths and depths go in steps that double a small network; what a step leaves of the budget goes into the
-    resolution, where that grows at all.
+    Rounded depths and widths go in steps that can double a small network; what a step leaves of the budget goes into
+    width, then into resolution, where they grow at all.
 
     Args:
         architecture: What to start from, larger or smaller than wanted.
@@ -103,32 +106,67 @@ def scale_to(architecture: Architecture, direction: Scaling, *, flops: float) ->
     if factors.min() < 1 or factors.max() == 1:
         raise SpaceError(f"a direction of growth has factors of 1 or more, one of them above 1; got {direction}")
 
-    def at(t: float) -> tuple[Architecture, Scaling]:
-        depth, width, resolution = (round(float(factor), 6) for factor in factors**t)
-        scaling = Scaling(depth=depth, width=width, resolution=resolution)
-        return scale(architecture, scaling), scaling
+    def cost(scaling: Scaling) -> float:
+        return float(architecture_costs(scale(architecture, scaling))["flops"])
 
-    def cost(t: float) -> float:
-        return float(architecture_costs(at(t)[0])["flops"])
+    def together(t: float) -> Scaling:
+        depth, width, resolution = (round(float(factor), 6) for factor in factors**t)
+        return Scaling(depth=depth, width=width, resolution=resolution)
 
     furthest = float(np.log(10) / np.log(factors.max())) * (1 - 1e-6)
-    low, high = -furthest, furthest
-    if not cost(low) <= flops <= cost(high):
+    if not cost(together(-furthest)) <= flops <= cost(together(furthest)):
         raise SpaceError(
-            f"scaling by factors from 0.1 to 10 leads from {shorten(cost(low))} to {shorten(cost(high))} FLOPs, got "
-            f"{shorten(flops)}; ask for a budget in between"
+            f"scaling by factors from 0.1 to 10 leads from {shorten(cost(together(-furthest)))} to "
+            f"{shorten(cost(together(furthest)))} FLOPs, got {shorten(flops)}; ask for a budget in between"
         )
-    while high - low > 1e-4:  # costs never fall as t grows
+    found = together(_last(lambda t: cost(together(t)) <= flops, -furthest, furthest))
+    if direction.width > 1:
+        found = _fill(found, lambda factor: replace(found, width=factor), found.width, cost, flops)
+    if direction.resolution > 1:
+        found = _fill(found, lambda factor: replace(found, resolution=factor), found.resolution, cost, flops)
+    return scale(architecture, found), found
+
+
+def growth(smaller: Architecture, larger: Architecture) -> Scaling | None:
+    """How a search made its networks larger: mean factors between two of them, to continue by `scale_to`.
+
+    Geometric means over the stages of the ratios of depths and of widths (stem included), and the ratio of the
+    resolutions; what shrinks counts as 1. Unlike `fit_scaling`, which looks for factors that turn one network into the
+    other, this has an answer for networks that a search found apart from each other.
+
+    Returns: the factors, or None where no dimension grows.
+
+    Raises:
+        SpaceError: the two have different numbers of stages.
+    """
+    _require_same_stages(smaller, larger)
+
+    def mean(a: Sequence[int], b: Sequence[int]) -> float:
+        return max(1.0, round(float(np.exp(np.mean(np.log(np.divide(b, a))))), 2))
+
+    found = Scaling(
+        depth=mean([stage.depth for stage in smaller.stages], [stage.depth for stage in larger.stages]),
+        width=mean(_widths(smaller), _widths(larger)),
+        resolution=mean([smaller.resolution], [larger.resolution]),
+    )
+    return None if found == Scaling() else found
+
+
+def _fill(
+    found: Scaling, vary: Callable[[float], Scaling], start: float, cost: Callable[[Scaling], float], flops: float
+) -> Scaling:
+    """One factor raised from `start` as far as the budget allows; `found` itself where that brings nothing."""
+    factor = round(_last(lambda f: cost(vary(f)) <= flops, start, 10.0) - 1e-6, 6)
+    more = vary(max(factor, start))
+    return more if cost(found) < cost(more) <= flops else found
+
+
+def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """The end of the stretch from `low` on which a condition holds that `high` ends, to 1e-4."""
+    while high - low > 1e-4:
         middle = (low + high) / 2
-        low, high = (middle, high) if cost(middle) <= flops else (low, middle)
-    found, scaling = at(low)
-    while direction.resolution > 1:
-        finer = replace(scaling, resolution=(found.resolution + _step(architecture)) / architecture.resolution)
-        larger = scale(architecture, finer)
-        if architecture_costs(larger)["flops"] > flops:
-            break
-        found, scaling = larger, finer
-    return found, scaling
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 def _step(architecture: Architecture) -> int:
@@ -146,8 +184,7 @@ def fit_scaling(source: Architecture, target: Architecture) -> Scaling:
     Raises:
         SpaceError: the two have different numbers of stages.
     """
-    if len(source.stages) != len(target.stages):
-        raise SpaceError(f"scaling keeps the number of stages, got {len(source.stages)} and {len(target.stages)}")
+    _require_same_stages(source, target)
     grid = sorted((round(0.5 + 0.01 * i, 2) for i in range(151)), key=lambda factor: abs(factor - 1))
 
     def depth_error(factor: float) -> float:
@@ -162,6 +199,11 @@ def fit_scaling(source: Architecture, target: Architecture) -> Scaling:
         width=min(grid, key=width_error),
         resolution=round(target.resolution / source.resolution, 2),
     )
+
+
+def _require_same_stages(a: Architecture, b: Architecture) -> None:
+    if len(a.stages) != len(b.stages):
+        raise SpaceError(f"scaling keeps the number of stages, got {len(a.stages)} and {len(b.stages)}")
 
 
 def _widths(architecture: Architecture) -> list[int]:

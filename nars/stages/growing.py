@@ -15,7 +15,7 @@ import yaml
 
 from nars.atomic import write_text
 from nars.recipe import Recipe
-from nars.space import Architecture, Scaling, architecture_costs, fit_scaling, scale_to, shorten
+from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, growth, scale_to, shorten
 from nars.stages.config import ConfigError
 from nars.stages.run import Run
 from nars.stages.searching import Member, search
@@ -46,8 +46,8 @@ def grow(
     """Scale to each budget, and write architecture and recipe to the run's scaled/ folder.
 
     The direction is the one in which the search itself went from the smaller member to the larger one: how much deeper,
-    wider and finer that is (`fit_scaling`; what shrinks is left alone). Each budget starts from that of the two members
-    that is nearer to it, and keeps its recipe.
+    wider and finer that is (`nars.space.growth`), or EfficientNet's if it is none of it. Each budget starts from that
+    of the two members that is nearer to it, and keeps its recipe.
 
     Args:
         run: With a finished search.
@@ -56,21 +56,13 @@ def grow(
         direction: Factors >= 1 to use instead.
 
     Raises:
-        ConfigError: the search is not finished, or has no such members; the two give no direction.
+        ConfigError: the search is not finished, or has no such members.
         SpaceError: a budget is too far from both.
     """
     small, large = _pair(run, members)
     a, b = architecture_of(run, small), architecture_of(run, large)
     if direction is None:
-        fitted = fit_scaling(a, b)
-        direction = Scaling(
-            depth=max(1.0, fitted.depth), width=max(1.0, fitted.width), resolution=max(1.0, fitted.resolution)
-        )
-        if direction == Scaling():
-            raise ConfigError(
-                f"{large.name} is neither deeper nor wider nor on larger images than {small.name}, so they give no "
-                f"direction; choose others with --from, or give it: --factors depth=1.2,width=1.1,resolution=1.15"
-            )
+        direction = growth(a, b) or EFFICIENTNET
     return tuple(_grow(run, budget, direction, small, large) for budget in budgets)
 
 

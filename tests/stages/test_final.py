@@ -240,7 +240,7 @@ def test_scaled_members_keep_their_budget_and_their_recipe_and_train(
     for grown, budget in ((down, 0.11e6), (up, 0.6e6)):
         architecture = Architecture.from_dict(yaml.safe_load((grown.folder / "architecture.yaml").read_text()))
         assert architecture == grown.architecture
-        assert 0.7 * budget < architecture_costs(architecture)["flops"] <= budget
+        assert 0.65 * budget < architecture_costs(architecture)["flops"] <= budget
         assert Recipe.from_dict(yaml.safe_load((grown.folder / "recipe.yaml").read_text())) == grown.recipe
     with pytest.raises(ConfigError, match="the family has 150k, 200k"):
         grow(run, [1e6], members=("150k", "9M"))
