@@ -19,6 +19,10 @@ from nars.stages.asking import Choice
 
 _SHOWN = 30
 """Lines of a front on the terminal; files have all."""
+_LEGEND = (
+    "gain: over the member before. ties: of the 64 best found, those with 10 % chance or more to be better. train: how "
+    "many of them to train to have the best with 90 % probability (--json or --parquet tell which)."
+)
 
 
 def query(
@@ -56,6 +60,10 @@ def query(
         if len(budgets) > 1:
             raise ConfigError(f"a front takes one limit of each cost, got {len(budgets)}; or drop --pareto")
         front = ask_front(predictor, objectives, budgets[0] if budgets else None, seed=seed, latency=latency)
+        console.print(
+            f"front of accuracy against {', '.join(objectives)}: {len(front.front.rows)} candidates of "
+            f"{front.evaluations:,} scored in {front.seconds:.2f} s"
+        )
         console.print(_front_table(front))
         rows = _plain(front.space, front.front)
         document = _head(front.space, front.seconds) | {"pareto": objectives, "front": rows}
@@ -63,7 +71,9 @@ def query(
         if not budgets:
             raise ConfigError("a question needs at least one limit, e.g. --max-flops 450M,550M, or --pareto flops")
         family = ask(predictor, budgets, seed=seed, latency=latency)
+        console.print(f"{len(budgets)} budget{'s' * (len(budgets) > 1)} answered in {family.seconds:.2f} s")
         console.print(_family_table(family))
+        console.print(_LEGEND, style="dim")
         _print_recipes(console, family)
         rows = _family_rows(family)
         document = _head(family.space, family.seconds) | {"members": _members(rows)}
@@ -145,31 +155,23 @@ def _plain(space: Space, choice: Choice) -> list[dict[str, Any]]:
 
 def _family_table(answer: FamilyAnswer) -> Table:
     columns = _columns([budget.ties for budget in answer.budgets])
-    table = Table(title=f"{len(answer.budgets)} budgets in {answer.seconds:.2f} s", title_justify="left")
+    table = _table()
     table.add_column("budget", no_wrap=True)
-    for heading in (*columns, "gain", "ties", "train", "scored"):
+    for heading in (*columns, "gain %", "ties", "train", "scored"):
         table.add_column(heading, justify="right", no_wrap=True)
-    gains = ["", *(f"{price.gain:+.2f} %" for price in answer.prices)]
+    gains = ["", *(f"{price.gain:+.2f}" for price in answer.prices)]
     for budget, gain in zip(answer.budgets, gains, strict=True):
         table.add_row(
             str(budget.bounds).replace(", ", "\n"), *(write(budget.ties, 0) for write in columns.values()), gain,
             str(len(budget.ties.rows) - 1), str(len(budget.plan.train)), f"{budget.evaluations:,}",
         )  # fmt: skip
-    table.caption = (
-        "gain: over the member before. ties: of the 64 best found, those with 10 % chance or more to be better. "
-        "train: how many of them to train to have the best with 90 % probability (--json or --parquet: which)"
-    )
     return table
 
 
 def _front_table(answer: FrontAnswer) -> Table:
     count = len(answer.front.rows)
     columns = _columns([answer.front])
-    table = Table(
-        title=f"front of accuracy against {', '.join(answer.objectives)}: {count} candidates of "
-        f"{answer.evaluations:,} scored in {answer.seconds:.2f} s",
-        title_justify="left",
-    )
+    table = _table()
     for heading in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     step = max(1, -(-count // _SHOWN))
@@ -192,11 +194,23 @@ def _columns(choices: Sequence[Choice]) -> dict[str, Callable[[Choice, int], str
         written[name][0]: lambda choice, at, name=name: written[name][1](float(choice.costs[name][at]))  # type: ignore[misc]
         for name in shown
     }
-    return columns | {"predicted": lambda choice, at: f"{choice.predicted[at]:.2f} ± {choice.predicted_std[at]:.2f} %"}
+    return columns | {"predicted %": lambda choice, at: f"{choice.predicted[at]:.2f} ± {choice.predicted_std[at]:.2f}"}
+
+
+def _table() -> Table:
+    """Without lines: a terminal of 80 columns holds all of it."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
 
 def _print_recipes(console: Console, answer: FamilyAnswer) -> None:
     for budget in answer.budgets:
         record = answer.space.to_records(budget.ties.rows[:1])[0]
         recipe = {k.removeprefix("recipe."): v for k, v in record.items() if k.startswith("recipe.")}
-        console.print(f"{budget.bounds}: " + ", ".join(f"{k} {v}" for k, v in recipe.items()), soft_wrap=True)
+        console.print(
+            f"{budget.bounds}: " + ", ".join(f"{name} {_short(value)}" for name, value in recipe.items()),
+            soft_wrap=True,
+        )
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
