@@ -1,5 +1,6 @@
 """The committed samples and the predictor made from them: whole, of the space as it is shipped, and of use."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,15 @@ def test_keys_costs_and_choices_are_those_of_the_shipped_space(samples) -> None:
     for sample in samples[:20]:
         parts = {name: getattr(sample, name) for name in ("space", "record", "fidelity", "data", "seed")}
         assert sample.key == sample_key(**parts)
+
+
+def test_they_are_the_first_pairs_of_the_campaign(samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DATA.parents[1] / "scripts"))
+    campaign = importlib.import_module("campaign_cifar10").cifar10()
+    measured = {sample.choices for sample in samples if sample.round == 0}
+    planned = [tuple(row) for row in campaign.pairs()[: len(measured)].tolist()]
+    assert measured == set(planned)  # so that going on adds to them
+    assert {sample.fidelity for sample in samples} == {campaign.described(campaign.chosen)}
 
 
 def test_curves_are_whole_and_end_at_the_accuracy(samples) -> None:
