@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 
 from nars.predictors import PRESETS, AccuracyModel, FittedModel, Predictor, free_statistics, kendall
-from nars.search import propose_round
+from nars.search import propose_round, search
 from nars.space import Bounds, Population, Space, distinct, sobol
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,8 @@ Asking = Generator[NDArray[np.int64], float | None, None]
 Strategy = Callable[["Contest", np.random.Generator], Asking]
 
 _FIRST, _BATCH = 20, 10
+_STAGE_2 = 50
+"""Trainings after which candidates come from the genetic search and no longer from the pool."""
 _STANDARD: dict[str, float | str] = {
     "recipe.learning_rate": 0.025,
     "recipe.optimizer": "sgd",
@@ -77,24 +80,18 @@ class Contest:
 
 
 def joint(contest: Contest, rng: np.random.Generator) -> Asking:
-    """The method's rounds: 20 pairs, one for each FLOPs bin, then ten at a time, the best predicted of the pool."""
-    yield from _rounds(contest, contest.pool, rng)
+    """The method: 20 pairs, one for each FLOPs bin, rounds of ten up to 50, then what stage 3 finds, ten at a time."""
+    yield from _method(contest, None, rng)
 
 
 def architecture_only(contest: Contest, rng: np.random.Generator) -> Asking:
-    """The same rounds with the standard recipe throughout."""
-    pool = contest.pool.copy()
-    columns = contest.space.columns_of("recipe")
-    pool[:, columns] = contest.standard[columns]
-    yield from _rounds(contest, distinct(contest.space.canonical(pool)), rng)
+    """The same with the standard recipe throughout."""
+    yield from _method(contest, "recipe", rng)
 
 
 def recipe_only(contest: Contest, rng: np.random.Generator) -> Asking:
-    """The same rounds with the standard architecture throughout."""
-    pool = contest.pool.copy()
-    columns = contest.space.columns_of("architecture")
-    pool[:, columns] = contest.standard[columns]
-    yield from _rounds(contest, distinct(contest.space.canonical(pool)), rng)
+    """The same with the standard architecture throughout."""
+    yield from _method(contest, "architecture", rng)
 
 
 def at_random(contest: Contest, rng: np.random.Generator) -> Asking:
@@ -174,12 +171,20 @@ def cross_validated(rival: AccuracyModel, encoding: NDArray[np.float32], y: Floa
     return float(np.mean(taus))
 
 
-def _rounds(contest: Contest, pool: Population, rng: np.random.Generator) -> Asking:
-    space, pool = contest.space, pool[rng.permutation(len(pool))]
+def _method(contest: Contest, fixed: Literal["architecture", "recipe"] | None, rng: np.random.Generator) -> Asking:
+    """Stage 2 and 3, with the standard choices in the columns of the group that is `fixed`."""
+    space = contest.space
+    columns = np.empty(0, dtype=np.int64) if fixed is None else space.columns_of(fixed)
+
+    def standardised(X: Population) -> Population:
+        X = X.copy()
+        X[:, columns] = contest.standard[columns]
+        return space.canonical(X)
+
+    pool = distinct(standardised(contest.pool[rng.permutation(len(contest.pool))]))
     rows: list[NDArray[np.int64]] = []
     accuracies: list[float | None] = []
     batch = propose_round(pool, space.costs(pool), contest.bounds, _FIRST)
-    left = np.ones(len(pool), dtype=bool)
     while len(batch):
         for row in batch:
             rows.append(row)
@@ -189,10 +194,16 @@ def _rounds(contest: Contest, pool: Population, rng: np.random.Generator) -> Ask
             space.encode(np.array(rows)[good]), np.array([accuracies[number] for number in good], dtype=np.float64),
             seed=int(rng.integers(2**31)),
         )  # fmt: skip
-        left &= ~(pool[:, None] == batch[None]).all(axis=2).any(axis=1)
-        remaining = pool[left]
-        best = np.argsort(-predictor.predict_mean(space.encode(remaining)), kind="stable")[:_BATCH]
-        batch = remaining[best]
+
+        def score(X: Population, predictor: Predictor = predictor) -> Floats:
+            return predictor.predict_mean(space.encode(standardised(X)))
+
+        ranked = pool[np.argsort(-score(pool), kind="stable")]
+        if len(rows) >= _STAGE_2:
+            found = standardised(search(space, score, contest.bounds, rng=rng).top)
+            ranked = distinct(np.concatenate([found, ranked]))
+        measured = {row.tobytes() for row in rows}
+        batch = np.array([row for row in ranked if row.tobytes() not in measured][:_BATCH])
 
 
 def _suggest(space: Space, trial: optuna.Trial) -> list[int]:

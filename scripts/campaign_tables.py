@@ -64,7 +64,8 @@ def fidelity_table(campaign: Campaign, store: Path, out: Path) -> str:
         f"The same random pairs, one from each FLOPs stratum in turn, trained with each fidelity and with the longer "
         f"training of the last row; rank correlation of the two final accuracies over pairs, 95 % bootstrap interval "
         f"over pairs. Chosen for the samples: **{campaign.chosen.name}**. Seconds are wall time of one training on one "
-        f"thread beside other work.\n\n"
+        f"thread beside other work. With so few pairs a tau of 1 says that no two were exchanged, not that none would "
+        f"be; going on with more pairs sharpens the table.\n\n"
     )
     return provenance("fidelity", used) + text + markdown(heading, rows)
 
