@@ -46,7 +46,12 @@ def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
 
     torch.set_num_threads(setup.threads)
     function, shared = connection.recv()
-    context = receive(shared)
+    try:
+        context = receive(shared)
+    except FileNotFoundError:
+        if _parent().is_alive():
+            raise
+        return  # it was killed just now, and the file is gone with it
     if setup.memory_limit is not None:
         _limit_memory(setup.memory_limit)
     connection.send(("ready", None))
@@ -67,10 +72,14 @@ def _do(function: Any, job: Any, context: Any, device: str, report: Report) -> t
 
 def _end_with_parent() -> None:
     """Wait for the pool's process to end, however it does, and end too: nobody is left to take the results."""
+    _parent().join()
+    os._exit(1)
+
+
+def _parent() -> Any:
     parent = multiprocessing.parent_process()
     assert parent is not None
-    parent.join()
-    os._exit(1)
+    return parent
 
 
 def _pin(cores: Collection[int]) -> None:
