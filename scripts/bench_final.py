@@ -4,8 +4,8 @@ Command:  python scripts/bench_final.py --data DIR        (DIR or NARS_DATA: the
 Cost:     about 25 minutes on one CPU core, no GPU; killed, the same command goes on
 Result:   tables on the terminal and in OUT/README.md, one line of JSON at the end of the output; its `plain`, `ema`,
           `distillation` and `both` are of the small member. Measured with the defaults, unlike the paper's: moving
-          average -0.1 and +0.1 (small, middle member), distillation -0.9 and -1.3, both -0.9 and -1.2. All are underfitted
-          after 1,500 steps, the teacher too (52.7 %)
+          average -0.1 and +0.1 (small, middle member), distillation -0.9 and -1.3, both -0.9 and -1.2.
+          All are underfitted after 1,500 steps, the teacher too (52.7 %)
 Source:   FBNetV3 (arXiv 2006.02049): FBNetV3-G 80.9 % plain, 82.8 % with moving average and distillation
 
 A family of three on a subset of CIFAR-10, all trained by one recipe; per seed:
