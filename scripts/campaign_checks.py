@@ -64,10 +64,10 @@ def stage3(phase: Phase) -> Iterator[str]:
         for name in ("stage 2", "stage 3"):
             label = f"{shorten(entry['budget'])} {name}"
             found[label] = []
-            yield from _train(phase, images, np.array(entry[name]), "stage3", found[label], label)
+            yield from train_fresh(phase, images, np.array(entry[name]), "stage3", found[label], label)
     rows = []
     for entry in entries:
-        second, third = (_accuracies(found[f"{shorten(entry['budget'])} {name}"]) for name in ("stage 2", "stage 3"))
+        second, third = (accuracies_of(found[f"{shorten(entry['budget'])} {name}"]) for name in ("stage 2", "stage 3"))
         gain = third.mean() - second.mean()
         error = np.sqrt(third.var(ddof=1) / len(third) + second.var(ddof=1) / len(second))
         rows.append((shorten(entry["budget"]), *(shorten(flops) for flops in entry["flops"]),
@@ -126,14 +126,14 @@ def swap(phase: Phase) -> Iterator[str]:
             mixed = row.copy()
             mixed[columns] = other[columns]
             found[network, recipe] = []
-            yield from _train(
+            yield from train_fresh(
                 phase, images, mixed, "swap", found[network, recipe], f"{network} with recipe of {recipe}"
             )
     rows = []
     for network in ends:
-        own = _accuracies(found[network, network])
+        own = accuracies_of(found[network, network])
         (stranger,) = (recipe for recipe in ends if recipe != network)
-        foreign = _accuracies(found[network, stranger])
+        foreign = accuracies_of(found[network, stranger])
         error = np.sqrt(own.var(ddof=1) / len(own) + foreign.var(ddof=1) / len(foreign))
         change = f"{foreign.mean() - own.mean():+.2f} ± {error:.2f}"
         rows.append((network, spread(own), spread(foreign), change))
@@ -146,7 +146,7 @@ def swap(phase: Phase) -> Iterator[str]:
     write_table(phase, "swap", text + markdown(heading, rows), [s for samples in found.values() for s in samples])
 
 
-def _train(
+def train_fresh(
     phase: Phase, images: ImageData, row: Population, folder: str, into: list[Sample], label: str
 ) -> Iterator[str]:
     """Train a pair (D,) with the fresh seeds at the fidelity of the samples; all of them end up in `into`."""
@@ -168,7 +168,7 @@ def recipe_of(member: dict[str, Any]) -> Recipe:
     return Recipe.from_dict(settings)
 
 
-def _accuracies(samples: Sequence[Sample]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def accuracies_of(samples: Sequence[Sample]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([sample.accuracy for sample in samples if sample.status == "ok"], dtype=np.float64)
 
 
