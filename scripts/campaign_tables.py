@@ -26,11 +26,15 @@ from nars.atomic import write_text
 from nars.data import Sample, SampleStore, trials_of
 from nars.evaluate import StopAdvice, choose_stop_epoch
 from nars.predictors import RIVALS, Audit, audit, kendall, noise_ceiling, plot_audit, spearman
+from nars.predictors.calibration import Z_LEVEL
 from nars.space import Bounds, Population, sobol
+from nars.stages import open_predictor
 
 Floats = NDArray[np.float64]
 
 _RESAMPLES = 2000
+_FEWEST = 30
+"""Pairs to judge a predictor by."""
 _ROOT = Path(__file__).parent.parent
 
 
@@ -159,9 +163,27 @@ def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
     text = (
         f"{result.candidates} pairs, {result.splits} random splits: fitted on so many samples, tested on all others."
         f"\n\n{efficiency}.{ceiling} Spearman correlation of the free statistics "
-        f"with the accuracy: {targets}.\n\n![tau against samples](predictor.svg)\n\n{tables}"
+        f"with the accuracy: {targets}.{_later(campaign, samples)}\n\n![tau against samples](predictor.svg)\n\n{tables}"
     )
     return provenance("predictor", samples) + text
+
+
+def _later(campaign: Campaign, samples: Sequence[Sample]) -> str:
+    """How well the shipped predictor told the pairs that were measured after it was fitted; empty without such."""
+    space, predictor = open_predictor(_ROOT / "predictors" / "cifar10")
+    fitted = 0 if predictor.fitted is None else predictor.fitted.samples
+    first = {tuple(row) for row in campaign.pairs()[:fitted].tolist()}
+    later = [sample for sample in samples if sample.choices not in first and sample.status == "ok"]
+    if len(later) < _FEWEST:
+        return ""
+    told = predictor.predict(space.encode(np.array([sample.choices for sample in later])))
+    accuracy = np.array([sample.accuracy for sample in later], dtype=np.float64)
+    error = np.abs(told.mean - accuracy)
+    return (
+        f"\n\n**The shipped predictor** was fitted on the first {fitted} pairs. On the {len(later)} measured after it: "
+        f"Kendall's tau {with_interval(kendall, told.mean, accuracy)}, mean absolute error {error.mean():.2f} %, "
+        f"{100 * np.mean(error <= Z_LEVEL * told.std):.0f} % inside its 80 % intervals."
+    )
 
 
 def _by_size(result: Audit, name: str, digits: int) -> str:
