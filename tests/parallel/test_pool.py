@@ -125,7 +125,8 @@ def test_workers_that_cannot_start_are_an_error(tmp_path: Path, capfd: pytest.Ca
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_worker_outlives_the_program(how: signal.Signals) -> None:
     program = textwrap.dedent(f"""
-        import sys
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from nars.parallel import Pool, WorkerSetup
         from pool_jobs import work
