@@ -225,8 +225,8 @@ def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int =
         f"than the predictor with the best five-fold cross-validated Kendall tau, {taus[chosen]:.3f}); each answer "
         f"gets the measured noise between seeds, {noise:.2f} %. Shown: what the surrogate tells, without noise, of the "
         f"pair that looked best after so many trainings; mean and standard deviation over {repeats} repeats, all "
-        f"inside 1 to 6 M multiply-accumulates. Differences below the surrogate's own error mean nothing, and an "
-        f"average of trees never tells more than the best it was fitted on.\n\n"
+        f"inside 1 to 6 M multiply-accumulates. Differences below the surrogate's own error mean nothing, and "
+        f"trees hardly tell more than the best they were fitted on.\n\n"
     )
     return provenance("replay", samples) + text + markdown(("strategy", *map(str, checkpoints)), rows)
 
