@@ -19,9 +19,10 @@ from nars.data import Sample, SampleStore
 from nars.data.run_folder import read_json
 from nars.evaluate import Trial
 from nars.predictors import Predictor
-from nars.search import propose_round, shrink_pool
+from nars.search import shrink_pool
 from nars.stages.measuring import (
     Plan,
+    choose,
     engine_of,
     finish_round,
     fitted,
@@ -99,21 +100,11 @@ class OpenRounds:
         self._learn()
         seconds = time.perf_counter() - began
         has_predictor = len(self._scores) > 0
-        chosen = propose_round(
-            self._pool.X[self._alive],
-            {name: cost[self._alive] for name, cost in self._pool.costs.items()},
-            self._run.flops_range,
-            count,
-            scores=self._scores if has_predictor else None,
-            exclude=np.concatenate([plan.X for plan in self._plans]) if self._plans else None,
-        )
-        encoded = self._run.space.encode(chosen)
-        plan = Plan(
-            number=len(self._plans) + 1,
-            X=chosen,
-            predicted=tuple(self._predictor.predict_mean(encoded).tolist() if has_predictor else [None] * len(chosen)),
+        plan = choose(
+            self._run, self._pool, self._alive, self._plans, count=count,
+            predictor=self._predictor if has_predictor else None, scores=self._scores if has_predictor else None,
             epochs=self._stop_epoch or self._run.config.collect.epochs,
-        )
+        )  # fmt: skip
         more = {"learned_from": self._learned_from, "learning_seconds": seconds, "alive": self._alive.tolist()}
         write_plan(self._run, plan, **more)
         self._add(plan)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from nars.data import Sample, SampleStore
 from nars.evaluate import Engine
 from nars.predictors import Predictor, load_predictor
-from nars.search import propose_round, shrink_pool
+from nars.search import shrink_pool
 from nars.space import Population
 from nars.stages.asynchronous import collect_asynchronously
 from nars.stages.measuring import (
     Plan,
+    choose,
     engine_of,
     finish_round,
     fitted,
@@ -70,21 +71,13 @@ class Collection:
         plans = read_plans(self.run)
         if len(plans) > self.done:
             return plans[self.done]
-        X = self.pool.X[self.alive]
-        chosen = propose_round(
-            X,
-            {name: cost[self.alive] for name, cost in self.pool.costs.items()},
-            self.run.flops_range,
-            self.run.config.collect.per_round,
-            scores=self._scores(X) if self.done else None,
-            exclude=np.concatenate([plan.X for plan in plans]) if plans else None,
-        )
-        plan = Plan(
-            number=self.done + 1,
-            X=chosen,
-            predicted=tuple(self._scores(chosen).tolist() if self.done else [None] * len(chosen)),
-            epochs=self.stop_epoch or self.run.config.collect.epochs,
-        )
+        config = self.run.config.collect
+        plan = choose(
+            self.run, self.pool, self.alive, plans, count=config.per_round,
+            predictor=self.predictor if self.done else None,
+            scores=self._scores(self.pool.X[self.alive]) if self.done else None,
+            epochs=self.stop_epoch or config.epochs,
+        )  # fmt: skip
         write_plan(self.run, plan)
         return plan
 

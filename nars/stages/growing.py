@@ -18,7 +18,7 @@ from nars.recipe import Recipe
 from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, growth, scale_to, shorten
 from nars.stages.config import ConfigError
 from nars.stages.run import Run
-from nars.stages.searching import Member, search
+from nars.stages.searching import Member, finished_family
 from nars.stages.training import architecture_of, recipe_of
 
 ARCHITECTURE, RECIPE = "architecture.yaml", "recipe.yaml"
@@ -68,12 +68,7 @@ def grow(
 
 def _pair(run: Run, names: tuple[str, str] | None) -> tuple[Member, Member]:
     """The two members, the one of fewer FLOPs first."""
-    if not run.folder.family_file.is_file():
-        raise ConfigError(
-            f"scaling needs a finished search, {run.folder.path} has no family yet; go on with it first "
-            f"(nars search CONFIG --out {run.folder.path})"
-        )
-    family = {member.name: member for member in search(run)}
+    family = {member.name: member for member in finished_family(run, "scaling")}
     chosen = [*family] if names is None else [*names]
     unknown = [name for name in chosen if name not in family]
     if unknown or len(set(chosen)) < 2:

@@ -18,7 +18,9 @@ from nars.evaluate import Engine, EvaluationSettings, StopAdvice, Trial, choose_
 from nars.predictors import Predictor
 from nars.predictors.metrics import kendall
 from nars.recipe import Augmentation, Schedule
+from nars.search import propose_round
 from nars.space import Population, shorten
+from nars.stages.pool import Pool
 from nars.stages.predictors import keep_predictor
 from nars.stages.run import Run
 
@@ -66,6 +68,34 @@ def write_plan(run: Run, plan: Plan, **more: Any) -> None:
     """Keep a round's candidates; `more` goes into the file beside them."""
     document = {"round": plan.number, "epochs": plan.epochs, "choices": plan.X.tolist(), "predicted": plan.predicted}
     write_json(run.folder.round_plan(plan.number), document | more)
+
+
+def choose(
+    run: Run, pool: Pool, alive: NDArray[np.int64], plans: Sequence[Plan], *, count: int, predictor: Predictor | None,
+    scores: NDArray[np.float64] | None, epochs: int,
+) -> Plan:  # fmt: skip
+    """The next round: from each of `count` FLOPs bins the pool member with the highest predicted accuracy.
+
+    Args:
+        run: whose round it is.
+        pool: of stage 1.
+        alive: pool members still favourable, ascending.
+        plans: all rounds so far; what is in them is not chosen again.
+        count: of candidates.
+        predictor: fitted; None in the first round, which takes the pool's order.
+        scores: what it predicts of the members alive, (len(alive),); None with it.
+        epochs: to train each.
+    """
+    chosen = propose_round(
+        pool.X[alive],
+        {name: cost[alive] for name, cost in pool.costs.items()},
+        run.flops_range,
+        count,
+        scores=scores,
+        exclude=np.concatenate([plan.X for plan in plans]) if plans else None,
+    )
+    told = [None] * len(chosen) if predictor is None else predictor.predict_mean(run.space.encode(chosen)).tolist()
+    return Plan(number=len(plans) + 1, X=chosen, predicted=tuple(told), epochs=epochs)
 
 
 def read_plans(run: Run) -> list[Plan]:

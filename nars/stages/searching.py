@@ -16,6 +16,7 @@ from nars.predictors import Predictor
 from nars.search import PRESETS, Progress, search_family
 from nars.space import Bounds, Population, Space, shorten
 from nars.stages.collecting import collect
+from nars.stages.config import ConfigError
 from nars.stages.measuring import measured
 from nars.stages.run import Run
 
@@ -91,6 +92,20 @@ def search(run: Run) -> tuple[Member, ...]:
     write_json(run.folder.family_file, {"members": [asdict(member) for member in members]})
     run.log(f"stage 3: {len(members)} budgets answered in {seconds:.1f} s: " + _spell(members))
     return members
+
+
+def finished_family(run: Run, what: str) -> tuple[Member, ...]:
+    """The family of a run whose search is finished; `what` needs it, for the message.
+
+    Raises:
+        ConfigError: the search is not finished.
+    """
+    if not run.folder.family_file.is_file():
+        raise ConfigError(
+            f"{what} needs a finished search, {run.folder.path} has no family yet; go on with it first "
+            f"(nars search CONFIG --out {run.folder.path})"
+        )
+    return _read(run)
 
 
 def scorer(space: Space, predictor: Predictor) -> Any:

@@ -20,7 +20,7 @@ from nars.stages.decomposition import Shares, shares
 from nars.stages.measuring import Plan, engine_of, label, settings_of, spell, trials_of
 from nars.stages.predictors import open_predictor
 from nars.stages.run import Run
-from nars.stages.searching import Member, search
+from nars.stages.searching import Member, finished_family
 
 Cell = tuple[int, int]
 """(architecture, recipe), each by its member's place in the family."""
@@ -91,12 +91,7 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
     Raises:
         ConfigError: the search is not finished, or `train` names no cell of the family.
     """
-    if not run.folder.family_file.is_file():
-        raise ConfigError(
-            f"swapping needs a finished search, {run.folder.path} has no family yet; go on with it first "
-            f"(nars search CONFIG --out {run.folder.path})"
-        )
-    members, rounds = search(run), run.folder.rounds()
+    members, rounds = finished_family(run, "swapping"), run.folder.rounds()
     if len(members) < 2:
         raise ConfigError(f"swapping needs a family of two members or more, {run.folder.path} has {len(members)}")
     wanted = cells(train, [member.name for member in members]) if train is not None else []

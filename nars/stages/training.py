@@ -14,10 +14,10 @@ from torch import nn
 from nars.network import build
 from nars.recipe import ALONE, Augmentation, Peers, Recipe, Schedule, joined_peers
 from nars.space import Architecture
-from nars.stages.config import ConfigError, RunConfig
+from nars.stages.config import RunConfig
 from nars.stages.progress import Silent
 from nars.stages.run import Run
-from nars.stages.searching import Member, search
+from nars.stages.searching import Member, finished_family, search
 from nars.stages.teaching import LARGEST, NONE, outside_teacher
 from nars.stages.watching import watching
 from nars.train import RESULT, EpochReport, MemberJob, MemberResult, train_members
@@ -39,11 +39,7 @@ def train(run: Run) -> dict[str, MemberResult]:
     """
     with joined_peers(run.execution.device) as (peers, device):
         if peers.count > 1:
-            if not run.folder.family_file.is_file():
-                raise ConfigError(
-                    f"{peers.count} processes can share final training, not the search, and {run.folder.path} has no "
-                    f"family yet; run nars search first, without torchrun"
-                )
+            finished_family(run, f"final training shared by {peers.count} processes")
             execution = run.execution.model_copy(update={"device": device, "workers": 1})
             run = replace(run, execution=execution, reporter=run.reporter if peers.first else Silent())
         return _train_family(run, peers)
