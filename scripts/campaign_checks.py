@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ import numpy as np
 
 from campaign_cifar10 import cifar10
 from campaign_tables import markdown, provenance
-from campaign_trials import SEED, Campaign
+from campaign_trials import SEED, Campaign, say
 from nars.atomic import write_json, write_text
 from nars.data import ImageData, Sample, SampleStore, trials_of
 from nars.recipe import Recipe
@@ -198,14 +197,7 @@ def run_phases(about: str | None, phases: Mapping[str, Callable[[Phase], Iterato
     parser.add_argument("--out", type=Path, default=_ROOT / "results" / "cifar10")
     arguments = parser.parse_args()
     phase = Phase(campaign=cifar10(), store=arguments.store, data=arguments.data, out=arguments.out)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started this in the background
-    try:
-        for line in phases[arguments.phase](phase):
-            print(line, flush=True)
-    except KeyboardInterrupt:
-        print("stopped; every finished training is kept, the same command goes on")
-        return 130
-    return 0
+    return say(phases[arguments.phase](phase))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ Result:   STORE/fidelity/NAME/ and STORE/samples/ (Parquet). Every training is k
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from campaign_trials import SEED, Campaign, Fidelity, schedule
+from campaign_trials import SEED, Campaign, Fidelity, say, schedule
 from nars.data import Sample, SampleStore, merge_stores
 from nars.space import Bounds, load_space
 
@@ -113,15 +112,7 @@ def main() -> int:
         lines = collect(campaign, arguments.store, arguments.pairs)
     else:
         lines = publish(arguments.store, Path(__file__).parent.parent / "data" / campaign.image_set)
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background, deaf to both
-        signal.signal(number, signal.default_int_handler)
-    try:
-        for line in lines:
-            print(line, flush=True)
-    except KeyboardInterrupt:
-        print("stopped; every finished training is kept, the same command goes on")
-        return 130
-    return 0
+    return say(lines)
 
 
 if __name__ == "__main__":

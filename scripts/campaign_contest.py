@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nars.predictors import PRESETS, AccuracyModel, FittedModel, Predictor, free_statistics, kendall
 from nars.search import propose_round, search
 from nars.space import Bounds, Population, Space, distinct, sobol
+from search_rivals import suggest
 
 Floats = NDArray[np.float64]
 Asking = Generator[NDArray[np.int64], float | None, None]
@@ -127,7 +128,7 @@ def tpe(contest: Contest, rng: np.random.Generator) -> Asking:
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=int(rng.integers(2**31))))
     while True:
         trial = study.ask()
-        row = contest.space.canonical(np.array([_suggest(contest.space, trial)], dtype=np.int64))
+        row = contest.space.canonical(np.array([suggest(contest.space, trial)], dtype=np.int64))
         accuracy = (yield row[0]) if contest.admits(row) else None
         if accuracy is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -204,12 +205,3 @@ def _method(contest: Contest, fixed: Literal["architecture", "recipe"] | None, r
             ranked = distinct(np.concatenate([found, ranked]))
         measured = {row.tobytes() for row in rows}
         batch = np.array([row for row in ranked if row.tobytes() not in measured][:_BATCH])
-
-
-def _suggest(space: Space, trial: optuna.Trial) -> list[int]:
-    return [
-        trial.suggest_int(dimension.name, 0, len(dimension.values) - 1)
-        if dimension.ordinal
-        else trial.suggest_categorical(dimension.name, tuple(range(len(dimension.values))))
-        for dimension in space.dimensions
-    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,3 +141,16 @@ def schedule(X: Population) -> Iterator[tuple[Population, int]]:
     for number, row in enumerate(X):
         for seed in range(3 if repeated(number) else 1):
             yield row, SEED + seed
+
+
+def say(lines: Iterable[str]) -> int:
+    """Print the lines as the work that yields them goes on; Ctrl-C stops it; returns the exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background, deaf to both
+        signal.signal(number, signal.default_int_handler)
+    try:
+        for line in lines:
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        print("stopped; every finished training is kept, the same command goes on")
+        return 130
+    return 0

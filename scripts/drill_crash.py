@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from drill_process import ended, start
 from nars.data import SampleStore
 from nars.data.run_folder import RunFolder
 from nars.stages import Execution, Silent, execution, load_config, open_run, search
@@ -63,8 +63,7 @@ def drill(scratch: Path, runs: int, chance: random.Random, how: Execution) -> di
     config = scratch / "drill.yaml"
     config.write_text(CONFIG)
     started = time.perf_counter()
-    process = start(config, scratch / "reference", how)
-    os.waitpid(process, 0)
+    ended(start(partial(once, config, scratch / "reference", how)), None)
     life = time.perf_counter() - started
     reference = family(scratch / "reference")
     kills = lost = repeated = identical = 0
@@ -72,11 +71,8 @@ def drill(scratch: Path, runs: int, chance: random.Random, how: Execution) -> di
     for number in range(runs):
         folder = scratch / f"run-{number}"
         seen: dict[str, str] = {}
-        while True:
-            process = start(config, folder, how)
-            ended = wait(process, chance.uniform(0.02, life) if kills_left(folder, number, kills) else None)
-            if ended:
-                break
+        work = partial(once, config, folder, how)
+        while not ended(start(work), chance.uniform(0.02, life) if kills_left(folder, number, kills) else None):
             kills += 1
             moments[moment(folder)] = moments.get(moment(folder), 0) + 1
             seen |= measured(folder)
@@ -95,32 +91,9 @@ def drill(scratch: Path, runs: int, chance: random.Random, how: Execution) -> di
     }
 
 
-def start(config: Path, folder: Path, how: Execution) -> int:
-    """A process of its own that searches; returns its number."""
-    process = os.fork()
-    if process:
-        return process
-    try:
-        search(open_run(load_config(config), folder, execution=how, reporter=Silent()))
-        os._exit(0)
-    except BaseException as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
-        os._exit(1)
-
-
-def wait(process: int, seconds: float | None) -> bool:
-    """Whether the process ended by itself within the time; it is killed otherwise."""
-    deadline = time.perf_counter() + (seconds if seconds is not None else 600)
-    while time.perf_counter() < deadline:
-        done, status = os.waitpid(process, os.WNOHANG)
-        if done:
-            if status:
-                raise SystemExit(f"a search failed with status {status}")
-            return True
-        time.sleep(0.002)
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    return False
+def once(config: Path, folder: Path, how: Execution) -> None:
+    """One search, from where the folder has it."""
+    search(open_run(load_config(config), folder, execution=how, reporter=Silent()))
 
 
 def kills_left(folder: Path, number: int, kills: int) -> bool:

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from drill_process import ended, start
 from nars.data import ImageData, load_images
 from nars.network import build
 from nars.recipe import Augmentation, Recipe, Schedule
@@ -61,13 +61,14 @@ def main() -> None:
 def drill(scratch: Path, data: ImageData, epochs: int, kills: int, chance: random.Random) -> dict[str, Any]:
     """Train undisturbed; then train, kill, go on, until all kills are spent and the last training is done."""
     started = time.perf_counter()
-    os.waitpid(start(scratch / "reference", data, epochs), 0)
+    ended(start(partial(once, scratch / "reference", data, epochs)), None)
     life = time.perf_counter() - started
     moments: list[str] = []
     runs = identical = 0
     while len(moments) < kills:
         folder = scratch / f"run-{runs}"
-        while not ended(start(folder, data, epochs), chance.uniform(0.02, life / 4) if len(moments) < kills else None):
+        work = partial(once, folder, data, epochs)
+        while not ended(start(work), chance.uniform(0.02, life / 4) if len(moments) < kills else None):
             moments.append(moment(folder))
         runs += 1
         identical += same(folder, scratch / "reference")
@@ -80,36 +81,13 @@ def drill(scratch: Path, data: ImageData, epochs: int, kills: int, chance: rando
     }
 
 
-def start(folder: Path, data: ImageData, epochs: int) -> int:
-    """A process of its own that trains; returns its number."""
-    process = os.fork()
-    if process:
-        return process
-    try:
-        train_member(
-            NETWORK, RECIPE, data, folder=folder, seed=5, teacher=build(NETWORK, seed=8), batch_size=32, ema_decay=0.9,
-            schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"), augmentation=Augmentation(flip=False),
-            checkpoint_every=2,
-        )  # fmt: skip
-        os._exit(0)
-    except BaseException as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
-        os._exit(1)
-
-
-def ended(process: int, seconds: float | None) -> bool:
-    """Whether the process ended by itself within the time (None: it may take any); it is killed otherwise."""
-    deadline = float("inf") if seconds is None else time.perf_counter() + seconds
-    while time.perf_counter() < deadline:
-        done, status = os.waitpid(process, os.WNOHANG)
-        if done:
-            if status:
-                raise SystemExit(f"a training failed with status {status}")
-            return True
-        time.sleep(0.001)
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    return False
+def once(folder: Path, data: ImageData, epochs: int) -> None:
+    """One training, from where the folder has it."""
+    train_member(
+        NETWORK, RECIPE, data, folder=folder, seed=5, teacher=build(NETWORK, seed=8), batch_size=32, ema_decay=0.9,
+        schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"), augmentation=Augmentation(flip=False),
+        checkpoint_every=2,
+    )  # fmt: skip
 
 
 def moment(folder: Path) -> str:

@@ -60,7 +60,7 @@ def with_optuna(space: Space, score: Score, bounds: Bounds, *, evaluations: int,
     best = -np.inf
     for _ in range(evaluations // size):
         trials = [study.ask() for _ in range(size)]
-        X = space.canonical(np.array([_suggest(space, trial) for trial in trials], dtype=np.int64))
+        X = space.canonical(np.array([suggest(space, trial) for trial in trials], dtype=np.int64))
         scores, violation = score(X), bounds.violation(costs(X))
         for trial, value, excess in zip(trials, scores.tolist(), violation.tolist(), strict=True):
             trial.set_constraint("budget", excess)
@@ -69,7 +69,8 @@ def with_optuna(space: Space, score: Score, bounds: Bounds, *, evaluations: int,
     return best
 
 
-def _suggest(space: Space, trial: optuna.Trial) -> list[int]:
+def suggest(space: Space, trial: optuna.Trial) -> list[int]:
+    """A row (D,) of choices as Optuna proposes them: numbers where they are ordered, categories else."""
     return [
         trial.suggest_int(dimension.name, 0, len(dimension.values) - 1)
         if dimension.ordinal
@@ -130,7 +131,7 @@ def by_tpe(rows: Rows, y: Floats, rng: np.random.Generator) -> Iterator[int]:
     seen: set[int] = set()
     while len(seen) < len(y):
         trial = study.ask()
-        index = rows.find(np.array([_suggest(rows.space, trial)], dtype=np.int64))
+        index = rows.find(np.array([suggest(rows.space, trial)], dtype=np.int64))
         if index >= 0 and index not in seen:
             seen.add(index)
             yield index
