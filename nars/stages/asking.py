@@ -21,6 +21,7 @@ from nars.search import (
     verification_plan,
 )  # fmt: skip
 from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space
+from nars.stages.config import ConfigError
 from nars.stages.predictors import open_predictor
 from nars.stages.searching import scorer
 
@@ -102,15 +103,15 @@ def ask(
         budgets: limits on costs, lower and upper, any together.
         seed: of the search.
         latency: a device table (`nars latency` writes them); the cost "latency" (milliseconds) is then known.
-        known: what an earlier question to the same predictor scored; not scored again.
+        known: what an earlier question to the same predictor, with the same device table, scored; not scored again.
 
     Raises:
-        ConfigError: no such predictor.
+        ConfigError: no such predictor, or `known` belongs to another space.
         InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
         SpaceError: no budget, or one that limits an unknown cost.
     """
     started = time.perf_counter()
-    space, model = _open(predictor, latency)
+    space, model = _open(predictor, latency, known)
     rng = np.random.default_rng(seed)
     family = search_family(space, scorer(space, model), budgets, rng=rng, archive=known)
     answers = []
@@ -145,7 +146,7 @@ def ask_front(
         As `ask`.
     """
     started = time.perf_counter()
-    space, model = _open(predictor, latency)
+    space, model = _open(predictor, latency, known)
     found = pareto_search(
         space, scorer(space, model), objectives, bounds or Bounds(), rng=np.random.default_rng(seed), archive=known
     )
@@ -155,10 +156,16 @@ def ask_front(
     )  # fmt: skip
 
 
-def _open(predictor: str | Path, latency: Path | None) -> tuple[Space, Predictor]:
+def _open(predictor: str | Path, latency: Path | None, known: Archive | None) -> tuple[Space, Predictor]:
     space, model = open_predictor(predictor)
     if latency is not None:
         space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency)))
+    if known is not None and (known.space.fingerprint, known.space.cost_names) != (space.fingerprint, space.cost_names):
+        raise ConfigError(
+            f"known was scored in {known.space.name} ({known.space.fingerprint}; {', '.join(known.space.cost_names)}), "
+            f"the question is about {space.name} ({space.fingerprint}; {', '.join(space.cost_names)}); give what an "
+            f"answer of the same predictor and device table has in `known`"
+        )
     return space, model
 
 

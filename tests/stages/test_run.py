@@ -156,6 +156,8 @@ def test_a_second_question_does_not_score_again_what_the_first_did(finished: Pat
     again = ask(finished, [budget], seed=1, known=first.known)
     assert again.budgets[0].ties.predicted[0] >= first.budgets[0].ties.predicted[0] - 1e-9
     assert len(again.known) == scored + again.budgets[0].evaluations
+    with pytest.raises(ValueError, match=r"known was scored in digits .* the question is about cifar10"):
+        ask("cifar10", [Bounds.at_most(flops=2e6)], known=first.known)
 
 
 def test_swapping_predicts_all_trains_what_is_asked_for_and_does_not_train_it_again(
