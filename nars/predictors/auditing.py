@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from nars.parallel import torch_threads
-from nars.predictors.contest import MODELS, Score, contenders, random_split, samples_needed, score
+from nars.predictors.contest import MODELS, OWN, Score, contenders, random_split, samples_needed, score
 from nars.predictors.errors import PredictorError
 from nars.predictors.gaussian import ENCODING_SCALE, fit_process
 from nars.predictors.metrics import kendall, spearman
@@ -221,26 +221,33 @@ def noise_ceiling(labels: Floats) -> Ceiling | None:
 
 def plot_audit(result: Audit, path: Path) -> None:
     """Tau, overall and within cost quintiles, against the number of samples; `path`'s suffix sets the format."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
 
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
+    models = [model for model in MODELS if any(row.model == model for row in result.rows)]
+    colours = dict(zip(models, colormaps["tab20"].colors, strict=False))  # type: ignore[attr-defined]
+    counts = sorted({row.n for row in result.rows})
     for axes, name, title in zip(panels, ("tau", "within"), ("all", "within cost quintiles"), strict=True):
-        for model in dict.fromkeys(row.model for row in result.rows):
+        for model in models:
             rows = [row for row in result.rows if row.model == model]
-            own = model in ("pretrained", "paper", "plain", "features")
             axes.errorbar(
                 [row.n for row in rows], [getattr(row.mean, name) for row in rows],
                 yerr=[getattr(row.error, name) for row in rows], label=model, marker="o", markersize=3,
-                linewidth=2.5 if model == "pretrained" else 1.2, linestyle="-" if own else ":",
+                linewidth=2.5 if model == "pretrained" else 1.2, linestyle="-" if model in OWN else ":",
+                color=colours.get(model),
             )  # fmt: skip
         if result.ceiling is not None and name == "tau":
             axes.axhline(result.ceiling.tau, color="grey", linestyle="--", linewidth=1, label="what the labels allow")
         axes.set_xscale("log")
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("samples")
         axes.set_title(f"Kendall's tau, {title}")
         axes.grid(alpha=0.3)
-    panels[1].legend(fontsize=7, loc="lower right")
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
     figure.savefig(path)
 
 

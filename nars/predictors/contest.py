@@ -22,10 +22,8 @@ from nars.space import Population, Space
 WITH_STATISTICS = "+statistics"
 """End of the name of a rival that gets the free statistics as further columns."""
 
-MODELS = (
-    "pretrained", "paper", "plain", "paper-plain", "features",
-    *(f"{name}{end}" for name in RIVALS for end in ("", WITH_STATISTICS)),
-)  # fmt: skip
+OWN = ("pretrained", "paper", "plain", "paper-plain", "features")
+MODELS = (*OWN, *(f"{name}{end}" for name in RIVALS for end in ("", WITH_STATISTICS)))
 """pretrained: the default preset. paper: the paper's preset, pretrained on flops and params. plain, paper-plain: the
 same two without pretraining. features: plain with the statistics as inputs. Then the rivals."""
 

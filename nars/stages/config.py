@@ -54,7 +54,7 @@ class Data(_Section):
     """Use a stratified subset of at most so many training images during the search."""
     search_classes: Annotated[int, Field(ge=2)] | None = None
     """Search on so many random classes (paper: 200 of ImageNet's 1,000); final training has all."""
-    streaming: bool | Literal["auto"] = "auto"
+    streaming: Literal[True, False, "auto"] = "auto"
     """Read the images of a folder from their files whenever they are needed instead of holding them in memory; auto:
     if they would take more than a quarter of it. No result depends on it."""
     flip: bool = True
