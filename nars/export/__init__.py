@@ -1,31 +1,6 @@
 """A trained network in the formats people run, each checked against PyTorch."""
 
-from nars.export.card import Card, Int8, read_card
-from nars.export.errors import ExportError, ParityError
-from nars.export.int8 import quantise_member
-from nars.export.layout import MemberConfig, load_member, read_config
-from nars.export.member import export_member
-from nars.export.onnx import OPSET, TOLERANCE, export_onnx, measure_onnx_latency
-from nars.export.register import register
-from nars.export.verify import FormatCheck, Verification, verify
+import lazy_loader
 
-__all__ = [
-    "OPSET",
-    "TOLERANCE",
-    "Card",
-    "ExportError",
-    "FormatCheck",
-    "Int8",
-    "MemberConfig",
-    "ParityError",
-    "Verification",
-    "export_member",
-    "export_onnx",
-    "load_member",
-    "measure_onnx_latency",
-    "quantise_member",
-    "read_card",
-    "read_config",
-    "register",
-    "verify",
-]
+# The names are in __init__.pyi, each loaded when it is asked for: a question to a predictor needs no timm.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

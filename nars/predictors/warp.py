@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import inv_boxcox1p
-from scipy.stats import yeojohnson, yeojohnson_llf
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +43,9 @@ class Warp:
         centre, unit = float(accuracy.mean()), float(accuracy.std())
         if len(accuracy) < _FEWEST or unit <= 1e-9 * max(1.0, abs(centre)):
             return Warp(centre=centre, unit=unit if unit > 0 else 1.0)
+        from scipy.optimize import minimize_scalar
+        from scipy.stats import yeojohnson, yeojohnson_llf  # a second to import, which questions do not need
+
         scaled = (accuracy - centre) / unit
         found = minimize_scalar(lambda power: -float(yeojohnson_llf(power, scaled)), bounds=_POWERS, method="bounded")
         power = float(found.x)
@@ -61,6 +62,8 @@ class Warp:
         scaled = (accuracy - self.centre) / self.unit
         if self.power == 1.0:
             return np.asarray(scaled, dtype=np.float64)
+        from scipy.stats import yeojohnson
+
         return (np.asarray(yeojohnson(scaled, self.power), dtype=np.float64) - self.shift) / self.stretch
 
     def inverse(self, warped: Floats) -> Floats:

@@ -22,8 +22,7 @@ from nars.search import (
 )  # fmt: skip
 from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space
 from nars.stages.config import ConfigError
-from nars.stages.predictors import open_predictor
-from nars.stages.searching import scorer
+from nars.stages.predictors import open_predictor, scorer
 
 FloatArray = NDArray[np.float64]
 

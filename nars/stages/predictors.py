@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from nars.atomic import write_text
 from nars.predictors import Predictor, load_predictor, save_predictor
-from nars.space import Space, read_document, read_space, shipped, space_file
+from nars.space import Population, Space, read_document, read_space, shipped, space_file
 from nars.stages.config import ConfigError
 from nars.stages.run import Run
 
@@ -62,3 +64,12 @@ def open_predictor(name: str | Path) -> tuple[Space, Predictor]:
         f"no predictor at {str(name)!r}; give a run folder, a predictor folder (card.json and {_SPACE}), "
         f"or a shipped one: {', '.join(known) or 'there is none yet'}"
     )
+
+
+def scorer(space: Space, predictor: Predictor) -> Callable[[Population], NDArray[np.float64]]:
+    """Predicted accuracy of rows, as the search wants it: X (N, D) -> (N,) in percent."""
+
+    def score(X: Population) -> NDArray[np.float64]:
+        return predictor.predict_mean(space.encode(X))
+
+    return score

@@ -8,16 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nars.atomic import write_json
 from nars.data.run_folder import read_json
-from nars.predictors import Predictor
 from nars.search import PRESETS, Progress, search_family
-from nars.space import Bounds, Population, Space, shorten
+from nars.space import Bounds, Population, shorten
 from nars.stages.collecting import collect
 from nars.stages.config import ConfigError
 from nars.stages.measuring import measured
+from nars.stages.predictors import scorer
 from nars.stages.run import Run
 
 _SEED_POPULATION = 50
@@ -106,15 +105,6 @@ def finished_family(run: Run, what: str) -> tuple[Member, ...]:
             f"(nars search CONFIG --out {run.folder.path})"
         )
     return _read(run)
-
-
-def scorer(space: Space, predictor: Predictor) -> Any:
-    """Predicted accuracy of rows, as the search wants it: X (N, D) -> (N,) in percent."""
-
-    def score(X: Population) -> NDArray[np.float64]:
-        return predictor.predict_mean(space.encode(X))
-
-    return score
 
 
 def _best_measured(run: Run) -> Population:

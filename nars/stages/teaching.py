@@ -8,11 +8,8 @@ import torch
 from torch import nn
 
 from nars.data import ImageData
-from nars.export import load_member, read_config
-from nars.export.layout import CONFIG
 from nars.space import shorten
 from nars.stages.config import ConfigError, Final, RunConfig
-from nars.train import Renormalized, timm_teacher
 
 LARGEST, NONE, _TIMM = "largest", "none", "timm:"
 
@@ -24,7 +21,11 @@ def check_teacher(config: RunConfig) -> None:
         ConfigError: it is no member of the family, and no folder of an exported one.
     """
     teacher, names = config.final.teacher, member_names(config)
-    if teacher in (LARGEST, NONE, *names) or teacher.startswith(_TIMM) or (Path(teacher) / CONFIG).is_file():
+    if teacher in (LARGEST, NONE, *names) or teacher.startswith(_TIMM):
+        return
+    from nars.export.layout import CONFIG  # brings timm, which most configurations are checked without
+
+    if (Path(teacher) / CONFIG).is_file():
         return
     raise ConfigError(
         f"final.teacher: must be largest, none, a member ({', '.join(names)}), timm:NAME, or the folder of an exported "
@@ -49,6 +50,9 @@ def outside_teacher(final: Final, images: ImageData) -> tuple[nn.Module, int | N
         TrainError: timm has no such model, or weights that do not fit the images.
         ExportError: the folder's export is damaged.
     """
+    from nars.export import load_member, read_config
+    from nars.train import Renormalized, timm_teacher
+
     if final.teacher.startswith(_TIMM):
         weights = Path(final.teacher_weights) if final.teacher_weights else None
         return timm_teacher(final.teacher, images, checkpoint=weights), final.teacher_resolution
