@@ -86,11 +86,13 @@ def run_table(table: TrialTable, models: Sequence[str], splits: int, path: Path)
     y, costs = table.mean, table.costs
     cost = costs.get("flops", costs["params"])
     made = contenders(table.space, table.X, models, seed=0)
+    _, network = np.unique(table.space.canonical(table.X), axis=0, return_inverse=True)  # NAS-Bench-Macro lists twins
     path.parent.mkdir(parents=True, exist_ok=True)
     for split in range(splits):
         for n in _SAMPLES.get(table.name, _OTHER_SAMPLES):
             missing = [name for name in models if (name, n, split) not in cells]
             train, held_out = random_split(len(y), n, split=split, held_out=_HELD_OUT.get(table.name, _OTHER_HELD_OUT))
+            held_out = held_out[~np.isin(network.ravel()[held_out], network.ravel()[train])]
             for name in missing:
                 prediction = made[name].predict(train, held_out, y, seed=split)
                 cells[name, n, split] = asdict(score(prediction, y[held_out], cost[held_out]))

@@ -47,6 +47,12 @@ class Phase:
     store: Path
     data: Path
     out: Path
+    part: tuple[int, int] = (1, 1)
+    """Which of how many equal parts of a long phase's trainings to do here."""
+
+    def mine(self, number: int) -> bool:
+        """Whether the training of this number, from 0, is in this part."""
+        return number % self.part[1] == self.part[0] - 1
 
 
 def stage3(phase: Phase) -> Iterator[str]:
@@ -188,6 +194,17 @@ def write_table(phase: Phase, name: str, text: str, samples: Sequence[Sample] = 
     write_text(phase.out / f"{name}.md", title + text)
 
 
+def part_of(text: str) -> tuple[int, int]:
+    """ "2/3" as (2, 3): the second of three parts."""
+    try:
+        part, parts = map(int, text.split("/"))
+    except ValueError:
+        part = parts = 0
+    if not 1 <= part <= parts:
+        raise argparse.ArgumentTypeError(f"a part is I/N with I from 1 to N, such as 2/3; got {text!r}")
+    return part, parts
+
+
 def run_phases(about: str | None, phases: Mapping[str, Callable[[Phase], Iterator[str]]]) -> int:
     """The command line: runs the phase it names, line by line; returns the exit status."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -195,8 +212,14 @@ def run_phases(about: str | None, phases: Mapping[str, Callable[[Phase], Iterato
     parser.add_argument("--store", type=Path, default=Path("runs/campaign-cifar10"))
     parser.add_argument("--data", type=Path, default=_ROOT / "data" / "cifar10", help="the published samples")
     parser.add_argument("--out", type=Path, default=_ROOT / "results" / "cifar10")
+    parser.add_argument(
+        "--part", type=part_of, default=(1, 1), metavar="I/N",
+        help="final: this part of the trainings only, for N processes at once; the table comes with a run of all",
+    )  # fmt: skip
     arguments = parser.parse_args()
-    phase = Phase(campaign=cifar10(), store=arguments.store, data=arguments.data, out=arguments.out)
+    phase = Phase(
+        campaign=cifar10(), store=arguments.store, data=arguments.data, out=arguments.out, part=arguments.part
+    )
     return say(phases[arguments.phase](phase))
 
 

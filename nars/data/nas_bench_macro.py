@@ -1,7 +1,8 @@
 """NAS-Bench-Macro (Su et al. 2021, "Prioritized Architecture Sampling with Monto-Carlo Tree Search", CVPR).
 
 6,561 networks of eight layers, each left out, an MBConv of expansion 3 and kernel 3, or of expansion 6 and kernel 5;
-the CIFAR-10 test accuracy of each with three seeds, parameters and multiply-accumulates.
+the CIFAR-10 test accuracy of each with three seeds, parameters and multiply-accumulates. 3,969 of them are distinct;
+the published file has equal figures for equal networks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from nars.data.errors import DataError
 from nars.data.trials import TrialTable, with_costs
-from nars.space import Population, parse_document, read_space
+from nars.space import parse_document, read_space
 
 _BLOCKS = ("identity", "mb3_k3", "mb6_k5")
 _STAGES = ((1, 2), (3, 4, 5), (6, 7, 8))
@@ -23,19 +24,6 @@ _BLOCK_NAMES = tuple(
     f"stage{stage}.block{i}" for stage, layers in enumerate(_STAGES, 1) for i in range(1, len(layers) + 1)
 )
 _FILE = "nas-bench-macro_cifar10.json"
-
-
-def _in_order(X: Population) -> Population:
-    """Choices with what is left out at a stage's end: an identity layer that keeps the shape is no layer at all.
-
-    Layers 4 and 5, and 7 and 8, have equal shapes: networks that differ only in which of the two is left out are one.
-    """
-    out: Population = X.copy()
-    for first, second in ((3, 4), (6, 7)):
-        moved = (out[:, first] == 0) & (out[:, second] > 0)
-        out[moved, first] = out[moved, second]
-        out[moved, second] = 0
-    return out
 
 
 def load_nas_bench_macro(root: Path) -> TrialTable:
@@ -63,7 +51,11 @@ def load_nas_bench_macro(root: Path) -> TrialTable:
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not NAS-Bench-Macro's table ({error!r}); download it again") from None
     lines = ["name: nas-bench-macro", "kind: generic", "architecture:"]
-    lines += [f"  layer{layer}: [{', '.join(_BLOCKS)}]" for layer in range(1, 9)]
+    choices = f"[{', '.join(_BLOCKS)}]"
+    for layer in range(1, 9):
+        # Layers 4 and 5, and 7 and 8, have equal shapes: it does not matter which of the two is left out.
+        slides = f", slides: {{identity: layer{layer + 1}}}" if layer in (4, 7) else ""
+        lines.append(f"  layer{layer}: {{choices: {choices}{slides}}}")
     space = read_space(parse_document("\n".join(lines), source="nas-bench-macro"))
     flops = dict(zip(codes, columns["flops"], strict=True))
     for number, layers in enumerate(_STAGES, 1):
@@ -73,7 +65,7 @@ def load_nas_bench_macro(root: Path) -> TrialTable:
         # Multiply-accumulates add up over layers: those of a stage are what the network has without the other stages.
         alone = ["".join(c if i + 1 in layers else "0" for i, c in enumerate(code)) for code in codes]
         columns[f"stage{number}.flops"] = np.array([flops[code] for code in alone])
-    for block, size in zip(_BLOCK_NAMES, _in_order(X).T, strict=True):
+    for block, size in zip(_BLOCK_NAMES, space.canonical(X).T, strict=True):
         columns[f"expansion.{block}"] = size * 3
     # Pixels of the input that one output pixel sees, less 1: (kernel - 1) x stride so far, summed over layers.
     columns["receptive_field"] = (2 * X * _STRIDES).sum(axis=1)

@@ -138,9 +138,11 @@ class TrainingLoop:
         self._learning_rate = recipe.effective_learning_rate * learning_rate_scale
         self._optimizer = build_optimizer(recipe, self._groups, learning_rate=self._learning_rate)
         self._ema = MovingAverage(self._model, decay=ema_decay) if recipe.ema else None
-        self._forward = (
-            self._model if compiler is None else cast(nn.Module, torch.compile(self._model, backend=compiler))
-        )
+        self._forward = self._model
+        if compiler is not None:
+            # Else the ninth network of a process would be one recompilation too many and train uncompiled, in silence.
+            torch.compiler.reset()
+            self._forward = cast(nn.Module, torch.compile(self._model, backend=compiler))
         self._objective = Objective(
             smoothing=recipe.label_smoothing,
             teacher=None if teacher is None else teacher.to(self._device),

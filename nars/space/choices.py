@@ -11,7 +11,7 @@ from nars.space.dimension import PaperRange, Value
 
 MOST_CHOICES = 10_000
 _LARGEST = 1e15
-_KEYS = {"low", "high", "step", "count", "scale", "choices", "encode", "same_as", "when", "paper"}
+_KEYS = {"low", "high", "step", "count", "scale", "choices", "encode", "same_as", "when", "slides", "paper"}
 
 
 class SpecError(Exception):
@@ -27,6 +27,7 @@ class Spec:
     log: bool = False
     same_as: str | None = None
     when: tuple[str, tuple[Value, ...]] | None = None
+    slides: tuple[Value, str] | None = None
     paper: PaperRange | None = None
 
 
@@ -35,7 +36,7 @@ def read_spec(entry: Any) -> Spec:
 
     Forms: `3`; `[3, 5]`; `{low: 1, high: 4}`; `{low: 0.01, high: 0.1, count: 10, scale: log}`;
     `{choices: [...], encode: one_hot | ordinal}`; `{same_as: stage1.channels}`; each mapping may also hold
-    `when: {setting: [values]}` and `paper: {text: ..., count: ...}`.
+    `when: {setting: [values]}`, `slides: {value: next setting}` and `paper: {text: ..., count: ...}`.
 
     Raises:
         SpecError: none of the forms, or an impossible range.
@@ -47,7 +48,9 @@ def read_spec(entry: Any) -> Spec:
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
         raise SpecError(f"unknown key {unknown[0]!r}; allowed are {', '.join(sorted(_KEYS))}")
-    extras: dict[str, Any] = {"when": _when(entry.get("when")), "paper": _paper(entry.get("paper"))}
+    extras: dict[str, Any] = {
+        "when": _when(entry.get("when")), "slides": _slides(entry.get("slides")), "paper": _paper(entry.get("paper")),
+    }  # fmt: skip
     if "same_as" in entry:
         if not isinstance(entry["same_as"], str) or set(entry) - {"same_as", "paper"}:
             raise SpecError("same_as takes the name of another setting, e.g. stage1.channels, and nothing beside it")
@@ -173,6 +176,15 @@ def _when(entry: Any) -> tuple[str, tuple[Value, ...]] | None:
         raise SpecError(f"when takes one setting with its values, e.g. {{optimizer: [sgd]}}, got {entry!r}")
     ((name, values),) = entry.items()
     return str(name), _listed(values if isinstance(values, list) else [values])
+
+
+def _slides(entry: Any) -> tuple[Value, str] | None:
+    if entry is None:
+        return None
+    if not isinstance(entry, Mapping) or len(entry) != 1:
+        raise SpecError(f"slides takes one choice with the next setting, e.g. {{identity: layer5}}, got {entry!r}")
+    ((choice, following),) = entry.items()
+    return _scalar(choice), str(following)
 
 
 def _paper(entry: Any) -> PaperRange | None:

@@ -14,7 +14,7 @@ MOST_COMBINATIONS = 2_000_000
 
 
 def canonical(dimensions: tuple[Dimension, ...], X: Population) -> Population:
-    """X with every choice that has no effect set to 0, so that equal networks have equal rows."""
+    """X with choices of no effect set to 0 and what slides moved back, so that equal networks have equal rows."""
     out = np.array(X, dtype=np.int64, copy=True)
     for column, dimension in enumerate(dimensions):  # a condition's dimension comes first (loader's order)
         for equivalence in dimension.equivalences:
@@ -26,7 +26,18 @@ def canonical(dimensions: tuple[Dimension, ...], X: Population) -> Population:
             for condition in dimension.active_when:
                 active |= _mask(condition.choices, dimensions[condition.dimension])[out[:, condition.dimension]]
             out[~active, column] = 0
+    _slide_back(dimensions, out)
     return out
+
+
+def _slide_back(dimensions: tuple[Dimension, ...], X: Population) -> None:
+    """Move every choice that slides behind those that do not, in place."""
+    slides = [(column, dimension.slide) for column, dimension in enumerate(dimensions) if dimension.slide]
+    for _ in slides:  # the longest way there is
+        for column, slide in slides:
+            moved = (X[:, column] == slide.choice) & (X[:, slide.next] != slide.choice)
+            X[moved, column] = X[moved, slide.next]
+            X[moved, slide.next] = slide.choice
 
 
 def _mask(choices: frozenset[int], dimension: Dimension) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -45,8 +56,9 @@ def components(dimensions: tuple[Dimension, ...], group: Group) -> list[tuple[in
         return column
 
     for column, dimension in enumerate(dimensions):
-        for condition in (*dimension.active_when, *(e.when for e in dimension.equivalences)):
-            parent[root(column)] = root(condition.dimension)
+        others = [c.dimension for c in (*dimension.active_when, *(e.when for e in dimension.equivalences))]
+        for other in others + ([dimension.slide.next] if dimension.slide else []):
+            parent[root(column)] = root(other)
     groups: dict[int, list[int]] = {}
     for column, dimension in enumerate(dimensions):
         if dimension.group == group:

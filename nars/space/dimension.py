@@ -33,6 +33,17 @@ class Equivalence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Slide:
+    """Choice `choice` here and another one in dimension `next` is the same network as the other way round.
+
+    Such is a layer left out among layers of equal shape.
+    """
+
+    choice: int
+    next: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaperRange:
     """What the publication gives for this dimension, where the shipped space differs."""
 
@@ -58,6 +69,7 @@ class Dimension:
     active_when: tuple[Condition, ...] = ()
     """The choice has an effect where any of these holds; always, when empty."""
     equivalences: tuple[Equivalence, ...] = ()
+    slide: Slide | None = None
     paper: PaperRange | None = None
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nars.space.choices import Spec
-from nars.space.dimension import Condition, Dimension, Equivalence
+from nars.space.dimension import Condition, Dimension, Equivalence, Slide
 from nars.space.document import KeyPath
 from nars.space.entries import Entries
 from nars.space.schema import fault
@@ -42,6 +42,7 @@ def resolve(entries: Entries) -> tuple[tuple[Dimension, ...], dict[str, Setting]
                 ordinal=entry.spec.ordinal,
                 log=entry.spec.log,
                 active_when=conditions,
+                slide=_slide(entries, name, index),
                 paper=entry.spec.paper,
             )
         )
@@ -112,6 +113,33 @@ def _explicit(entries: Entries, spec: Spec, path: KeyPath, index: Mapping[str, i
         entries.problem(path, f"when: {name} never is {missing[0]!r}; it takes {list(values)}")
         return ()
     return (Condition(dimension=index[full], choices=frozenset(values.index(value) for value in wanted)),)
+
+
+def _slide(entries: Entries, name: str, index: Mapping[str, int]) -> Slide | None:
+    """The choice of a layer that may change places with the next layer's, as the entry states it with `slides`."""
+    entry = entries.settings[name]
+    if entry.spec.slides is None:
+        return None
+    choice, following = entry.spec.slides
+    values, other = entry.spec.values, entries.settings.get(following)
+    sliding = {name, following}
+    conditional = [e for e in entries.settings.values() if e.spec.when is not None]
+    if entry.group == "recipe" or entry.limit is not None:
+        entries.problem(entry.path, "slides is for the layers of generic spaces; drop it")
+    elif other is None or index.get(following, -1) <= index[name]:
+        later = [n for n in index if index[n] > index[name] and entries.settings[n].group == "architecture"]
+        entries.problem(entry.path, f"slides names a later choice, got {following!r}; there are {', '.join(later)}")
+    elif choice not in values or other.spec.values != values:
+        entries.problem(
+            entry.path,
+            f"slides needs {choice!r} in {list(values)} and the same choices in {following}, which has "
+            f"{list(other.spec.values)}",
+        )
+    elif any(e in (entry, other) or (e.spec.when and e.spec.when[0] in sliding) for e in conditional):
+        entries.problem(entry.path, f"slides and when exclude each other; drop one of the two for {name}, {following}")
+    else:
+        return Slide(choice=values.index(choice), next=index[following])
+    return None
 
 
 def _implied(entries: Entries, users: list[str], path: KeyPath, index: Mapping[str, int]) -> tuple[Condition, ...]:

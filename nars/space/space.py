@@ -67,7 +67,8 @@ class Space:
             "dimensions": [
                 [d.name, list(d.values), d.group, d.ordinal, d.log,
                  [[c.dimension, sorted(c.choices)] for c in d.active_when],
-                 [[e.choice, e.same_as, e.when.dimension, sorted(e.when.choices)] for e in d.equivalences]]
+                 [[e.choice, e.same_as, e.when.dimension, sorted(e.when.choices)] for e in d.equivalences],
+                 *([[d.slide.choice, d.slide.next]] if d.slide else [])]
                 for d in self.dimensions
             ],
             "settings": {
@@ -106,7 +107,7 @@ class Space:
         return X.astype(np.int64, copy=False)
 
     def canonical(self, X: Population) -> Population:
-        """The same networks with every choice that has no effect set to 0, so that equal networks have equal rows."""
+        """The same networks with choices of no effect at 0 and what slides moved back: equal networks, equal rows."""
         return counting.canonical(self.dimensions, X)
 
     # -- encoding -----------------------------------------------------------------------------------------------------
