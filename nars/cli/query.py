@@ -21,7 +21,7 @@ _SHOWN = 30
 """Lines of a front on the terminal; files have all."""
 _LEGEND = (
     "gain: over the member before. ties: of the 64 best found, those with 10 % chance or more to be better. train: how "
-    "many of them to train to have the best with 90 % probability (--json or --parquet tell which)."
+    "many of them to train to have the best, within 0.1 %, with 90 % probability (--json or --parquet tell which)."
 )
 
 

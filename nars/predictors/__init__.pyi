@@ -23,6 +23,7 @@ from .metrics import mean_squared_error as mean_squared_error
 from .metrics import precision_at_top as precision_at_top
 from .metrics import spearman as spearman
 from .predictor import Predictor as Predictor
+from .results import JointPrediction as JointPrediction
 from .results import Prediction as Prediction
 from .results import PretrainingReport as PretrainingReport
 from .results import StatisticError as StatisticError

@@ -55,14 +55,31 @@ class Process:
     def variance(self, z: Tensor, x: Tensor) -> Tensor:
         """Posterior variance (N,) of a measurement, noise included."""
         trend, smooth, joint, noise = self.tensors["amplitudes"]
-        both = torch.cat([z, x], dim=1) / self.tensors["x_length"]
-        kernel, prior = joint * _matern(both, self.tensors["x"]), joint + noise
+        kernel, prior = self._kernel(z, x), joint + noise
         if z.shape[1]:
-            kernel += smooth * _matern(z / self.tensors["z_length"], self.tensors["z"])
-            kernel += z @ self._z_samples().T * (trend / z.shape[1])
             prior = prior + smooth + trend * z.square().mean(dim=1)
         explained = ((kernel @ self.tensors["inverse"]) * kernel).sum(dim=1)
         return torch.clamp(prior - explained, min=float(noise))
+
+    def covariance(self, z: Tensor, x: Tensor) -> Tensor:
+        """Posterior covariance (N, N) of the true values, without the noise of measurements."""
+        trend, smooth, joint, _ = self.tensors["amplitudes"]
+        kernel, both = self._kernel(z, x), torch.cat([z, x], dim=1) / self.tensors["x_length"]
+        prior: Tensor = joint * _matern(both, both)
+        if z.shape[1]:
+            scaled = z / self.tensors["z_length"]
+            prior = prior + smooth * _matern(scaled, scaled) + z @ z.T * (trend / z.shape[1])
+        kernel = kernel.double()  # what is left of the prior is small
+        return prior - kernel @ self.tensors["inverse"].double() @ kernel.T
+
+    def _kernel(self, z: Tensor, x: Tensor) -> Tensor:
+        """Of candidates and samples, (N, n)."""
+        trend, smooth, joint, _ = self.tensors["amplitudes"]
+        kernel: Tensor = joint * _matern(torch.cat([z, x], dim=1) / self.tensors["x_length"], self.tensors["x"])
+        if z.shape[1]:
+            kernel += smooth * _matern(z / self.tensors["z_length"], self.tensors["z"])
+            kernel += z @ self._z_samples().T * (trend / z.shape[1])
+        return kernel
 
     def _z_samples(self) -> Tensor:
         samples: Tensor = self.tensors["z"] * self.tensors["z_length"]

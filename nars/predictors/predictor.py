@@ -18,7 +18,7 @@ from nars.predictors.errors import PredictorError
 from nars.predictors.fitting import fit_members
 from nars.predictors.gaussian import ENCODING_SCALE, Process, fit_process
 from nars.predictors.network import initial_layers, tell_accuracy, tell_statistics
-from nars.predictors.results import Prediction, PretrainingReport, StatisticError
+from nars.predictors.results import JointPrediction, Prediction, PretrainingReport, StatisticError
 from nars.predictors.settings import PredictorSettings
 from nars.predictors.statistics import Scale, Statistics
 from nars.predictors.training import Progress, descend, generator_of
@@ -202,6 +202,27 @@ class Predictor:
             PredictorError: as `predict`.
         """
         return self._fit_or_raise().warp.inverse(self._warped(encoding, with_std=False)[0])
+
+    def predict_jointly(self, encoding: Encoding) -> JointPrediction:
+        """Accuracies of encoded candidates (N, Ea + Er) with their covariance: a table of N x N, for up to thousands.
+
+        The errors of an ensemble without a process count as independent but for what its members agree on.
+
+        Raises:
+            PredictorError: as `predict`.
+        """
+        fitted, (mean, std) = self._fit_or_raise(), self._warped(encoding, with_std=True)
+        x = _tensor(matrix(encoding, self.architecture_width + self.recipe_width))
+        x_a, x_r = x[:, : self.architecture_width], x[:, self.architecture_width :]
+        with torch_threads(1), torch.inference_mode():
+            if fitted.process is not None and fitted.share < 1:
+                covariance = fitted.process.covariance(self._told_statistics(x_a), x * ENCODING_SCALE)
+            else:
+                told = torch.cov(tell_accuracy(self.weights, x_a, x_r).T, correction=0)
+                covariance = told.reshape(len(x), len(x)) + fitted.noise**2 * torch.eye(len(x))
+        percent, percent_std = to_percent(fitted.warp, mean, std)
+        slope = fitted.stretch * percent_std / std
+        return JointPrediction(mean=percent, covariance=covariance.double().numpy() * np.outer(slope, slope))
 
     def _fit_or_raise(self) -> Fit:
         if self.fitted is None:

@@ -19,6 +19,16 @@ class Prediction:
     """(N,), percent, > 0: mean -+ 1.2816 std is the 80 % interval."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JointPrediction:
+    """What is known of the accuracies of N candidates together: two that are alike are wrong by nearly the same."""
+
+    mean: NDArray[np.float64]
+    """(N,), percent."""
+    covariance: NDArray[np.float64]
+    """(N, N), percent squared, of the accuracies without the noise of a single training."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StatisticError:
     """Validation error of one pretrained statistic, on candidates that were held out."""

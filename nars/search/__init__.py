@@ -7,7 +7,7 @@ from nars.search.pareto import Front, non_dominated, pareto_search, ranks
 from nars.search.rounds import cost_bins, propose_round, shrink_pool
 from nars.search.search import SearchResult, search
 from nars.search.settings import DEFAULT, PAPER, PRESETS, SearchSettings
-from nars.search.verification import VerificationPlan, near_ties, probability_of_best, verification_plan
+from nars.search.verification import VerificationPlan, near_ties, verification_plan
 
 __all__ = [
     "DEFAULT",
@@ -27,7 +27,6 @@ __all__ = [
     "near_ties",
     "non_dominated",
     "pareto_search",
-    "probability_of_best",
     "propose_round",
     "ranks",
     "search",

@@ -26,7 +26,7 @@ from nars.stages.predictors import open_predictor, scorer
 
 FloatArray = NDArray[np.float64]
 
-_CONFIDENCE = 0.9
+_CONFIDENCE, _MARGIN = 0.9, 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +51,7 @@ class BudgetAnswer:
     ties: Choice
     """The candidate predicted best, then those of the 64 best found that may well be better (`near_ties`)."""
     plan: VerificationPlan
-    """Which of the ties to train to have the best of them with 90 % probability, errors taken as independent."""
+    """Which of the ties to train to have the best of them, or one 0.1 % behind it at most, with 90 % probability."""
     evaluations: int
     """Distinct candidates scored for it."""
 
@@ -116,8 +116,10 @@ def ask(
     answers = []
     for member in family.members:
         top = _choice(space, model, member.top)
-        ties = _part(top, near_ties(top.predicted, top.predicted_std))
-        plan = verification_plan(ties.predicted, ties.predicted_std, rng=rng, confidence=_CONFIDENCE)
+        joint = model.predict_jointly(space.encode(top.rows))
+        at = near_ties(joint.mean, joint.covariance)
+        ties, alike = _part(top, at), joint.covariance[np.ix_(at, at)]
+        plan = verification_plan(ties.predicted, alike, rng=rng, confidence=_CONFIDENCE, margin=_MARGIN)
         answers.append(BudgetAnswer(bounds=member.bounds, ties=ties, plan=plan, evaluations=member.evaluations))
     return FamilyAnswer(
         space=space, budgets=tuple(answers), prices=family.prices, known=family.archive,

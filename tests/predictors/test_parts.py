@@ -67,8 +67,9 @@ def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
     k = kernel(new_z, new_x, za, xa)
     new = torch.from_numpy(new_z).float(), torch.from_numpy(new_x).float()
     np.testing.assert_allclose(process.mean(*new, process.scratch(7)), k @ np.linalg.solve(K, target), atol=2e-3)
-    variance = np.diag(kernel(new_z, new_x, new_z, new_x) - k @ np.linalg.solve(K, k.T)) + noise
-    np.testing.assert_allclose(process.variance(*new), variance, atol=2e-3)
+    covariance = kernel(new_z, new_x, new_z, new_x) - k @ np.linalg.solve(K, k.T)
+    np.testing.assert_allclose(process.covariance(*new), covariance, atol=2e-3)
+    np.testing.assert_allclose(process.variance(*new), np.diag(covariance) + noise, atol=2e-3)
 
     row = np.arange(40) != 11  # leave-one-out in closed form against leaving one out
     without = kernel(za[11:12], xa[11:12], za[row], xa[row]) @ np.linalg.solve(K[np.ix_(row, row)], target[row])

@@ -61,6 +61,21 @@ def test_it_ranks_what_it_has_not_seen_and_repeats_bit_by_bit(space, encoding, p
     np.testing.assert_array_equal(prediction.mean, first.predict_mean(encoding[150:]))
 
 
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_what_is_alike_is_told_to_err_together(space, encoding, preset) -> None:
+    model = pretrained(space, encoding, preset).fit(encoding[:150], truth(space, encoding)[:150], seed=5)
+    asked = np.concatenate([encoding[150:170], encoding[150:151]])  # the first one twice
+    joint, single = model.predict_jointly(asked), model.predict(asked)
+    np.testing.assert_array_equal(joint.mean, single.mean)
+    own = joint.covariance.diagonal()
+    assert (own > 0).all()
+    assert (own <= single.std**2 * 1.001).all()  # without the noise of a training
+    np.testing.assert_allclose(joint.covariance, joint.covariance.T, rtol=1e-5, atol=1e-5 * own.max())
+    assert np.linalg.eigvalsh((joint.covariance + joint.covariance.T) / 2).min() > -1e-3 * own.max()
+    if preset == "default":  # the process knows that they are one
+        assert own[0] + own[-1] - 2 * joint.covariance[0, -1] < 1e-3 * own[0]
+
+
 def test_the_callers_random_state_and_threads_are_left_alone(space, encoding) -> None:
     torch.manual_seed(0)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
