@@ -7,7 +7,7 @@ import numpy as np
 from nars.space.bounds import Bounds
 from nars.space.errors import SpaceError
 from nars.space.feasibility import check_reachable, infeasible
-from nars.space.rare import distinct, from_unit, inside_and_nearest, spread
+from nars.space.rare import distinct, from_unit, inside_and_nearest, spread, uniform
 from nars.space.settings import Population
 from nars.space.space import Space
 
@@ -15,6 +15,9 @@ _POINTS_PER_CANDIDATE = 16
 """How many Sobol points are looked at for each candidate asked for, at most."""
 _RARE = 1 / 32
 """Where less than this share of the points falls inside, spreading from those found is faster than drawing more."""
+
+_REPEATS = 4
+"""How often bounds that admit a known candidate are opened further where it would not be found again."""
 
 
 def sobol(space: Space, n: int, *, seed: int, bounds: Bounds | None = None) -> Population:
@@ -55,6 +58,31 @@ def sobol(space: Space, n: int, *, seed: int, bounds: Bounds | None = None) -> P
             found, nearest = inside_and_nearest(space, points, bounds, enough=min(n, 64), rng=rng)
             kept = distinct(np.concatenate([kept, found]))
             if not len(kept):
-                raise infeasible(space, nearest, bounds, proven=False)
+                kept = _found_by_all(space, bounds, nearest)
         kept = spread(space, kept, n, bounds, rng=rng)
     return kept[:n]
+
+
+def _found_by_all(space: Space, bounds: Bounds, nearest: Population) -> Population:
+    """What a walk that is the same for every seed finds inside the bounds, (K, D) with K >= 1.
+
+    Raises:
+        InfeasibleError: nothing. The bounds that it names are such that this walk finds something inside them, so that
+            whoever asks for them next is answered.
+    """
+    found, _ = _same_walk(space, bounds)
+    if len(found):
+        return found
+    for _ in range(_REPEATS):
+        own = {name: float(values[0]) for name, values in space.costs(nearest).items() if name in bounds}
+        again, closest = _same_walk(space, bounds.widened(own))
+        if len(again):
+            break
+        nearest = closest
+    raise infeasible(space, nearest, bounds, proven=False)
+
+
+def _same_walk(space: Space, bounds: Bounds) -> tuple[Population, Population]:
+    rng = np.random.default_rng(0)
+    points = uniform(space, 2048, rng=rng)
+    return inside_and_nearest(space, points, bounds, enough=64, rng=rng)

@@ -165,3 +165,25 @@ def test_requests_that_make_no_sense():
         sobol(space, 5, seed=0, bounds=Bounds.at_most(latency=3))
     with pytest.raises(SpaceError, match="must not exceed"):
         Bounds({"flops": (2.0, 1.0)})
+
+
+def test_the_bounds_that_an_infeasible_answer_names_are_answered_whoever_asks():
+    space, rng, refused = load_space("digits"), np.random.default_rng(5), 0
+    costs = space.costs(uniform(space, 40, rng=rng))
+    for a, b in rng.permutation(40).reshape(-1, 2):
+        # As narrow a window on each cost as one candidate needs, each from another candidate.
+        pair = {
+            "flops": costs["flops"][a],
+            "params": costs["params"][b],
+            "activations": costs["activations"][a + b - 40],
+        }
+        bounds = Bounds({name: (0.999 * value, 1.001 * value) for name, value in pair.items()})
+        try:
+            sobol(space, 1, seed=0, bounds=bounds)
+        except InfeasibleError as error:
+            refused += 1
+            wider = bounds.widened(error.nearest)
+            assert wider.admits(space.costs(sobol(space, 1, seed=1, bounds=wider))).all()
+        if refused == 3:
+            break
+    assert refused == 3
