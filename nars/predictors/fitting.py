@@ -16,6 +16,9 @@ from nars.predictors.training import descend, generator_of
 
 _PARTS = 4
 """Least number of parts the samples are cut into."""
+_STEPS = 32
+"""Steps per epoch, about, from which on batches grow with the samples: of 2,000, batches of 64 and 128 instead of 32 gave
+the same tau to the third decimal on NAS-Bench-Macro and FCNet's protein, in half of the time."""
 
 
 def fit_members(
@@ -66,12 +69,13 @@ def fit_members(
         return (errors * sees[:, indices]).sum() / len(indices)
 
     order = generator_of(seed, stream=4)
+    batch = max(settings.batch, len(target) // _STEPS)
     for trained, epochs, rate in (
         (("accuracy",), settings.frozen_epochs, settings.frozen_rate),
         (("accuracy", "tuned"), settings.joint_epochs, settings.joint_rate),
     ):
         weights = descend(
-            weights, loss, samples=len(target), trained=trained, epochs=epochs, batch=settings.batch, rate=rate,
+            weights, loss, samples=len(target), trained=trained, epochs=epochs, batch=batch, rate=rate,
             weight_decay=settings.weight_decay, generator=order,
         )  # fmt: skip
     with torch.no_grad():

@@ -42,7 +42,7 @@ class PredictorSettings:
     joint_rate: float = 1e-3
     """The reduced learning rate of the epochs that train everything."""
     batch: int = 32
-    """Samples per step of the fit."""
+    """Samples per step of the fit; more from about a thousand samples on, so that an epoch has some 32 steps."""
     weight_decay: float = 1e-4
     """Decoupled, on matrices only, in pretraining and fit."""
 
