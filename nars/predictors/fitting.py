@@ -17,8 +17,8 @@ from nars.predictors.training import descend, generator_of
 _PARTS = 4
 """Least number of parts the samples are cut into."""
 _STEPS = 32
-"""Steps per epoch, about, from which on batches grow with the samples: of 2,000, batches of 64 and 128 instead of 32 gave
-the same tau to the third decimal on NAS-Bench-Macro and FCNet's protein, in half of the time."""
+"""Steps per epoch, about, from which on batches grow with the samples: with 2,000, batches of 64 and 128 instead of 32
+gave the same tau to the third decimal on NAS-Bench-Macro and FCNet's protein, in half of the time."""
 
 
 def fit_members(
