@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from campaign_cifar10 import cifar10
 from campaign_tables import markdown, provenance
+from campaign_trials import pretrained
 from nars.atomic import write_json, write_text
 from nars.data import SampleStore, trials_of
-from nars.predictors import PRESETS, Predictor, free_statistics, kendall
+from nars.predictors import Predictor, kendall
 from nars.search import search_family
-from nars.space import Bounds, Space, shorten, sobol
+from nars.space import shorten
 from nars.stages import scorer, write_predictor
 
 _ROOT = Path(__file__).parent.parent
@@ -81,15 +82,6 @@ def main() -> int:
     write_text(folder / "README.md", title + text + markdown(heading, rows))
     print(folder / "README.md")
     return 0
-
-
-def pretrained(space: Space) -> Predictor:
-    """Stage 1 on 20,000 Sobol pairs of the campaign's range."""
-    pool = sobol(space, 20_000, seed=0, bounds=Bounds({"flops": (1e6, 6e6)}))
-    return Predictor.pretrain(
-        space.encode(pool)[:, : space.architecture_width], free_statistics(space, pool),
-        recipe_width=space.recipe_width, settings=PRESETS["default"], seed=0,
-    )  # fmt: skip
 
 
 def cross_validated(stage1: Predictor, encoding: NDArray[np.float32], accuracy: NDArray[np.float64]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 
 from nars.data import ImageData, Sample, SampleStore, load_images, sample_key
 from nars.evaluate import EvaluationSettings, Trial, evaluate_trial
+from nars.predictors import PRESETS, Predictor, free_statistics
 from nars.recipe import Augmentation, Schedule
 from nars.space import Bounds, Population, Space, sobol
 
@@ -141,6 +142,15 @@ def schedule(X: Population) -> Iterator[tuple[Population, int]]:
     for number, row in enumerate(X):
         for seed in range(3 if repeated(number) else 1):
             yield row, SEED + seed
+
+
+def pretrained(space: Space) -> Predictor:
+    """Stage 1 on 20,000 Sobol pairs of the campaign's range."""
+    pool = sobol(space, 20_000, seed=0, bounds=Bounds({"flops": (1e6, 6e6)}))
+    return Predictor.pretrain(
+        space.encode(pool)[:, : space.architecture_width], free_statistics(space, pool),
+        recipe_width=space.recipe_width, settings=PRESETS["default"], seed=0,
+    )  # fmt: skip
 
 
 def say(lines: Iterable[str]) -> int:
