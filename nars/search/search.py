@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nars.search.archive import Archive, Score
 from nars.search.genetic import Genetic, Progress
-from nars.search.polish import polish
+from nars.search.polish import LocalSearch
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, first_generation, inside
 from nars.space import Bounds, Population, Space, distinct
@@ -22,8 +22,12 @@ _ELITES = 10
 """Of each start, for the last one."""
 _PER_ISLAND = 4000
 """Evaluations that a population needs, about; fewer are left to one after the other."""
-_MERGE_AFTER = 0.5
-"""Share of the evaluations after which the last start begins."""
+_STARTS, _CLIMBS, _POLISH = 0.3, 0.4, 0.1
+"""Shares of the evaluations: starts, climbs from their best, polish; the last start has the rest."""
+_STEPS = 3
+"""A climb needs so many looks around, about; fewer start where evaluations are few."""
+_LEAST_POLISH, _MOST_POLISH = 2, 0.35
+"""Looks around that the polish has at least, as far as this share of the evaluations allows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +62,7 @@ def search(
     archive: Archive | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> SearchResult:
-    """The candidate with the best score inside the bounds; no candidate outside them is ever scored.
+    """The candidate with the best score inside the bounds; no candidate outside them is ever returned.
 
     Args:
         space: where to search.
@@ -104,7 +108,12 @@ def explore(
         for start in range(settings.restarts + 1)
     ]
     history: list[Progress] = []
-    spent, left = 0, settings.max_evaluations - _polish_reserve(space, settings)
+    spent, most = 0, settings.max_evaluations
+
+    def note(best: float) -> None:
+        history.append(Progress(evaluations=spent, best=best))
+        if progress:
+            progress(history[-1])
 
     def advance(starts: Sequence[Population], *, islands: int, evaluations: int) -> Genetic:
         nonlocal spent
@@ -116,36 +125,39 @@ def explore(
             X = run.ask()
             run.tell(X, score(X) if len(X) else np.empty(0))
             spent += len(X)
-            best = max(run.history[-1].best, history[-1].best if history else -np.inf)
-            history.append(Progress(evaluations=spent, best=best))
-            if progress:
-                progress(history[-1])
+            note(max(run.history[-1].best, history[-1].best if history else -np.inf))
         return run
 
+    def local(evaluations: int) -> LocalSearch:
+        return LocalSearch(archive, score, bounds, evaluations=evaluations)
+
+    def climb(rows: Population) -> Population:
+        """Where climbs from the best of the rows end."""
+        nonlocal spent
+        near = local(int(_CLIMBS * most))
+        at = archive.find(rows)
+        count = min(settings.climbs, int(_CLIMBS * most) // (_STEPS * near.step(space)))
+        ends = near.climb(at[np.argsort(-archive.scores[at], kind="stable")[:count]].tolist())
+        spent += near.spent
+        note(float(archive.scores[archive.best(bounds, 1)[0]]))
+        return archive.take(np.array(ends, dtype=np.int64))
+
+    kept = max(int(_POLISH * most), min(_LEAST_POLISH * LocalSearch.step(space), int(_MOST_POLISH * most)))
+    left = most - (kept if settings.climbs else 0)
     if settings.restarts:
         islands = max(1, min(settings.islands, left // _PER_ISLAND))
-        run = advance(starts, islands=islands, evaluations=int(_MERGE_AFTER * left))
+        run = advance(starts, islands=islands, evaluations=int(_STARTS * left))
+        tops = run.best_of_each(_ELITES)
+        ends = climb(np.concatenate([rows[:1] for rows in tops])) if settings.climbs else tops[0][:0]
         # The last start takes up the best of all before: their good parts meet.
-        starts = [distinct(np.concatenate(run.best_of_each(_ELITES)))]
+        starts = [distinct(np.concatenate([ends, *tops]))]
     advance(starts, islands=1, evaluations=left - spent)
-    if settings.polish:
-        spent += polish(
-            archive, score, bounds, starts=settings.polish,
-            evaluations=settings.max_evaluations - spent, rng=rng,
-        )  # fmt: skip
-        best = float(archive.scores[archive.best(bounds, 1)[0]])
-        history.append(Progress(evaluations=spent, best=best))
-        if progress:
-            progress(history[-1])
+    if settings.climbs:
+        near = local(most - spent)
+        near.polish()
+        spent += near.spent
+        note(float(archive.scores[archive.best(bounds, 1)[0]]))
     return tuple(history)
-
-
-def _polish_reserve(space: Space, settings: SearchSettings) -> int:
-    """Evaluations kept back for the polish: enough for a few climbs and one exchange of two, at most a fifth."""
-    moves = int((space.cardinalities - 1).sum())
-    return (
-        min(settings.max_evaluations // 5, 4 * settings.polish * moves + moves * moves // 2) if settings.polish else 0
-    )
 
 
 def result_of(archive: Archive, bounds: Bounds, history: tuple[Progress, ...]) -> SearchResult:
