@@ -214,7 +214,7 @@ def run_phases(about: str | None, phases: Mapping[str, Callable[[Phase], Iterato
     parser.add_argument("--out", type=Path, default=_ROOT / "results" / "cifar10")
     parser.add_argument(
         "--part", type=part_of, default=(1, 1), metavar="I/N",
-        help="final: this part of the trainings only, for N processes at once; the table comes with a run of all",
+        help="transfer, final: this part of the trainings, for N processes at once; a run of all makes the table",
     )  # fmt: skip
     arguments = parser.parse_args()
     phase = Phase(

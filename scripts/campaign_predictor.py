@@ -74,8 +74,8 @@ def main() -> int:
         "The answer of stage 3 to each budget, with the shipped predictor. A budget is a range here, from 1 M "
         "multiply-accumulates below: in trainings as short as those of the samples small networks are ahead, and "
         "with an upper limit alone the larger budgets would get the same small network. Predicted: validation "
-        "accuracy after such a training, percent; the members are not trained to the end yet. Every setting is in "
-        "`family.json`.\n\n"
+        "accuracy after such a training, percent; the members trained to the end are in `../final.md`. Every setting "
+        "is in `family.json`.\n\n"
     )
     heading = ("budget", "FLOPs", "params", "predicted", "recipe")
     title = provenance("family", samples, command="campaign_predictor.py")
