@@ -114,7 +114,7 @@ def transfer(phase: Phase) -> Iterator[str]:
         f"Networks of timm at 32 px, trained on {fidelity.images:,} images for {fidelity.epochs} epochs with the "
         f"recipe that was searched together with another network (the family's middle member) and with the usual one "
         f"(SGD with momentum, rate 0.1, decay 5e-4, the same schedule, augmentation and averaging); test accuracy in "
-        f"percent, mean and standard deviation over {len(seeds)} seeds.\n\n"
+        f"percent, mean and standard deviation over the seeds {', '.join(map(str, seeds))}.\n\n"
     )
     write_table(phase, "transfer", text + markdown(("network", "usual recipe", "searched recipe", "change"), rows))
 
@@ -152,7 +152,7 @@ def final(phase: Phase, *, epochs: int = 5) -> Iterator[str]:
     if len(mine) < len(jobs):
         return
     text = (
-        f"Trained on {len(images.train):,} images for {epochs} epochs, one seed ({len(images.validation):,} more "
+        f"Trained on {len(images.train):,} images for {epochs} epochs, seed {SEED} ({len(images.validation):,} more "
         f"decide between raw and averaged weights); test accuracy in percent, the test split looked at once per "
         f"network. The hand-made networks have the published stages at half of their depth, as wide as the "
         f"multiply-accumulates allow, with strides and a head for small images (`scripts/campaign_networks.py`); the "
