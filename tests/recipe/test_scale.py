@@ -1,7 +1,6 @@
 """Larger trainings: parts of a batch, bfloat16, compiled, in several processes."""
 
 import copy
-import dataclasses
 import json
 import os
 import socket
@@ -62,15 +61,6 @@ def test_a_compiled_network_trains_to_the_same_weights(network: nn.Module, digit
     eager = _trained(copy.deepcopy(network), digits, steps=3)
     compiled = _trained(network, digits, steps=3, compiler="aot_eager")
     _assert_close(eager, compiled, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.filterwarnings("default")
-def test_every_network_of_a_long_process_is_compiled(digits: ImageData, architecture: Architecture) -> None:
-    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):  # torch's own default: uncompiled, a warning
-        for width in range(8, 8 + torch._dynamo.config.recompile_limit + 2):
-            stem = dataclasses.replace(architecture.stem, channels=width)
-            network = build(dataclasses.replace(architecture, stem=stem), dropout=0.0, stochastic_depth=0.0, seed=0)
-            _trained(network, digits, steps=1, compiler="eager")
 
 
 PROGRAM = """
