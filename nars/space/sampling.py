@@ -67,8 +67,8 @@ def _found_by_all(space: Space, bounds: Bounds, nearest: Population) -> Populati
     """What a walk that is the same for every seed finds inside the bounds, (K, D) with K >= 1.
 
     Raises:
-        InfeasibleError: nothing. The bounds that it names are such that this walk finds something inside them, so that
-            whoever asks for them next is answered.
+        InfeasibleError: nothing. The bounds that it names are opened until this walk finds something inside them (a few
+            times at most), so that whoever asks for them next is answered.
     """
     found, _ = _same_walk(space, bounds)
     if len(found):
