@@ -113,8 +113,10 @@ def _family_rows(answer: FamilyAnswer) -> list[dict[str, Any]]:
     for budget in answer.budgets:
         train = set(budget.plan.train.tolist())
         for rank, row in enumerate(_plain(answer.space, budget.ties)):
-            verdict = {"train": rank in train, "probability_of_best": float(budget.plan.best[rank])}
-            verdict["plan_probability"] = budget.plan.probability
+            verdict = {
+                "train": rank in train, "probability_of_best": float(budget.plan.best[rank]),
+                "plan_probability": budget.plan.probability,
+            }  # fmt: skip
             rows.append({"budget": str(budget.bounds), "rank": rank, "evaluations": budget.evaluations} | verdict | row)
     return rows
 
