@@ -63,6 +63,15 @@ def test_a_compiled_network_trains_to_the_same_weights(network: nn.Module, digit
     _assert_close(eager, compiled, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("default")
+def test_every_network_of_a_long_process_is_compiled(digits: ImageData) -> None:
+    # torch's own defaults: eight, and what comes after them is left uncompiled with a warning.
+    with torch._dynamo.config.patch(recompile_limit=1, fail_on_recompile_limit_hit=True):
+        for width in (8, 9, 10):
+            model = nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
+            _trained(model, digits, steps=1, compiler="eager")
+
+
 PROGRAM = """
     import json, sys
     import torch
