@@ -1,13 +1,12 @@
 """How fast candidates are trained: against a plain PyTorch loop, against the limit, and two workers against one.
 
 Command:  python scripts/bench_training.py [--images digits|cifar10] [--data DIR] [--networks 0.3M,1M,2.4M]
-Cost:     five to ten minutes
+Cost:     ten minutes for digits, half an hour for cifar10
 Hardware: 2 CPU cores; one is used for the comparisons, two for the scaling, which wants them free of other programs
 Result:   aims speedup_vs_plain >= 3, fraction_of_limit >= 0.9, scaling >= 1.8; the last line is one JSON object. On a
-          Xeon with AVX-512, torch 2.14, one thread: ours / limit 0.91 to 0.98; ours / plain 2.3, 2.0, 1.7 for the
-          small, median and large network of the digits space, 1.9, 1.6, 1.7 for cifar10. The plain loop loses to
-          channels first and to its transforms; the larger the network, the less there is to win beside forward and
-          backward.
+          Xeon with AVX-512, torch 2.15 (results/training/README.md): digits 3.1 to 4.0, 0.92 to 0.99, 1.9 to 2.05;
+          CIFAR-10 1.9 to 2.4, 0.95 to 0.97, 1.7 to 2.0. The plain loop loses to channels last, to its transforms and,
+          on all cores, to two threads on one small network.
 
 First on one thread, the same networks (those of a Sobol pool nearest to `--networks`), batch size and optimiser in
 each column:
