@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -46,11 +48,24 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 def main() -> None:
     """Run the command line; exit code 2 for what the user can mend, 130 after Ctrl-C."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    as_python_does = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        """Our own warnings are for the user, who has no use for the line of code they come from."""
+        if category.__module__.startswith("nars."):
+            console.print(f"[bold yellow]warning[/]: {escape(str(message))}")
+        else:
+            as_python_does(message, category, *where, **more)
+
+    warnings.showwarning = show
     try:
         app()
-    except KeyboardInterrupt:
-        console.print("interrupted; nothing measured is lost, the same command goes on from here")
-        sys.exit(_INTERRUPTED)
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer ends by this code at Ctrl-C, without a word.
+        if isinstance(end, KeyboardInterrupt) or end.code == _INTERRUPTED:
+            console.print("interrupted; nothing measured is lost, the same command goes on from here")
+            sys.exit(_INTERRUPTED)
+        raise
     except ValueError as error:
         # What a user can cause is a ValueError of ours (SpaceError, ConfigError, DataError, ...); others are bugs.
         if not type(error).__module__.startswith("nars."):

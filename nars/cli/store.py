@@ -39,12 +39,14 @@ def info(
     table.add_row("outcomes", ", ".join(f"{count:,} {status}" for status, count in found.statuses.items()) or "-")
     table.add_row("rounds", ", ".join(f"{number}: {count:,}" for number, count in sorted(found.rounds.items())) or "-")
     table.add_row("epochs", ", ".join(f"{number}: {count:,}" for number, count in sorted(found.epochs.items())) or "-")
-    table.add_row("best accuracy", "-" if found.best_accuracy is None else f"{found.best_accuracy:.2f} %")
+    table.add_row("best accuracy", _percent(found.best_accuracy))
+    table.add_row("best with EMA", _percent(found.best_ema_accuracy))
     table.add_row("training time", f"{found.seconds:,.0f} s")
     for name, (low, high) in found.costs.items():
         table.add_row(name, f"{shorten(low)} to {shorten(high)}")
     if found.identity is not None:
         table.add_row("belongs to", f"space {found.identity.space}, images {found.identity.data}")
+        table.add_row("costs count", found.identity.cost_convention)
     Console().print(table)
     for limit, sample in zip(limits, best, strict=True):
         shown = "nothing" if sample is None else f"{sample.accuracy:.2f} %, {cost} {shorten(sample.costs[cost])}"
@@ -99,11 +101,15 @@ def replay(
     typer.echo(f"random choice, {repeats} times: best {np.mean(drawn):.2f} % +- {np.std(drawn):.2f}")
 
 
+def _percent(accuracy: float | None) -> str:
+    return "-" if accuracy is None else f"{accuracy:.2f} %"
+
+
 def _open(path: str, *, must_exist: bool = True) -> SampleStore:
     """The store at an address, or that of the run in a folder."""
     from nars.data import SampleStore
     from nars.data.run_folder import RunFolder
 
-    run = RunFolder(Path(path))
+    run = RunFolder(Path(path.removeprefix("file://")))
     inside = run.samples.is_dir() or run.run_file.is_file()
     return SampleStore(run.samples if inside else path, must_exist=must_exist)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ _MOST_WRITTEN = 2000
 """Files that a process which only writes remembers, at some 10 kB each."""
 
 _PATIENCE_SECONDS = 60
+
+_OWN_NAME = re.compile(r"(rows|joined)-[0-9a-f]+-[0-9a-f]{8}\.parquet")
+"""What a store calls its files; files of other names are read too."""
 
 
 class StoreWarning(UserWarning):
@@ -69,7 +73,8 @@ class Catalogue:
         """Take in the files that are new, forget those that are gone, set aside what is not a file of a store.
 
         Raises:
-            StoreError: files of different spaces, image sets or cost conventions, or of a newer version, or no access.
+            StoreError: files of different spaces, image sets or cost conventions, or of a newer version, or no access;
+                or there are Parquet files and none is a store's.
         """
         for _ in attempts(self.place.address):
             earlier, present = self.place.names(), self.place.names()
@@ -84,10 +89,14 @@ class Catalogue:
             if not new:
                 return
             opened = self._open_all({name: present[name] for name in new})
-            for name, found in zip(new, opened, strict=True):
-                if isinstance(found, _NotOursError):
-                    self._set_aside(name, found)
             taken = [found for found in opened if isinstance(found, tuple)]
+            strangers = {
+                name: found for name, found in zip(new, opened, strict=True) if isinstance(found, _NotOursError)
+            }
+            if strangers and not taken and not self.files:
+                _refuse_foreign_folder(strangers, self.place.address)
+            for name, reason in strangers.items():
+                self._set_aside(name, reason)
             if taken:
                 self._agree([file for file, _ in taken])
                 self.files |= {file.name: file for file, _ in taken}
@@ -256,6 +265,16 @@ def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+def _refuse_foreign_folder(strangers: Mapping[str, _NotOursError], address: str) -> None:
+    """Files are put away in stores only: a mistyped path must not clear out somebody's data set."""
+    if not any(_OWN_NAME.fullmatch(name) for name in strangers):
+        name, reason = next(iter(strangers.items()))
+        raise StoreError(
+            f"{address} is no sample store: none of its {len(strangers)} Parquet files is one's ({name}: {reason}). "
+            f"Nothing was touched; give the folder of a store, or one without Parquet files for a new store."
+        )
 
 
 def _not_ours_or_raise(error: Exception, name: str, address: str) -> _NotOursError:

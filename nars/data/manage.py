@@ -46,7 +46,9 @@ class StoreInfo:
     fidelities: Mapping[str, int]
     """Rows by fidelity."""
     best_accuracy: float | None
-    """Percent."""
+    """Percent, of the raw weights."""
+    best_ema_accuracy: float | None
+    """Percent, of the averaged weights."""
     seconds: float
     """Training time paid for, all rows together."""
     costs: Mapping[str, tuple[float, float]]
@@ -61,7 +63,7 @@ def store_info(store: SampleStore) -> StoreInfo:
     """
     files = store.files()
     cost_names = sorted({name for file in files for name in file.schema.names if name.startswith(COST)})
-    table = store.columns(["status", "round", "epochs", "fidelity", "accuracy", "seconds", *cost_names])
+    table = store.columns(["status", "round", "epochs", "fidelity", "accuracy", "ema_accuracy", "seconds", *cost_names])
     return StoreInfo(
         path=store.path,
         rows=len(table),
@@ -75,6 +77,7 @@ def store_info(store: SampleStore) -> StoreInfo:
         epochs=_counts(table["epochs"]),
         fidelities=_counts(table["fidelity"]),
         best_accuracy=pc.max(table["accuracy"]).as_py(),
+        best_ema_accuracy=pc.max(table["ema_accuracy"]).as_py(),
         seconds=pc.sum(table["seconds"], min_count=0).as_py(),
         costs={name.removeprefix(COST): tuple(pc.min_max(table[name]).as_py().values()) for name in cost_names},
     )

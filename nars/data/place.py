@@ -32,11 +32,12 @@ class Place:
         self.address = str(address)
         self.filesystem: fs.FileSystem
         self.folder: str
-        self.local = "://" not in self.address
-        if self.local:
-            self.filesystem, self.folder = fs.LocalFileSystem(), str(Path(self.address).expanduser().resolve())
-        else:
+        if "://" in self.address:
             self.filesystem, self.folder = _resolve(self.address)
+        else:
+            self.filesystem, self.folder = fs.LocalFileSystem(), str(Path(self.address).expanduser().resolve())
+        self.local = isinstance(self.filesystem, fs.LocalFileSystem)
+        """Also by a file:// address: what is written there is flushed to the disk too."""
 
     def path(self, name: str) -> str:
         """The path of a file for `filesystem`."""

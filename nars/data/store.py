@@ -3,7 +3,8 @@
 Each append is one new file, written under a temporary name and renamed, so a reader sees all of its rows or none and a
 killed writer leaves nothing that counts. A row is never changed. The same training twice (two files, or a compaction
 that was killed between writing and deleting) shows as one row: the first successful outcome, else the first outcome.
-pandas, DuckDB and Polars read the folder as it is, then with such repetitions still in it until `compact`.
+pandas, DuckDB and Polars read the folder as it is, then with such repetitions still in it until `compact`; DuckDB and
+Polars by the pattern `folder/*.parquet`, which passes over what was set aside.
 """
 
 from __future__ import annotations

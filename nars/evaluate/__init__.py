@@ -3,11 +3,12 @@
 from nars.evaluate.engine import Engine, InProcess
 from nars.evaluate.engines import ENGINES, open_engine
 from nars.evaluate.evaluate import evaluate_trial
-from nars.evaluate.stopping import THRESHOLD, StopAdvice, choose_stop_epoch
+from nars.evaluate.stopping import FEWEST_CURVES, THRESHOLD, StopAdvice, choose_stop_epoch
 from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
 
 __all__ = [
     "ENGINES",
+    "FEWEST_CURVES",
     "THRESHOLD",
     "Engine",
     "EvaluationError",

@@ -10,7 +10,7 @@ from importlib import metadata
 from nars.data import ImageData, Sample, Status
 from nars.evaluate.trial import EvaluationSettings, Trial
 from nars.network import build
-from nars.parallel import torch_threads
+from nars.parallel import memory_limit, torch_threads
 from nars.recipe import DivergedError, Recipe, TrainingLoop
 
 _STEPS_BETWEEN_CHECKS = 16
@@ -18,6 +18,9 @@ _STEPS_BETWEEN_CHECKS = 16
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """How torch's allocators say it in a plain RuntimeError."""
+
+_ONEDNN = "could not create a "
+"""What oneDNN says, without the reason, when its allocations fail; under a limit that is why."""
 
 
 class _TimeLimitError(Exception):
@@ -54,7 +57,7 @@ def evaluate_trial(trial: Trial, data: ImageData, settings: EvaluationSettings, 
     status: Status = "ok"
     message = ""
     try:
-        with torch_threads(settings.threads):
+        with torch_threads(settings.threads), memory_limit(settings.memory_limit):
             _train(trial, data, settings, device, curves, deadline=start + (settings.time_limit or float("inf")))
     except DivergedError as error:
         status, message = "diverged", str(error)
@@ -64,7 +67,8 @@ def evaluate_trial(trial: Trial, data: ImageData, settings: EvaluationSettings, 
     except MemoryError as error:
         status, message = "out_of_memory", str(error) or "out of memory"
     except Exception as error:  # what a candidate can fail of is open-ended; the search goes on
-        out_of_memory = isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY)
+        signs = _OUT_OF_MEMORY if settings.memory_limit is None else (*_OUT_OF_MEMORY, _ONEDNN)
+        out_of_memory = isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
         status = "out_of_memory" if out_of_memory else "error"
         message = f"{type(error).__name__}: {error}"
     return outcome(

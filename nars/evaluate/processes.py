@@ -25,7 +25,7 @@ class Processes:
         self._pool: Pool[Trial, Sample] = Pool(
             _evaluate,
             (data, settings),
-            setups=worker_setups(devices, threads=settings.threads, memory_limit=settings.memory_limit),
+            setups=worker_setups(devices, threads=settings.threads),
             patience=None if settings.time_limit is None else settings.time_limit + _GRACE,
         )
 

@@ -22,7 +22,7 @@ THRESHOLD = 0.92
 _TOP = 0.1
 """Share of the candidates that count as the top."""
 
-_FEWEST = 3
+FEWEST_CURVES = 3
 """Candidates: with two, the correlation is 1 or -1."""
 
 
@@ -71,9 +71,14 @@ def choose_stop_epoch(
         EvaluationError: too few curves, or curves with gaps.
     """
     accuracy = np.asarray(curves, dtype=np.float64)
-    if accuracy.ndim != 2 or accuracy.shape[0] < _FEWEST or accuracy.shape[1] < 1 or not np.isfinite(accuracy).all():
+    if (
+        accuracy.ndim != 2
+        or accuracy.shape[0] < FEWEST_CURVES
+        or accuracy.shape[1] < 1
+        or not np.isfinite(accuracy).all()
+    ):
         raise EvaluationError(
-            f"choosing a stop epoch needs full curves (N, T) of at least {_FEWEST} candidates, without gaps; "
+            f"choosing a stop epoch needs full curves (N, T) of at least {FEWEST_CURVES} candidates, without gaps; "
             f"got shape {accuracy.shape}. Train more candidates in the first round."
         )
     if not 0.0 < threshold <= 1.0:
@@ -140,7 +145,7 @@ def _best(accuracy: NDArray[np.float64], count: int) -> set[int]:
 
 
 def _within(accuracy: NDArray[np.float64], index: int, mask: NDArray[np.bool_]) -> float | None:
-    if mask.sum() < _FEWEST:
+    if mask.sum() < FEWEST_CURVES:
         return None
     inside = accuracy[mask]
     return float(_spearman(inside[None, :, index, None], inside[None, :, -1, None])[0, 0])

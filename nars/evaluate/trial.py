@@ -60,8 +60,8 @@ class EvaluationSettings:
     time_limit: float | None = None
     """Seconds a training may take; longer ones end as a row with status "timeout"."""
     memory_limit: float | None = None
-    """Gigabytes of memory a worker process may allocate; a training that needs more ends as "out_of_memory". Not
-    enforced by the in-process engine, nor for the memory of a GPU."""
+    """Gigabytes of memory a training may allocate; one that needs more ends as "out_of_memory". On Linux, and not for
+    the memory of a GPU, which has an end of its own."""
 
     def __post_init__(self) -> None:
         _require(self.batch_size >= 1, "batch_size", ">= 1", self.batch_size)

@@ -1,6 +1,7 @@
 """Work for the cores and GPUs of one machine: persistent processes that share data and survive one another's death."""
 
 from nars.parallel.cores import usable_cores
+from nars.parallel.memory import memory_limit
 from nars.parallel.pool import Failure, Pool, PoolError, worker_setups
 from nars.parallel.sharing import put_together, take_apart
 from nars.parallel.threads import torch_threads
@@ -12,6 +13,7 @@ __all__ = [
     "PoolError",
     "Report",
     "WorkerSetup",
+    "memory_limit",
     "put_together",
     "take_apart",
     "torch_threads",

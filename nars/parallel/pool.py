@@ -277,9 +277,7 @@ class _Queue(Generic[Job]):
         return True
 
 
-def worker_setups(
-    devices: Sequence[str], *, threads: int = 1, memory_limit: float | None = None
-) -> tuple[WorkerSetup, ...]:
+def worker_setups(devices: Sequence[str], *, threads: int = 1) -> tuple[WorkerSetup, ...]:
     """A worker for each entry of `devices`; several may share a GPU.
 
     Workers are pinned to `threads` cores each if together they need all cores of the machine, and only then: pinned to
@@ -292,7 +290,6 @@ def worker_setups(
             device=device,
             threads=threads,
             cores=cores[i * threads : (i + 1) * threads] if fill else None,
-            memory_limit=memory_limit,
         )
         for i, device in enumerate(devices)
     )

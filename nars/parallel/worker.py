@@ -33,8 +33,6 @@ class WorkerSetup:
     """Of torch."""
     cores: tuple[int, ...] | None = None
     """Run on these only; None leaves it to the system."""
-    memory_limit: float | None = None
-    """Gigabytes it may allocate; None is no limit."""
 
 
 def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
@@ -52,8 +50,6 @@ def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
         if _parent().is_alive():
             raise
         return  # it was killed just now, and the file is gone with it
-    if setup.memory_limit is not None:
-        _limit_memory(setup.memory_limit)
     connection.send(("ready", None))
     while (job := connection.recv()) is not None:
         connection.send(_do(function, job, context, setup.device, lambda value: connection.send(("report", value))))
@@ -85,11 +81,3 @@ def _parent() -> Any:
 def _pin(cores: Collection[int]) -> None:
     with suppress(OSError):  # the cores were taken from us meanwhile: slower, not wrong
         os.sched_setaffinity(0, cores)
-
-
-def _limit_memory(gigabytes: float) -> None:
-    """Let allocations beyond fail: a MemoryError here instead of the system ending some process of its choice."""
-    import resource
-
-    limit = int(gigabytes * 2**30)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -110,6 +110,9 @@ class Collect(_Section):
     """Share of the pool that stays after each round: the best predicted of each FLOPs bin."""
     trial_seconds: Annotated[float, Field(gt=0)] | None = None
     """Longest that one training may take; beyond it the outcome is `timeout`."""
+    trial_gigabytes: Annotated[float, Field(gt=0)] | None = None
+    """Most memory that one training may take, images and libraries apart; beyond it the outcome is `out_of_memory`. On
+    Linux, and not for the memory of a GPU, which has an end of its own."""
     amp: bool = False
     """Compute in bfloat16: for GPUs."""
     compile: bool = False

@@ -14,15 +14,30 @@ from numpy.typing import NDArray
 from nars.atomic import write_json
 from nars.data import DataError, Sample, SampleStore, sample_key
 from nars.data.run_folder import read_json
-from nars.evaluate import Engine, EvaluationSettings, StopAdvice, Trial, choose_stop_epoch, open_engine
+from nars.evaluate import (
+    FEWEST_CURVES,
+    Engine,
+    EvaluationSettings,
+    StopAdvice,
+    Trial,
+    choose_stop_epoch,
+    open_engine,
+)
 from nars.predictors import Predictor
 from nars.predictors.metrics import kendall
 from nars.recipe import Augmentation, Schedule
 from nars.search import propose_round
 from nars.space import Population, shorten
+from nars.stages.config import Collect
 from nars.stages.pool import Pool
 from nars.stages.predictors import keep_predictor
 from nars.stages.run import Run
+
+_FEWEST_TO_LEARN = 2
+"""Accuracies that a predictor can be fitted to."""
+
+_MESSAGE = 300
+"""Characters of what failed trainings say that an error repeats."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +76,7 @@ def settings_of(run: Run) -> EvaluationSettings:
         amp=config.amp,
         compiler="inductor" if config.compile else None,
         time_limit=config.trial_seconds,
+        memory_limit=config.trial_gigabytes,
     )
 
 
@@ -189,9 +205,15 @@ def fitted(run: Run, predictor: Predictor, samples: Sequence[Sample], stop_epoch
 
 
 def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:
-    """When the order of candidates is known well enough (paper: rank correlation 0.92), also between two budgets."""
+    """When the order of candidates is known well enough (paper: rank correlation 0.92), also between two budgets.
+
+    Raises:
+        DataError: so many trainings of the first round failed that no predictor can learn from the rest.
+    """
     config = run.config.collect
     full = [sample for sample in samples if sample.status == "ok" and len(_curve(sample)) == config.epochs]
+    if len(full) < FEWEST_CURVES:
+        return _uncut(samples, len(full), config)
     flops = np.array([sample.costs["flops"] for sample in full])
     low, high = run.config.flops.low, run.config.flops.high
     edges = [low, *sorted(budget for budget in run.config.search.budgets if low < budget < high), high]
@@ -201,6 +223,27 @@ def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:
         rng=run.rng(2),
         bins={f"{shorten(a)} to {shorten(b)} FLOPs": (flops > a) & (flops <= b) for a, b in pairwise(edges)},
     )
+
+
+def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
+    """What is said when hardly a training of the first round succeeded: later ones are full ones too."""
+    failures = [sample for sample in samples if sample.status != "ok"]
+    if full < _FEWEST_TO_LEARN:
+        told = "; ".join(dict.fromkeys(f"{sample.status}: {sample.message}" for sample in failures))
+        raise DataError(
+            f"{len(failures)} of the {len(samples)} trainings of round 1 failed ({told[:_MESSAGE]}); the predictor "
+            f"cannot learn from {full}. Mend the cause (limits are collect.trial_seconds and collect.trial_gigabytes) "
+            f"or raise collect.per_round, and begin in another folder."
+        )
+    nothing = (math.nan,) * config.epochs
+    return StopAdvice(
+        epoch=config.epochs, cautious_epoch=config.epochs, threshold=config.stop_correlation, correlations=nothing,
+        intervals=tuple((math.nan, math.nan) for _ in nothing), saved=0.0, top_kept=0, top_size=0, within_bins={},
+        warnings=(
+            f"only {full} of the {len(samples)} trainings of round 1 succeeded, too few for a rank correlation: "
+            f"training is not cut.",
+        ),
+    )  # fmt: skip
 
 
 def finish_round(run: Run, plan: Plan, samples: Sequence[Sample], stop_epoch: int, **more: Any) -> None:
@@ -217,7 +260,9 @@ def finish_round(run: Run, plan: Plan, samples: Sequence[Sample], stop_epoch: in
         "best": max((value for value in values if value is not None), default=None),
     }
     write_json(run.folder.round_result(plan.number), result | more)
-    run.log(_spell(result))
+    run.log(_spell(result | more))
+    for warning in more.get("advice", {}).get("warnings", ()):
+        run.log(f"stage 2: stop epoch: {warning}")
 
 
 def plain(advice: StopAdvice) -> dict[str, Any]:
@@ -249,4 +294,6 @@ def _spell(result: Mapping[str, Any]) -> str:
     tau = "" if result["tau"] is None else f"; Kendall tau of the predictions {result['tau']:.2f}"
     stop = f"; later rounds stop after epoch {result['stop_epoch']}" if result["round"] == 1 else ""
     best = "nothing could be measured" if result["best"] is None else f"best {result['best']:.2f} %"
+    if result.get("advice", {}).get("saved"):
+        stop += f" and save {100 * result['advice']['saved']:.0f} % of their epochs"
     return f"stage 2: round {result['round']}: {counts}; {best}{tau}{stop}"

@@ -241,6 +241,26 @@ def test_broken_and_foreign_files_are_set_aside_and_named(tmp_path):
     assert (tmp_path / "notes.txt").exists()
 
 
+def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "images.parquet")
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1")
+    for use in (len, SampleStore.compact, lambda store: store.append([sample(0)])):
+        with pytest.raises(StoreError, match=r"no sample store: none of its 2 Parquet files .*images\.parquet"):
+            use(SampleStore(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.parquet", "torn.parquet"]
+
+
+def test_a_store_whose_only_file_is_broken_is_still_a_store(tmp_path):
+    SampleStore(tmp_path).append([sample(0)])
+    (file,) = tmp_path.glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:100])
+    store = SampleStore(tmp_path)
+    with pytest.warns(StoreWarning, match=file.name):
+        assert len(store) == 0
+    store.append([sample(1)])
+    assert store.samples() == (sample(1),)
+
+
 def test_a_large_damaged_file_is_set_aside_when_its_rows_are_read(tmp_path):
     store = SampleStore(tmp_path)
     rng = np.random.default_rng(0)
@@ -321,6 +341,7 @@ def test_a_compaction_killed_before_it_deletes_shows_nothing_twice(tmp_path):
 def test_other_file_systems(tmp_path, address):
     address = address.format(tmp_path / "store")
     store = SampleStore(address)
+    assert store._place.local == address.startswith("file")  # and so flushed to the disk
     with pytest.raises(StoreError, match="no sample store"):
         SampleStore(address, must_exist=True)
     for number in range(4):

@@ -99,7 +99,7 @@ def test_info_counts(tmp_path):
     assert info.statuses == {"ok": 3, "timeout": 1}
     assert info.rounds == {0: 2, 1: 2}
     assert info.fidelities == {"2 epochs": 3, "full": 1}
-    assert (info.best_accuracy, info.seconds) == (62.0, 12.0)
+    assert (info.best_accuracy, info.best_ema_accuracy, info.seconds) == (62.0, sample(2).ema_accuracy, 12.0)
     assert info.costs == {"flops": (100.0, 1200.0), "params": (7.0, 7.0)}
     assert info.bytes == sum(file.stat().st_size for file in tmp_path.iterdir())
     empty = store_info(SampleStore(tmp_path / "none"))

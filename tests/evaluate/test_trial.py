@@ -1,5 +1,6 @@
 """What becomes of one candidate."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -82,6 +83,12 @@ def test_every_way_to_fail_is_a_status_and_never_an_accuracy(
     # 10^12 features: an allocation that no machine grants.
     huge = evaluate_trial(make_trial(architecture={"head": Head(expand=2, channels=10**11)}), digits, settings)
     assert (huge.status, huge.accuracy) == ("out_of_memory", None)
+
+    if sys.platform == "linux":  # some 200 MB of weights, of which a machine has plenty: the limit says no
+        large = make_trial(architecture={"head": Head(expand=2, channels=2 * 10**6)})
+        limited = evaluate_trial(large, digits, replace(settings, memory_limit=0.1))
+        assert (limited.status, limited.accuracy) == ("out_of_memory", None)
+        assert evaluate_trial(make_trial(epochs=1), digits, replace(settings, memory_limit=1.0)).status == "ok"
 
     broken = evaluate_trial(make_trial(architecture={"in_channels": 3}), digits, settings)
     assert (broken.status, broken.accuracy) == ("error", None)

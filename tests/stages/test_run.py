@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,6 +206,39 @@ def test_the_store_can_be_looked_at_exported_and_replayed(finished: Path, tmp_pa
     assert "after 4 trainings" in run("store", "replay", finished, "--trainings", 4).stdout
 
 
+def test_a_file_set_aside_is_one_line_and_other_folders_are_left_alone(finished: Path, tmp_path: Path) -> None:
+    store = tmp_path / "samples"
+    shutil.copytree(finished / "samples", store)
+    (store / "torn.parquet").write_bytes(b"PAR1")
+    told = run("store", "info", f"file://{store}")
+    assert "8 ok" in told.stdout
+    assert told.stderr.startswith("warning: ")
+    assert "torn.parquet" in told.stderr
+    assert ".py" not in told.stderr
+    assert "8 ok" in run("store", "info", f"file://{finished}").stdout  # the run's store, not its other files
+    (tmp_path / "pool").mkdir()
+    shutil.copy(finished / "pool.parquet", tmp_path / "pool")
+    assert run("store", "info", tmp_path / "pool").returncode == 2
+    assert (tmp_path / "pool" / "pool.parquet").is_file()
+
+
+def test_ctrl_c_ends_the_run_with_a_word_and_keeps_what_is_measured(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = nars("collect", config, "--out", folder, "--set", "collect.epochs=20")
+    # As in a terminal, though the tests may run in a shell's background, which ignores the signal.
+    command[2] = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); " + command[2]
+    process = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ONE_THREAD
+    )
+    _wait_until(lambda: any((folder / "samples").glob("*.parquet")), process)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to all of them
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; nothing measured is lost" in said
+    assert "Traceback" not in said
+    assert len(SampleStore(folder / "samples")) >= 1
+
+
 @pytest.mark.slow
 def test_killed_in_stage_2_and_in_final_training_it_goes_on_to_the_same_family(
     finished: Path, config: Path, tmp_path: Path
@@ -226,13 +260,17 @@ def test_killed_in_stage_2_and_in_final_training_it_goes_on_to_the_same_family(
 def _kill_when(condition, *arguments: object) -> None:
     """Start the command and SIGKILL it as soon as the condition holds."""
     process = subprocess.Popen(nars(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ONE_THREAD)
-    deadline = time.monotonic() + 200
-    while not condition():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    _wait_until(condition, process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _wait_until(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.slow

@@ -1,0 +1,59 @@
+"""The stop epoch when trainings of the first round fail."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from nars.data import DataError, Sample
+from nars.stages import Run, load_config, open_run
+from nars.stages.measuring import plain, stop_advice
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("run")
+    file = folder / "tiny.yaml"
+    file.write_text(
+        "{name: tiny, space: digits, data: {name: digits}, flops: {low: 0.12M, high: 0.4M}, search: {budgets: [0.2M]},"
+        " collect: {per_round: 6, epochs: 4, warmup_epochs: 0}}"
+    )
+    return open_run(load_config(file), folder / "run")
+
+
+def outcomes(succeeded: int, failed: int = 0) -> list[Sample]:
+    """Trainings whose order never changes, then failed ones."""
+    samples = []
+    for number in range(succeeded + failed):
+        ok = number < succeeded
+        curve = tuple(50.0 + number - 5.0 / epoch for epoch in range(1, 5)) if ok else (10.0,)
+        samples.append(
+            Sample(
+                key=f"{number}", record={}, choices=(number,), costs={"flops": 1.5e5 + 1e4 * number},
+                status="ok" if ok else "timeout", message="" if ok else "too slow", epochs=len(curve), planned_epochs=4,
+                accuracy=curve[-1] if ok else None, curve=curve, seconds=1.0, seed=0, space="s", data="d", fidelity="f",
+            )
+        )  # fmt: skip
+    return samples
+
+
+def test_enough_successes_decide_alone(run: Run) -> None:
+    assert stop_advice(run, outcomes(4, failed=2)).epoch == 1
+    assert stop_advice(run, outcomes(4)).correlations == stop_advice(run, outcomes(4, failed=2)).correlations
+
+
+def test_with_two_successes_the_run_goes_on_with_full_trainings(run: Run) -> None:
+    advice = stop_advice(run, outcomes(2, failed=4))
+    assert (advice.epoch, advice.saved, len(advice.correlations)) == (4, 0.0, 4)
+    assert all(math.isnan(value) for value in advice.correlations)
+    assert "only 2 of the 6" in advice.warnings[0]
+    assert plain(advice)["correlations"] == [None] * 4
+    assert np.shape(plain(advice)["intervals"]) == (4,)
+
+
+def test_without_successes_it_says_why(run: Run) -> None:
+    with pytest.raises(DataError, match=r"6 of the 6 trainings of round 1 failed \(timeout: too slow\)") as caught:
+        stop_advice(run, outcomes(0, failed=6))
+    assert "collect.trial_seconds" in str(caught.value)
