@@ -21,16 +21,30 @@ def start(work: Callable[[], object]) -> int:
         os._exit(1)
 
 
+def running(process: int) -> bool:
+    """Whether it has not ended yet.
+
+    Raises:
+        SystemExit: it failed by itself.
+    """
+    done, status = os.waitpid(process, os.WNOHANG)
+    if done and status:
+        raise SystemExit(f"what was to be killed failed by itself, with status {status}")
+    return not done
+
+
+def kill(process: int) -> None:
+    """End it with SIGKILL, and wait until it is gone."""
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+
+
 def ended(process: int, seconds: float | None) -> bool:
     """Whether the process ended by itself within the time (None: it may take any); SIGKILL ends it otherwise."""
     deadline = float("inf") if seconds is None else time.perf_counter() + seconds
     while time.perf_counter() < deadline:
-        done, status = os.waitpid(process, os.WNOHANG)
-        if done:
-            if status:
-                raise SystemExit(f"what was to be killed failed by itself, with status {status}")
+        if not running(process):
             return True
         time.sleep(0.001)
-    os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
+    kill(process)
     return False

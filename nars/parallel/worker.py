@@ -36,23 +36,28 @@ class WorkerSetup:
 
 
 def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
-    """Receive (function, context), then jobs; send what `function` makes of each; None ends it."""
+    """Receive (function, context), then jobs; send what `function` makes of each; ends at None, or with the pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the pool decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if setup.cores is not None:
         _pin(setup.cores)
 
     torch.set_num_threads(setup.threads)
-    function, shared = connection.recv()
     try:
-        context = receive(shared)
-    except FileNotFoundError:
+        _work(connection, setup.device)
+    except (EOFError, OSError):
+        _parent().join(1.0)
         if _parent().is_alive():
             raise
-        return  # it was killed just now, and the file is gone with it
+        # It was killed just now: the connection is broken, the file of the context gone. Nobody is left to be told.
+
+
+def _work(connection: Connection[Any, Any], device: str) -> None:
+    function, shared = connection.recv()
+    context = receive(shared)
     connection.send(("ready", None))
     while (job := connection.recv()) is not None:
-        connection.send(_do(function, job, context, setup.device, lambda value: connection.send(("report", value))))
+        connection.send(_do(function, job, context, device, lambda value: connection.send(("report", value))))
 
 
 def _do(function: Any, job: Any, context: Any, device: str, report: Report) -> tuple[Kind, Any]:
