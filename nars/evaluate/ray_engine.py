@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ _NO_ROOM = 600.0
 
 _LOOK = 1.0
 """Seconds between looks at what the cluster has: machines come and go."""
+
+_PARTS = 10_000
+"""Of a resource; the smallest share that Ray counts is one of them."""
 
 
 @dataclass
@@ -83,7 +87,9 @@ class RayEngine:
         self._ray: Any = ray
         self._data, self._settings, self._address, self._workers = data, settings, address, workers
         self._device = "cpu" if device == "cpu" else "cuda"
-        self._resources = {"num_cpus": settings.threads, "num_gpus": 0.0 if device == "cpu" else gpu_share}
+        # In Ray's own precision, and rounded down: six sixths must fit.
+        share = math.floor(_PARTS * gpu_share) / _PARTS
+        self._resources = {"num_cpus": settings.threads, "num_gpus": 0.0 if device == "cpu" else share}
         self._context: Any = None
         self._own = False
         self._slots, self._looked = 0, 0.0
@@ -163,7 +169,8 @@ class RayEngine:
             total = self._ray.cluster_resources()
             fits = total.get("CPU", 0) // self._resources["num_cpus"]
             if self._resources["num_gpus"]:
-                fits = min(fits, total.get("GPU", 0) // self._resources["num_gpus"])
+                # In whole numbers: as floats, 1 // 0.2 is 4.
+                fits = min(fits, round(_PARTS * total.get("GPU", 0)) // round(_PARTS * self._resources["num_gpus"]))
             self._slots, self._looked = int(fits), now
         return self._slots if self._workers is None else min(self._slots, self._workers)
 

@@ -92,6 +92,21 @@ def test_a_trial_that_kills_its_worker_is_a_row_and_a_killed_worker_costs_nothin
     assert {key: sample.status for key, sample in found.items()} == {trial.key: "ok" for trial in trials}
 
 
+def test_several_trainings_share_a_gpu(
+    digits: ImageData, settings: EvaluationSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    for device, workers, expected in (
+        ("cuda", None, ["cuda:0"] * 3 + ["cuda:1"] * 3),
+        ("cuda", 3, ["cuda:0", "cuda:0", "cuda:1"]),
+        ("cuda:1", None, ["cuda:1"] * 3),
+    ):
+        engine = open_engine("processes", digits, settings, device=device, workers=workers, per_gpu=3)
+        setups = engine._pool._setups  # type: ignore[attr-defined]
+        assert sorted(setup.device for setup in setups) == expected
+        assert all(setup.cores is None for setup in setups)
+
+
 def test_an_engine_that_cannot_be_is_refused(digits: ImageData, settings: EvaluationSettings) -> None:
     with pytest.raises(EvaluationError, match="in-process"):
         open_engine("threads", digits, settings)

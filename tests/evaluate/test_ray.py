@@ -56,6 +56,17 @@ def test_a_machine_that_dies_in_mid_round_loses_nothing(
     assert (found.curve, found.ema_curve) == (expected.curve, expected.ema_curve)
 
 
+@pytest.mark.parametrize("per_gpu", range(1, 13))
+def test_as_many_trainings_as_asked_for_share_a_gpu(
+    digits: ImageData, settings: EvaluationSettings, monkeypatch: pytest.MonkeyPatch, per_gpu: int
+) -> None:
+    ray = pytest.importorskip("ray")
+    engine: Any = open_engine("ray", digits, settings, device="cuda", per_gpu=per_gpu)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 100.0, "GPU": 2.0})
+    assert engine._room() == 2 * per_gpu
+    assert per_gpu * round(10_000 * engine._resources["num_gpus"]) <= 10_000
+
+
 class Deadly(dict[str, Any]):
     """A recipe that ends the process which receives it."""
 
