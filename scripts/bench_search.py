@@ -80,8 +80,8 @@ def environment(arguments: argparse.Namespace) -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "torch", "pymoo", "optuna"))
     load = os.getloadavg()[0]
     return (
-        f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores (one used; load average {load:.1f} at "
-        f"the end: other work ran beside it), Python {platform.python_version()}, {versions}; --seeds {arguments.seeds}."
+        f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {os.cpu_count()} cores (one used; load average at the end "
+        f"{load:.1f}), Python {platform.python_version()}, {versions}; --seeds {arguments.seeds}."
     )
 
 

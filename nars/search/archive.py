@@ -77,23 +77,57 @@ class Archive:
         Raises:
             SpaceError: a score is not a number, or there is not one score per row.
         """
-        scores = np.asarray(scores, dtype=np.float64)
-        if scores.shape != (len(X),) or np.isnan(scores).any():
-            raise SpaceError(
-                f"a score function returns one number per candidate: expected shape ({len(X)},) without NaN, got shape "
-                f"{scores.shape} with {int(np.isnan(scores).sum())} NaN; check the predictor"
-            )
+        scores = _checked(scores, len(X))
         new = distinct_rows(X)
         keys = row_keys(X[new]).tolist()
         unknown = self._find(keys) < 0
         new = new[unknown]
-        end = self._size + len(new)
-        self._at.update(zip(compress(keys, unknown.tolist()), range(self._size, end), strict=True))
+        kept = {name: column[new] for name, column in costs.items()}
+        self._append(X[new], list(compress(keys, unknown.tolist())), scores[new], kept)
+
+    def scored(
+        self,
+        X: Population,
+        score: Score,
+        costs: Callable[[Population], dict[str, FloatArray]],
+        *,
+        most: int,
+        bounds: Bounds,
+    ) -> NDArray[np.int64]:
+        """Where each canonical row is kept, (N,), once those that are new and inside the bounds are scored and added.
+
+        -1 for those outside, and for those beyond the first `most` new ones.
+
+        Raises:
+            SpaceError: as `add`.
+        """
+        keys = row_keys(X)
+        at = self._find(keys.tolist())
+        unknown = np.flatnonzero(at < 0)
+        _, first, group = np.unique(keys[unknown], return_index=True, return_inverse=True)
+        chosen = np.argsort(first)
+        cost = costs(X[unknown[first[chosen]]])
+        if bounds.limits:
+            inside = bounds.admits(cost)
+            chosen, cost = chosen[inside], {name: column[inside] for name, column in cost.items()}
+        chosen = chosen[: max(0, most)]
+        if len(chosen):
+            rows = X[unknown[first[chosen]]]
+            place = np.full(len(first), -1)
+            place[chosen] = self._size + np.arange(len(chosen))
+            at[unknown] = place[group]
+            cost = {name: column[: len(chosen)] for name, column in cost.items()}
+            self._append(rows, keys[unknown[first[chosen]]].tolist(), _checked(score(rows), len(rows)), cost)
+        return at
+
+    def _append(self, X: Population, keys: list[int], scores: FloatArray, costs: dict[str, FloatArray]) -> None:
+        end = self._size + len(X)
+        self._at.update(zip(keys, range(self._size, end), strict=True))
         self._reserve(end, costs)
-        self._rows[self._size : end] = X[new]
-        self._scores[self._size : end] = scores[new]
+        self._rows[self._size : end] = X
+        self._scores[self._size : end] = scores
         for name, column in costs.items():
-            self._costs[name][self._size : end] = column[new]
+            self._costs[name][self._size : end] = column
         self._size = end
 
     def best(self, bounds: Bounds, n: int) -> NDArray[np.int64]:
@@ -136,6 +170,16 @@ class Archive:
             column = self._costs.get(name, np.empty(0))
             if len(column) < capacity:
                 self._costs[name] = _grown(column, capacity)
+
+
+def _checked(scores: FloatArray, count: int) -> FloatArray:
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.shape != (count,) or np.isnan(scores).any():
+        raise SpaceError(
+            f"a score function returns one number per candidate: expected shape ({count},) without NaN, got shape "
+            f"{scores.shape} with {int(np.isnan(scores).sum())} NaN; check the predictor"
+        )
+    return scores
 
 
 def _grown(array: NDArray[Any], capacity: int) -> NDArray[Any]:

@@ -25,7 +25,7 @@ class SearchSettings:
     least_gain: float = 1e-4
     """Smallest gain of the best score (percent of accuracy) that counts, >= 0."""
     max_evaluations: int = 50_000
-    """Distinct candidates scored in one search, all restarts and climbs together, >= 1."""
+    """Distinct candidates scored in one search, >= 1."""
     k1: float = 1.0
     """Crossover probability of a pair whose better half is average; 0..1."""
     k2: float = 0.5
@@ -38,18 +38,14 @@ class SearchSettings:
     """Least mutation probability per choice, so that the best go on changing; 0..1."""
     steps: float = 0.0
     """Share of the mutations of an ordinal choice that go to a neighbouring value; 0..1."""
-    restarts: int = 0
-    """New starts after saturation, as long as evaluations are left, >= 0."""
-    islands: int = 1
-    """Starts that evolve side by side, as far as there are evaluations for them, >= 1."""
     climbs: int = 0
-    """Starts whose best climbs on by exchanges of two and three choices before they meet (`nars.search.polish`); with
-    one or more, the best of all do so at the end too. >= 0."""
+    """Climbs side by side (`nars.search.climbing`), as far as there are evaluations for them, instead of the genetic
+    algorithm; 0: the genetic algorithm. >= 0."""
 
     def __post_init__(self) -> None:
         for name, least in (
-            ("first", 2), ("children", 1), ("survivors", 2), ("patience", 1), ("max_evaluations", 1), ("restarts", 0),
-            ("islands", 1), ("climbs", 0), ("least_gain", 0),
+            ("first", 2), ("children", 1), ("survivors", 2), ("patience", 1), ("max_evaluations", 1), ("climbs", 0),
+            ("least_gain", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise SpaceError(f"search setting {name} must be at least {least}, got {getattr(self, name)}; raise it")
@@ -68,16 +64,11 @@ DEFAULT = SearchSettings(
     k4=0.1,
     mutation_floor=0.03,
     steps=0.5,
-    patience=5,
-    restarts=20,
-    islands=8,
     climbs=8,
 )
-"""Small generations, less mutation, starts whose best climb and then meet in a last one: better scores after 3,000 and
-after 50,000 evaluations than with the paper's sizes. Eight starts at a time: as good as one after the other, and nearly
-twice as fast. Climbs instead of an exhaustive exchange of two at the end: better on each of three predictors at both
-numbers of evaluations. Sizes and probabilities were chosen among about 40 settings on these scores, one of which is
-that of scripts/bench_search.py's speed section, which therefore flatters them."""
+"""Climbs by many exchanges at a time, with kicks, find better scores after 3,000 and after 50,000 evaluations than the
+genetic algorithm, which several questions at once (`pareto_search`) still go to: with small generations and less
+mutation."""
 
 PRESETS = {"paper": PAPER, "default": DEFAULT}
 """Search settings by name."""

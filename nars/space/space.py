@@ -124,13 +124,15 @@ class Space:
 
     def encode(self, X: Population) -> NDArray[np.float32]:
         """One-hot for categorical choices, min-max normalised numbers for ordinal ones (paper, section 3.2), (N, E)."""
-        X = self.canonical(self.check(X))
-        out = np.empty((len(X), self.architecture_width + self.recipe_width), dtype=np.float32)
-        at = 0
-        for column, dimension in enumerate(self.dimensions):
-            out[:, at : at + dimension.width] = dimension.code[X[:, column]]
-            at += dimension.width
-        return out
+        columns, begins, codes = self._codes
+        return codes.take(self.canonical(self.check(X)).take(columns, axis=1) + begins)
+
+    @cached_property
+    def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Of each column of the encoding: the column of X that it is read from, where its code begins (E,), all."""
+        parts = [(column, code) for column, dim in enumerate(self.dimensions) for code in dim.code.T]
+        begins = np.cumsum([0, *(len(code) for _, code in parts[:-1])])
+        return np.array([column for column, _ in parts]), begins, np.concatenate([code for _, code in parts])
 
     def decode(self, encoding: NDArray[np.floating[Any]]) -> Population:
         """The rows whose encoding is nearest, (N, D); the exact reverse of `encode` on canonical rows."""

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nars.space.blocks import blocks
 from nars.space.costs import block_costs
@@ -45,8 +46,10 @@ class _Tables:
     space: Space
     multipliers: FloatArray
     """(D, blocks): a row's key into each table is X @ multipliers; whole numbers, exact in float64."""
-    tables: tuple[FloatArray, ...]
-    """Per block (combinations, 5): what is added up, then the working set."""
+    table: FloatArray
+    """(5, combinations of the first block, of the second, ...): what is added up, then the working set."""
+    begins: NDArray[np.int64]
+    """(blocks, 1): where each block's combinations are in it."""
 
     @staticmethod
     def of(space: Space, read: list[tuple[int, ...]]) -> _Tables:
@@ -60,23 +63,23 @@ class _Tables:
                 X[:, columns] = np.stack(np.unravel_index(np.arange(n), shape), axis=1)
             multipliers[list(columns), number] = [int(np.prod(shape[at + 1 :])) for at in range(len(shape))]
             part = block_costs(next(islice(blocks(space.columns(X)), number, None)))
-            table = np.empty((n, len(_ADDED) + 1))
+            table = np.empty((len(_ADDED) + 1, n))
             for at, name in enumerate(_ADDED):
-                table[:, at] = part.times * getattr(part, name)
-            table[:, -1] = np.where(np.greater(part.times, 0), part.peak, 0)
+                table[at] = part.times * getattr(part, name)
+            table[-1] = np.where(np.greater(part.times, 0), part.peak, 0)
             tables.append(table)
-        return _Tables(space=space, multipliers=multipliers, tables=tuple(tables))
+        begins = np.cumsum([0, *(table.shape[1] for table in tables[:-1])])[:, None]
+        return _Tables(space=space, multipliers=multipliers, table=np.concatenate(tables, axis=1), begins=begins)
 
     def __call__(self, X: Population) -> dict[str, FloatArray]:
-        total = np.zeros((len(X), len(_ADDED) + 1))
+        total = np.empty((len(_ADDED) + 1, len(X)))
         for at in range(0, len(X), _ROWS_AT_ONCE):
             here = slice(at, at + _ROWS_AT_ONCE)
-            keys = (X[here].astype(np.float64) @ self.multipliers).astype(np.int64)
-            for number, table in enumerate(self.tables):
-                found = table.take(keys[:, number], axis=0)
-                total[here, :-1] += found[:, :-1]
-                np.maximum(total[here, -1], found[:, -1], out=total[here, -1])
-        costs = {name: total[:, at].copy() for at, name in enumerate((*_ADDED, _LARGEST))}
+            keys = (self.multipliers.T @ X[here].T.astype(np.float64)).astype(np.int64) + self.begins
+            for number, values in enumerate(self.table[:-1]):
+                values.take(keys).sum(axis=0, out=total[number, here])
+            self.table[-1].take(keys).max(axis=0, out=total[-1, here])
+        costs = dict(zip((*_ADDED, _LARGEST), total, strict=True))
         costs["resolution"] = self._resolution(X)
         measured = self.space.table
         return costs if measured is None else costs | measured.lookup(self.space.canonical(X))

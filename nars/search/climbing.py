@@ -1,0 +1,262 @@
+"""Climbs: from several candidates uphill side by side, by many exchanges at a time, and on with kicks.
+
+Under a tight budget one choice often has to go down for another to go up, and no single exchange is an improvement.
+All combinations are too many to score; but what each exchange does alone, to score and costs, says by addition which of
+them are worth it. Those few are then scored, and their costs computed, for what they are. Where nothing near is better
+a climb has ended, and the next begins at one of the best ends with a few choices exchanged at random: iterated local
+search (Lourenco, Martin & Stutzle, Handbook of Metaheuristics, 2003).
+
+Notation: W climbs side by side; M exchanges of one choice; D columns of X; P prices of a unit of cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.search.archive import Archive, Score
+from nars.search.neighbourhood import Moves
+from nars.space import Bounds, Population, Space, tabulated_costs
+
+Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_PRICES = np.concatenate([[0.0], np.geomspace(0.02, 20.0, 12)])
+"""Of all the cost that one exchange can bring, in units of the most that one can do to the score: a small price asks
+for gains, a large one for savings. Each leads to sets of any size."""
+_FEW_PRICES = np.array([0.0, 0.1, 0.3, 1.0, 3.0, 10.0])
+"""The same for the exchanges that pairs and triples are made of."""
+_USEFUL = 24
+"""Exchanges that pairs and triples are made of."""
+_OF_EACH_SIZE = 10
+"""Pairs that are scored around a candidate, and triples."""
+_KICK = 4
+"""Choices that are exchanged at random for the next climb."""
+_ELITES = 5
+"""Ends that the next climb may begin at."""
+_LOOKS = 8
+"""Looks around that a climb takes, about."""
+_PATIENCE = 50
+"""Climbs in a row without a new best, after which there is hardly one to be found."""
+
+
+class Climbs:
+    """Climbs around candidates of an archive, which gets everything that they score.
+
+    Single exchanges are scored outside the bounds too: to know what they are worth, and because another budget may want
+    them.
+    """
+
+    def __init__(
+        self, archive: Archive, score: Score, bounds: Bounds, *, evaluations: int, rng: np.random.Generator
+    ) -> None:
+        """Climbs inside bounds.
+
+        Args:
+            archive: of the space; what it has is used and not scored again.
+            score: predicted accuracy of rows, X (N, D) -> (N,) in percent.
+            bounds: hard limits on costs.
+            evaluations: most candidates to score.
+            rng: of the kicks.
+        """
+        self._archive, self._score, self._bounds, self._rng = archive, score, bounds, rng
+        self._space, self._costs = archive.space, tabulated_costs(archive.space)
+        self._moves = exchanges(archive.space)
+        self._first_of_column = np.flatnonzero(np.diff(self._moves.column, prepend=-1))
+        self._allowed = evaluations
+        self._ends = set[int]()
+        self.spent = 0
+        """Candidates scored so far."""
+        self.best = -np.inf
+        """Best score seen inside the bounds, percent."""
+
+    def run(self, first: Population, *, at_once: int, progress: Callable[[], None]) -> None:
+        """Score the first candidates, climb, and go on until evaluations are spent or nothing new is found for long.
+
+        Args:
+            first: (N, D), canonical and distinct, inside the bounds; at least one.
+            at_once: climbs side by side, >= 1; fewer where the evaluations do not suffice.
+            progress: called after each look around.
+        """
+        look = len(self._moves.column) + 2 * (len(_PRICES) + _OF_EACH_SIZE)
+        count = max(1, min(at_once, len(first), self._allowed // (_LOOKS * look)))
+        scores = self._inside_scores(self._scored(first[None]))[0]
+        # The best of each part: seeds come first and are alike, so that the best of all would be.
+        parts = np.array_split(np.arange(len(first)), count)
+        rows = first[[part[scores[part].argmax()] for part in parts]]
+        stale = 0
+        while stale < _PATIENCE:
+            best = self.best
+            places, better = self.look_around(rows)
+            progress()
+            if self.spent >= self._allowed:
+                return
+            rows, ended = self._archive.take(places), np.flatnonzero(~better)
+            self._ends.update(places[ended].tolist())
+            rows[ended] = self._kicked(len(ended))
+            stale = 0 if self.best > best else stale + len(ended)
+
+    def _kicked(self, count: int) -> Population:
+        """The next starts, (count, D)."""
+        ends = np.array(sorted(self._ends - {-1}), dtype=np.int64)
+        elites = ends[np.argsort(-self._archive.scores[ends], kind="stable")[:_ELITES]]
+        # The better of two drawn: good ends more often.
+        X = self._archive.take(elites[self._rng.integers(len(elites), size=(2, count)).min(axis=0)])
+        columns = self._rng.random(X.shape).argsort(axis=1)[:, :_KICK]
+        choices, here = self._space.cardinalities[columns], np.arange(count)[:, None]
+        X[here, columns] = (X[here, columns] + self._rng.integers(1, choices)) % choices
+        return self._space.canonical(X)
+
+    def look_around(self, rows: Population) -> tuple[Indices, NDArray[np.bool_]]:
+        """The best candidate inside the bounds near each of the rows (W, D), canonical, or the row itself.
+
+        Returns:
+            Their places in the archive, (W,); -1 where neither the row nor anything found near it is inside. And which
+            of them are better than the row, or inside where it is not.
+        """
+        moves, W = self._moves, len(rows)
+        X = np.repeat(rows[:, None], len(moves.column) + 1, axis=1)
+        X[:, np.arange(1, X.shape[1]), moves.column] = self._exchanged(rows)
+        near = self._scored(X)
+        if (near >= 0).all():  # else the evaluations ran out
+            near = np.concatenate([near, self._scored(self._promising(rows, near), inside=True)], axis=1)
+        score = self._inside_scores(near)
+        best, each = score.argmax(axis=1), np.arange(W)
+        places = np.where(score[each, best] > -np.inf, near[each, best], -1)
+        return places, score[each, best] > score[:, 0]
+
+    def _exchanged(self, rows: Population) -> Population:
+        """What each exchange turns its choice into, (W, M)."""
+        return (rows[:, self._moves.column] + self._moves.turn) % self._space.cardinalities[self._moves.column]
+
+    def _scored(self, X: Population, *, inside: bool = False) -> Indices:
+        """Score what is new of X (W, K, D), or only what of that is inside the bounds: places (W, K), -1 without."""
+        flat = self._space.canonical(X.reshape(-1, X.shape[2]))
+        before = len(self._archive)
+        places = self._archive.scored(
+            flat, self._score, self._costs, most=self._allowed - self.spent, bounds=self._bounds if inside else Bounds()
+        )
+        self.spent += len(self._archive) - before
+        return places.reshape(X.shape[:2])
+
+    def _inside_scores(self, places: Indices) -> Floats:
+        """Scores of places (W, K) in the archive; -inf where there is nothing or it is outside the bounds."""
+        costs = {name: column[places.ravel()] for name, column in self._archive.costs.items()}
+        inside = self._bounds.admits(costs).reshape(places.shape) & (places >= 0)
+        scores = np.where(inside, self._archive.scores[places], -np.inf)
+        self.best = max(self.best, float(scores.max()))
+        return scores
+
+    def _promising(self, rows: Population, near: Indices) -> Population:
+        """Sets of exchanges that by the sums of their effects gain most and are inside the bounds, made, (W, K, D)."""
+        archive = self._archive
+        effect = archive.scores[near[:, 1:]] - archive.scores[near[:, :1]]
+        effect[near[:, 1:] == near[:, :1]] = -np.inf  # exchanges without effect
+        change, slack = np.zeros(effect.shape), list[_Slack]()
+        for name, (low, high) in self._bounds.limits.items():
+            cost = archive.costs[name][near]
+            added = cost[:, 1:] - cost[:, :1]
+            slack.append(_Slack(added=added, low=low - cost[:, 0], high=high - cost[:, 0]))
+            largest = np.abs(added).max(axis=1, keepdims=True)
+            change += added / np.maximum(largest, 1e-300) * (1.0 if np.isfinite(high) else -1.0 if low > 0 else 0.0)
+        change *= np.abs(effect).max(axis=1, keepdims=True, initial=0.0, where=np.isfinite(effect))
+        sets = [self._many(rows, effect, change, slack), *self._few(rows, effect, change, slack)]
+        return np.concatenate(sets, axis=1)
+
+    def _many(self, rows: Population, effect: Floats, change: Floats, slack: list[_Slack]) -> Population:
+        """For each price: of every choice the exchange that is worth most, the best of these together; (W, 2 P, D).
+
+        As many as gain most inside the bounds, and half of them: effects do not add up far away.
+        """
+        M, first = len(self._moves.column), self._first_of_column
+        worth = effect[:, None] - _PRICES[:, None] * change[:, None]  # (W, P, M)
+        most = np.maximum.reduceat(worth, first, axis=2)  # (W, P, D)
+        is_most = worth == np.repeat(most, np.diff(first, append=M), axis=2)
+        move = np.minimum.reduceat(np.where(is_most, np.arange(M), M), first, axis=2)
+        order = np.argsort(-most, axis=2)
+        ordered = np.take_along_axis(move, order, axis=2)
+        useful = np.take_along_axis(most, order, axis=2) > 0
+        each = np.arange(len(rows))[:, None, None]
+        gain = np.cumsum(np.where(useful, effect[each, ordered], 0.0), axis=2)
+        for cost in slack:
+            useful &= cost.keeps(np.cumsum(cost.added[each, ordered], axis=2))
+        size = np.where(useful, gain, -np.inf).argmax(axis=2) + 1  # (W, P)
+        rank = _ranks(order)
+        target = np.take_along_axis(self._exchanged(rows)[:, None], move, axis=2)
+        halves = [np.where(rank < part[:, :, None], target, rows[:, None]) for part in (size, (size + 1) // 2)]
+        return np.concatenate(halves, axis=1)
+
+    def _few(self, rows: Population, effect: Floats, change: Floats, slack: list[_Slack]) -> list[Population]:
+        """The best pairs and the best triples of exchanges that are worth most at some price, (W, <= 10, D) each."""
+        order = np.argsort(_FEW_PRICES[:, None] * change[:, None] - effect[:, None], axis=2)
+        useful = _ranks(order).min(axis=1).argsort(axis=1)[:, :_USEFUL]  # (W, U)
+        each = np.arange(len(rows))[:, None]
+        effect, column = effect[each, useful], self._moves.column[useful]
+        target = self._exchanged(rows)[each, useful]
+        slack = [_Slack(added=cost.added[each, useful], low=cost.low, high=cost.high) for cost in slack]
+        pair = effect[:, :, None] + effect[:, None]
+        pair[column[:, :, None] == column[:, None]] = -np.inf
+        pair = pair.reshape(len(rows), -1)
+        made = []
+        for size in (2, 3):
+            sets = _sets(useful.shape[1], size)  # (size, S)
+            # A set gains what its pairs gain, each exchange counted size - 1 times: -inf where two are of one choice.
+            pairs = [one * useful.shape[1] + other for one, other in combinations(sets, 2)]
+            gain = np.add.reduce([pair.take(at, axis=1) for at in pairs])
+            for cost in slack:
+                gain[~cost.keeps(np.add.reduce([cost.added.take(at, axis=1) for at in sets]))] = -np.inf
+            best = np.argpartition(-gain, min(_OF_EACH_SIZE, gain.shape[1] - 1), axis=1)[:, :_OF_EACH_SIZE]
+            X = np.repeat(rows[:, None], best.shape[1], axis=1)
+            for at in sets[:, best]:
+                X[each, np.arange(best.shape[1]), column[each, at]] = target[each, at]
+            made.append(np.where(gain[each, best, None] > -np.inf, X, rows[:, None]))
+        return made
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Slack:
+    """One bounded cost around W candidates."""
+
+    added: Floats
+    """By single exchanges, (W, M)."""
+    low: Floats
+    """What may be added, at least and at most, (W,)."""
+    high: Floats
+
+    def keeps(self, added: Floats) -> NDArray[np.bool_]:
+        """Whether the candidates with these added (W, ...) keep the limits."""
+        shape = (-1,) + (1,) * (added.ndim - 1)
+        return (self.low.reshape(shape) <= added) & (added <= self.high.reshape(shape))
+
+
+def exchanges(space: Space) -> Moves:
+    """Every exchange of one choice; of a long ordered list only those by 1, 2, 4 ... up or down, round its ends."""
+    column, turn = list[int](), list[int]()
+    for number, dimension in enumerate(space.dimensions):
+        count = len(dimension.values)
+        turns = set(range(1, count))
+        if dimension.ordinal:
+            steps = {1 << power for power in range(count.bit_length())}
+            turns &= steps | {count - step for step in steps}
+        column += [number] * len(turns)
+        turn += sorted(turns)
+    return Moves(column=np.array(column), turn=np.array(turn))
+
+
+def _ranks(order: Indices) -> Indices:
+    """Where each thing comes in the orders (..., K)."""
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(order.shape[-1]), order.shape), axis=-1)
+    return ranks
+
+
+@lru_cache(maxsize=16)
+def _sets(count: int, size: int) -> Indices:
+    """(size, S) all sets of `size` of `count` things."""
+    sets: Indices = np.array(list(combinations(range(count), size)), dtype=np.int64).reshape(-1, size).T.copy()
+    return sets
