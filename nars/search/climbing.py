@@ -39,8 +39,8 @@ _KICK = 4
 """Choices that are exchanged at random for the next climb."""
 _ELITES = 5
 """Ends that the next climb may begin at."""
-_LOOKS = 8
-"""Looks around that a climb takes, about."""
+_LOOKS = 3
+"""Looks around that there are evaluations for at least, for each climb: else only the best climbs go on."""
 _PATIENCE = 50
 """Climbs in a row without a new best, after which there is hardly one to be found."""
 
@@ -83,8 +83,7 @@ class Climbs:
             at_once: climbs side by side, >= 1; fewer where the evaluations do not suffice.
             progress: called after each look around.
         """
-        look = len(self._moves.column) + 2 * (len(_PRICES) + _OF_EACH_SIZE)
-        count = max(1, min(at_once, len(first), self._allowed // (_LOOKS * look)))
+        count = min(at_once, len(first), self._affordable)
         scores = self._inside_scores(self._scored(first[None]))[0]
         # The best of each part: seeds come first and are alike, so that the best of all would be.
         parts = np.array_split(np.arange(len(first)), count)
@@ -96,10 +95,20 @@ class Climbs:
             progress()
             if self.spent >= self._allowed:
                 return
-            rows, ended = self._archive.take(places), np.flatnonzero(~better)
-            self._ends.update(places[ended].tolist())
-            rows[ended] = self._kicked(len(ended))
-            stale = 0 if self.best > best else stale + len(ended)
+            going = places[better]
+            going = going[np.argsort(-self._archive.scores[going], kind="stable")]
+            count = min(count, self._affordable)
+            self._ends.update(places[~better].tolist(), going[count:].tolist())
+            rows = self._archive.take(going[:count])
+            if len(rows) < count:
+                rows = np.concatenate([rows, self._kicked(count - len(rows))])
+            stale = 0 if self.best > best else stale + int((~better).sum())
+
+    @property
+    def _affordable(self) -> int:
+        """Climbs side by side that the evaluations left suffice for; towards the end fewer and fewer, >= 1."""
+        look = len(self._moves.column) + 2 * (len(_PRICES) + _OF_EACH_SIZE)
+        return max(1, (self._allowed - self.spent) // (_LOOKS * look))
 
     def _kicked(self, count: int) -> Population:
         """The next starts, (count, D)."""

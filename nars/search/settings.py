@@ -64,7 +64,7 @@ DEFAULT = SearchSettings(
     k4=0.1,
     mutation_floor=0.03,
     steps=0.5,
-    climbs=8,
+    climbs=12,
 )
 """Climbs by many exchanges at a time, with kicks, find better scores after 3,000 and after 50,000 evaluations than the
 genetic algorithm, which several questions at once (`pareto_search`) still go to: with small generations and less
