@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
@@ -15,7 +14,6 @@ from nars.search.variation import offspring
 from nars.space import Bounds, Population, Space, tabulated_costs
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,28 +26,13 @@ class Progress:
     """Best score so far inside the bounds, percent."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Island:
-    """One population."""
-
-    members: IntArray
-    """Where in the archive its survivors are, best first; empty before its first generation."""
-    best: float = -np.inf
-    stale: int = 0
-    """Generations without a gain."""
-
-
 @final
 class Genetic:
     """One run of the adaptive genetic algorithm inside bounds (FBNetV3 stage 3; Srinivas & Patnaik 1994).
 
-    Several populations, islands, may evolve side by side: each selects and mates by itself, but all are asked for
-    together, as a predictor scores one large batch much faster than many small ones. An island whose score is saturated
-    makes room for the next start.
-
     Example:
         >>> first = sobol(space, PAPER.first, seed=0, bounds=bounds)
-        >>> run = Genetic(space, bounds, settings=PAPER, archive=Archive(space), rng=rng, starts=[first])
+        >>> run = Genetic(space, bounds, settings=PAPER, archive=Archive(space), rng=rng, first=first)
         >>> while not run.finished:
         ...     X = run.ask()
         ...     run.tell(X, score(X))
@@ -63,11 +46,9 @@ class Genetic:
         settings: SearchSettings,
         archive: Archive,
         rng: np.random.Generator,
-        starts: Sequence[Population],
-        islands: int = 1,
-        evaluations: int | None = None,
+        first: Population,
     ) -> None:
-        """Begin with the first generations.
+        """Begin with the first generation.
 
         Args:
             space: where to search.
@@ -75,48 +56,37 @@ class Genetic:
             settings: sizes and probabilities.
             archive: candidates scored before; they are used and not asked for again. Told scores are added to it.
             rng: the only source of randomness.
-            starts: first generations, each (N, D), canonical and distinct, all inside the bounds; see
-                `first_generation`. At least one.
-            islands: how many of them evolve at a time, >= 1.
-            evaluations: how many candidates may be asked for; None: `settings.max_evaluations`.
+            first: the first generation, (N, D), canonical and distinct, all inside the bounds; see `first_generation`.
         """
         self.space, self.bounds, self.settings, self.archive = space, bounds, settings, archive
         self._costs, self._rng = tabulated_costs(space), rng
-        self._left = settings.max_evaluations if evaluations is None else evaluations
+        self._left = settings.max_evaluations
         self._spent = 0
-        self._count = islands
-        self._waiting = list(starts)
-        self._done: list[IntArray] = []  # survivors of the islands that made room, as places in the archive
-        self._islands: list[_Island] = []
+        self._members = np.empty(0, dtype=np.int64)  # survivors as places in the archive, best first
+        self._best = -np.inf
+        self._stale = 0  # generations without a gain
         self._asked: Population | None = None
         self._asked_costs: dict[str, FloatArray] = {}
         self.history: tuple[Progress, ...] = ()
-        self._generation = self._next_generation()
+        self._generation = first, self._costs(first)
 
     @property
     def finished(self) -> bool:
-        """Whether the score of every start is saturated, or the evaluations are spent."""
-        return not self._islands or self._left <= 0
+        """Whether the score is saturated, or the evaluations are spent."""
+        begun = bool(self.history)
+        return self._left <= 0 or self._stale >= self.settings.patience or (begun and not len(self._members))
 
     @property
     def evaluations(self) -> int:
         """Candidates that may still be asked for."""
         return self._left
 
-    def best_of_each(self, n: int) -> list[Population]:
-        """The best survivors of every start so far, each (<= n, D), the best start's first."""
-        each = sorted(
-            (members for members in (*self._done, *(island.members for island in self._islands)) if len(members)),
-            key=lambda members: -self.archive.scores[members[0]],
-        )
-        return [self.archive.take(members[:n]) for members in each]
-
     def ask(self) -> Population:
         """The next generation's candidates that have no score yet, (N, D), canonical, distinct, inside the bounds.
 
         May be empty where all of them are known; `tell` goes on from there.
         """
-        X, cost, _ = self._generation
+        X, cost = self._generation
         fresh = distinct_rows(X)
         fresh = fresh[self.archive.find(X[fresh]) < 0][: self._left]
         self._asked = X[fresh]
@@ -136,62 +106,34 @@ class Genetic:
         self._left -= len(X)
         self._spent += len(X)
         self._select()
-        self._generation = self._next_generation()
+        if not self.finished:
+            self._generation = self._children()
 
     def _select(self) -> None:
-        """(mu + lambda) on each island: parents compete with their children, as the best must not be lost."""
-        rows, _, of = self._generation
-        at = self.archive.find(rows)
-        for number, island in enumerate(self._islands):
-            members = np.unique(np.concatenate([island.members, at[(of == number) & (at >= 0)]]))
-            scores = self.archive.scores[members]
-            members = members[np.lexsort((members, -scores))[: self.settings.survivors]]
-            best = float(self.archive.scores[members[0]]) if len(members) else -np.inf
-            gained = best > island.best + self.settings.least_gain
-            self._islands[number] = _Island(
-                members=members, best=max(best, island.best), stale=0 if gained else island.stale + 1
-            )
-        best = max(island.best for island in self._islands)
-        if self.history:
-            best = max(best, self.history[-1].best)
-        self.history += (Progress(evaluations=self._spent, best=best),)
+        """(mu + lambda): parents compete with their children, as the best must not be lost."""
+        at = self.archive.find(self._generation[0])
+        members = np.unique(np.concatenate([self._members, at[at >= 0]]))
+        scores = self.archive.scores[members]
+        self._members = members[np.lexsort((members, -scores))[: self.settings.survivors]]
+        best = float(self.archive.scores[self._members[0]]) if len(self._members) else -np.inf
+        self._stale = 0 if best > self._best + self.settings.least_gain else self._stale + 1
+        self._best = max(best, self._best)
+        self.history += (Progress(evaluations=self._spent, best=self._best),)
 
-    def _next_generation(self) -> tuple[Population, dict[str, FloatArray], IntArray]:
-        """Children of the islands that go on, then the next starts in the room of the others: rows, costs, islands."""
-        going = [i for i in self._islands if len(i.members) and i.stale < self.settings.patience]
-        self._done += [island.members for island in self._islands if island not in going]
-        begun = self._waiting[: max(0, self._count - len(going))]
-        self._waiting = self._waiting[len(begun) :]
-        self._islands = going + [_Island(members=np.empty(0, dtype=np.int64)) for _ in begun]
-        parts = [(X, self._costs(X)) for X in begun]
-        of = [np.full(len(X), len(going) + number) for number, X in enumerate(begun)]
-        if going:
-            members = np.concatenate([island.members for island in going])
-            island_of = np.repeat(np.arange(len(going)), [len(island.members) for island in going])
-            X, cost, mother = offspring(
-                self.space, self.archive.take(members), self.archive.scores[members], self.bounds, islands=island_of,
-                settings=self.settings, rng=self._rng,
-            )  # fmt: skip
-            parts, of = [(X, cost), *parts], [island_of[mother], *of]
-        if not parts:
-            return self.archive.take(np.empty(0, dtype=np.int64)), {}, np.empty(0, dtype=np.int64)
-        rows = np.concatenate([X for X, _ in parts])
-        costs = {name: np.concatenate([cost[name] for _, cost in parts]) for name in parts[0][1]}
-        return rows, costs, np.concatenate(of)
+    def _children(self) -> tuple[Population, dict[str, FloatArray]]:
+        parents, fitness = self.archive.take(self._members), self.archive.scores[self._members]
+        return offspring(self.space, parents, fitness, self.bounds, settings=self.settings, rng=self._rng)
 
     def state(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, for JSON; take it between `tell` and `ask`."""
-        rows, _, of = self._generation
         return {
             "settings": asdict(self.settings),
             "limits": {name: list(limits) for name, limits in self.bounds.limits.items()},
             "archive": self.archive.state(),
-            "generation": rows.tolist(),
-            "of": of.tolist(),
-            "islands": [[island.members.tolist(), island.best, island.stale] for island in self._islands],
-            "done": [members.tolist() for members in self._done],
-            "waiting": [X.tolist() for X in self._waiting],
-            "count": self._count,
+            "generation": self._generation[0].tolist(),
+            "members": self._members.tolist(),
+            "best": self._best,
+            "stale": self._stale,
             "left": self._left,
             "spent": self._spent,
             "history": [[step.evaluations, step.best] for step in self.history],
@@ -203,23 +145,13 @@ class Genetic:
         """The run that `state` was taken from; it goes on exactly as the original would have."""
         rng = np.random.default_rng()
         rng.bit_generator.state = state["rng"]
-
-        def rows(X: list[list[int]]) -> Population:
-            return np.array(X, dtype=np.int64).reshape(-1, len(space.dimensions))
-
         run = Genetic(
             space, Bounds({name: (low, high) for name, (low, high) in state["limits"].items()}),
             settings=SearchSettings(**state["settings"]), archive=Archive.from_state(space, state["archive"]), rng=rng,
-            starts=[], islands=state["count"], evaluations=state["left"],
+            first=np.array(state["generation"], dtype=np.int64).reshape(-1, len(space.dimensions)),
         )  # fmt: skip
-        run._waiting = [rows(X) for X in state["waiting"]]
-        run._done = [np.array(members, dtype=np.int64) for members in state["done"]]
-        run._islands = [
-            _Island(members=np.array(members, dtype=np.int64), best=best, stale=stale)
-            for members, best, stale in state["islands"]
-        ]
-        X = rows(state["generation"])
-        run._generation = X, run._costs(X), np.array(state["of"], dtype=np.int64)
-        run._spent = state["spent"]
+        run._members = np.array(state["members"], dtype=np.int64)
+        run._best, run._stale = state["best"], state["stale"]
+        run._left, run._spent = state["left"], state["spent"]
         run.history = tuple(Progress(evaluations=evaluations, best=best) for evaluations, best in state["history"])
         return run

@@ -182,10 +182,7 @@ def _children(
         at = np.flatnonzero(rank == front)
         alone = crowding(F[at])
         fitness[at] += np.argsort(np.argsort(alone, kind="stable"), kind="stable") / (len(at) + 1)
-    X, _, _ = offspring(
-        space, archive.take(members), fitness, bounds, islands=np.zeros(len(members), dtype=np.int64),
-        settings=settings, rng=rng,
-    )  # fmt: skip
+    X, _ = offspring(space, archive.take(members), fitness, bounds, settings=settings, rng=rng)
     return X
 
 

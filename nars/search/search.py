@@ -104,7 +104,7 @@ def explore(
         climbs = Climbs(archive, score, bounds, evaluations=settings.max_evaluations, rng=rng)
         climbs.run(first, at_once=settings.climbs, progress=lambda: note(climbs.spent, climbs.best))
         return tuple(history)
-    run = Genetic(space, bounds, settings=settings, archive=archive, rng=rng, starts=[first])
+    run = Genetic(space, bounds, settings=settings, archive=archive, rng=rng, first=first)
     while not run.finished:
         X = run.ask()
         run.tell(X, score(X) if len(X) else np.empty(0))

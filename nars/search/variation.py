@@ -14,7 +14,6 @@ from nars.search.settings import SearchSettings
 from nars.space import Bounds, Population, Space, tabulated_costs
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 _HALVINGS = 3
 """Few: what is left of a child after more is nearly always its parent, and each one costs a look at the costs."""
@@ -49,33 +48,26 @@ def offspring(
     fitness: FloatArray,
     bounds: Bounds,
     *,
-    islands: IntArray,
     settings: SearchSettings,
     rng: np.random.Generator,
-) -> tuple[Population, dict[str, FloatArray], IntArray]:
+) -> tuple[Population, dict[str, FloatArray]]:
     """At most `settings.children` children of each parent; canonical, inside, not distinct.
 
     Args:
         parents: (N, D), canonical, all inside the bounds.
         fitness: (N,), larger is better.
-        islands: which population each parent belongs to, (N,), ascending; they only mate with their own.
         settings: number of children, probabilities.
         rng: the only source of randomness.
 
     Returns:
-        The children, their costs, and which parent each is changed from.
+        The children and their costs.
     """
     mother = np.repeat(np.arange(len(parents)), settings.children)
-    first, size = np.searchsorted(islands, islands), np.bincount(islands)[islands]
-    first, size = first[mother], size[mother]
-    father = first + (mother - first + rng.integers(1, np.maximum(size, 2))) % size
+    others = max(len(parents), 2)
+    father = (mother + rng.integers(1, np.full(len(mother), others))) % len(parents)
     better, own = np.maximum(fitness[mother], fitness[father]), fitness[mother]
-    p_c, p_m = np.empty(len(mother)), np.empty(len(mother))
-    for start in np.unique(first):
-        here = slice(start * settings.children, np.searchsorted(first, start, side="right"))
-        population = fitness[islands == islands[start]]
-        p_c[here] = crossover_probability(better[here], population, k1=settings.k1, k3=settings.k3)
-        p_m[here] = mutation_probability(own[here], population, k2=settings.k2, k4=settings.k4)
+    p_c = crossover_probability(better, fitness, k1=settings.k1, k3=settings.k3)
+    p_m = mutation_probability(own, fitness, k2=settings.k2, k4=settings.k4)
 
     X = parents[mother]
     crosses = rng.random(len(X)) < p_c
@@ -84,8 +76,8 @@ def offspring(
     X = _mutate(space, X, np.maximum(p_m, settings.mutation_floor), steps=settings.steps, rng=rng)
     X, cost, inside = _repair(space, space.canonical(X), parents[mother], bounds, rng=rng)
     if inside.all():
-        return X, cost, mother
-    return X[inside], {name: column[inside] for name, column in cost.items()}, mother[inside]
+        return X, cost
+    return X[inside], {name: column[inside] for name, column in cost.items()}
 
 
 def _mutate(

@@ -50,7 +50,7 @@ def test_probabilities_follow_srinivas_and_patnaik():
 def begun(bounds, settings, *, seed):
     first = sobol(DIGITS, settings.first, seed=seed, bounds=bounds)
     rng = np.random.default_rng(seed)
-    return Genetic(DIGITS, bounds, settings=settings, archive=Archive(DIGITS), rng=rng, starts=[first])
+    return Genetic(DIGITS, bounds, settings=settings, archive=Archive(DIGITS), rng=rng, first=first)
 
 
 @pytest.mark.parametrize("settings", PRESETS.values(), ids=PRESETS)
@@ -94,40 +94,19 @@ def test_seeds_come_first_and_only_those_inside():
     assert drawn <= {row.tobytes() for row in pool}
 
 
-def test_islands_mate_with_their_own_only():
-    """With one forced mutation only, children of two islands of opposite rows stay at their own end."""
-    space = read_space(parse_document(GENERIC, source="grid.yaml"), table=Sums())
-    D = len(space.dimensions)
-    low, high = np.zeros((4, D), dtype=np.int64), np.broadcast_to(space.cardinalities - 1, (6, D))
+def test_a_child_that_nothing_happened_to_gets_one_mutation():
     still = replace(PAPER, k2=0.0, k4=0.0, mutation_floor=0.0, k1=1.0, k3=1.0, children=50)
-    islands = np.repeat([0, 1], [4, 6])
-    X, _, mother = offspring(
-        space, np.concatenate([low, high]), np.arange(10.0), Bounds(), islands=islands, settings=still,
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
-    own = np.where(islands[mother, None] == 0, 0, space.cardinalities - 1)
-    assert len(X) == 10 * 50
-    assert ((own != X).sum(axis=1) == 1).all()
-
-
-def test_every_start_gets_its_turn_and_none_waits_for_the_slowest():
-    bounds, score = Bounds.at_most(flops=1.5e6), smooth(DIGITS)
-    pool = sobol(DIGITS, 150, seed=1, bounds=bounds)
-    settings = replace(DEFAULT, patience=1, max_evaluations=100_000)
-    run = Genetic(
-        DIGITS, bounds, settings=settings, archive=Archive(DIGITS), rng=np.random.default_rng(0),
-        starts=[pool[at : at + 30] for at in range(0, 150, 30)], islands=2,
-    )  # fmt: skip
-    assert {row.tobytes() for row in run.ask()} == {row.tobytes() for row in pool[:60]}
-    while not run.finished:
-        X = run.ask()
-        run.tell(X, score(X))
-    assert run.archive.find(pool).min() >= 0  # every start was begun
-    each = run.best_of_each(3)
-    assert len(each) == 5
-    tops = [score(rows)[0] for rows in each]
-    assert tops == sorted(tops, reverse=True)
-    assert tops[0] == pytest.approx(run.archive.scores.max())
+    parents = np.repeat(sobol(DIGITS, 1, seed=0), 6, axis=0)
+    X, _ = offspring(DIGITS, parents, np.arange(6.0), Bounds(), settings=still, rng=np.random.default_rng(0))
+    assert len(X) == 6 * 50
+    one_exchange = {
+        row.tobytes()
+        for column, count in enumerate(DIGITS.cardinalities)
+        for turn in range(1, count)
+        for row in DIGITS.canonical((parents[:1] + turn * (np.arange(X.shape[1]) == column)) % DIGITS.cardinalities)
+    }
+    assert {row.tobytes() for row in X} <= one_exchange | {parents[0].tobytes()}  # itself: a choice without effect
+    assert (parents[0] != X).any(axis=1).mean() > 0.5
 
 
 def test_a_saved_run_goes_on_as_the_original():
@@ -139,11 +118,7 @@ def test_a_saved_run_goes_on_as_the_original():
         return X
 
     bounds = Bounds.at_most(flops=1.5e6)
-    pool = sobol(DIGITS, 120, seed=5, bounds=bounds)
-    run = Genetic(
-        DIGITS, bounds, settings=replace(DEFAULT, patience=1), archive=Archive(DIGITS), rng=np.random.default_rng(5),
-        starts=[pool[:40], pool[40:80], pool[80:]], islands=2,
-    )  # fmt: skip
+    run = begun(bounds, DEFAULT, seed=5)
     for _ in range(3):
         step(run)
     copy = Genetic.from_state(DIGITS, json.loads(json.dumps(run.state())))
