@@ -135,7 +135,7 @@ class Search(_Section):
     """Stage 3, predictor-based evolutionary search."""
 
     preset: Literal["paper", "default"] = "default"
-    """The paper's adaptive genetic algorithm, or the one with our additions."""
+    """The paper's adaptive genetic algorithm, or climbs by many exchanges at a time (`nars.search.climbing`)."""
     budgets: Annotated[tuple[Quantity, ...], Field(min_length=1, strict=False)] = (450e6, 550e6, 650e6, 750e6)
     """FLOPs budgets; each gives one member of the family."""
 
