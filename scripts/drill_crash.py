@@ -1,7 +1,7 @@
 """Does anything get lost when a search is killed? Small searches, killed with SIGKILL at random moments until done.
 
 Command:  python scripts/drill_crash.py            (--runs 30 --seed 0 --engine in-process,processes)
-Cost:     about 15 minutes on 2 CPU cores
+Cost:     about 20 minutes on 2 CPU cores
 Expected: lost_samples 0, repeated_trainings 0, identical_family = runs
 Method:   an uninterrupted search with each engine is the reference. Every further run is a process of its own that is
           killed at two places and started again until it ends by itself; runs take turns with the engines. Random
