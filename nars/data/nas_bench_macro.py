@@ -29,8 +29,9 @@ _FILE = "nas-bench-macro_cifar10.json"
 def load_nas_bench_macro(root: Path) -> TrialTable:
     """The table from `root`/nas-bench-macro/nas-bench-macro_cifar10.json.
 
-    Costs: flops, params; per stage the depth, the number of large blocks and the multiply-accumulates; the expansion of
-    each block in the order that is left when identity layers are taken out; the receptive field.
+    Costs: flops, params; per stage the depth, the number of large blocks and the multiply-accumulates; the width of
+    each block in the order that is left when identity layers are taken out, in multiples of its input's: its expansion
+    and the 1 that passes by it; the receptive field.
 
     Raises:
         DataError: the file is missing or of another form.
@@ -66,7 +67,7 @@ def load_nas_bench_macro(root: Path) -> TrialTable:
         alone = ["".join(c if i + 1 in layers else "0" for i, c in enumerate(code)) for code in codes]
         columns[f"stage{number}.flops"] = np.array([flops[code] for code in alone])
     for block, size in zip(_BLOCK_NAMES, space.canonical(X).T, strict=True):
-        columns[f"expansion.{block}"] = size * 3
-    # Pixels of the input that one output pixel sees, less 1: (kernel - 1) x stride so far, summed over layers.
-    columns["receptive_field"] = (2 * X * _STRIDES).sum(axis=1)
+        columns[f"width.{block}"] = 1 + size * 3
+    # Pixels of the input that one output pixel sees: 1, and (kernel - 1) x stride so far of each layer.
+    columns["receptive_field"] = 1 + (2 * X * _STRIDES).sum(axis=1)
     return TrialTable(name="nas-bench-macro", space=with_costs(space, X, columns), X=X, accuracy=accuracy)

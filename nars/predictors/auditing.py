@@ -165,12 +165,13 @@ def judge_targets(
         for split in range(splits):
             train, rest = random_split(len(y), samples, split=seed + split, held_out=2000)
             warp = Warp.of(y[train])
+            warped = warp.forward(y[train])
             parts = (
                 torch.from_numpy(z[:, columns]),
                 torch.from_numpy(np.asarray(encoding, dtype=np.float32) * ENCODING_SCALE),
             )
             process, _ = fit_process(
-                parts[0][train], parts[1][train], torch.from_numpy(warp.forward(y[train])),
+                parts[0][train], parts[1][train], torch.from_numpy(warped), torch.from_numpy(warp.slope(warped) ** 2),
                 generator=torch.Generator().manual_seed(seed),
             )  # fmt: skip
             told = process.mean(parts[0][rest], parts[1][rest], process.scratch(len(rest)))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
@@ -28,7 +29,8 @@ from nars.predictors.warp import Warp
 from nars.space import Space
 
 _WEIGHTS, _CARD = "predictor.safetensors", "card.json"
-_FORMAT = 1
+_FORMAT = 2
+"""1, which is read as well: a process has one amplitude of noise, the constant one."""
 _PROCESS = "process."
 
 
@@ -102,7 +104,7 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise PredictorError(f"the predictor in {folder} is damaged ({error}); save it again") from None
-    if not isinstance(card, dict) or card.get("format") != _FORMAT:
+    if not isinstance(card, dict) or card.get("format") not in (1, _FORMAT):
         raise PredictorError(f"{folder / _CARD} is not the card of a predictor that this version reads; make it again")
     try:
         return _assembled(folder, card, weights, space)
@@ -158,6 +160,9 @@ def _fit(document: dict[str, Any] | None, weights: Mapping[str, Tensor]) -> Fit 
         return None
     warp = Warp(**{name: value for name, value in document["warp"].items() if value is not None})
     process = {name.removeprefix(_PROCESS): value for name, value in weights.items() if name.startswith(_PROCESS)}
+    if process and len(process["amplitudes"]) == 4:  # format 1
+        *kernel, constant = process["amplitudes"]
+        process["amplitudes"] = torch.stack([*kernel, torch.zeros(()), constant])
     return Fit(**{**document, "warp": warp}, process=Process(tensors=process) if process else None)
 
 

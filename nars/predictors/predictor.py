@@ -170,7 +170,9 @@ class Predictor:
             if self.settings.process:
                 z = self._told_statistics(x_a)
                 inputs = _tensor(encoding) * ENCODING_SCALE
-                process, left_out = fit_process(z, inputs, _tensor(warped), generator=generator_of(seed, stream=6))
+                process, left_out = fit_process(
+                    z, inputs, _tensor(warped), _tensor(warp.slope(warped) ** 2), generator=generator_of(seed, stream=6)
+                )
                 share = best_share(blind, left_out.mean, warped)
                 blind = share * blind + (1 - share) * left_out.mean
                 variance = left_out.variance
@@ -251,7 +253,8 @@ class Predictor:
                     inputs = x * ENCODING_SCALE
                     told = fitted.share * told + (1 - fitted.share) * fitted.process.mean(z, inputs, scratch)
                     if with_std:
-                        variance[here] = fitted.process.variance(z, inputs).numpy()
+                        relative = _tensor(fitted.warp.slope(told.double().numpy()) ** 2)
+                        variance[here] = fitted.process.variance(z, inputs, relative).numpy()
                 mean[here] = told.numpy()
         return mean, np.sqrt(variance)
 

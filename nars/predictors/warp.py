@@ -71,14 +71,24 @@ class Warp:
         if self.power == 1.0:
             return warped * self.unit + self.centre
         inside = np.clip(warped, self.low, self.high)
-        bent = inside * self.stretch + self.shift
-        scaled = _inverse_yeo_johnson(bent, self.power)
-        # d scaled / d bent = (1 + |scaled|)^(1 - power), or ^(power - 1) below 0; needed at the two ends only.
-        growth = (1 + np.abs(scaled)) ** np.where(scaled >= 0, 1 - self.power, self.power - 1)
+        scaled, rise = self._unbent(inside)
         ends = _inverse_yeo_johnson(np.array([self.low, self.high]) * self.stretch + self.shift, self.power)
         chord = float((ends[1] - ends[0]) / (self.high - self.low))
-        slope = np.minimum(growth * self.stretch, _STEEPEST * chord)
+        slope = np.minimum(rise, _STEEPEST * chord)
         return np.asarray((scaled + (warped - inside) * slope) * self.unit + self.centre, dtype=np.float64)
+
+    def slope(self, warped: Floats) -> Floats:
+        """d warped / d accuracy at warped accuracies (n,), per percent; outside [low, high] that of the nearer end."""
+        if self.power == 1.0:
+            return np.full(len(warped), 1 / self.unit)
+        return 1 / (self.unit * self._unbent(np.clip(warped, self.low, self.high))[1])
+
+    def _unbent(self, inside: Floats) -> tuple[Floats, Floats]:
+        """(accuracy - centre) / unit of warped accuracies in [low, high], and its derivative, both (n,)."""
+        scaled = _inverse_yeo_johnson(inside * self.stretch + self.shift, self.power)
+        # d scaled / d bent = (1 + |scaled|)^(1 - power), or ^(power - 1) below 0.
+        growth = (1 + np.abs(scaled)) ** np.where(scaled >= 0, 1 - self.power, self.power - 1)
+        return scaled, growth * self.stretch
 
 
 def _inverse_yeo_johnson(bent: Floats, power: float) -> Floats:

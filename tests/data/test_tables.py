@@ -154,7 +154,7 @@ def test_nas_bench_macro_from_a_folder(tmp_path: Path) -> None:
     assert costs["flops"] == 104
     assert (costs["stage2.depth"], costs["stage2.large"], costs["stage1.depth"]) == (2, 2, 0)
     assert costs["stage2.flops"] == 104
-    assert (costs["expansion.stage2.block1"], costs["expansion.stage2.block2"]) == (0, 6)
+    assert (costs["width.stage2.block1"], costs["width.stage2.block2"]) == (1, 7)
     # Layers 4 and 5 are exchangeable where one of them is left out.
     twins = table.space.from_records(
         [{f"layer{i}": "mb3_k3" if i == only else "identity" for i in range(1, 9)} for only in (4, 5)]

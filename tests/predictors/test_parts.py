@@ -39,6 +39,27 @@ def test_the_warp_goes_back_and_never_loses_an_order(seed, skew, sign, n) -> Non
     assert (np.diff(warp.inverse(line)) > 0).all()
 
 
+def test_the_slope_of_the_warp_is_its_difference_quotient() -> None:
+    y = 93 - np.random.default_rng(0).gamma(1.0, 3.0, size=300)
+    warp = Warp.of(y)
+    inner = np.sort(y)[1:-1]
+    quotient = (warp.forward(inner + 1e-6) - warp.forward(inner - 1e-6)) / 2e-6
+    np.testing.assert_allclose(warp.slope(warp.forward(inner)), quotient, rtol=1e-5)
+    assert warp.slope(np.array([99.0])) == warp.slope(np.array([warp.high]))
+    assert Warp(centre=50.0, unit=4.0).slope(np.zeros(1)) == 0.25
+
+
+def test_noise_that_follows_the_slope_is_told_apart_from_noise_that_does_not() -> None:
+    z, x = torch.zeros((400, 0)), torch.rand((400, 2), generator=torch.Generator().manual_seed(0)) * 4
+    relative = torch.logspace(-2, 2, 400)[torch.randperm(400, generator=torch.Generator().manual_seed(1))]
+    smooth, noise = torch.sin(x).sum(dim=1), torch.randn(400, generator=torch.Generator().manual_seed(2)) * 0.1
+    for level, follows in ((noise * relative.sqrt(), True), (noise, False)):
+        target = (smooth + level - (smooth + level).mean()) / (smooth + level).std()
+        process, _ = fit_process(z, x, target, relative, generator=torch.Generator().manual_seed(0))
+        varying, constant = process.tensors["amplitudes"][3:].tolist()
+        assert (varying * float(relative.median()) > constant) == follows
+
+
 def process_data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(0)
     z, x = rng.normal(size=(40, 3)), rng.normal(size=(40, 5))
@@ -48,9 +69,10 @@ def process_data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
     z, x, y = process_data()
-    process, left_out = fit_process(z, x, y, generator=torch.Generator().manual_seed(0))
+    relative = torch.linspace(0.2, 7.0, 40)
+    process, left_out = fit_process(z, x, y, relative, generator=torch.Generator().manual_seed(0))
     t = {name: value.double().numpy() for name, value in process.tensors.items()}
-    trend, smooth, joint, noise = t["amplitudes"]
+    trend, smooth, joint, varying, constant = t["amplitudes"]
 
     def kernel(za: np.ndarray, xa: np.ndarray, zb: np.ndarray, xb: np.ndarray) -> np.ndarray:
         both_a, both_b = np.hstack([za, xa]) / t["x_length"], np.hstack([zb, xb]) / t["x_length"]
@@ -62,14 +84,16 @@ def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
         )
 
     za, xa, target = z.numpy(), x.numpy(), y.numpy()
-    K = kernel(za, xa, za, xa) + noise * np.eye(40)
+    K = kernel(za, xa, za, xa) + np.diag(varying * relative.numpy() + constant)
     new_z, new_x = np.random.default_rng(1).normal(size=(7, 3)), np.random.default_rng(2).normal(size=(7, 5))
     k = kernel(new_z, new_x, za, xa)
     new = torch.from_numpy(new_z).float(), torch.from_numpy(new_x).float()
     np.testing.assert_allclose(process.mean(*new, process.scratch(7)), k @ np.linalg.solve(K, target), atol=2e-3)
     covariance = kernel(new_z, new_x, new_z, new_x) - k @ np.linalg.solve(K, k.T)
     np.testing.assert_allclose(process.covariance(*new), covariance, atol=2e-3)
-    np.testing.assert_allclose(process.variance(*new), np.diag(covariance) + noise, atol=2e-3)
+    of_new = torch.linspace(0.1, 3.0, 7)
+    measured = np.diag(covariance) + varying * of_new.numpy() + constant
+    np.testing.assert_allclose(process.variance(*new, of_new), measured, atol=2e-3)
 
     row = np.arange(40) != 11  # leave-one-out in closed form against leaving one out
     without = kernel(za[11:12], xa[11:12], za[row], xa[row]) @ np.linalg.solve(K[np.ix_(row, row)], target[row])

@@ -142,7 +142,7 @@ def test_eighty_percent_intervals_hold_about_eighty_percent() -> None:
     y = 85 + 6 * np.sin(3 * x[:, 0]) * x[:, 1] + 0.5 * rng.normal(size=3000)
     base = Predictor.pretrain(x, {"a": 1 + x[:, 0] + x[:, 1]}, recipe_width=0, settings=PRESETS["default"], seed=0)
     held = []
-    for split in range(6):
+    for split in range(12):
         rows = rng.permutation(3000)
         prediction = base.fit(x[rows[:100]], y[rows[:100]], seed=split).predict(x[rows[100:]])
         held.append(np.mean(np.abs(y[rows[100:]] - prediction.mean) < 1.2816 * prediction.std))
