@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
@@ -41,6 +43,17 @@ def render(findings: Findings) -> str:
     )
 
 
+def _advice(advice: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What speaks for and against the epoch at which later rounds stop."""
+    within = [f"{name}: {'-' if value is None else f'{value:.2f}'}" for name, value in advice["within_bins"].items()]
+    return [
+        ("epochs that this saves later rounds", f"{100 * advice['saved']:.0f} %"),
+        ("first epoch whose 95 % interval is above the threshold, else the last", str(advice["cautious_epoch"])),
+        ("rank correlation there, within budgets", "; ".join(within) or "-"),
+        ("final top 10 % that are the top 10 % there", f"{advice['top_kept']} of {advice['top_size']}"),
+    ]
+
+
 def _facts(findings: Findings) -> list[tuple[str, str]]:
     facts = []
     if findings.pretraining is not None:
@@ -57,6 +70,7 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         facts.append(
             ("later rounds stop", f"after epoch {first['stop_epoch']} of {findings.run['config']['collect']['epochs']}")
         )
+        facts += _advice(first["advice"])
         taus = ", ".join(f"{r['tau']:.2f}" for r in findings.rounds if r["tau"] is not None)
         facts.append(("Kendall tau, predicted before / measured after, per round", taus or "-"))
     return facts

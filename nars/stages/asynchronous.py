@@ -27,6 +27,7 @@ from nars.stages.measuring import (
     finish_round,
     fitted,
     plain,
+    ranked,
     read_plans,
     save,
     spell,
@@ -65,7 +66,7 @@ class OpenRounds:
             self._alive, self._learned_from = np.array(document["alive"], dtype=np.int64), document["learned_from"]
         self._encoded = run.space.encode(pool.X)
         self._scores = np.zeros(0)
-        """Predicted accuracy of the pool's members still alive; empty until there is a predictor."""
+        """Of the pool's members still alive, see `ranked`; empty until there is a predictor."""
         rounds = run.folder.rounds()
         self._finished = len(rounds)
         self._stop_epoch = int(rounds[0]["stop_epoch"]) if rounds else None
@@ -118,7 +119,8 @@ class OpenRounds:
             return
         config = self._run.config.collect
         self._predictor = fitted(self._run, self._predictor, samples, self._stop_epoch)
-        self._scores = self._predictor.predict_mean(self._encoded[self._alive])
+        predicted = self._predictor.predict_mean(self._encoded[self._alive])
+        self._scores = ranked(self._run, self._pool.X[self._alive], predicted, samples)
         if len(samples) > self._learned_from:
             costs = {name: cost[self._alive] for name, cost in self._pool.costs.items()}
             # Of a whole round's trainings, all fits together keep the share that the paper's one fit keeps.

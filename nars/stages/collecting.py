@@ -13,7 +13,6 @@ from nars.data import Sample, SampleStore
 from nars.evaluate import Engine
 from nars.predictors import Predictor, load_predictor
 from nars.search import shrink_pool
-from nars.space import Population
 from nars.stages.asynchronous import collect_asynchronously
 from nars.stages.measuring import (
     Plan,
@@ -22,6 +21,7 @@ from nars.stages.measuring import (
     finish_round,
     fitted,
     plain,
+    ranked,
     read_plans,
     samples_of,
     save,
@@ -75,7 +75,7 @@ class Collection:
         plan = choose(
             self.run, self.pool, self.alive, plans, count=config.per_round,
             predictor=self.predictor if self.done else None,
-            scores=self._scores(self.pool.X[self.alive]) if self.done else None,
+            scores=self._scores(samples_of(self.run, plans)) if self.done else None,
             epochs=self.stop_epoch or config.epochs,
         )  # fmt: skip
         write_plan(self.run, plan)
@@ -112,7 +112,7 @@ class Collection:
         everything = samples_of(self.run, read_plans(self.run)[: plan.number])
         predictor = fitted(self.run, self.predictor, everything, stop)
         learned = replace(self, done=plan.number, stop_epoch=stop, predictor=predictor)
-        scores = learned._scores(self.pool.X[self.alive])
+        scores = learned._scores(everything)
         costs = {name: cost[self.alive] for name, cost in self.pool.costs.items()}
         kept = shrink_pool(costs, self.run.flops_range, scores, bins=config.per_round, keep=config.keep)
         learned = replace(learned, alive=self.alive[kept])
@@ -124,8 +124,10 @@ class Collection:
         """Keep the predictor for stage 3 and for later questions."""
         save(self.run, self.predictor)
 
-    def _scores(self, X: Population) -> NDArray[np.float64]:
-        return self.predictor.predict_mean(self.run.space.encode(X))
+    def _scores(self, samples: Sequence[Sample]) -> NDArray[np.float64]:
+        """Of the pool members alive, from these samples."""
+        X = self.pool.X[self.alive]
+        return ranked(self.run, X, self.predictor.predict_mean(self.run.space.encode(X)), samples)
 
 
 def collect(run: Run) -> Predictor:

@@ -28,6 +28,7 @@ from nars.predictors.metrics import kendall
 from nars.recipe import Augmentation, Schedule
 from nars.search import propose_round
 from nars.space import Population, shorten
+from nars.stages.avoiding import described, failures_last
 from nars.stages.config import Collect
 from nars.stages.pool import Pool
 from nars.stages.predictors import keep_predictor
@@ -99,7 +100,7 @@ def choose(
         plans: all rounds so far; what is in them is not chosen again.
         count: of candidates.
         predictor: fitted; None in the first round, which takes the pool's order.
-        scores: what it predicts of the members alive, (len(alive),); None with it.
+        scores: of the members alive, (len(alive),), see `ranked`; None without predictor.
         epochs: to train each.
     """
     chosen = propose_round(
@@ -202,6 +203,15 @@ def fitted(run: Run, predictor: Predictor, samples: Sequence[Sample], stop_epoch
     """The predictor fine-tuned on these samples, from where pretraining left it; failed trainings are none."""
     X, accuracy = labelled(samples, stop_epoch)
     return predictor.fit(run.space.encode(X), accuracy, seed=run.config.seed)
+
+
+def ranked(run: Run, X: Population, predicted: NDArray[np.float64], samples: Sequence[Sample]) -> NDArray[np.float64]:
+    """Scores to choose candidates by, (N,): their predicted accuracy (N,), those behind that would fail."""
+    failed = np.array([sample.status != "ok" for sample in samples], dtype=np.bool_)
+    if not failed.any():
+        return predicted
+    trained = np.array([sample.choices for sample in samples], dtype=np.int64)
+    return failures_last(predicted, described(run.space, X), described(run.space, trained), failed)
 
 
 def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:

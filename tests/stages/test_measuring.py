@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from nars.data import DataError, Sample
+from nars.report import write_report
 from nars.stages import Run, load_config, open_run
-from nars.stages.measuring import plain, stop_advice
+from nars.stages.measuring import Plan, finish_round, plain, stop_advice
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +58,15 @@ def test_without_successes_it_says_why(run: Run) -> None:
     with pytest.raises(DataError, match=r"6 of the 6 trainings of round 1 failed \(timeout: too slow\)") as caught:
         stop_advice(run, outcomes(0, failed=6))
     assert "collect.trial_seconds" in str(caught.value)
+
+
+def test_what_speaks_for_the_stop_epoch_is_in_log_and_report(run: Run) -> None:
+    samples = outcomes(6)
+    advice = stop_advice(run, samples)
+    X = np.zeros((6, len(run.space.dimensions)), dtype=np.int64)
+    plan = Plan(number=1, X=X, predicted=(None,) * 6, epochs=4)
+    finish_round(run, plan, samples, advice.epoch, advice=plain(advice))
+    assert "stop after epoch 1 and save 75 % of their epochs" in run.folder.log_file.read_text()
+    page = write_report(run.folder).read_text()
+    for name, value in (("this saves later rounds", "75 %"), ("top 10 %", "1 of 1"), ("within budgets", "1.00")):
+        assert value in page[page.index(name) :][:200]

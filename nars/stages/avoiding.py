@@ -1,0 +1,95 @@
+"""Which candidates would fail: learned apart from accuracy, so that a failed training never counts as a bad accuracy.
+
+Where accuracy grows up to the point where trainings fail (a learning rate just below divergence, a network just within
+the memory), the predictor, which knows nothing of failures, proposes one failure after the other; to give those the
+worst accuracy spoils what it says of the good ones beside them (`scripts/bench_failures.py`).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.space import Population, Space
+
+_RIDGE = 0.3
+"""Penalty on the squared weights of settings; the lower, the sooner a few failures are believed to have a cause."""
+
+_LIKELY = 0.5
+"""Probability of failing from which on a candidate comes after all others."""
+
+_FOLDS = 5
+
+_BEHIND = 1000.0
+"""Percent of accuracy taken off: behind everything, in unchanged order."""
+
+
+def described(space: Space, X: Population) -> NDArray[np.float64]:
+    """What failures may depend on, (N, E): the encoded settings, and the logarithm of each cost (memory, time)."""
+    costs = [np.log2(np.maximum(cost, 1.0)) for cost in space.costs(X).values()]
+    return np.column_stack([space.encode(X), *costs]).astype(np.float64)
+
+
+def failure_probability(
+    trained: NDArray[np.float64], failed: NDArray[np.bool_], asked: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Probability that a training of each candidate fails: logistic regression with a ridge.
+
+    Args:
+        trained: (n, E) `described` candidates that were trained.
+        failed: (n,) whether that failed; some did and some did not.
+        asked: (N, E) `described` candidates.
+
+    Returns: (N,)
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    centre = trained.mean(axis=0)
+    inputs = np.column_stack([trained - centre, np.ones(len(trained))])
+    ridge = np.full(inputs.shape[1], _RIDGE)
+    ridge[-1] = 0.0  # how many fail in all is not held back
+    sign = np.where(failed, 1.0, -1.0)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margin = sign * (inputs @ weights)
+        gradient = -inputs.T @ (sign * expit(-margin)) + ridge * weights
+        return float(np.logaddexp(0.0, -margin).sum() + 0.5 * (ridge * weights**2).sum()), gradient
+
+    weights = minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
+    return cast(NDArray[np.float64], expit((asked - centre) @ weights[:-1] + weights[-1]))
+
+
+def _has_a_cause(trained: NDArray[np.float64], failed: NDArray[np.bool_]) -> bool:
+    """Whether failures can be told from the candidates: those held out are foreseen better than by the share of them.
+
+    Without a cause (a machine that went away) whoever is avoided is avoided for nothing.
+    """
+    share = (failed.sum() + 1) / (len(failed) + 2)
+    foreseen = np.full(len(failed), share)
+    fold = np.arange(len(failed)) % _FOLDS
+    for number in range(_FOLDS):
+        rest, held = fold != number, fold == number
+        if not failed[rest].any() or failed[rest].all():
+            return False
+        foreseen[held] = failure_probability(trained[rest], failed[rest], trained[held])
+    surprise = -np.log(np.maximum(np.where(failed, foreseen, 1 - foreseen), 1e-6))
+    return bool(surprise.mean() < -np.log(np.where(failed, share, 1 - share)).mean())
+
+
+def failures_last(
+    scores: NDArray[np.float64], asked: NDArray[np.float64], trained: NDArray[np.float64], failed: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Scores by which candidates that are likely to fail come after all others, (N,); as they are without a cause.
+
+    Args:
+        scores: (N,) predicted accuracy, percent.
+        asked: (N, E) the candidates, `described`.
+        trained: (n, E) those that were trained.
+        failed: (n,) whether that failed.
+    """
+    if not _has_a_cause(trained, failed):
+        return scores
+    return scores - _BEHIND * (failure_probability(trained, failed, asked) > _LIKELY)
