@@ -39,6 +39,9 @@ _KICK = 4
 """Choices that are exchanged at random for the next climb."""
 _ELITES = 5
 """Ends that the next climb may begin at."""
+_STEPS, _FEW_STEPS = 4, 2
+"""Times that a climb goes on by what one look around has told, at most: where evaluations are scarce, and where there
+are plenty and time is what it costs."""
 _LOOKS = 3
 """Looks around that there are evaluations for at least, for each climb: else only the best climbs go on."""
 _PATIENCE = 50
@@ -91,7 +94,7 @@ class Climbs:
         stale = 0
         while stale < _PATIENCE:
             best = self.best
-            places, better = self.look_around(rows)
+            places, better = self.look_around(rows, steps=_STEPS if count < at_once else _FEW_STEPS)
             progress()
             if self.spent >= self._allowed:
                 return
@@ -121,23 +124,52 @@ class Climbs:
         X[here, columns] = (X[here, columns] + self._rng.integers(1, choices)) % choices
         return self._space.canonical(X)
 
-    def look_around(self, rows: Population) -> tuple[Indices, NDArray[np.bool_]]:
+    def look_around(self, rows: Population, *, steps: int) -> tuple[Indices, NDArray[np.bool_]]:
         """The best candidate inside the bounds near each of the rows (W, D), canonical, or the row itself.
+
+        Near: so many steps away, >= 1, each by many exchanges, from what all single ones around the row have told.
 
         Returns:
             Their places in the archive, (W,); -1 where neither the row nor anything found near it is inside. And which
             of them are better than the row, or inside where it is not.
         """
-        moves, W = self._moves, len(rows)
+        moves = self._moves
         X = np.repeat(rows[:, None], len(moves.column) + 1, axis=1)
         X[:, np.arange(1, X.shape[1]), moves.column] = self._exchanged(rows)
         near = self._scored(X)
+        start, best = near[:, 0], self._best(near)
         if (near >= 0).all():  # else the evaluations ran out
-            near = np.concatenate([near, self._scored(self._promising(rows, near), inside=True)], axis=1)
-        score = self._inside_scores(near)
-        best, each = score.argmax(axis=1), np.arange(W)
-        places = np.where(score[each, best] > -np.inf, near[each, best], -1)
-        return places, score[each, best] > score[:, 0]
+            effect, added = self._effects(near)
+            rows, places, on = rows.copy(), start.copy(), np.arange(len(rows))
+            for _ in range(steps):
+                change = {name: column[on] for name, column in added.items()}
+                found = self._scored(self._promising(rows[on], places[on], effect[on], change), inside=True)
+                best[on] = self._best(np.concatenate([best[on, None], found], axis=1))
+                on = on[(best[on] != places[on]) & (best[on] >= 0)]
+                if not len(on):
+                    break
+                there = self._archive.take(best[on])
+                # Choices that are still what they were: what exchanging them does has hardly changed.
+                effect[on] = np.where((there == rows[on])[:, moves.column], effect[on], -np.inf)
+                rows[on], places[on] = there, best[on]
+        inside = self._inside_scores(np.stack([start, best], axis=1))
+        return best, inside[:, 1] > inside[:, 0]
+
+    def _best(self, places: Indices) -> Indices:
+        """The best inside the bounds of places (W, K), (W,); -1 where none is."""
+        score, each = self._inside_scores(places), np.arange(len(places))
+        best = score.argmax(axis=1)
+        return np.where(score[each, best] > -np.inf, places[each, best], -1)
+
+    def _effects(self, near: Indices) -> tuple[Floats, dict[str, Floats]]:
+        """What the exchanges at places 1 to M of near (W, M + 1) do to the score at place 0, and to its bounded costs.
+
+        Both (W, M); -inf of the score for those that change nothing.
+        """
+        effect = self._archive.scores[near[:, 1:]] - self._archive.scores[near[:, :1]]
+        effect[near[:, 1:] == near[:, :1]] = -np.inf
+        costs = {name: self._archive.costs[name][near] for name in self._bounds.limits}
+        return effect, {name: cost[:, 1:] - cost[:, :1] for name, cost in costs.items()}
 
     def _exchanged(self, rows: Population) -> Population:
         """What each exchange turns its choice into, (W, M)."""
@@ -161,18 +193,23 @@ class Climbs:
         self.best = max(self.best, float(scores.max()))
         return scores
 
-    def _promising(self, rows: Population, near: Indices) -> Population:
-        """Sets of exchanges that by the sums of their effects gain most and are inside the bounds, made, (W, K, D)."""
-        archive = self._archive
-        effect = archive.scores[near[:, 1:]] - archive.scores[near[:, :1]]
-        effect[near[:, 1:] == near[:, :1]] = -np.inf  # exchanges without effect
+    def _promising(self, rows: Population, centre: Indices, effect: Floats, added: dict[str, Floats]) -> Population:
+        """Sets of exchanges that by the sums of their effects gain most and are inside the bounds, made, (W, K, D).
+
+        Args:
+            rows: (W, D).
+            centre: their places in the archive, (W,).
+            effect: of exchanges on the score, (W, M).
+            added: by exchanges to the bounded costs, each (W, M).
+        """
         change, slack = np.zeros(effect.shape), list[_Slack]()
         for name, (low, high) in self._bounds.limits.items():
-            cost = archive.costs[name][near]
-            added = cost[:, 1:] - cost[:, :1]
-            slack.append(_Slack(added=added, low=low - cost[:, 0], high=high - cost[:, 0]))
-            largest = np.abs(added).max(axis=1, keepdims=True)
-            change += added / np.maximum(largest, 1e-300) * (1.0 if np.isfinite(high) else -1.0 if low > 0 else 0.0)
+            cost = self._archive.costs[name][centre]
+            slack.append(_Slack(added=added[name], low=low - cost, high=high - cost))
+            largest = np.abs(added[name]).max(axis=1, keepdims=True)
+            change += (
+                added[name] / np.maximum(largest, 1e-300) * (1.0 if np.isfinite(high) else -1.0 if low > 0 else 0.0)
+            )
         change *= np.abs(effect).max(axis=1, keepdims=True, initial=0.0, where=np.isfinite(effect))
         sets = [self._many(rows, effect, change, slack), *self._few(rows, effect, change, slack)]
         return np.concatenate(sets, axis=1)

@@ -42,7 +42,7 @@ def test_a_look_around_finds_the_best_of_all_exchanges_of_up_to_three_choices(sp
     rows = inside[np.random.default_rng(seed).choice(len(inside), size=3, replace=False)]
     archive = Archive(space)
     climbs = Climbs(archive, worth, bounds, evaluations=10_000, rng=np.random.default_rng(seed))
-    places, better = climbs.look_around(rows)
+    places, better = climbs.look_around(rows, steps=1)
     for row, place, up in zip(rows, places, better, strict=True):
         near = inside[(inside != row).sum(axis=1) <= 3]
         assert archive.scores[place] >= worth(near).max() - 1e-12
@@ -92,7 +92,7 @@ def test_a_candidate_outside_climbs_inside(space):
     climbs = Climbs(archive, worth, bounds, evaluations=10_000, rng=np.random.default_rng(0))
     rows = X[[cost.argmax(), cost.argmin()]]
     for _ in range(3):
-        places, _ = climbs.look_around(rows)
+        places, _ = climbs.look_around(rows, steps=1)
         rows = np.where((places >= 0)[:, None], archive.take(places), rows)
     assert bounds.admits(space.costs(rows)).all()
 
