@@ -7,8 +7,6 @@ worst accuracy spoils what it says of the good ones beside them (`scripts/bench_
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,22 +42,11 @@ def failure_probability(
 
     Returns: (N,)
     """
-    from scipy.optimize import minimize
-    from scipy.special import expit
+    from sklearn.linear_model import LogisticRegression  # slow to import, and seldom needed
 
     centre = trained.mean(axis=0)
-    inputs = np.column_stack([trained - centre, np.ones(len(trained))])
-    ridge = np.full(inputs.shape[1], _RIDGE)
-    ridge[-1] = 0.0  # how many fail in all is not held back
-    sign = np.where(failed, 1.0, -1.0)
-
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margin = sign * (inputs @ weights)
-        gradient = -inputs.T @ (sign * expit(-margin)) + ridge * weights
-        return float(np.logaddexp(0.0, -margin).sum() + 0.5 * (ridge * weights**2).sum()), gradient
-
-    weights = minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
-    return cast(NDArray[np.float64], expit((asked - centre) @ weights[:-1] + weights[-1]))
+    model = LogisticRegression(C=1 / _RIDGE, max_iter=10_000).fit(trained - centre, failed)
+    return np.asarray(model.predict_proba(asked - centre)[:, 1], dtype=np.float64)
 
 
 def _has_a_cause(trained: NDArray[np.float64], failed: NDArray[np.bool_]) -> bool:
