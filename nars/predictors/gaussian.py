@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -55,14 +56,23 @@ class Process:
 
     def mean(self, z: Tensor, x: Tensor, scratch: Tensor) -> Tensor:
         """Posterior mean (N,) at statistics z (N, S) and encodings x (N, E)."""
-        trend, smooth, joint = self.tensors["amplitudes"][:3]
-        weights = self.tensors["weights"]
+        known = self._prepared
         both = torch.cat([z, x], dim=1) / self.tensors["x_length"]
-        mean: Tensor = _matern_into(scratch, both, self.tensors["x"]) @ (joint * weights)
+        mean: Tensor = _matern_into(scratch, both, known["x"]) @ known["joint"]
         if z.shape[1]:
-            mean += _matern_into(scratch, z / self.tensors["z_length"], self.tensors["z"]) @ (smooth * weights)
-            mean += z @ (self._z_samples().T @ weights * (trend / z.shape[1]))
+            mean += _matern_into(scratch, z / self.tensors["z_length"], known["z"]) @ known["smooth"]
+            mean += z @ known["trend"]
         return mean
+
+    @cached_property
+    def _prepared(self) -> Mapping[str, Tensor]:
+        """What `mean` needs of the samples; a search asks for it hundreds of times."""
+        trend, smooth, joint = self.tensors["amplitudes"][:3]
+        weights, z = self.tensors["weights"], self._z_samples()
+        return {
+            "x": _right(self.tensors["x"]), "z": _right(self.tensors["z"]), "joint": joint * weights,
+            "smooth": smooth * weights, "trend": z.T @ weights * (trend / max(1, z.shape[1])),
+        }  # fmt: skip
 
     def variance(self, z: Tensor, x: Tensor, relative: Tensor) -> Tensor:
         """Posterior variance (N,) of a measurement; `relative` (N,) as in `fit_process`."""
@@ -178,23 +188,28 @@ def _matrix(logs: Mapping[str, Tensor], z: Tensor, both: Tensor, relative: Tenso
 
 def _matern(a: Tensor, b: Tensor) -> Tensor:
     """Matern 5/2 of the distances of rows a (N, F) and b (n, F), (N, n)."""
-    left, right = _factors(a, b)
-    scaled = (left @ right.T).clamp(min=1e-12).mul(5.0).sqrt()
-    return (1 + scaled + scaled.square() / 3) * torch.exp(-scaled)
+    squares = (_left(a) @ _right(b)).clamp(min=1e-12)
+    roots = squares.sqrt()
+    return (1 + roots + squares / 3) * torch.exp(-roots)
 
 
-def _matern_into(scratch: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """The same in the memory of `scratch` (2, >= N, n), which the next call overwrites."""
-    left, right = _factors(a, b)
-    scaled, polynomial = scratch[0, : len(a)], scratch[1, : len(a)]
-    torch.matmul(left, right.T, out=scaled)
-    scaled.clamp_(min=1e-12).mul_(5.0).sqrt_()
-    torch.mul(scaled, 1 / 3, out=polynomial).add_(1).mul_(scaled).add_(1)
-    return polynomial.mul_(scaled.neg_().exp_())
+def _matern_into(scratch: Tensor, a: Tensor, right: Tensor) -> Tensor:
+    """The same of a and `_right(b)` in the memory of `scratch` (2, >= N, n), which the next call overwrites."""
+    squares, roots = scratch[0, : len(a)], scratch[1, : len(a)]
+    torch.matmul(_left(a), right, out=squares)
+    squares.clamp_(min=1e-12)
+    torch.sqrt(squares, out=roots)
+    torch.add(roots, squares, alpha=1 / 3, out=squares)
+    roots.neg_().exp_()
+    return torch.addcmul(roots, squares, roots, out=squares)  # fewest passes over memory
 
 
-def _factors(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """|a - b|^2 as one matrix product, of [a, |a|^2, 1] and [-2 b, 1, |b|^2]."""
-    left = torch.cat([a, a.square().sum(dim=1, keepdim=True), torch.ones_like(a[:, :1])], dim=1)
+def _left(a: Tensor) -> Tensor:
+    """[a, |a|^2, 1]: times `_right(b)` it is 5 |a - b|^2 in one matrix product."""
+    return torch.cat([a, a.square().sum(dim=1, keepdim=True), torch.ones_like(a[:, :1])], dim=1)
+
+
+def _right(b: Tensor) -> Tensor:
+    """5 [-2 b, 1, |b|^2] of rows b (n, F), transposed: (F + 2, n)."""
     right = torch.cat([-2 * b, torch.ones_like(b[:, :1]), b.square().sum(dim=1, keepdim=True)], dim=1)
-    return left, right
+    return (5 * right).T.contiguous()
