@@ -35,14 +35,14 @@ _USEFUL = 24
 """Exchanges that pairs and triples are made of."""
 _OF_EACH_SIZE = 10
 """Pairs that are scored around a candidate, and triples."""
-_KICK = 4
-"""Choices that are exchanged at random for the next climb."""
+_KICK = (3, 10)
+"""Choices that are exchanged at random for the next climb, fewest and most: few find what is near, many get away."""
 _ELITES = 5
 """Ends that the next climb may begin at."""
-_STEPS, _FEW_STEPS = 4, 2
+_STEPS, _FEW_STEPS = 4, 1
 """Times that a climb goes on by what one look around has told, at most: where evaluations are scarce, and where there
 are plenty and time is what it costs."""
-_LOOKS = 3
+_LOOKS = 2
 """Looks around that there are evaluations for at least, for each climb: else only the best climbs go on."""
 _PATIENCE = 50
 """Climbs in a row without a new best, after which there is hardly one to be found."""
@@ -119,10 +119,10 @@ class Climbs:
         elites = ends[np.argsort(-self._archive.scores[ends], kind="stable")[:_ELITES]]
         # The better of two drawn: good ends more often.
         X = self._archive.take(elites[self._rng.integers(len(elites), size=(2, count)).min(axis=0)])
-        columns = self._rng.random(X.shape).argsort(axis=1)[:, :_KICK]
-        choices, here = self._space.cardinalities[columns], np.arange(count)[:, None]
-        X[here, columns] = (X[here, columns] + self._rng.integers(1, choices)) % choices
-        return self._space.canonical(X)
+        kick = self._rng.integers(_KICK[0], _KICK[1] + 1, size=(count, 1))
+        hit = self._rng.random(X.shape).argsort(axis=1).argsort(axis=1) < kick
+        turn = self._rng.integers(1, np.maximum(self._space.cardinalities, 2), size=X.shape)
+        return self._space.canonical(np.where(hit, (X + turn) % self._space.cardinalities, X))
 
     def look_around(self, rows: Population, *, steps: int) -> tuple[Indices, NDArray[np.bool_]]:
         """The best candidate inside the bounds near each of the rows (W, D), canonical, or the row itself.
