@@ -88,21 +88,22 @@ def closed_loop(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     table = distinct_networks(load_table("nas-bench-macro", root=arguments.data))
     rows, y = Rows(space=table.space, X=table.X), table.mean
     best = np.flatnonzero(y == y.max())
-    loops: dict[str, tuple[int, int, Loop]] = {
-        "regularised_evolution": (50, len(y), partial(by_evolution, rows, y)),
-        "random": (50, len(y), partial(by_random, len(y))),
+    loops: dict[str, tuple[int, Loop]] = {
+        "regularised_evolution": (len(y), partial(by_evolution, rows, y)),
+        "random": (len(y), partial(by_random, len(y))),
     }
     for name, told in (("ours", True), ("no_pretraining", False)):
         pretrained = pretrained_on(table, told=told)
-        loops[name] = (arguments.seeds, _MOST, partial(by_predictor, table, pretrained, first=_MACRO_FIRST, batch=1))
+        loops[name] = (_MOST, partial(by_predictor, table, pretrained, first=_MACRO_FIRST, batch=1))
     done = Runs(arguments.out / "closed-loop.jsonl")
-    for name, (seeds, limit, loop) in loops.items():
-        for seed in range(seeds):
+    for name, (limit, loop) in loops.items():
+        for seed in range(arguments.seeds):
             done.measure((name, seed), partial(trainings_until, loop, seed, best, limit))
     trainings: dict[str, dict[str, float]] = {}
-    for name, (seeds, _, _) in sorted(loops.items(), key=lambda item: item[0] != "ours"):
-        low, median, high = np.quantile([done[name, seed] for seed in range(seeds)], [0.25, 0.5, 0.75]).tolist()
-        trainings[name] = {"median": median, "quartile_1": low, "quartile_3": high, "seeds": seeds}
+    for name in sorted(loops, key=lambda name: name != "ours"):
+        counts = [done[name, seed] for seed in range(arguments.seeds)]
+        low, median, high = np.quantile(counts, [0.25, 0.5, 0.75]).tolist()
+        trainings[name] = {"median": median, "quartile_1": low, "quartile_3": high, "seeds": arguments.seeds}
     table_rows = [[name, *(f"{value:g}" for value in values.values())] for name, values in trainings.items()]
     text = (
         "Trainings until the network with the best mean accuracy of all 6,561 has been trained, no network twice "
