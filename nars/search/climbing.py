@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from nars.search.archive import Archive, Score
 from nars.search.neighbourhood import Moves
-from nars.space import Bounds, Population, Space, tabulated_costs
+from nars.space import Bounds, Population, tabulated_costs
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ class Climbs:
         """
         self._archive, self._score, self._bounds, self._rng = archive, score, bounds, rng
         self._space, self._costs = archive.space, tabulated_costs(archive.space)
-        self._moves = exchanges(archive.space)
+        self._moves = Moves.by_steps(archive.space)
         self._first_of_column = np.flatnonzero(np.diff(self._moves.column, prepend=-1))
         self._allowed = evaluations
         self._ends = set[int]()
@@ -134,9 +134,7 @@ class Climbs:
             of them are better than the row, or inside where it is not.
         """
         moves = self._moves
-        X = np.repeat(rows[:, None], len(moves.column) + 1, axis=1)
-        X[:, np.arange(1, X.shape[1]), moves.column] = self._exchanged(rows)
-        near = self._scored(X)
+        near = self._scored(np.concatenate([rows[:, None], moves.made(self._space, rows)], axis=1))
         start, best = near[:, 0], self._best(near)
         if (near >= 0).all():  # else the evaluations ran out
             effect, added = self._effects(near)
@@ -170,10 +168,6 @@ class Climbs:
         effect[near[:, 1:] == near[:, :1]] = -np.inf
         costs = {name: self._archive.costs[name][near] for name in self._bounds.limits}
         return effect, {name: cost[:, 1:] - cost[:, :1] for name, cost in costs.items()}
-
-    def _exchanged(self, rows: Population) -> Population:
-        """What each exchange turns its choice into, (W, M)."""
-        return (rows[:, self._moves.column] + self._moves.turn) % self._space.cardinalities[self._moves.column]
 
     def _scored(self, X: Population, *, inside: bool = False) -> Indices:
         """Score what is new of X (W, K, D), or only what of that is inside the bounds: places (W, K), -1 without."""
@@ -233,7 +227,7 @@ class Climbs:
             useful &= cost.keeps(np.cumsum(cost.added[each, ordered], axis=2))
         size = np.where(useful, gain, -np.inf).argmax(axis=2) + 1  # (W, P)
         rank = _ranks(order)
-        target = np.take_along_axis(self._exchanged(rows)[:, None], move, axis=2)
+        target = np.take_along_axis(self._moves.turned(self._space, rows)[:, None], move, axis=2)
         halves = [np.where(rank < part[:, :, None], target, rows[:, None]) for part in (size, (size + 1) // 2)]
         return np.concatenate(halves, axis=1)
 
@@ -243,7 +237,7 @@ class Climbs:
         useful = _ranks(order).min(axis=1).argsort(axis=1)[:, :_USEFUL]  # (W, U)
         each = np.arange(len(rows))[:, None]
         effect, column = effect[each, useful], self._moves.column[useful]
-        target = self._exchanged(rows)[each, useful]
+        target = self._moves.turned(self._space, rows)[each, useful]
         slack = [_Slack(added=cost.added[each, useful], low=cost.low, high=cost.high) for cost in slack]
         pair = effect[:, :, None] + effect[:, None]
         pair[column[:, :, None] == column[:, None]] = -np.inf
@@ -278,20 +272,6 @@ class _Slack:
         """Whether the candidates with these added (W, ...) keep the limits."""
         shape = (-1,) + (1,) * (added.ndim - 1)
         return (self.low.reshape(shape) <= added) & (added <= self.high.reshape(shape))
-
-
-def exchanges(space: Space) -> Moves:
-    """Every exchange of one choice; of a long ordered list only those by 1, 2, 4 ... up or down, round its ends."""
-    column, turn = list[int](), list[int]()
-    for number, dimension in enumerate(space.dimensions):
-        count = len(dimension.values)
-        turns = set(range(1, count))
-        if dimension.ordinal:
-            steps = {1 << power for power in range(count.bit_length())}
-            turns &= steps | {count - step for step in steps}
-        column += [number] * len(turns)
-        turn += sorted(turns)
-    return Moves(column=np.array(column), turn=np.array(turn))
 
 
 def _ranks(order: Indices) -> Indices:

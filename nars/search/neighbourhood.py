@@ -12,7 +12,7 @@ from nars.space import Population, Space
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moves:
-    """Every exchange of one choice of a space, numbered."""
+    """Exchanges of one choice of a space, numbered."""
 
     column: NDArray[np.int64]
     """(M,) what is exchanged."""
@@ -20,29 +20,41 @@ class Moves:
     """(M,) how far, modulo the number of choices."""
 
     @staticmethod
-    def of(space: Space, columns: NDArray[np.int64] | None = None) -> Moves:
-        """All of a space, or those of some columns."""
-        columns = np.arange(len(space.dimensions)) if columns is None else columns
-        others = space.cardinalities[columns] - 1
+    def of(space: Space) -> Moves:
+        """All of a space."""
+        others = space.cardinalities - 1
         turns = np.concatenate([np.arange(1, count + 1) for count in others.tolist()])
-        return Moves(column=np.repeat(columns, others), turn=turns)
+        return Moves(column=np.repeat(np.arange(len(others)), others), turn=turns)
 
-    def applied(self, space: Space, row: Population, chosen: NDArray[np.int64]) -> Population:
-        """The row (D,) with each set of moves (S, k) made, of different columns; canonical, (S, D)."""
-        X, at = np.repeat(row[None], len(chosen), axis=0), np.arange(len(chosen))
-        for move in chosen.T:
-            column = self.column[move]
-            X[at, column] = (row[column] + self.turn[move]) % space.cardinalities[column]
-        return space.canonical(X)
+    @staticmethod
+    def by_steps(space: Space) -> Moves:
+        """Of a long ordered list only those by 1, 2, 4 ... up or down, round its ends; all of the other choices."""
+        column, turn = list[int](), list[int]()
+        for number, dimension in enumerate(space.dimensions):
+            count = len(dimension.values)
+            turns = set(range(1, count))
+            if dimension.ordinal:
+                steps = {1 << power for power in range(count.bit_length())}
+                turns &= steps | {count - step for step in steps}
+            column += [number] * len(turns)
+            turn += sorted(turns)
+        return Moves(column=np.array(column), turn=np.array(turn))
+
+    def turned(self, space: Space, rows: Population) -> Population:
+        """What each exchange turns its choice of the rows (N, D) into, (N, M)."""
+        return (rows[:, self.column] + self.turn) % space.cardinalities[self.column]
+
+    def made(self, space: Space, rows: Population) -> Population:
+        """The rows (N, D) with each exchange made alone, (N, M, D), not canonical."""
+        X = np.repeat(rows[:, None], len(self.column), axis=1)
+        X[:, np.arange(len(self.column)), self.column] = self.turned(space, rows)
+        return X
 
 
-def one_exchange(space: Space, rows: Population, columns: NDArray[np.int64] | None = None) -> Population:
+def one_exchange(space: Space, rows: Population) -> Population:
     """All rows that differ from one of `rows` (N, D) in one choice, (N * M, D), canonical, in the order of `rows`.
 
-    Repetitions (exchanges without effect) are left in. `columns` limits what may change.
+    Repetitions (exchanges without effect) are left in.
     """
-    moves = Moves.of(space, columns)
-    X = np.repeat(rows, len(moves.column), axis=0)
-    at, column, turn = np.arange(len(X)), np.tile(moves.column, len(rows)), np.tile(moves.turn, len(rows))
-    X[at, column] = (X[at, column] + turn) % space.cardinalities[column]
-    return space.canonical(X)
+    made = Moves.of(space).made(space, rows)
+    return space.canonical(made.reshape(-1, made.shape[2]))

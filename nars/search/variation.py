@@ -63,8 +63,7 @@ def offspring(
         The children and their costs.
     """
     mother = np.repeat(np.arange(len(parents)), settings.children)
-    others = max(len(parents), 2)
-    father = (mother + rng.integers(1, np.full(len(mother), others))) % len(parents)
+    father = (mother + rng.integers(1, max(len(parents), 2), size=len(mother))) % len(parents)
     better, own = np.maximum(fitness[mother], fitness[father]), fitness[mother]
     p_c = crossover_probability(better, fitness, k1=settings.k1, k3=settings.k3)
     p_m = mutation_probability(own, fitness, k2=settings.k2, k4=settings.k4)

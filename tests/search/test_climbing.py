@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nars.search import Archive
-from nars.search.climbing import Climbs, exchanges
+from nars.search.climbing import Climbs
+from nars.search.neighbourhood import Moves
 from nars.space import AdditiveCostTable, Bounds, load_space, parse_document, read_space, uniform
 
 RNG = np.random.default_rng(0)
@@ -99,7 +100,7 @@ def test_a_candidate_outside_climbs_inside(space):
 
 def test_exchanges_of_long_lists_reach_every_choice_in_few_steps():
     space = load_space("fbnetv3")
-    moves = exchanges(space)
+    moves = Moves.by_steps(space)
     for column, count in enumerate(space.cardinalities.tolist()):
         turns = moves.turn[moves.column == column].tolist()
         assert {-turn % count for turn in turns} == set(turns)  # each way back as well
