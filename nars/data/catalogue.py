@@ -272,7 +272,7 @@ def _refuse_foreign_folder(strangers: Mapping[str, _NotOursError], address: str)
     if not any(_OWN_NAME.fullmatch(name) for name in strangers):
         name, reason = next(iter(strangers.items()))
         raise StoreError(
-            f"{address} is no sample store: not one of the Parquet files in it is, {len(strangers)} in all ({name}: {reason}). "
+            f"{address} is no sample store: none of its {len(strangers)} Parquet files is one's ({name}: {reason}). "
             f"Nothing was touched; give the folder of a store, or one without Parquet files for a new store."
         )
 
