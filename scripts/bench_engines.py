@@ -1,16 +1,17 @@
 """What an engine costs beside the training itself: the same trainings in process, in worker processes and on Ray.
 
 Command:  python scripts/bench_engines.py [--trials 40] [--rounds 3] [--workers 1]
-Cost:     about four minutes with --rounds 3
+Cost:     about eight minutes with --rounds 3
 Hardware: --workers cores and one more, free of other programs
 Result:   aim ray_overhead <= 0.05; the last line is one JSON object
 Method:   short real trainings of different networks of the digits space, each engine with the same number of workers.
-          Engines take turns, `--rounds` times. The first trainings of each engine only start its workers and fill its
-          caches; then the clock runs from the first of `--trials` trainings to the last result. Of each engine the best
-          round counts. `ray_overhead` is Ray's time per training over that of local processes, less one;
-          `processes_overhead` is that of one local process over the same trainings in this process. `ms_between` is
-          what a worker's time has beside the trainings, of which each says how long it took itself: on a machine with
-          other work on it, where the others are noise, that still says what an engine adds.
+          Engines take turns, `--rounds` times, each open in its turn only: an idle Ray cluster takes time of its own.
+          The first trainings of a turn start its workers and fill its caches; then the clock runs from the first of
+          `--trials` trainings to the last result. Of each engine the best round counts. `ray_overhead` is Ray's time
+          per training over that of local processes, less one; `processes_overhead` is that of one local process over
+          the same trainings in this process. `ms_between` is what a worker's time has beside the trainings, of which
+          each says how long it took itself: on a machine with other work on it, where the others are noise, that still
+          says what an engine adds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from contextlib import ExitStack
 
 import torch
 from rich.console import Console
@@ -49,14 +49,11 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in names}
     between: dict[str, list[float]] = {name: [] for name in names}
     curves: dict[str, set[tuple[str, tuple[float, ...]]]] = {}
-    with ExitStack() as stack:
-        engines = {}
+    for _ in range(arguments.rounds):
         for name in names:
             workers = None if name == "in-process" else arguments.workers
-            engines[name] = stack.enter_context(open_engine(name, data, settings, workers=workers))
-            run(engines[name], trials[: 2 * arguments.workers])
-        for _ in range(arguments.rounds):
-            for name, engine in engines.items():
+            with open_engine(name, data, settings, workers=workers) as engine:
+                run(engine, trials[: 2 * arguments.workers])
                 start = time.perf_counter()
                 samples = run(engine, trials)
                 spent = arguments.workers * (time.perf_counter() - start) / len(trials)
