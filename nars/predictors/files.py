@@ -29,8 +29,9 @@ from nars.predictors.warp import Warp
 from nars.space import Space
 
 _WEIGHTS, _CARD = "predictor.safetensors", "card.json"
-_FORMAT = 2
-"""1, which is read as well: a process has one amplitude of noise, the constant one."""
+_FORMAT = 3
+"""Read as well: 2, whose warps have one power for both sides, and 1, where a process has one amplitude of noise too,
+the constant one."""
 _PROCESS = "process."
 
 
@@ -104,7 +105,7 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise PredictorError(f"the predictor in {folder} is damaged ({error}); save it again") from None
-    if not isinstance(card, dict) or card.get("format") not in (1, _FORMAT):
+    if not isinstance(card, dict) or card.get("format") not in (1, 2, _FORMAT):
         raise PredictorError(f"{folder / _CARD} is not the card of a predictor that this version reads; make it again")
     try:
         return _assembled(folder, card, weights, space)
@@ -158,7 +159,10 @@ def _fit_document(fitted: Fit | None) -> dict[str, Any] | None:
 def _fit(document: dict[str, Any] | None, weights: Mapping[str, Tensor]) -> Fit | None:
     if document is None:
         return None
-    warp = Warp(**{name: value for name, value in document["warp"].items() if value is not None})
+    stored = {name: value for name, value in document["warp"].items() if value is not None}
+    if "power" in stored:  # formats 1 and 2
+        stored["below"] = stored["above"] = stored.pop("power")
+    warp = Warp(**stored)
     process = {name.removeprefix(_PROCESS): value for name, value in weights.items() if name.startswith(_PROCESS)}
     if process and len(process["amplitudes"]) == 4:  # format 1
         *kernel, constant = process["amplitudes"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nars.parallel import torch_threads
-from nars.predictors.calibration import best_share, conformal_stretch, to_percent
+from nars.predictors.calibration import PAID_BY_PROCESS, best_share, conformal_stretch, to_percent
 from nars.predictors.checks import Encoding, accuracies, matrix
 from nars.predictors.errors import PredictorError
 from nars.predictors.fitting import fit_members
@@ -183,7 +183,7 @@ class Predictor:
             share=share,
             noise=noise,
             process=process,
-            stretch=conformal_stretch(accuracy, mean, std),
+            stretch=conformal_stretch(accuracy, mean, std, paid=PAID_BY_PROCESS if process else 0.0),
         )
         return replace(self, weights={**self._pretrained_weights(), **weights}, fitted=fitted)
 

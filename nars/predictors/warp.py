@@ -2,6 +2,11 @@
 
 Accuracies crowd below a ceiling and trail off towards bad networks. Untransformed, the few bad ones dominate every
 squared error, and differences near the top, which a search lives on, hardly count.
+
+Yeo and Johnson's transform with a power above 2 is bounded below, with one under 0 bounded above: all bad networks come
+to lie side by side at the bound, and a small error there is any number of percent. Here the side that would be bounded
+is a logarithm, the other keeps the power. Mean squared error at 100 samples on NAS-Bench-Macro 0.28 instead of 0.68, on
+NAS-Bench-201's CIFAR-10 26 instead of 116; tau and precision about the same.
 """
 
 from __future__ import annotations
@@ -11,31 +16,43 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import inv_boxcox1p
+from scipy.optimize import minimize_scalar
+from scipy.special import boxcox1p, inv_boxcox1p
 
 Floats = NDArray[np.float64]
 
 _POWERS = (-2.0, 6.0)
-_STEEPEST = 3.0
-"""Slope outside the seen accuracies, at most, in slopes of the whole: a steep end throws what lies just outside far off
-(the mean squared error on NAS-Bench-Macro at n = 100 was twice as large without)."""
+_PRIOR = 1.0
+"""Taken off the log-likelihood of a power for the square of what it is above 2 or below 0: from few samples, likelihood
+takes chance for a shape. With 4, tau at 50 samples of NAS-Bench-201's CIFAR-10 was 0.734 instead of 0.737."""
+_STEEPEST = 6.0
+"""Slope outside the seen accuracies, at most, in slopes of the whole: a steep end throws what lies just outside far
+off. From 6 to 12 nothing changes where it was measured; with 3 the mean squared error on NAS-Bench-Macro at n = 500 was
+0.128 instead of 0.095."""
 _FEWEST = 10
-"""Below this many accuracies the power is left at 1 (linear)."""
+"""Below this many accuracies the powers are left at 1 (linear)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Warp:
-    """warped = (YeoJohnson((accuracy - centre) / unit; power) - shift) / stretch, strictly increasing."""
+    """warped = (bent((accuracy - centre) / unit) - shift) / stretch, strictly increasing.
+
+    bent(s) = ((1 + s)^above - 1) / above for s >= 0, -((1 - s)^(2 - below) - 1) / (2 - below) for s < 0, logarithms in
+    the limit.
+    """
 
     centre: float
     unit: float
-    power: float = 1.0
+    below: float = 1.0
+    """Power on the side of the bad accuracies, at most 2 as `of` chooses it."""
+    above: float = 1.0
+    """Power on the side of the good ones, at least 0 as `of` chooses it."""
     shift: float = 0.0
     stretch: float = 1.0
     low: float = -math.inf
     """Warped value below which `inverse` goes on as a straight line; the smallest one seen."""
     high: float = math.inf
-    """The same above: where the power's inverse would run off or end."""
+    """The same above."""
 
     @staticmethod
     def of(accuracy: Floats) -> Warp:
@@ -43,55 +60,68 @@ class Warp:
         centre, unit = float(accuracy.mean()), float(accuracy.std())
         if len(accuracy) < _FEWEST or unit <= 1e-9 * max(1.0, abs(centre)):
             return Warp(centre=centre, unit=unit if unit > 0 else 1.0)
-        from scipy.optimize import minimize_scalar
-        from scipy.stats import yeojohnson, yeojohnson_llf  # a second to import, which questions do not need
-
         scaled = (accuracy - centre) / unit
-        found = minimize_scalar(lambda power: -float(yeojohnson_llf(power, scaled)), bounds=_POWERS, method="bounded")
-        power = float(found.x)
-        bent = np.asarray(yeojohnson(scaled, power), dtype=np.float64)
+        growth = np.copysign(np.log1p(np.abs(scaled)), scaled)
+
+        def loss(power: float) -> float:
+            below, above = _sides(power)
+            spread = np.log(_bent(scaled, below, above).std())
+            likelihood = ((np.where(scaled >= 0, above, below) - 1) * growth).sum() - len(scaled) * spread
+            return float(_PRIOR * ((power - below) ** 2 + (power - above) ** 2) - likelihood)
+
+        below, above = _sides(float(minimize_scalar(loss, bounds=_POWERS, method="bounded").x))
+        bent = _bent(scaled, below, above)
         shift, stretch = float(bent.mean()), float(bent.std())
         warped = (bent - shift) / stretch
         return Warp(
-            centre=centre, unit=unit, power=power, shift=shift, stretch=stretch,
+            centre=centre, unit=unit, below=below, above=above, shift=shift, stretch=stretch,
             low=float(warped.min()), high=float(warped.max()),
         )  # fmt: skip
+
+    @property
+    def linear(self) -> bool:
+        """Whether accuracies are only shifted and scaled."""
+        return self.below == self.above == 1.0
 
     def forward(self, accuracy: Floats) -> Floats:
         """Warped accuracies (n,)."""
         scaled = (accuracy - self.centre) / self.unit
-        if self.power == 1.0:
+        if self.linear:
             return np.asarray(scaled, dtype=np.float64)
-        from scipy.stats import yeojohnson
-
-        return (np.asarray(yeojohnson(scaled, self.power), dtype=np.float64) - self.shift) / self.stretch
+        return (_bent(scaled, self.below, self.above) - self.shift) / self.stretch
 
     def inverse(self, warped: Floats) -> Floats:
         """Accuracies (n,) of warped ones; a straight line outside [low, high], so that ranks are never lost."""
-        if self.power == 1.0:
+        if self.linear:
             return warped * self.unit + self.centre
         inside = np.clip(warped, self.low, self.high)
         scaled, rise = self._unbent(inside)
-        ends = _inverse_yeo_johnson(np.array([self.low, self.high]) * self.stretch + self.shift, self.power)
+        ends = self._unbent(np.array([self.low, self.high]))[0]
         chord = float((ends[1] - ends[0]) / (self.high - self.low))
         slope = np.minimum(rise, _STEEPEST * chord)
         return np.asarray((scaled + (warped - inside) * slope) * self.unit + self.centre, dtype=np.float64)
 
     def slope(self, warped: Floats) -> Floats:
         """d warped / d accuracy at warped accuracies (n,), per percent; outside [low, high] that of the nearer end."""
-        if self.power == 1.0:
+        if self.linear:
             return np.full(len(warped), 1 / self.unit)
         return 1 / (self.unit * self._unbent(np.clip(warped, self.low, self.high))[1])
 
     def _unbent(self, inside: Floats) -> tuple[Floats, Floats]:
         """(accuracy - centre) / unit of warped accuracies in [low, high], and its derivative, both (n,)."""
-        scaled = _inverse_yeo_johnson(inside * self.stretch + self.shift, self.power)
-        # d scaled / d bent = (1 + |scaled|)^(1 - power), or ^(power - 1) below 0.
-        growth = (1 + np.abs(scaled)) ** np.where(scaled >= 0, 1 - self.power, self.power - 1)
-        return scaled, growth * self.stretch
+        bent = inside * self.stretch + self.shift
+        positive, negative = np.maximum(bent, 0.0), np.maximum(-bent, 0.0)
+        scaled = np.where(bent >= 0, inv_boxcox1p(positive, self.above), -inv_boxcox1p(negative, 2.0 - self.below))
+        # d scaled / d bent = (1 + |scaled|)^(1 - above), or ^(below - 1) below 0.
+        growth = (1 + np.abs(scaled)) ** np.where(scaled >= 0, 1 - self.above, self.below - 1)
+        return np.asarray(scaled, dtype=np.float64), growth * self.stretch
 
 
-def _inverse_yeo_johnson(bent: Floats, power: float) -> Floats:
-    positive = np.maximum(bent, 0.0)
-    negative = np.maximum(-bent, 0.0)
-    return np.asarray(np.where(bent >= 0, inv_boxcox1p(positive, power), -inv_boxcox1p(negative, 2.0 - power)))
+def _sides(power: float) -> tuple[float, float]:
+    """Of a power, what is left of it below (at most 2) and above (at least 0), where neither side is bounded."""
+    return min(power, 2.0), max(power, 0.0)
+
+
+def _bent(scaled: Floats, below: float, above: float) -> Floats:
+    positive, negative = np.maximum(scaled, 0.0), np.maximum(-scaled, 0.0)
+    return np.asarray(np.where(scaled >= 0, boxcox1p(positive, above), -boxcox1p(negative, 2.0 - below)))

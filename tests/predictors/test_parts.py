@@ -22,11 +22,25 @@ from nars.space import load_space, parse_document, read_space, sobol
 
 
 def test_the_warp_is_scipys_yeo_johnson_standardised() -> None:
-    y = 93 - np.random.default_rng(0).gamma(1.0, 3.0, size=300)
+    y = 93 - np.random.default_rng(0).gamma(8.0, 1.0, size=300)
     warp = Warp.of(y)
     expected, power = yeojohnson((y - y.mean()) / y.std())
-    assert warp.power == pytest.approx(power, abs=1e-3)
+    assert 1 < power < 2
+    assert (warp.below, warp.above) == (pytest.approx(power, abs=1e-3), pytest.approx(power, abs=1e-3))
     np.testing.assert_allclose(warp.forward(y), (expected - expected.mean()) / expected.std(), atol=1e-3)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_side_that_yeo_and_johnson_would_bound_is_a_logarithm(sign) -> None:
+    rng = np.random.default_rng(0)
+    y = 60 + sign * np.concatenate([rng.gamma(4.0, 1.0, size=180), rng.uniform(30, 50, size=20)])
+    warp = Warp.of(y)
+    unbounded, kept = (2.0, warp.above) if sign < 0 else (0.0, warp.below)
+    assert unbounded == (warp.below if sign < 0 else warp.above)
+    assert kept > 2 if sign < 0 else kept < 0
+    s = (y - y.mean()) / y.std()
+    expected = np.where(s < 0, yeojohnson(s, warp.below), yeojohnson(s, warp.above))
+    np.testing.assert_allclose(warp.forward(y), (expected - expected.mean()) / expected.std(), atol=1e-9)
 
 
 @given(st.integers(0, 10_000), st.floats(0.2, 5.0), st.sampled_from([-1.0, 1.0]), st.integers(3, 60))
@@ -103,9 +117,10 @@ def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
 def test_the_stretch_makes_the_interval_hold_its_share() -> None:
     rng = np.random.default_rng(0)
     y = rng.normal(size=5000) * 3
-    stretch = conformal_stretch(y, np.zeros(5000), np.ones(5000))
-    assert stretch == pytest.approx(3.0 * norm.ppf(0.92) / norm.ppf(0.9), rel=0.05)
-    assert np.mean(np.abs(y) <= Z_LEVEL * stretch) == pytest.approx(0.84, abs=1e-3)  # 80 % and what the fit has used up
+    for paid in (0.0, 0.04):
+        stretch = conformal_stretch(y, np.zeros(5000), np.ones(5000), paid=paid)
+        assert stretch == pytest.approx(3.0 * norm.ppf(0.9 + paid / 2) / norm.ppf(0.9), rel=0.05)
+        assert np.mean(np.abs(y) <= Z_LEVEL * stretch) == pytest.approx(0.8 + paid, abs=1e-3)
 
 
 def test_the_share_is_the_least_squares_one() -> None:
