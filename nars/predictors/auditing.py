@@ -281,12 +281,12 @@ def _row(model: str, n: int, scores: Sequence[Score]) -> Row:
 
 def _efficiency(rows: Sequence[Row]) -> float | None:
     curves: Mapping[str, dict[int, float]] = {
-        model: {row.n: row.mean.tau for row in rows if row.model == model} for model in ("plain", "pretrained")
+        model: {row.n: row.mean.tau for row in rows if row.model == model} for model in ("no-pretraining", "pretrained")
     }
-    if not curves["plain"] or not curves["pretrained"]:
+    if not curves["no-pretraining"] or not curves["pretrained"]:
         return None
-    most = max(curves["plain"])
-    needed = samples_needed(curves["pretrained"], curves["plain"][most])
+    most = max(curves["no-pretraining"])
+    needed = samples_needed(curves["pretrained"], curves["no-pretraining"][most])
     return None if needed is None else most / needed
 
 

@@ -22,10 +22,11 @@ from nars.space import Population, Space
 WITH_STATISTICS = "+statistics"
 """End of the name of a rival that gets the free statistics as further columns."""
 
-OWN = ("pretrained", "paper", "plain", "paper-plain", "features")
+OWN = ("pretrained", "paper", "plain", "no-pretraining", "features")
 MODELS = (*OWN, *(f"{name}{end}" for name in RIVALS for end in ("", WITH_STATISTICS)))
-"""pretrained: the default preset. paper: the paper's preset, pretrained on flops and params. plain, paper-plain: the
-same two without pretraining. features: plain with the statistics as inputs. Then the rivals."""
+"""pretrained: the default preset. paper: the paper's preset, pretrained on flops and params. plain: the paper's preset
+without pretraining. no-pretraining: the default preset without. features: that with the statistics as inputs. Then the
+rivals."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +95,8 @@ def contenders(
             made[name] = network(encoding, width, statistics, "default")
         elif name == "paper":
             made[name] = network(encoding, width, papers, "paper")
-        elif name in ("plain", "paper-plain"):
-            made[name] = network(encoding, width, {}, "default" if name == "plain" else "paper")
+        elif name in ("plain", "no-pretraining"):
+            made[name] = network(encoding, width, {}, "paper" if name == "plain" else "default")
         elif name == "features":
             made[name] = network(wide, width + len(scale.names), {}, "default")
         else:

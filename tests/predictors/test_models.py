@@ -84,12 +84,12 @@ def test_an_audit_of_trials(toy, tmp_path: Path) -> None:
     space, X, accuracy = toy
     steps = []
     result = audit(
-        space, X, accuracy, seed=0, splits=2, sizes=(20, 60, 5000), models=("pretrained", "plain", "ridge"),
+        space, X, accuracy, seed=0, splits=2, sizes=(20, 60, 5000), models=("pretrained", "no-pretraining", "ridge"),
         progress=lambda done, total: steps.append((done, total)),
     )  # fmt: skip
     assert steps[-1] == (12, 12)
     assert {(row.model, row.n) for row in result.rows} == set(
-        itertools.product(("pretrained", "plain", "ridge"), (20, 60))
+        itertools.product(("pretrained", "no-pretraining", "ridge"), (20, 60))
     )
     assert result.ceiling is not None
     assert result.ceiling.noise == pytest.approx(0.1, rel=0.15)
