@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
+from nars.cli.spaces import SpaceName, space_of
+
 if TYPE_CHECKING:
-    from nars.data import SampleStore
+    import numpy as np
+
+    from nars.data import Measured, SampleStore, Strategy
 
 app = typer.Typer(help="Measured samples: what is in a store, merging, exporting, replaying.", no_args_is_help=True)
 
@@ -70,35 +76,80 @@ def export(store: StorePath, file: Annotated[Path, typer.Argument(help="samples.
     typer.echo(f"{export_store(_open(store), file):,} samples in {file}")
 
 
-@app.command(epilog="Example: nars store replay runs/digits --trainings 24 --repeats 50")
+@app.command(
+    epilog="Example: nars store replay runs/digits --trainings 24 --strategies random,evolution,predictor --batch 4"
+)
 def replay(
     store: StorePath,
     trainings: Annotated[int, typer.Option(min=1, help="How many trainings may be spent.")],
     batch: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 1,
-    repeats: Annotated[int, typer.Option(min=1, help="Repetitions of the random strategy.")] = 20,
+    repeats: Annotated[int, typer.Option(min=1, help="Repetitions of each strategy.")] = 20,
+    strategies: Annotated[
+        str,
+        typer.Option(
+            help="What to compare the run with: random, evolution, predictor (stage 2's proposals; a store that is no "
+            "finished run needs --space)."
+        ),
+    ] = "random",
+    space: SpaceName = None,
     epoch: Annotated[int | None, typer.Option(min=1, help="As if each training had stopped after this epoch.")] = None,
     budget: Annotated[str | None, typer.Option(help="Only among the samples within it, e.g. 0.3M.")] = None,
-    cost: Annotated[str, typer.Option(help="Cost that the budget bounds.")] = "flops",
-    seed: Annotated[int, typer.Option(min=0, help="Of the random strategy.")] = 0,
+    cost: Annotated[str, typer.Option(help="Cost that the budget bounds and that stage 2 cuts into bins.")] = "flops",
+    seed: Annotated[int, typer.Option(min=0, help="Of the strategies.")] = 0,
 ) -> None:
-    """What fewer trainings would have found: the run cut short, against random choice among its samples."""
+    """What fewer trainings would have found: the run cut short, against other strategies among its samples."""
     import numpy as np
 
-    from nars.data import as_measured, at_random, measured
+    from nars.data import as_measured, measured
     from nars.data import replay as spend
     from nars.space import quantity
 
     limits = {} if budget is None else {cost: quantity(budget)}
     pool = measured(_open(store), epoch=epoch).within(limits)
-    ran = spend(pool, as_measured, trainings=trainings, batch=batch, rng=np.random.default_rng(seed))
-    drawn = [
-        spend(pool, at_random, trainings=trainings, batch=batch, rng=np.random.default_rng([seed, i])).best[-1]
-        for i in range(repeats)
-    ]
-    typer.echo(
-        f"the run after {trainings} trainings: best {ran.best[-1]:.2f} %, {ran.regret[-1]:.2f} below the best known"
-    )
-    typer.echo(f"random choice, {repeats} times: best {np.mean(drawn):.2f} % +- {np.std(drawn):.2f}")
+    chosen = {name: _strategy(name, store, space, pool, cost, seed) for name in strategies.split(",")}
+    found = [("the run itself", [spend(pool, as_measured, trainings=trainings, batch=batch, rng=_rng(seed, 0))])]
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        for name, fresh in chosen.items():
+            steps = bar.track(range(repeats), description=name)
+            found += [
+                (name, [spend(pool, fresh(), trainings=trainings, batch=batch, rng=_rng(seed, i)) for i in steps])
+            ]
+    table = Table(title=f"{trainings} of {len(pool.accuracy):,} measured candidates", title_justify="left")
+    for heading in ("strategy", "repeats", "best, %", "below the best known", "epochs", "hours"):
+        table.add_column(heading, justify="left" if heading == "strategy" else "right")
+    for name, runs in found:
+        best, regret = np.array([run.best[-1] for run in runs]), np.array([run.regret[-1] for run in runs])
+        epochs, seconds = (float(np.mean([getattr(run, of)[-1] for run in runs])) for of in ("epochs", "seconds"))
+        spread = f" ± {best.std():.2f}" if len(runs) > 1 else ""
+        table.add_row(
+            name, str(len(runs)), f"{best.mean():.2f}{spread}", f"{regret.mean():.2f}", f"{epochs:,.0f}",
+            f"{seconds / 3600:.2f}",
+        )  # fmt: skip
+    Console().print(table)
+
+
+def _strategy(name: str, store: str, space: str | None, pool: Measured, cost: str, seed: int) -> Callable[[], Strategy]:
+    """What makes the strategy of this name for one replay."""
+    from nars.data import Evolution, StoreError, at_random, with_costs
+    from nars.stages import Proposals
+
+    if name == "random":
+        return lambda: at_random
+    if name == "evolution":
+        return Evolution
+    if name != "predictor":
+        raise StoreError(f"there is no strategy {name!r}; name some of random, evolution, predictor, with commas.")
+    found = space_of(space, store)
+    if found.kind == "generic" and found.table is None:
+        found = with_costs(found, pool.choices, pool.costs)
+    proposals = Proposals.of(found, pool, cost=cost, seed=seed)
+    return lambda: proposals
+
+
+def _rng(seed: int, repetition: int) -> np.random.Generator:
+    import numpy as np
+
+    return np.random.default_rng([seed, repetition])
 
 
 def _percent(accuracy: float | None) -> str:

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from nars.cli.spaces import SpaceName, space_of
+
 if TYPE_CHECKING:
     from nars.data import TrialTable
     from nars.predictors import Audit
-    from nars.space import Space
 
-SpaceName = Annotated[str | None, typer.Option("--space", help="Their space: built-in name or YAML file.")]
 Accuracy = Annotated[str, typer.Option(help="Columns with accuracies in percent, one per seed, e.g. acc0,acc1.")]
 StatusColumn = Annotated[str | None, typer.Option("--status", help="Column that says how a training ended.")]
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder with nas-bench-macro/; else NARS_DATA.")]
@@ -110,7 +110,7 @@ def _table(name: str, space: str | None, accuracy: str, status: str | None, data
     if name in TABLES:
         return load_table(name, root=data)
     if Path(name).is_file():
-        return read_trials(name, _space(space, name), accuracy=accuracy.split(","), status=status)
+        return read_trials(name, space_of(space, name), accuracy=accuracy.split(","), status=status)
     return _stored(name, space)
 
 
@@ -122,24 +122,9 @@ def _stored(name: str, space: str | None) -> TrialTable:
 
     run = Path(name) / "samples"
     samples = SampleStore(run if run.is_dir() else name, must_exist=True).samples()
-    found = _space_of_run(Path(name)) if space is None and run.is_dir() else _space(space, name)
+    found = space_of(space, name)
     if found.kind == "generic" and found.table is None and samples:
         X = np.array([sample.choices for sample in samples], dtype=np.int64)
         names = samples[0].costs
         found = with_costs(found, X, {cost: np.array([s.costs[cost] for s in samples]) for cost in names})
     return trials_of(samples, found, name=name)
-
-
-def _space_of_run(folder: Path) -> Space:
-    from nars.stages import open_predictor
-
-    return open_predictor(folder)[0]
-
-
-def _space(name: str | None, of: str) -> Space:
-    from nars.space import load_space
-    from nars.stages import ConfigError
-
-    if name is None:
-        raise ConfigError(f"{of}: say by --space which space these trials belong to")
-    return load_space(name)

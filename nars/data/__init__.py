@@ -5,7 +5,7 @@ from nars.data.catalogue import StoreFile, StoreWarning
 from nars.data.errors import DataError, StoreError
 from nars.data.images import IMAGE_SETS, ImageData, Split, Streaming, load_images
 from nars.data.manage import Merged, StoreInfo, export_store, merge_stores, store_info
-from nars.data.replay import Measured, Replay, Strategy, as_measured, at_random, measured, replay
+from nars.data.replay import Evolution, Measured, Replay, Strategy, as_measured, at_random, measured, replay
 from nars.data.rows import Identity
 from nars.data.sample import COST_CONVENTION, STATUSES, Sample, Status, sample_key
 from nars.data.store import SampleStore
@@ -20,6 +20,7 @@ __all__ = [
     "STATUSES",
     "TABLES",
     "DataError",
+    "Evolution",
     "Identity",
     "ImageData",
     "Measured",

@@ -31,6 +31,7 @@ from .pretraining import pretrain as pretrain
 from .progress import Reporter as Reporter
 from .progress import Silent as Silent
 from .progress import Terminal as Terminal
+from .replaying import Proposals as Proposals
 from .run import Run as Run
 from .run import open_run as open_run
 from .run import reopen_run as reopen_run

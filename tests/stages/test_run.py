@@ -203,7 +203,14 @@ def test_the_store_can_be_looked_at_exported_and_replayed(finished: Path, tmp_pa
     assert "8 ok" in run("store", "info", finished).stdout
     assert "8 samples" in run("store", "export", finished, tmp_path / "samples.csv").stdout
     assert len(pd.read_csv(tmp_path / "samples.csv")) == 8
-    assert "after 4 trainings" in run("store", "replay", finished, "--trainings", 4).stdout
+    told = run(
+        "store", "replay", finished, "--trainings", 4, "--repeats", 2, "--strategies", "random,evolution,predictor"
+    )
+    assert told.returncode == 0, told.stderr
+    assert all(name in told.stdout for name in ("4 of 8", "the run itself", "random", "evolution", "predictor"))
+    unknown = run("store", "replay", finished, "--trainings", 4, "--strategies", "luck")
+    assert unknown.returncode == 2
+    assert "no strategy 'luck'; name some of random, evolution, predictor" in unknown.stderr
 
 
 def test_a_file_set_aside_is_one_line_and_other_folders_are_left_alone(finished: Path, tmp_path: Path) -> None:
