@@ -26,7 +26,7 @@ import numpy as np
 
 from campaign_cifar10 import cifar10
 from campaign_tables import markdown, provenance
-from campaign_trials import SEED, Campaign, say
+from campaign_trials import SEED, Campaign, raw_samples, say
 from nars.atomic import write_json, write_text
 from nars.data import ImageData, Sample, SampleStore, trials_of
 from nars.recipe import Recipe
@@ -90,7 +90,7 @@ def stage3(phase: Phase) -> Iterator[str]:
 
 def _plan_stage3(phase: Phase) -> dict[str, Any]:
     space, predictor = open_predictor(_ROOT / "predictors" / "cifar10")
-    trials = trials_of(SampleStore(phase.data / "samples", must_exist=True).samples(), space)
+    trials = trials_of(raw_samples(phase.data / "samples"), space)
     flops, accuracy = trials.costs["flops"], trials.mean
     entries = []
     for bounds in phase.campaign.strata:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from campaign_cifar10 import cifar10
 from campaign_tables import markdown, provenance
-from campaign_trials import pretrained
+from campaign_trials import pretrained, raw_samples
 from nars.atomic import write_json, write_text
-from nars.data import SampleStore, trials_of
+from nars.data import trials_of
 from nars.predictors import Predictor, kendall
 from nars.search import search_family
 from nars.space import shorten
@@ -35,7 +35,7 @@ def main() -> int:
     arguments = parser.parse_args()
     campaign = cifar10()
     space = campaign.space
-    samples = SampleStore(arguments.store / "samples", must_exist=True).samples()
+    samples = raw_samples(arguments.store / "samples")
     trials = trials_of(samples, space)
     encoding, accuracy = space.encode(trials.X), trials.mean
     stage1 = pretrained(space)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from campaign_cifar10 import cifar10
 from campaign_contest import STRATEGIES, Contest, cross_validated, replayed
-from campaign_trials import Campaign, Fidelity, pretrained
+from campaign_trials import Campaign, Fidelity, pretrained, raw_samples
 from nars.atomic import write_text
 from nars.data import Sample, SampleStore, trials_of
 from nars.evaluate import StopAdvice, choose_stop_epoch
@@ -133,7 +133,7 @@ def _between_seeds(store: Path) -> str:
 
 def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
     """What `nars audit` says: the predictor, its variants and rivals against the number of samples."""
-    samples = SampleStore(store / "samples", must_exist=True).samples()
+    samples = raw_samples(store / "samples")
     trials = trials_of(samples, campaign.space)
     result = audit(trials.space, trials.X, trials.accuracy, seed=0, splits=5, pool=_pool(campaign))
     plot_audit(result, out / "predictor.svg")
@@ -200,7 +200,7 @@ def _by_size(result: Audit, name: str, digits: int) -> str:
 def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int = 100, repeats: int = 5) -> str:
     """The strategies on a surrogate of the samples: nothing is trained, and the text says so."""
     del out  # no figure
-    samples = SampleStore(store / "samples", must_exist=True).samples()
+    samples = raw_samples(store / "samples")
     trials = trials_of(samples, campaign.space)
     encoding, ceiling = campaign.space.encode(trials.X), noise_ceiling(trials.accuracy)
     taus = {name: cross_validated(rival, encoding, trials.mean) for name, rival in RIVALS.items()}

@@ -20,6 +20,13 @@ SEED = 0
 """Of the pairs, of the image subsets, and of every pair's first training."""
 
 
+def raw_samples(folder: Path) -> tuple[Sample, ...]:
+    """The samples of a store, judged by the raw weights: an average over 125 steps lags behind what it averages."""
+    return tuple(
+        replace(sample, ema_accuracy=None, ema_curve=()) for sample in SampleStore(folder, must_exist=True).samples()
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
     """How thoroughly a pair is trained."""

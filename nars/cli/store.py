@@ -55,7 +55,7 @@ def info(
         table.add_row("costs count", found.identity.cost_convention)
     Console().print(table)
     for limit, sample in zip(limits, best, strict=True):
-        shown = "nothing" if sample is None else f"{sample.accuracy:.2f} %, {cost} {shorten(sample.costs[cost])}"
+        shown = "nothing" if sample is None else f"{sample.result:.2f} %, {cost} {shorten(sample.costs[cost])}"
         typer.echo(f"{cost} <= {shorten(limit)}: {shown}")
 
 

@@ -16,7 +16,8 @@ from nars.data.store import SampleStore
 
 
 def best_per_budget(store: SampleStore, *, cost: str = "flops", budgets: Sequence[float]) -> tuple[Sample | None, ...]:
-    """The most accurate measured candidate within each budget. Reads two columns and the rows that won.
+    """The most accurate measured candidate within each budget, by `Sample.result`. Reads three columns and the rows
+    that won.
 
     Args:
         store: N rows.
@@ -31,7 +32,7 @@ def best_per_budget(store: SampleStore, *, cost: str = "flops", budgets: Sequenc
     """
     column = COST + cost
     # Looking for repetitions among all keys would take longer than all the rest, so it is done for the winners only.
-    table = store.columns(["key", column, "accuracy"], repetitions=True)
+    table = store.columns(["key", column, "accuracy", "ema_accuracy"], repetitions=True)
     if len(table) == 0:
         return (None,) * len(budgets)
     if column not in table.column_names:
@@ -39,7 +40,8 @@ def best_per_budget(store: SampleStore, *, cost: str = "flops", budgets: Sequenc
         known = sorted(name.removeprefix(COST) for name in names if name.startswith(COST))
         raise StoreError(f"the store {store.path} has no cost {cost!r}; it has {', '.join(known) or 'none'}.")
     keys, costs = table["key"], table[column].to_numpy()
-    accuracies = np.nan_to_num(table["accuracy"].to_numpy(), nan=-np.inf)  # null, a failed training, reads as NaN
+    results = pc.coalesce(table["ema_accuracy"], table["accuracy"]).to_numpy()
+    accuracies = np.nan_to_num(results, nan=-np.inf)  # null, a failed training, reads as NaN
     while True:
         winners = [_best_row(keys, costs, accuracies, budget) for budget in budgets]
         rows = sorted({row for row in winners if row is not None})
@@ -49,13 +51,13 @@ def best_per_budget(store: SampleStore, *, cost: str = "flops", budgets: Sequenc
         stale = [
             (key, sample)
             for key, row in zip(wanted.to_pylist(), rows, strict=True)
-            if (sample := samples.get(key)) is None or sample.accuracy != accuracies[row]
+            if (sample := samples.get(key)) is None or sample.result != accuracies[row]
         ]
         if not stale:
             return tuple(None if row is None else samples[keys[row].as_py()] for row in winners)
         # A repetition won whose key counts with another outcome: give all rows of the key that one and choose again.
         for key, sample in stale:
-            outcome = None if sample is None else sample.accuracy
+            outcome = None if sample is None else sample.result
             accuracies[pc.equal(keys, key).to_numpy()] = -np.inf if outcome is None else outcome
 
 

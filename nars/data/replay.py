@@ -97,7 +97,7 @@ class Replay:
 
 
 def measured(store: SampleStore, *, epoch: int | None = None) -> Measured:
-    """The candidates of a store as a table to replay against.
+    """The candidates of a store as a table to replay against, with the accuracies that count (`Sample.result`).
 
     A candidate that was measured more than once (seeds, fidelities) counts as its longest successful training; several
     seeds of that length are averaged.
@@ -114,12 +114,14 @@ def measured(store: SampleStore, *, epoch: int | None = None) -> Measured:
     table = table.sort_by([("round", "ascending"), ("finished", "ascending"), ("key", "ascending")])
     epochs = table["epochs"].to_numpy().astype(np.int64)
     ok = pc.equal(table["status"], "ok").to_numpy()
-    accuracy = np.array(table["accuracy"].to_numpy(), dtype=np.float64)
+    results = pc.coalesce(table["ema_accuracy"], table["accuracy"])
+    accuracy = np.array(results.to_numpy(), dtype=np.float64)
     if epoch is not None:
         lengths = pc.list_value_length(table["curve"]).to_numpy()
         reached = ~ok | (lengths >= epoch)
         table, accuracy, epochs, ok = table.filter(pa.array(reached)), accuracy[reached], epochs[reached], ok[reached]
-        curves = table["curve"].filter(pa.array(ok))
+        averaged = pc.fill_null(pc.greater(pc.list_value_length(table["ema_curve"]), 0), False)
+        curves = pc.if_else(averaged, table["ema_curve"], table["curve"]).filter(pa.array(ok))
         accuracy[ok] = pc.list_element(curves, epoch - 1).to_numpy()
         seconds = table["seconds"].to_numpy() * np.minimum(1, epoch / np.maximum(epochs, 1))
         epochs = np.minimum(epochs, epoch)

@@ -88,6 +88,16 @@ class Sample:
         object.__setattr__(self, "curve", tuple(float(accuracy) for accuracy in self.curve))
         object.__setattr__(self, "ema_curve", tuple(float(accuracy) for accuracy in self.ema_curve))
 
+    @property
+    def result(self) -> float | None:
+        """The accuracy that counts: of the averaged weights where the recipe has them; None unless `status` is "ok"."""
+        return self.accuracy if self.ema_accuracy is None else self.ema_accuracy
+
+    @property
+    def result_curve(self) -> tuple[float, ...]:
+        """The same after each epoch, (epochs,)."""
+        return self.ema_curve or self.curve
+
 
 def sample_key(*, space: str, record: Mapping[str, Value], fidelity: str, data: str, seed: int) -> str:
     """Content hash of a training: 32 hexadecimal digits, the same in every process and on every machine.

@@ -92,7 +92,7 @@ def trials_of(samples: Sequence[Sample], space: Space, *, name: str = "store") -
             f"give the space they were collected in"
         )
     X = np.array([sample.choices for sample in samples], dtype=np.int64).reshape(len(samples), len(space.dimensions))
-    accuracy = np.array([[np.nan if sample.accuracy is None else sample.accuracy] for sample in samples]).reshape(-1, 1)
+    accuracy = np.array([[np.nan if sample.result is None else sample.result] for sample in samples]).reshape(-1, 1)
     return gather(name, space, X, accuracy)
 
 

@@ -196,7 +196,7 @@ def labelled(samples: Sequence[Sample], stop_epoch: int | None) -> tuple[Populat
 def label(sample: Sample, stop_epoch: int | None) -> float:
     """The accuracy that counts, in percent: at the stop epoch, or at the end while that is not chosen yet; of the
     averaged weights where the recipe has them."""
-    return _curve(sample)[(stop_epoch or len(sample.curve)) - 1]
+    return sample.result_curve[(stop_epoch or len(sample.curve)) - 1]
 
 
 def fitted(run: Run, predictor: Predictor, samples: Sequence[Sample], stop_epoch: int | None) -> Predictor:
@@ -221,14 +221,14 @@ def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:
         DataError: so many trainings of the first round failed that no predictor can learn from the rest.
     """
     config = run.config.collect
-    full = [sample for sample in samples if sample.status == "ok" and len(_curve(sample)) == config.epochs]
+    full = [sample for sample in samples if sample.status == "ok" and len(sample.result_curve) == config.epochs]
     if len(full) < FEWEST_CURVES:
         return _uncut(samples, len(full), config)
     flops = np.array([sample.costs["flops"] for sample in full])
     low, high = run.config.flops.low, run.config.flops.high
     edges = [low, *sorted(budget for budget in run.config.search.budgets if low < budget < high), high]
     return choose_stop_epoch(
-        np.array([_curve(sample) for sample in full], dtype=np.float64).reshape(len(full), config.epochs),
+        np.array([sample.result_curve for sample in full], dtype=np.float64).reshape(len(full), config.epochs),
         threshold=config.stop_correlation,
         rng=run.rng(2),
         bins={f"{shorten(a)} to {shorten(b)} FLOPs": (flops > a) & (flops <= b) for a, b in pairwise(edges)},
@@ -293,10 +293,6 @@ def save(run: Run, predictor: Predictor) -> None:
 def spell(sample: Sample) -> str:
     """An outcome in a few words."""
     return sample.status + ("" if sample.status != "ok" else f" {label(sample, None):.2f} %")
-
-
-def _curve(sample: Sample) -> tuple[float, ...]:
-    return sample.ema_curve or sample.curve
 
 
 def _spell(result: Mapping[str, Any]) -> str:

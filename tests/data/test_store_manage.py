@@ -200,6 +200,15 @@ def test_measured_takes_the_longest_training_and_averages_seeds(tmp_path):
         measured(SampleStore(tmp_path / "none"))
 
 
+def test_averaged_weights_count_where_there_are_some(tmp_path):
+    averaged = {"ema_accuracy": 70.0, "ema_curve": (30.0, 70.0)}
+    store = store_of(tmp_path, [sample(1, **averaged), sample(2), failed(3)])
+    (best,) = best_per_budget(store, budgets=[300])
+    assert (best.key, best.result, best.accuracy) == (f"{1:032x}", 70.0, 51.0)
+    np.testing.assert_array_equal(measured(store).accuracy, [70.0, 52.0, np.nan])
+    np.testing.assert_array_equal(measured(store, epoch=1).accuracy, [30.0, 42.0, np.nan])
+
+
 @pytest.fixture
 def pool(tmp_path):
     samples = [sample(n, accuracy=float(50 + (7 * n) % 30), round=0) for n in range(30)]
