@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, final
@@ -43,8 +43,27 @@ class _Task:
     """A trial under way."""
 
     trial: Trial
-    begun: float
+    submitted: float
     overdue: bool = False
+
+
+class _Clock:
+    """How long trials have been under way, asked on one clock: an actor of the cluster.
+
+    A task may wait in the cluster's queue behind other people's work, which is no time of its own.
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[str, float] = {}
+
+    def begin(self, key: str) -> None:
+        """This trial begins now."""
+        self._begun[key] = time.monotonic()
+
+    def ages(self, keys: Sequence[str]) -> dict[str, float]:
+        """Seconds since each of these began; those that wait are left out."""
+        now = time.monotonic()
+        return {key: now - self._begun[key] for key in keys if key in self._begun}
 
 
 @final
@@ -91,6 +110,7 @@ class RayEngine:
         share = math.floor(_PARTS * gpu_share) / _PARTS
         self._resources = {"num_cpus": settings.threads, "num_gpus": 0.0 if device == "cpu" else share}
         self._context: Any = None
+        self._clock: Any = None
         self._own = False
         self._slots, self._looked = 0, 0.0
 
@@ -112,11 +132,13 @@ class RayEngine:
         tensors, rest = take_apart((self._data, self._settings))
         # Arrays, not tensors: those Ray maps from its store instead of copying them.
         self._context = self._ray.put(([tensor.contiguous().numpy() for tensor in tensors], rest))
+        if self._settings.time_limit is not None:
+            self._clock = self._ray.remote(num_cpus=0, max_restarts=-1)(_Clock).remote()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Let go of the images, and of the cluster if this engine connected to it."""
-        self._context = None
+        self._context = self._clock = None
         if self._own:
             self._ray.shutdown()
             self._own = False
@@ -141,7 +163,8 @@ class RayEngine:
                     if trial is None:
                         exhausted = True
                         break
-                    tasks[start([self._context], trial, self._device)] = _Task(trial, time.monotonic())
+                    reference = start([self._context], trial, self._device, self._clock)
+                    tasks[reference] = _Task(trial, time.monotonic())
                 if not tasks and exhausted and not again:
                     return
                 done, _ = self._ray.wait(list(tasks), timeout=_LOOK) if tasks else ([], None)
@@ -208,20 +231,41 @@ class RayEngine:
             self._settings,
             status=status,
             message=message,
-            seconds=time.monotonic() - task.begun,
+            seconds=self._ages([task]).get(task.trial.key, time.monotonic() - task.submitted),
             device=self._device,
         )
 
-    def _cancel_overdue(self, tasks: dict[Any, _Task]) -> None:
-        limit = self._settings.time_limit
-        for reference, task in tasks.items():
-            if limit is not None and not task.overdue and time.monotonic() > task.begun + limit + _GRACE:
+    def _cancel_overdue(self, tasks: Mapping[Any, _Task]) -> None:
+        if self._settings.time_limit is None:
+            return
+        patience = self._settings.time_limit + _GRACE
+        late = {
+            reference: task for reference, task in tasks.items()
+            if not task.overdue and time.monotonic() > task.submitted + patience
+        }  # fmt: skip
+        ages = self._ages(list(late.values()))
+        for reference, task in late.items():
+            if ages.get(task.trial.key, 0.0) > patience:
                 task.overdue = True
                 self._ray.cancel(reference, force=True)
 
+    def _ages(self, tasks: Sequence[_Task]) -> dict[str, float]:
+        """Seconds that these have been under way, by key, as far as that is known."""
+        if self._clock is None or not tasks:
+            return {}
+        try:
+            ages: dict[str, float] = self._ray.get(
+                self._clock.ages.remote([task.trial.key for task in tasks]), timeout=_LOOK
+            )
+        except self._ray.exceptions.RayError:  # its machine died and it starts anew elsewhere: trials keep their limit
+            return {}
+        return ages
 
-def _evaluate(context: list[Any], trial: Trial, device: str) -> Sample:
+
+def _evaluate(context: list[Any], trial: Trial, device: str, clock: Any) -> Sample:
     """What a worker does; the context comes in a list so that Ray hands on the reference, not the images."""
+    if clock is not None:
+        clock.begin.remote(trial.key)
     data, settings = _received(_Reference(context[0]))
     return evaluate_trial(trial, data, settings, device=device)
 

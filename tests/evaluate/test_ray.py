@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,3 +86,33 @@ def test_a_trial_that_kills_its_worker_is_a_row_of_its_own(engine: Engine, make_
     assert samples[2].status == "ok"
     assert (samples[1].status, samples[1].accuracy) == ("error", None)
     assert "2 times" in samples[1].message
+
+
+class Endless(dict[str, Any]):
+    """A recipe that takes a minute to look at, whatever the time limit."""
+
+    def __contains__(self, key: object) -> bool:
+        time.sleep(60)
+        return super().__contains__(key)
+
+
+def test_waiting_in_the_queue_is_no_time_of_the_trial_and_hanging_is(
+    engine: Engine, make_trial: MakeTrial, digits: ImageData, settings: EvaluationSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ray = pytest.importorskip("ray")
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    monkeypatch.setattr("nars.evaluate.ray_engine._GRACE", 1.0)
+    limited = replace(settings, time_limit=5.0)
+    samples: dict[int, Sample] = {}
+    with open_engine("ray", digits, limited) as opened:
+        theirs = ray.remote(num_cpus=1)(lambda: time.sleep(9)).remote()  # on the one CPU that is left
+        trial = make_trial(2, epochs=1)
+        hanging = make_trial(1, epochs=1, recipe=Endless(trial.recipe))
+        start = time.monotonic()
+        opened.run([trial, hanging], on_result=lambda sample: samples.update({sample.seed: sample}))
+        assert time.monotonic() - start > 9
+        ray.get(theirs)
+    assert samples[2].status == "ok"
+    assert samples[1].status == "timeout"
+    assert 6 < samples[1].seconds < 12
