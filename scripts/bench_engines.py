@@ -1,23 +1,25 @@
 """What an engine costs beside the training itself: the same trainings in process, in worker processes and on Ray.
 
-Command:  python scripts/bench_engines.py [--trials 40] [--rounds 3] [--workers 1]
-Cost:     about eight minutes with --rounds 3
+Command:  python scripts/bench_engines.py [--trials 12] [--rounds 10] [--workers 1]
+Cost:     about eight minutes
 Hardware: --workers cores and one more, free of other programs
 Result:   aim ray_overhead <= 0.05; the last line is one JSON object
 Method:   short real trainings of different networks of the digits space, each engine with the same number of workers.
-          Engines take turns, `--rounds` times, each open in its turn only: an idle Ray cluster takes time of its own.
-          The first trainings of a turn start its workers and fill its caches; then the clock runs from the first of
-          `--trials` trainings to the last result. Of each engine the best round counts. `ray_overhead` is Ray's time
-          per training over that of local processes, less one; `processes_overhead` is that of one local process over
-          the same trainings in this process. `ms_between` is what a worker's time has beside the trainings, of which
-          each says how long it took itself: on a machine with other work on it, where the others are noise, that still
-          says what an engine adds.
+          Engines take turns, `--rounds` times, every other time in reverse order, each open in its turn only: an idle
+          Ray cluster takes time of its own. The first trainings of a turn start its workers and fill its caches; then
+          the clock runs from the first of `--trials` trainings to the last result. `ray_overhead` is the mean over
+          rounds of Ray's time per training over that of local processes, less one, with its standard error: a virtual
+          machine's cores change their speed by 10 % within minutes. `processes_overhead` is that of one local process
+          over the same trainings in this process. `ms_between` is what a worker's time has beside the trainings, of
+          which each says how long it took itself: where the others are noise, that still says what an engine adds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import statistics
 import time
 
 import torch
@@ -34,8 +36,8 @@ EPOCHS = 2
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
 
@@ -49,8 +51,8 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in names}
     between: dict[str, list[float]] = {name: [] for name in names}
     curves: dict[str, set[tuple[str, tuple[float, ...]]]] = {}
-    for _ in range(arguments.rounds):
-        for name in names:
+    for number in range(arguments.rounds):
+        for name in names[:: 1 if number % 2 == 0 else -1]:
             workers = None if name == "in-process" else arguments.workers
             with open_engine(name, data, settings, workers=workers) as engine:
                 run(engine, trials[: 2 * arguments.workers])
@@ -61,24 +63,29 @@ def main() -> None:
                 between[name].append(spent - sum(sample.seconds for sample in samples) / len(trials))
                 curves[name] = {(sample.key, sample.curve) for sample in samples}
     assert all(found == curves["processes"] for found in curves.values()), "every engine measures the same"
-    best = {name: min(values) for name, values in seconds.items()}
-    table = Table("engine", "ms per training and worker, each round", "best", "least between two")
+    table = Table("engine", "ms per training and worker, each round", "mean", "least between two")
     for name, values in seconds.items():
-        every = ", ".join(f"{1e3 * value:.1f}" for value in values)
-        table.add_row(name, every, f"{1e3 * best[name]:.1f}", f"{1e3 * min(between[name]):.2f}")
+        every = ", ".join(f"{1e3 * value:.0f}" for value in values)
+        table.add_row(name, every, f"{1e3 * statistics.mean(values):.0f}", f"{1e3 * min(between[name]):.2f}")
     Console().print(table)
     result = {
-        "ray_overhead": round(best["ray"] / best["processes"] - 1, 4),
-        **(
-            {"processes_overhead": round(best["processes"] / best["in-process"] - 1, 4)} if "in-process" in best else {}
-        ),
-        "ms_per_training": {name: round(1e3 * value, 2) for name, value in best.items()},
+        **overhead("ray", seconds["ray"], seconds["processes"]),
+        **(overhead("processes", seconds["processes"], seconds["in-process"]) if "in-process" in seconds else {}),
+        "ms_per_training": {name: round(1e3 * statistics.mean(values), 2) for name, values in seconds.items()},
         "ms_between": {name: round(1e3 * min(values), 2) for name, values in between.items()},
         "workers": arguments.workers,
         "trials": len(trials),
+        "rounds": arguments.rounds,
         "torch": torch.__version__,
     }
     print(json.dumps(result))
+
+
+def overhead(name: str, seconds: list[float], of: list[float]) -> dict[str, float]:
+    """Mean and standard error over rounds of the time over that of another engine, less one."""
+    ratios = [own / other - 1 for own, other in zip(seconds, of, strict=True)]
+    error = statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else math.nan
+    return {f"{name}_overhead": round(statistics.mean(ratios), 4), f"{name}_overhead_error": round(error, 4)}
 
 
 def run(engine: Engine, trials: list[Trial]) -> list[Sample]:
