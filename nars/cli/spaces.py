@@ -14,7 +14,7 @@ SpaceName = Annotated[str | None, typer.Option("--space", help="Their space: bui
 
 
 def space_of(name: str | None, store: str) -> Space:
-    """The named space, else that of the run in the folder `store`.
+    """The named space, else that of the predictor of the run in the folder `store`.
 
     Raises:
         ConfigError: neither is there.
@@ -24,6 +24,6 @@ def space_of(name: str | None, store: str) -> Space:
 
     if name is not None:
         return load_space(name)
-    if (Path(store) / "samples").is_dir():
+    if (Path(store) / "predictor" / "card.json").is_file():
         return open_predictor(Path(store))[0]
     raise ConfigError(f"{store}: say by --space which space these trials belong to")

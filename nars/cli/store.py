@@ -106,7 +106,7 @@ def replay(
 
     limits = {} if budget is None else {cost: quantity(budget)}
     pool = measured(_open(store), epoch=epoch).within(limits)
-    chosen = {name: _strategy(name, store, space, pool, cost, seed) for name in strategies.split(",")}
+    chosen = {name: _strategy(name, store, space, pool, cost, seed) for name in map(str.strip, strategies.split(","))}
     found = [("the run itself", [spend(pool, as_measured, trainings=trainings, batch=batch, rng=_rng(seed, 0))])]
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for name, fresh in chosen.items():
@@ -130,7 +130,7 @@ def replay(
 
 def _strategy(name: str, store: str, space: str | None, pool: Measured, cost: str, seed: int) -> Callable[[], Strategy]:
     """What makes the strategy of this name for one replay."""
-    from nars.data import Evolution, StoreError, at_random, with_costs
+    from nars.data import Evolution, StoreError, at_random, store_info, with_costs
     from nars.stages import Proposals
 
     if name == "random":
@@ -139,7 +139,14 @@ def _strategy(name: str, store: str, space: str | None, pool: Measured, cost: st
         return Evolution
     if name != "predictor":
         raise StoreError(f"there is no strategy {name!r}; name some of random, evolution, predictor, with commas.")
-    found = space_of(space, store)
+    found, identity = space_of(space, store), store_info(_open(store)).identity
+    if identity is not None and identity.space != found.fingerprint:
+        raise StoreError(
+            f"the samples in {store} belong to the space {identity.space}, {found.name} is {found.fingerprint}; give "
+            f"the space that they were collected in."
+        )
+    if cost not in pool.costs:
+        raise StoreError(f"there is no cost {cost!r} for stage 2's bins; name one by --cost: {', '.join(pool.costs)}.")
     if found.kind == "generic" and found.table is None:
         found = with_costs(found, pool.choices, pool.costs)
     proposals = Proposals.of(found, pool, cost=cost, seed=seed)

@@ -211,6 +211,9 @@ def test_the_store_can_be_looked_at_exported_and_replayed(finished: Path, tmp_pa
     unknown = run("store", "replay", finished, "--trainings", 4, "--strategies", "luck")
     assert unknown.returncode == 2
     assert "no strategy 'luck'; name some of random, evolution, predictor" in unknown.stderr
+    guided = ("store", "replay", finished, "--trainings", 4, "--strategies", "predictor")
+    assert "belong to the space" in run(*guided, "--space", "cifar10").stderr
+    assert "name one by --cost: flops, params" in run(*guided, "--cost", "latency").stderr
 
 
 def test_a_file_set_aside_is_one_line_and_other_folders_are_left_alone(finished: Path, tmp_path: Path) -> None:
