@@ -40,7 +40,7 @@ from nars.data.tables import load_table
 from nars.predictors import PRESETS, Predictor, free_statistics
 from nars.search import DEFAULT, Score, search, search_family
 from nars.space import Bounds, InfeasibleError, Population, Space, load_space, shorten, sobol, uniform
-from search_loops import closed_loop, fcnet, markdown
+from search_loops import closed_loop, fcnet, markdown, verdict
 from search_rivals import with_optuna, with_pymoo
 
 Floats = NDArray[np.float64]
@@ -174,7 +174,13 @@ def speed(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         f"second.\n\nFLOPs <= {shorten(_BUDGETS[1])}, same predictor, at most as many evaluations as the rival; mean best "
         f"predicted score:\n\n"
     )
-    return figures, text + markdown(head, rows)
+    lower = sum(figures[f"best_score_against_{name}"]["ours_lower_in"] for name in rivals)
+    target = (
+        f"\n\nTargets: at most 4 s for four budgets {verdict(kept=figures['seconds_four_budgets'] <= 4)}; 20 times as fast as each "
+        f"rival {verdict(kept=min(figures[f'ratio_to_{name}'] for name in rivals) >= 20)}; never lower than a rival, seed by seed "
+        f"{verdict(kept=lower == 0)}."
+    )
+    return figures, text + markdown(head, rows) + target
 
 
 # -- enumerable truth -------------------------------------------------------------------------------------------------

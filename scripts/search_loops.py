@@ -32,6 +32,8 @@ Loop = Callable[[np.random.Generator], Iterator[int]]
 """The rows of a table that a strategy trains, in order."""
 
 _CHECKPOINTS = (50, 100, 200)
+_MACRO_TARGET = 40
+"""Trainings, at most, until the best network is trained, in the median."""
 _MOST = 400
 """Trainings after which a loop with a predictor is given up."""
 _MACRO_FIRST, _FCNET_FIRST, _FCNET_BATCH = 10, 10, 5
@@ -45,6 +47,11 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in line] for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def verdict(*, kept: bool) -> str:
+    """Of a target."""
+    return "(kept)" if kept else "(missed)"
 
 
 def by_predictor(
@@ -110,9 +117,10 @@ def closed_loop(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         f"(3,969 are distinct; pretraining on the free statistics of all; loops with a predictor start with "
         f"{_MACRO_FIRST} networks, fit after each further one and stop at {_MOST}):\n\n"
     )
-    return {"macro_trainings": trainings}, text + markdown(
-        ["loop", "median", "quartile 1", "quartile 3", "seeds"], table_rows
-    )
+    table_text = markdown(["loop", "median", "quartile 1", "quartile 3", "seeds"], table_rows)
+    kept = verdict(kept=trainings["ours"]["median"] <= _MACRO_TARGET)
+    target = f"\n\nTarget: a median of {_MACRO_TARGET} or less {kept}."
+    return {"macro_trainings": trainings}, text + table_text + target
 
 
 def distinct_networks(table: TrialTable) -> TrialTable:
@@ -160,7 +168,12 @@ def fcnet(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         f"seeds; ours starts with {_FCNET_FIRST} and fits after each further {_FCNET_BATCH}, the others see "
         "every result at once:\n\n"
     )
-    return {"fcnet_regret": figures}, text + markdown(["table", "loop", *map(str, _CHECKPOINTS)], table_rows)
+    kept = all(
+        means["ours"][count][0] < means[other][count][0]
+        for means in figures.values() for other in names[1:] for count in _CHECKPOINTS
+    )  # fmt: skip
+    target = f"\n\nTarget: ahead of each other loop on every table at every number of trainings {verdict(kept=kept)}."
+    return {"fcnet_regret": figures}, text + markdown(["table", "loop", *map(str, _CHECKPOINTS)], table_rows) + target
 
 
 def regret(loop: Loop, seed: int, y: Floats) -> list[float]:
