@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,12 +44,14 @@ class _Task:
     """A trial under way."""
 
     trial: Trial
+    name: str
+    """Of this attempt: one that is begun anew waits again, whatever the first one took."""
     submitted: float
     overdue: bool = False
 
 
 class _Clock:
-    """How long trials have been under way, asked on one clock: an actor of the cluster.
+    """How long tasks have been under way, asked on one clock: an actor of the cluster.
 
     A task may wait in the cluster's queue behind other people's work, which is no time of its own.
     """
@@ -56,14 +59,14 @@ class _Clock:
     def __init__(self) -> None:
         self._begun: dict[str, float] = {}
 
-    def begin(self, key: str) -> None:
-        """This trial begins now."""
-        self._begun[key] = time.monotonic()
+    def begin(self, name: str) -> None:
+        """This task begins now."""
+        self._begun[name] = time.monotonic()
 
-    def ages(self, keys: Sequence[str]) -> dict[str, float]:
+    def ages(self, names: Sequence[str]) -> dict[str, float]:
         """Seconds since each of these began; those that wait are left out."""
         now = time.monotonic()
-        return {key: now - self._begun[key] for key in keys if key in self._begun}
+        return {name: now - self._begun[name] for name in names if name in self._begun}
 
 
 @final
@@ -163,8 +166,9 @@ class RayEngine:
                     if trial is None:
                         exhausted = True
                         break
-                    reference = start([self._context], trial, self._device, self._clock)
-                    tasks[reference] = _Task(trial, time.monotonic())
+                    name = uuid.uuid4().hex
+                    reference = start([self._context], trial, self._device, self._clock, name)
+                    tasks[reference] = _Task(trial, name, time.monotonic())
                 if not tasks and exhausted and not again:
                     return
                 done, _ = self._ray.wait(list(tasks), timeout=_LOOK) if tasks else ([], None)
@@ -231,7 +235,7 @@ class RayEngine:
             self._settings,
             status=status,
             message=message,
-            seconds=self._ages([task]).get(task.trial.key, time.monotonic() - task.submitted),
+            seconds=self._ages([task]).get(task.name, time.monotonic() - task.submitted),
             device=self._device,
         )
 
@@ -245,27 +249,26 @@ class RayEngine:
         }  # fmt: skip
         ages = self._ages(list(late.values()))
         for reference, task in late.items():
-            if ages.get(task.trial.key, 0.0) > patience:
+            if ages.get(task.name, 0.0) > patience:
                 task.overdue = True
                 self._ray.cancel(reference, force=True)
 
     def _ages(self, tasks: Sequence[_Task]) -> dict[str, float]:
-        """Seconds that these have been under way, by key, as far as that is known."""
+        """Seconds that these have been under way, by name, as far as that is known."""
         if self._clock is None or not tasks:
             return {}
         try:
-            ages: dict[str, float] = self._ray.get(
-                self._clock.ages.remote([task.trial.key for task in tasks]), timeout=_LOOK
-            )
+            asked = self._clock.ages.remote([task.name for task in tasks])
+            ages: dict[str, float] = self._ray.get(asked, timeout=_LOOK)
         except self._ray.exceptions.RayError:  # its machine died and it starts anew elsewhere: trials keep their limit
             return {}
         return ages
 
 
-def _evaluate(context: list[Any], trial: Trial, device: str, clock: Any) -> Sample:
+def _evaluate(context: list[Any], trial: Trial, device: str, clock: Any, name: str) -> Sample:
     """What a worker does; the context comes in a list so that Ray hands on the reference, not the images."""
     if clock is not None:
-        clock.begin.remote(trial.key)
+        clock.begin.remote(name)
     data, settings = _received(_Reference(context[0]))
     return evaluate_trial(trial, data, settings, device=device)
 
