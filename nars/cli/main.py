@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from nars import __version__
+from nars.cli import audit as auditing
 from nars.cli import latency as measure
 from nars.cli import run as run_commands
 from nars.cli import scale as scaling
@@ -29,6 +30,7 @@ app = typer.Typer(
 run_commands.mount(app)
 measure.mount(app)
 trials.mount(app)
+auditing.mount(app)
 swapping.mount(app)
 scaling.mount(app)
 app.add_typer(space.app, name="space")
