@@ -14,7 +14,7 @@ def opened_run(about: str | None) -> Run:
     parser.add_argument("config", help="built-in run configuration or YAML file")
     parser.add_argument("--out", type=Path, help="run folder; runs/NAME when absent")
     parser.add_argument("--workers", type=int, default=0, help="trainings at once; 0 is one per core")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0, mps")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N, mps")
     arguments = parser.parse_args()
     return open_run(
         load_config(arguments.config),

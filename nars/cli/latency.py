@@ -17,7 +17,7 @@ def mount(app: typer.Typer) -> None:
 
 def latency(
     space: Annotated[str, typer.Argument(help="Built-in space or the path of a YAML file.")],
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")] = "auto",
     runtime: Annotated[str, typer.Option(help="eager (PyTorch) or onnxruntime.")] = "eager",
     batch: Annotated[int, typer.Option(help="Images at once.")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
@@ -29,8 +29,12 @@ def latency(
     A candidate's latency is the sum of its blocks: nars space sample SPACE --latency TABLE --max-latency 12ms
     """
     from nars.evaluate.latency import latency_file, measure_blocks
+    from nars.parallel import AUTO, resolve_device
     from nars.space import LatencyCosts, cost_range, load_space
 
+    if device == AUTO:  # neither ONNX Runtime nor a Mac's GPU is measured
+        device = "cpu" if runtime == "onnxruntime" else resolve_device(AUTO, mps=False)
+    device = resolve_device(device)
     loaded = load_space(space, classes=classes)
     path = out or latency_file(
         loaded, device=device, runtime=runtime, batch=batch, threads=threads, folder=Path("latency")

@@ -11,6 +11,8 @@ import typer
 import yaml
 from rich.console import Console
 
+from nars.cli.devices import DEVICE_HELP, say_device
+
 if TYPE_CHECKING:
     from nars.stages import Run
 
@@ -31,7 +33,7 @@ Sets = Annotated[
 Engine = Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")]
 Workers = Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")]
 PerGpu = Annotated[int, typer.Option(help="Trainings of stage 2 at once on one GPU.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:0, mps.")]
+Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join (with --engine ray).")]
 
 
@@ -44,7 +46,7 @@ def mount(app: typer.Typer) -> None:
 def run(
     name: Name, out: Out = None, space: SpaceOption = None, data: DataOption = None, data_root: DataRoot = None,
     budgets: Budgets = None, seed: Seed = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
-    per_gpu: PerGpu = 1, device: Device = "cpu", address: Address = None,
+    per_gpu: PerGpu = 1, device: Device = "auto", address: Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:  # fmt: skip
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on."""
@@ -79,7 +81,7 @@ def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
 
 def collect(
     name: Name, out: Out = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
-    per_gpu: PerGpu = 1, device: Device = "cpu", address: Address = None,
+    per_gpu: PerGpu = 1, device: Device = "auto", address: Address = None,
 ) -> None:  # fmt: skip
     """Stage 2: rounds of real training; each outcome goes to the sample store, the predictor learns from all."""
     from nars import stages
@@ -131,7 +133,7 @@ def search(
 
 
 def train(
-    name: Name, out: Out = None, sets: Sets = None, device: Device = "cpu",
+    name: Name, out: Out = None, sets: Sets = None, device: Device = "auto",
     model: Annotated[
         str | None, typer.Option(help="Train this instead: timm:NAME, or an architecture.yaml of nars scale.")
     ] = None,
@@ -145,16 +147,19 @@ def train(
     Several processes or GPUs share each training: torchrun --nproc-per-node 2 -m nars train digits
     """
     from nars import stages
+    from nars.parallel import resolve_device
 
     if model is None and recipe is None:
         stages.train(_open(name, out, _parse_sets(sets), shared=True, device=device))
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
+    reporter = stages.Terminal()
+    say_device(device := resolve_device(device), reporter)
     result = stages.train_other(
         stages.load_config(name, _parse_sets(sets)), model, recipe,
         folder=out or _folder_of(name, model), resolution=resolution, device=device,
-        reporter=stages.Terminal(),
+        reporter=reporter,
     )  # fmt: skip
     if os.environ.get("RANK", "0") == "0":
         typer.echo(f"{model}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %")
@@ -217,8 +222,10 @@ def _open(name: str, out: Path | None, overrides: Mapping[str, Any], *, shared: 
             f"torchrun can start nars train only, where processes share each training; got {processes} processes. "
             f"Start the other stages once (--workers uses all cores or GPUs), then torchrun ... -m nars train"
         )
-    config = load_config(name, overrides)
-    return open_run(config, out, execution=execution(**how), reporter=Terminal())
+    config, settings, reporter = load_config(name, overrides), execution(**how), Terminal()
+    if "device" in how:
+        say_device(settings.device, reporter)
+    return open_run(config, out, execution=settings, reporter=reporter)
 
 
 def _parse_sets(sets: list[str] | None) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nars.cli.devices import DEVICE_HELP, say_device
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -32,7 +34,7 @@ def swap(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the matrix here.")] = None,
     engine: Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")] = "processes",
     workers: Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:0, mps.")] = "cpu",
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
 ) -> None:
     """How much is architecture, how much recipe? Each member's architecture with each member's recipe.
 
@@ -45,7 +47,11 @@ def swap(
     from nars.atomic import write_json
 
     how = stages.execution(engine=engine, workers=workers, device=device)
-    found = stages.swap(stages.reopen_run(folder, execution=how, reporter=stages.Terminal()), train=train, seeds=seeds)
+    reporter = stages.Terminal()
+    run = stages.reopen_run(folder, execution=how, reporter=reporter)
+    if train is not None:
+        say_device(how.device, reporter)
+    found = stages.swap(run, train=train, seeds=seeds)
     if json_file is not None:
         write_json(json_file, found.to_dict())
     console = Console()

@@ -18,7 +18,7 @@ from nars.data import ImageData, Sample, Status
 from nars.evaluate.engine import OnResult
 from nars.evaluate.evaluate import evaluate_trial, outcome
 from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
-from nars.parallel import put_together, take_apart
+from nars.parallel import AUTO, put_together, take_apart
 
 _ATTEMPTS = 2
 """How often a trial may take its worker down before it counts as the cause."""
@@ -94,7 +94,7 @@ class RayEngine:
             settings: How.
             address: Of a running cluster ("auto", "host:6379", "ray://host:10001"); None starts one on this machine.
             workers: At most so many trials at once; None is as many as the cluster has room for.
-            device: "cpu", or "cuda" to give each trial a GPU.
+            device: "cpu", "cuda" to give each trial a GPU, or "auto": a GPU if the cluster has any.
             gpu_share: Share of a GPU for each trial, in (0, 1]; below 1, several small candidates share one.
 
         Raises:
@@ -108,10 +108,9 @@ class RayEngine:
             ) from error
         self._ray: Any = ray
         self._data, self._settings, self._address, self._workers = data, settings, address, workers
-        self._device = "cpu" if device == "cpu" else "cuda"
+        self._device = device if device in (AUTO, "cpu") else "cuda"
         # In Ray's own precision, and rounded down: six sixths must fit.
-        share = math.floor(_PARTS * gpu_share) / _PARTS
-        self._resources = {"num_cpus": settings.threads, "num_gpus": 0.0 if device == "cpu" else share}
+        self._share = math.floor(_PARTS * gpu_share) / _PARTS
         self._context: Any = None
         self._clock: Any = None
         self._own = False
@@ -132,6 +131,8 @@ class RayEngine:
                     f"no Ray cluster at {self._address!r} ({error}). Start one: ray start --head."
                 ) from error
             self._own = True
+        if self._device == AUTO:  # the cluster's GPUs count, this machine may have none
+            self._device = "cuda" if self._ray.cluster_resources().get("GPU", 0) else "cpu"
         tensors, rest = take_apart((self._data, self._settings))
         # Arrays, not tensors: those Ray maps from its store instead of copying them.
         self._context = self._ray.put(([tensor.contiguous().numpy() for tensor in tensors], rest))
@@ -188,6 +189,11 @@ class RayEngine:
         finally:
             for reference in tasks:  # something raised: nobody will ask for these
                 self._ray.cancel(reference, force=True)
+
+    @property
+    def _resources(self) -> dict[str, float]:
+        """What Ray reserves for each trial."""
+        return {"num_cpus": self._settings.threads, "num_gpus": 0.0 if self._device == "cpu" else self._share}
 
     def _room(self) -> int:
         """Trials that fit on the cluster now."""

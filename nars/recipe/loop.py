@@ -151,7 +151,8 @@ class TrainingLoop:
         )
         self._accumulation, self._amp, self._channels_last = accumulation, amp, channels_last
         self._epoch = self._step = 0
-        self._loss = torch.zeros((), dtype=torch.float64, device=self._device)
+        exact = torch.float32 if self._device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        self._loss = torch.zeros((), dtype=exact, device=self._device)
         self._plan: EpochPlan | None = None
         self._settings: dict[str, Any] = {
             "recipe": recipe.to_dict(),

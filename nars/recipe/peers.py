@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed
 
+from nars.parallel import resolve_device
 from nars.recipe.recipe import RecipeError
 
 
@@ -67,17 +68,21 @@ def joined_peers(device: str) -> Iterator[tuple[Peers, str]]:
     """Join the processes that `torchrun` started (environment RANK, WORLD_SIZE, LOCAL_RANK); alone without it.
 
     Args:
-        device: "cpu" (gloo) or "cuda" (nccl).
+        device: What `resolve_device` takes; several processes are on the CPU (gloo) or on a GPU each (nccl).
 
     Yields: the peers, and the device of this process.
+
+    Raises:
+        DeviceError: there is no such device, or there are fewer GPUs than processes.
     """
+    device = resolve_device(device)
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield ALONE, device
         return
     on_gpu = device.startswith("cuda")
     if on_gpu:
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from nars.parallel import AUTO, resolve_device
 from nars.space import Document, SpaceError, quantity, read_document, shipped, shorten
 
 
@@ -219,23 +220,27 @@ class Execution(_Section):
     """Trainings at once; 0 is one per core, or `per_gpu` per GPU."""
     per_gpu: Whole = 1
     """Trainings at once on one GPU: small networks leave most of one idle."""
-    device: str = "cpu"
-    """cpu, cuda, cuda:0, mps."""
+    device: str = AUTO
+    """auto (a GPU where there is one), cpu, cuda, cuda:N or mps."""
     address: str | None = None
     """Ray cluster to join; a local one when absent."""
 
 
 def execution(**settings: Any) -> Execution:
-    """How to compute a run, checked.
+    """How to compute a run, checked; "auto" has become the device that it means here.
 
     Raises:
         ConfigError: unknown engine, negative number of workers, ...
+        DeviceError: there is no such device.
     """
     try:
-        return Execution(**settings)
+        made = Execution(**settings)
     except pydantic.ValidationError as error:
         fault = error.errors()[0]
         raise ConfigError(f"--{fault['loc'][0]}: {_message(fault)}") from error
+    if made.engine == "ray":  # the devices are the cluster's
+        return made
+    return made.model_copy(update={"device": resolve_device(made.device)})
 
 
 def run_names() -> list[str]:

@@ -38,10 +38,11 @@ def train(run: Run) -> dict[str, MemberResult]:
         TrainError: a training of other settings is in the folder, or a worker died; starting again goes on.
     """
     with joined_peers(run.execution.device) as (peers, device):
+        execution = run.execution.model_copy(update={"device": device})
         if peers.count > 1:
             finished_family(run, f"final training shared by {peers.count} processes")
-            execution = run.execution.model_copy(update={"device": device, "workers": 1})
-            run = replace(run, execution=execution, reporter=run.reporter if peers.first else Silent())
+            execution = execution.model_copy(update={"workers": 1})
+        run = replace(run, execution=execution, reporter=run.reporter if peers.first else Silent())
         return _train_family(run, peers)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from nars.data import ImageData
 from nars.network import build
+from nars.parallel import resolve_device
 from nars.recipe import Recipe, joined_peers
 from nars.space import Architecture, SpaceError, read_document
 from nars.stages.config import ConfigError, RunConfig
@@ -45,13 +46,15 @@ def train_other(
         recipe: a member's recipe.yaml.
         folder: gets checkpoint, weights and result; started again it goes on.
         resolution: side of the images, pixels; when None the architecture's own, and 32 for timm.
-        device: where.
+        device: where, as `nars.parallel.resolve_device` takes it.
         reporter: who is told.
 
     Raises:
         ConfigError: a file cannot be read, or the teacher does not fit.
+        DeviceError: there is no such device.
         RecipeError, TrainError, DataError, NetworkError: a wrong setting, an unknown model, missing images.
     """
+    device = resolve_device(device)
     settings = Recipe.from_dict(read_mapping(recipe, "a recipe"))
     network, images = _network(config, model, settings, resolution)
     teacher, side = None, None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nars.data import ImageData
-from nars.parallel import Failure, Pool, Report, usable_cores, worker_setups
+from nars.parallel import Failure, Pool, Report, worker_devices, worker_setups
 from nars.recipe import Recipe
 from nars.space import Architecture
 from nars.train.member import EpochReport, train_member
@@ -43,9 +43,9 @@ def train_members(
     Args:
         jobs: What to train.
         data: For all of them, at any resolution.
-        workers: How many at once; None is as many as fit on the cores. One works in this process.
+        workers: How many at once; None is as many as fit on the cores, or one per GPU. One works in this process.
         threads: torch threads of each training.
-        device: Where.
+        device: What `resolve_device` takes.
         on_epoch: Told the job's name and how it stands, in this thread.
         options: For every job, as in `train_network`: schedule, batch_size, teacher, ...
 
@@ -56,7 +56,7 @@ def train_members(
         TrainError: the workers of a job died; the others are trained to their end first. Start again to resume it.
         Exception: what `train_member` raises.
     """
-    workers = min(len(jobs), workers or max(1, len(usable_cores()) // threads))
+    devices = worker_devices(device, workers=workers, threads=threads)[: len(jobs)]
     results: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
     options = {"threads": threads, **options}
@@ -71,11 +71,11 @@ def train_members(
     def keep(job: MemberJob, result: MemberResult) -> None:
         results[job.name] = result
 
-    if workers <= 1:
+    if len(devices) <= 1:
         for job in jobs:
-            keep(job, _train(job, (data, options), device, lambda value, job=job: report(job, value)))  # type: ignore[misc]
+            keep(job, _train(job, (data, options), devices[0], lambda value, job=job: report(job, value)))  # type: ignore[misc]
     else:
-        setups = worker_setups((device,) * workers, threads=threads)
+        setups = worker_setups(devices, threads=threads)
         with Pool(_train, (data, options), setups=setups) as pool:
             pool.run(jobs, on_result=keep, on_failure=fail, on_report=report)
     if failures:

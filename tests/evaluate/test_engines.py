@@ -10,6 +10,7 @@ import pytest
 
 from nars.data import ImageData, Sample
 from nars.evaluate import Engine, EvaluationError, EvaluationSettings, Trial, evaluate_trial, open_engine
+from nars.parallel import DeviceError
 
 MakeTrial = Callable[..., Trial]
 
@@ -114,5 +115,6 @@ def test_an_engine_that_cannot_be_is_refused(digits: ImageData, settings: Evalua
         open_engine("processes", digits, settings, workers=0)
     with pytest.raises(EvaluationError, match="per_gpu"):
         open_engine("processes", digits, settings, per_gpu=0)
-    with pytest.raises(EvaluationError, match="GPU"):
-        open_engine("processes", digits, settings, device="cuda")
+    for engine in ("processes", "in-process"):
+        with pytest.raises(DeviceError, match="no device is called 'gpu'"):
+            open_engine(engine, digits, settings, device="gpu")

@@ -211,8 +211,8 @@ def test_two_processes_of_torchrun_train_the_family_together(opened: Open, confi
 
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "nars"]
     done = subprocess.run(
-        [*command, "train", str(config), "--out", str(run.folder.path)], capture_output=True, text=True, check=False,
-        timeout=250, cwd=Path(__file__).parents[2],
+        [*command, "train", str(config), "--out", str(run.folder.path), "--device", "cpu"],
+        capture_output=True, text=True, check=False, timeout=250, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert trained(run) == {"teacher", "150k", "200k"}

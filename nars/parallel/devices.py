@@ -1,0 +1,104 @@
+"""Which device computes: the choice behind `--device`, made in one place."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from nars.parallel.cores import usable_cores
+
+AUTO = "auto"
+"""A GPU where there is one: cuda, else mps (Apple), else cpu."""
+
+
+class DeviceError(ValueError):
+    """There is no such device; the message says what there is."""
+
+
+def resolve_device(
+    name: str,
+    *,
+    cuda: int | None = None,
+    mps: bool | None = None,
+    processes: int | None = None,
+    rank: int | None = None,
+) -> str:
+    """The device that a name means, checked: "cpu", "cuda" (any of the GPUs), "cuda:N" or "mps".
+
+    Several processes that train together (torchrun) get a GPU each, or the CPU.
+
+    Args:
+        name: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        cuda: GPUs of this machine; what torch sees when None.
+        mps: Whether this is a Mac with a GPU; what torch sees when None.
+        processes: That train together on this machine; torchrun's LOCAL_WORLD_SIZE, else 1, when None.
+        rank: This process's number among them, from 0; torchrun's LOCAL_RANK, else 0, when None.
+
+    Raises:
+        DeviceError: no device has that name, or this machine has none of it, or fewer than processes.
+    """
+    cuda = torch.cuda.device_count() if cuda is None else cuda
+    mps = torch.backends.mps.is_available() if mps is None else mps
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if processes is None else processes
+    rank = int(os.environ.get("LOCAL_RANK", "0")) if rank is None else rank
+    if name == AUTO:
+        name = "cuda" if cuda else "mps" if mps and processes == 1 else "cpu"
+    kind, colon, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdecimal())):
+        raise DeviceError(f"no device is called {name!r}; --device takes auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda":
+        return _gpu(name, int(index) if index else None, cuda, processes, rank)
+    if kind == "mps" and not mps:
+        raise DeviceError("the device is 'mps', but torch sees no GPU of Apple's here; use --device auto or cpu")
+    if kind == "mps" and processes > 1:
+        raise DeviceError(f"{processes} processes cannot share the one GPU of a Mac; start one, or use --device cpu")
+    return name
+
+
+def _gpu(name: str, index: int | None, cuda: int, processes: int, rank: int) -> str:
+    if cuda == 0:
+        raise DeviceError(f"the device is {name!r}, but torch sees no GPU here; use --device auto or cpu")
+    if processes > cuda:
+        raise DeviceError(
+            f"torchrun started {processes} processes on this machine, which has {cuda} GPU{'s' * (cuda > 1)}; each "
+            f"needs its own: use --nproc-per-node {cuda}, or --device cpu"
+        )
+    if processes > 1:
+        return f"cuda:{rank}"
+    if index is not None and index >= cuda:
+        raise DeviceError(f"the device is {name!r}, but the GPUs here are cuda:0 to cuda:{cuda - 1}; use one of them")
+    return name
+
+
+def worker_devices(device: str, *, workers: int | None = None, per_gpu: int = 1, threads: int = 1) -> tuple[str, ...]:
+    """The device of each worker that trains by itself: on "cuda" the GPUs in turn, so that each has its share.
+
+    Args:
+        device: What `resolve_device` takes.
+        workers: How many; None is one for each `threads` cores, or `per_gpu` for each GPU.
+        per_gpu: Workers of one GPU.
+        threads: Cores of one worker.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+    device = resolve_device(device)
+    if device == "cpu":
+        return ("cpu",) * (workers or max(1, len(usable_cores()) // threads))
+    if device != "cuda":
+        return (device,) * (workers or per_gpu)
+    gpus = torch.cuda.device_count()
+    return tuple(f"cuda:{i % gpus}" for i in range(workers or per_gpu * gpus))
+
+
+def describe_device(device: str) -> str:
+    """A resolved device for people: "cpu (2 cores)", "cuda (4 x NVIDIA H100)"."""
+    kind, _, index = device.partition(":")
+    if kind == "cuda":
+        name = torch.cuda.get_device_name(int(index or 0))
+        return f"{device} ({name})" if index else f"{device} ({torch.cuda.device_count()} x {name})"
+    if kind == "cpu":
+        count = len(usable_cores())
+        return f"cpu ({count} core{'s' * (count > 1)})"
+    return f"{device} (Apple's GPU)"
