@@ -34,6 +34,8 @@ _FOLDER_PREFIX = "imagefolder:"
 Streaming = bool | Literal["auto"]
 """Whether the images of a folder stay in their files; "auto" if they would take more than a quarter of the memory."""
 
+_SPLIT_NAMES = ("training", "validation", "test")
+
 _MOST_MEMORY = 0.25
 _STATISTICS = 10_000
 """Training images that the mean and deviation of a folder are taken of, at most."""
@@ -73,6 +75,10 @@ class ImageData:
     train: Split | StreamedSplit
     validation: Split | StreamedSplit
     test: Split | StreamedSplit
+    summary: str
+    """What there is, e.g. "5 classes, 3,842 training / 961 validation / 1,947 test images (val/ of the folder)"."""
+    notes: tuple[str, ...]
+    """What a person should know about how it was read (recognised, passed over, assumed), a sentence each."""
     _source: Source = field(repr=False, compare=False)
     _indices: tuple[NDArray[np.int64], ...] = field(repr=False, compare=False)
     """Of the training, validation and test images in the source."""
@@ -166,6 +172,8 @@ def load_images(
         train=train,
         validation=validation,
         test=test,
+        summary=_summary(source, indices),
+        notes=source.notes,
         _source=source,
         _indices=indices,
         _streaming=streaming,
@@ -225,6 +233,17 @@ def _divide(
             f"and {len(validation)} for validation. Choose another fraction or add images."
         )
     return np.sort(train), np.sort(validation), np.sort(test)
+
+
+def _summary(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
+    counts = [
+        f"{len(index):,} {name}{f' ({source.origin[mark]})' if mark in source.origin and mark != TEST else ''}"
+        for index, mark, name in zip(
+            indices, (TRAIN, VALIDATION, TEST), ("training", "validation", "test"), strict=True
+        )
+    ]
+    where = f" ({source.origin[TEST]})" if TEST in source.origin else ""
+    return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}"
 
 
 def _splits(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -38,6 +38,10 @@ class Source:
     """indices (n,) -> (n, 16), a hash of each image's content at its own resolution."""
     files: NDArray[np.bytes_] | None = None
     """(N,), where each image is a file of its own that can be streamed."""
+    origin: dict[int, str] = field(default_factory=dict)
+    """VALIDATION, TEST -> where its images come from, in words, where that is not plain."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about how the set was read, a sentence each."""
 
 
 def array_source(
@@ -83,7 +87,8 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
         raise DataError(f"at least 2 classes must be left, got max_classes {count}.")
     classes = np.sort(rng.choice(len(source.classes), size=count, replace=False))
     kept = np.flatnonzero(np.isin(source.labels, classes))
-    return Source(
+    return replace(
+        source,
         classes=tuple(source.classes[number] for number in classes),
         labels=np.searchsorted(classes, source.labels[kept]).astype(np.int64),
         part=source.part[kept],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from nars.stages.config import ConfigError, Execution, RunConfig
 from nars.stages.progress import Reporter, Silent
 from nars.stages.teaching import check_teacher
 
+_LOADED = ("space", "images", "final_images")
 _VERSIONED = ("torch", "timm", "numpy", "scipy", "pyarrow")
 
 
@@ -43,7 +44,9 @@ class Run:
     @cached_property
     def images(self) -> ImageData:
         """The images of the search, at the smallest resolution that the space asks for (`images.at` gives others)."""
-        return images_of(self.config, resolution=_smallest_resolution(load_space(self.config.space)))
+        images = images_of(self.config, resolution=_smallest_resolution(load_space(self.config.space)))
+        introduce(images, self.reporter)
+        return images
 
     @cached_property
     def final_images(self) -> ImageData:
@@ -51,12 +54,20 @@ class Run:
         data = self.config.data
         if data.max_train is None and data.search_classes is None:
             return self.images
-        return images_of(self.config, resolution=self.images.resolution, whole=True)
+        images = images_of(self.config, resolution=self.images.resolution, whole=True)
+        introduce(images, self.reporter, heading="final training")
+        return images
 
     @property
     def flops_range(self) -> Bounds:
         """Where stage 2 looks."""
         return Bounds({"flops": (self.config.flops.low, self.config.flops.high)})
+
+    def computed(self, execution: Execution, reporter: Reporter) -> Run:
+        """The same run, computed in another way; what is loaded already is not loaded (and introduced) again."""
+        other = replace(self, execution=execution, reporter=reporter)
+        other.__dict__.update({name: self.__dict__[name] for name in _LOADED if name in self.__dict__})
+        return other
 
     def rng(self, purpose: int, *more: int) -> np.random.Generator:
         """The generator for one purpose of this run: the same whenever and wherever it is asked for."""
@@ -213,6 +224,13 @@ def images_of(config: RunConfig, *, resolution: int, whole: bool = False) -> Ima
         max_classes=None if whole else data.search_classes,
         streaming=data.streaming,
     )
+
+
+def introduce(images: ImageData, reporter: Reporter, *, heading: str = "images") -> None:
+    """Say what the images are, how they are split and what was passed over."""
+    reporter.say(f"{heading}: {images.summary}")
+    for note in images.notes:
+        reporter.say(f"  {note}")
 
 
 def _smallest_resolution(space: Space) -> int:

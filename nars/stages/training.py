@@ -42,8 +42,7 @@ def train(run: Run) -> dict[str, MemberResult]:
         if peers.count > 1:
             finished_family(run, f"final training shared by {peers.count} processes")
             execution = execution.model_copy(update={"workers": 1})
-        run = replace(run, execution=execution, reporter=run.reporter if peers.first else Silent())
-        return _train_family(run, peers)
+        return _train_family(run.computed(execution, run.reporter if peers.first else Silent()), peers)
 
 
 def architecture_of(run: Run, member: Member) -> Architecture:

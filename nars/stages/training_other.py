@@ -15,7 +15,7 @@ from nars.recipe import Recipe, joined_peers
 from nars.space import Architecture, SpaceError, read_document
 from nars.stages.config import ConfigError, RunConfig
 from nars.stages.progress import Reporter, Silent
-from nars.stages.run import images_of
+from nars.stages.run import images_of, introduce
 from nars.stages.teaching import LARGEST, NONE, member_names, outside_teacher
 from nars.stages.training import final_options
 from nars.stages.watching import watching
@@ -64,6 +64,7 @@ def train_other(
     with joined_peers(device) as (peers, own_device):
         if not peers.first:
             reporter = Silent()
+        introduce(images, reporter)
         with (
             reporter.bar(f"training {model}", final.epochs) as advance,
             watching(final.watch if peers.first else (), folder=folder, name=model) as watch,

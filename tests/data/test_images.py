@@ -235,6 +235,14 @@ def test_divided_image_folder(tmp_path, names):
     data = folder(tmp_path)
     expected = {1: (24, 8, 8), 2: (30, 10, 10), 3: (40, 10, 10)}[len(names)]
     assert (len(data.train), len(data.validation), len(data.test)) == expected
+    train, validation, test = expected
+    if len(names) == 1:
+        where = f"{validation} validation / {test} test images (a fifth of the folder, always the same)"
+    elif len(names) == 2:
+        where = f"{validation} validation / {test} test images ({names[1]}/ of the folder)"
+    else:
+        where = f"{validation} validation (valid/ of the folder) / {test} test images (test/ of the folder)"
+    assert data.summary == f"2 classes, {train} training / {where}"
 
 
 def test_errors_name_what_is_wrong(tmp_path, monkeypatch):
