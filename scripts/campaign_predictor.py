@@ -41,7 +41,7 @@ def main() -> int:
     stage1 = pretrained(space)
     predictor = stage1.fit(encoding, accuracy, seed=0)
     write_predictor(
-        arguments.out / "predictors" / "cifar10", predictor, space=space, file="cifar10", data=samples[0].data,
+        arguments.out / "predictors" / "cifar10", predictor, space=space, data=samples[0].data,
         quality={"tau": cross_validated(stage1, encoding, accuracy)},
     )  # fmt: skip
     rng = np.random.default_rng(0)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 
 from nars.cli.devices import DEVICE_HELP, say_device
@@ -229,6 +228,7 @@ def _open(name: str, out: Path | None, overrides: Mapping[str, Any], *, shared: 
 
 
 def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
+    from nars.space import SpaceError, parse_document
     from nars.stages.config import ConfigError
 
     parsed = {}
@@ -237,11 +237,9 @@ def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
         if not sign or not key:
             raise ConfigError(f"--set takes KEY=VALUE, e.g. --set collect.rounds=2, got {text!r}")
         try:
-            parsed[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(
-                f"--set {key}: {value!r} is no YAML value ({error}); quote text that holds : or ["
-            ) from error
+            parsed[key.strip()] = parse_document(value, source=f"--set {key.strip()}").content
+        except SpaceError as error:
+            raise ConfigError(f"{error}, got {value!r}; quote text that holds : or [") from error
     return parsed
 
 

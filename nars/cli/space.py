@@ -18,11 +18,14 @@ from nars.space import (
     LatencyTable,
     Space,
     cost_range,
+    examine_space,
     feasible_fraction,
     load_space,
     quantity,
+    read_document,
     shorten,
     sobol,
+    space_file,
     space_names,
 )  # fmt: skip
 from nars.space.describe import COLUMNS, architecture_line, counts, power, settings_table, summary, table
@@ -76,11 +79,12 @@ def show(name: Name) -> None:
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="The YAML file of a space.")]) -> None:
     """Every mistake in a space file, each with its line and how to mend it."""
-    space = load_space(file)
+    space, assumed = examine_space(read_document(space_file(file)))
     console = Console(highlight=False)
-    console.print(
-        f"{escape(str(file))}: no mistakes; {escape(space.name)} has", escape(counts(space)[0]), soft_wrap=True
-    )
+    for line in assumed:
+        console.print(f"[bold yellow]warning[/]: {escape(line)}", soft_wrap=True)
+    verdict = f"no mistakes, {len(assumed)} to look at" if assumed else "no mistakes"
+    console.print(f"{escape(str(file))}: {verdict}; {escape(space.name)} has", escape(counts(space)[0]), soft_wrap=True)
 
 
 @app.command()

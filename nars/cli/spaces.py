@@ -2,28 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from nars.data import Sample, SampleStore
     from nars.space import Space
 
 SpaceName = Annotated[str | None, typer.Option("--space", help="Their space: built-in name or YAML file.")]
 
+_MOST_CLASSES = 1000
+_CHANNELS = (3, 1, 4, 2)
+"""What is tried where a space is known but not the images that it was used with."""
+
 
 def space_of(name: str | None, store: str) -> Space:
-    """The named space, else that of the predictor of the run in the folder `store`.
+    """The named space, else the one that the samples of a store or run folder belong to.
+
+    It is looked for in the store (`_space.yaml`), in the run's folder (`space.yaml`, `predictor/`, the configuration in
+    `run.json`), and among the built-in ones. A generic space comes without costs if the samples have other ones.
+
+    Args:
+        name: of a built-in space, or the path of a YAML file; None to look.
+        store: folder or address of a store, or a run folder.
 
     Raises:
-        ConfigError: neither is there.
+        ConfigError: there are no samples, or no space was found that fits them.
+        SpaceError: the file of the space has mistakes.
     """
     from nars.space import load_space
-    from nars.stages import ConfigError, open_predictor
+    from nars.stages import ConfigError
 
     if name is not None:
         return load_space(name)
-    if (Path(store) / "predictor" / "card.json").is_file():
-        return open_predictor(Path(store))[0]
-    raise ConfigError(f"{store}: say by --space which space these trials belong to")
+    if Path(store).is_file():
+        raise ConfigError(f"{store}: say by --space which space these trials belong to, a built-in name or a YAML file")
+    opened = open_store(store)
+    if opened.identity is None:
+        raise ConfigError(f"{store} holds no samples, so no space can be found for them; check the path")
+    samples = opened.samples()
+    for candidate in _candidates(store, opened):
+        found = _fitted(candidate, samples)
+        if found is not None:
+            return found
+    raise ConfigError(
+        f"{store}: its samples belong to a space with the fingerprint {opened.identity.space}, which is none of the "
+        f"built-in ones and lies neither in the store (_space.yaml) nor in a run folder around it; name its file by "
+        f"--space"
+    )
+
+
+def open_store(path: str, *, must_exist: bool = True) -> SampleStore:
+    """The store at an address, or that of the run in a folder."""
+    from nars.data import SampleStore
+    from nars.data.run_folder import RunFolder
+
+    run = RunFolder(Path(path.removeprefix("file://")))
+    inside = run.samples.is_dir() or run.run_file.is_file()
+    return SampleStore(run.samples if inside else path, must_exist=must_exist)
+
+
+def _candidates(store: str, opened: SampleStore) -> Iterator[Space]:
+    """Spaces that the samples may belong to, the likeliest first."""
+    from nars.data import kept_space
+    from nars.data.run_folder import RunFolder, read_json
+    from nars.space import load_space, space_names
+
+    kept = kept_space(opened.path)
+    if kept is not None:
+        yield kept
+    local = Path(store.removeprefix("file://"))
+    for home in (local, local.parent) if local.is_dir() else ():
+        for file in (home / "space.yaml", home / "predictor" / "space.yaml"):
+            if file.is_file():
+                yield load_space(file)
+        if RunFolder(home).run_file.is_file():
+            config = read_json(RunFolder(home).run_file).get("config", {})
+            named = config.get("space") if isinstance(config, dict) else None
+            if isinstance(named, str) and (Path(named).is_file() or named in space_names()):
+                yield load_space(named)
+    for name in space_names():
+        yield load_space(name)
+
+
+def _fitted(space: Space, samples: tuple[Sample, ...]) -> Space | None:
+    """The space as these samples know it, or None if they belong to another."""
+    import numpy as np
+
+    from nars.space import SpaceError
+
+    wanted = samples[0].space
+    if space.fingerprint == wanted:
+        return space
+    if any(len(sample.choices) != len(space.dimensions) for sample in samples):
+        return None
+    try:
+        records = space.to_records(np.array([sample.choices for sample in samples], dtype=np.int64))
+    except SpaceError:  # a choice that this space does not have
+        return None
+    if any(dict(sample.record) != record for sample, record in zip(samples, records, strict=True)):
+        return None
+    if space.kind == "generic":
+        return replace(space, table=None)
+    for channels in _CHANNELS:
+        for classes in range(1, _MOST_CLASSES + 1):
+            tried = replace(space, classes=classes, in_channels=channels)
+            if tried.fingerprint == wanted:
+                return tried
+    return None

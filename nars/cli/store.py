@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from nars.cli.spaces import SpaceName, space_of
+from nars.cli.spaces import SpaceName, open_store, space_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nars.data import Measured, SampleStore, Strategy
+    from nars.data import Measured, Strategy
 
 app = typer.Typer(help="Measured samples: what is in a store, merging, exporting, replaying.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def info(
     from nars.data import best_per_budget, store_info
     from nars.space import quantity, shorten
 
-    opened, limits = _open(store), [quantity(part) for part in budgets.split(",")] if budgets else []
+    opened, limits = open_store(store), [quantity(part) for part in budgets.split(",")] if budgets else []
     best = best_per_budget(opened, cost=cost, budgets=limits) if limits else []
     found = store_info(opened)
     table = Table(title=found.path, show_header=False, title_justify="left")
@@ -64,7 +64,7 @@ def merge(target: StorePath, sources: Annotated[list[str], typer.Argument(help="
     """Add the samples of some stores to another; equal trainings count once."""
     from nars.data import merge_stores
 
-    merged = merge_stores([_open(source) for source in sources], _open(target, must_exist=False))
+    merged = merge_stores([open_store(source) for source in sources], open_store(target, must_exist=False))
     typer.echo(f"{merged.added:,} samples added, {merged.repeated:,} were there already")
 
 
@@ -73,7 +73,7 @@ def export(store: StorePath, file: Annotated[Path, typer.Argument(help="samples.
     """One file with all samples."""
     from nars.data import export_store
 
-    typer.echo(f"{export_store(_open(store), file):,} samples in {file}")
+    typer.echo(f"{export_store(open_store(store), file):,} samples in {file}")
 
 
 @app.command(
@@ -105,7 +105,7 @@ def replay(
     from nars.space import quantity
 
     limits = {} if budget is None else {cost: quantity(budget)}
-    pool = measured(_open(store), epoch=epoch).within(limits)
+    pool = measured(open_store(store), epoch=epoch).within(limits)
     chosen = {name: _strategy(name, store, space, pool, cost, seed) for name in map(str.strip, strategies.split(","))}
     found = [("the run itself", [spend(pool, as_measured, trainings=trainings, batch=batch, rng=_rng(seed, 0))])]
     with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -139,7 +139,7 @@ def _strategy(name: str, store: str, space: str | None, pool: Measured, cost: st
         return Evolution
     if name != "predictor":
         raise StoreError(f"there is no strategy {name!r}; name some of random, evolution, predictor, with commas.")
-    found, identity = space_of(space, store), store_info(_open(store)).identity
+    found, identity = space_of(space, store), store_info(open_store(store)).identity
     if identity is not None and identity.space != found.fingerprint:
         raise StoreError(
             f"the samples in {store} belong to the space {identity.space}, {found.name} is {found.fingerprint}; give "
@@ -161,13 +161,3 @@ def _rng(seed: int, repetition: int) -> np.random.Generator:
 
 def _percent(accuracy: float | None) -> str:
     return "-" if accuracy is None else f"{accuracy:.2f} %"
-
-
-def _open(path: str, *, must_exist: bool = True) -> SampleStore:
-    """The store at an address, or that of the run in a folder."""
-    from nars.data import SampleStore
-    from nars.data.run_folder import RunFolder
-
-    run = RunFolder(Path(path.removeprefix("file://")))
-    inside = run.samples.is_dir() or run.run_file.is_file()
-    return SampleStore(run.samples if inside else path, must_exist=must_exist)

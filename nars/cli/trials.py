@@ -34,10 +34,11 @@ def import_trials(
     data_set: Annotated[str, typer.Option(help="Name of the data set they were measured on.")] = "imported",
 ) -> None:
     """Finished trials become a sample store; failed ones stay failures."""
-    from nars.data import SampleStore, samples_of
+    from nars.data import SampleStore, keep_space, samples_of
 
     trials = trial_table(table, space, accuracy, status, data)
     SampleStore(out).append(samples_of(trials, data=data_set))
+    keep_space(out, trials.space)
     typer.echo(f"{len(trials.X):,} candidates, {trials.seeds} seeds at most, {trials.failed_trials:,} failed, in {out}")
 
 

@@ -4,6 +4,7 @@ from nars.data.best import best_per_budget
 from nars.data.catalogue import StoreFile, StoreWarning
 from nars.data.errors import DataError, StoreError
 from nars.data.images import IMAGE_SETS, ImageData, Split, Streaming, load_images
+from nars.data.kept_space import KEPT_SPACE, keep_space, kept_space, write_space
 from nars.data.manage import Merged, StoreInfo, export_store, merge_stores, store_info
 from nars.data.replay import Evolution, Measured, Replay, Strategy, as_measured, at_random, measured, replay
 from nars.data.rows import Identity
@@ -17,6 +18,7 @@ from nars.data.trials import TrialTable, samples_of, trials_of, with_costs
 __all__ = [
     "COST_CONVENTION",
     "IMAGE_SETS",
+    "KEPT_SPACE",
     "STATUSES",
     "TABLES",
     "DataError",
@@ -42,6 +44,8 @@ __all__ = [
     "at_random",
     "best_per_budget",
     "export_store",
+    "keep_space",
+    "kept_space",
     "load_images",
     "load_table",
     "measured",
@@ -53,4 +57,5 @@ __all__ = [
     "store_info",
     "trials_of",
     "with_costs",
+    "write_space",
 ]

@@ -62,6 +62,10 @@ class Place:
         files = {info.base_name: info.size or 0 for info in infos if info.type == fs.FileType.File}
         return {name: files[name] for name in sorted(files) if _counts(name)}
 
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return bool(self.filesystem.get_file_info(self.path(name)).type == fs.FileType.File)
+
     def read(self, name: str) -> Any:
         """The content of a file as a buffer. Raises: OSError."""
         with self.filesystem.open_input_file(self.path(name)) as file:

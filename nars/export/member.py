@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from safetensors.torch import save
 from torch import nn
 
@@ -23,6 +22,7 @@ from nars.export.standalone import standalone_source
 from nars.network import count, measure_latency
 from nars.space.architecture import Architecture
 from nars.space.costs import architecture_costs
+from nars.space.scalars import dump_yaml
 
 _CHECKED_IMAGES = 256
 """Validation images that the exported forms are compared on; `verify` takes as many as it is given."""
@@ -96,7 +96,7 @@ def export_member(
     content |= {
         WEIGHTS: save(original.state_dict(), metadata={"format": "pt", "name": name}),
         CONFIG: json.dumps(config.to_dict(), indent=2).encode(),
-        RECIPE: yaml.safe_dump(dict(recipe), sort_keys=False).encode(),
+        RECIPE: dump_yaml(dict(recipe)).encode(),
         STANDALONE: source.encode(),
     }
     for earlier in (CARD, INT8):

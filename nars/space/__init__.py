@@ -6,14 +6,16 @@ from nars.space.builtin import load_space, shipped, space_file, space_names
 from nars.space.costs import MBCONV_COSTS, architecture_costs, published_flops
 from nars.space.dimension import Dimension, Value
 from nars.space.document import Document, parse_document, read_document
-from nars.space.errors import InfeasibleError, SpaceError
+from nars.space.errors import InfeasibleError, SpaceError, SpaceWarning
 from nars.space.extremes import cost_range, enumerate_architectures, extreme_rows
 from nars.space.feasibility import Fraction, check_reachable, feasible_fraction
+from nars.space.keeping import space_files
 from nars.space.latency import BlockShape, LatencyCosts, LatencyTable, block_shapes, distinct_blocks
-from nars.space.load import read_space
+from nars.space.load import examine_space, read_space
 from nars.space.published import PublishedModel, published, published_models
 from nars.space.rare import distinct, uniform, walk_into
 from nars.space.sampling import sobol
+from nars.space.scalars import dump_yaml
 from nars.space.scaling import EFFICIENTNET, PUBLISHED_SCALINGS, Scaling, fit_scaling, growth, scale, scale_to
 from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
@@ -47,6 +49,7 @@ __all__ = [
     "Scaling",
     "Space",
     "SpaceError",
+    "SpaceWarning",
     "Stage",
     "Stem",
     "Value",
@@ -56,7 +59,9 @@ __all__ = [
     "cost_range",
     "distinct",
     "distinct_blocks",
+    "dump_yaml",
     "enumerate_architectures",
+    "examine_space",
     "extreme_rows",
     "feasible_fraction",
     "fit_scaling",
@@ -75,6 +80,7 @@ __all__ = [
     "shorten",
     "sobol",
     "space_file",
+    "space_files",
     "space_names",
     "tabulated_costs",
     "uniform",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nars.space.dimension import PaperRange, Value
+from nars.space.scalars import alone, among, as_whole, number_like, unquote
 
 MOST_CHOICES = 10_000
 _LARGEST = 1e15
@@ -27,7 +28,9 @@ class Spec:
     log: bool = False
     same_as: str | None = None
     when: tuple[str, tuple[Value, ...]] | None = None
-    slides: tuple[Value, str] | None = None
+    """Another setting, and its values as the file has them: what a yes / no among them means, that setting tells."""
+    slides: tuple[str, str] | None = None
+    """The choice as the file has it, and the next setting."""
     paper: PaperRange | None = None
 
 
@@ -44,7 +47,7 @@ def read_spec(entry: Any) -> Spec:
     if isinstance(entry, list):
         return Spec(values=_listed(entry), ordinal=_all_numbers(entry))
     if not isinstance(entry, Mapping):
-        return Spec(values=(_scalar(entry),), ordinal=_all_numbers([entry]))
+        return Spec(values=(_scalar(alone(entry)),), ordinal=_all_numbers([entry]))
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
         raise SpecError(f"unknown key {unknown[0]!r}; allowed are {', '.join(sorted(_KEYS))}")
@@ -60,6 +63,23 @@ def read_spec(entry: Any) -> Spec:
     return _from_range(entry, extras)
 
 
+def remark(values: tuple[Value, ...]) -> str | None:
+    """What is doubtful about a list of choices: numbers beside words, words that look like numbers."""
+    words = [value for value in values if isinstance(value, str)]
+    rest = [value for value in values if value is not None and not isinstance(value, str)]
+    if words and rest:
+        return (
+            f"mixes the words {', '.join(map(repr, words[:3]))} with {', '.join(map(repr, rest[:3]))}, so each is a "
+            f"name of its own, without order; write all as numbers, or quote all as words"
+        )
+    if len(words) > 1 and all(map(number_like, words)):
+        return (
+            f"holds words that look like numbers ({', '.join(map(repr, words[:3]))}), so each is a name of its own, "
+            f"without order; write numbers without quotes, in decimal digits"
+        )
+    return None
+
+
 def _from_choices(entry: Mapping[str, Any], extras: dict[str, Any]) -> Spec:
     stray = sorted(set(entry) & {"low", "high", "step", "count"})
     if stray:
@@ -71,7 +91,11 @@ def _from_choices(entry: Mapping[str, Any], extras: dict[str, Any]) -> Spec:
     if encode not in ("ordinal", "one_hot"):
         raise SpecError(f"encode takes ordinal or one_hot, got {encode!r}")
     if encode == "ordinal" and not numbers:
-        raise SpecError("encode: ordinal needs numbers as choices; use one_hot for names and yes / no")
+        other = next(value for value in entry["choices"] if not _is_number(value))
+        raise SpecError(
+            f"encode: ordinal needs numbers as choices, got {other!r}; use one_hot for names and yes / no"
+            f"{unquote(other)}"
+        )
     log = _log(entry)
     values = _listed(entry["choices"])
     if log and (encode != "ordinal" or min(float(v) for v in values if v is not None) <= 0):
@@ -85,7 +109,7 @@ def _from_range(entry: Mapping[str, Any], extras: dict[str, Any]) -> Spec:
             raise SpecError(f"a range needs {key}; write e.g. {{low: 16, high: 24, step: 2}}, or choices: [...]")
     for key in ("low", "high", "step", "count"):
         if key in entry and not _is_number(entry[key]):
-            raise SpecError(f"{key} takes a number, got {entry[key]!r}")
+            raise SpecError(f"{key} takes a number, got {entry[key]!r}{unquote(entry[key])}")
     if "encode" in entry:
         raise SpecError("a range is always ordinal; drop encode, or list the choices")
     low, high, log = entry["low"], entry["high"], _log(entry)
@@ -106,7 +130,7 @@ def _from_range(entry: Mapping[str, Any], extras: dict[str, Any]) -> Spec:
 
 def _counted(low: float, high: float, count: Any, log: bool) -> tuple[Value, ...]:
     if not isinstance(count, int) or not 2 <= count <= MOST_CHOICES:
-        raise SpecError(f"count takes a whole number from 2 to {MOST_CHOICES:,}, got {count!r}")
+        raise SpecError(f"count takes a whole number from 2 to {MOST_CHOICES:,}, got {count!r}{as_whole(count)}")
     share = [i / (count - 1) for i in range(count)]
     if log:
         return tuple(_neat(low * (high / low) ** part) for part in share)
@@ -152,11 +176,12 @@ def _scalar(value: Any) -> Value:
 
 
 def _listed(entry: list[Any]) -> tuple[Value, ...]:
-    values = [_scalar(value) for value in entry]
+    values = [_scalar(value) for value in among(entry)]
     if not 1 <= len(values) <= MOST_CHOICES:
         raise SpecError(f"a list of choices has 1 to {MOST_CHOICES:,} members, got {len(values)}")
-    if len({(type(v), v) for v in values}) < len(values):
-        raise SpecError(f"each choice may stand once, got {entry!r}")
+    if len(set(values)) < len(values):  # 1, 1.0 and true are equal, also to those who look a choice up
+        twice = next(value for place, value in enumerate(values) if value in values[:place])
+        raise SpecError(f"each choice may stand once, got {twice!r} twice (1, 1.0 and true are the same); drop one")
     if _all_numbers(values):
         return tuple(sorted(values, key=float))  # type: ignore[arg-type]
     return tuple(values)
@@ -175,7 +200,7 @@ def _when(entry: Any) -> tuple[str, tuple[Value, ...]] | None:
     if not isinstance(entry, Mapping) or len(entry) != 1:
         raise SpecError(f"when takes one setting with its values, e.g. {{optimizer: [sgd]}}, got {entry!r}")
     ((name, values),) = entry.items()
-    return str(name), _listed(values if isinstance(values, list) else [values])
+    return str(name), tuple(_scalar(value) for value in (values if isinstance(values, list) else [values]))
 
 
 def _slides(entry: Any) -> tuple[Value, str] | None:
@@ -184,7 +209,7 @@ def _slides(entry: Any) -> tuple[Value, str] | None:
     if not isinstance(entry, Mapping) or len(entry) != 1:
         raise SpecError(f"slides takes one choice with the next setting, e.g. {{identity: layer5}}, got {entry!r}")
     ((choice, following),) = entry.items()
-    return _scalar(choice), str(following)
+    return str(choice), str(following)
 
 
 def _paper(entry: Any) -> PaperRange | None:

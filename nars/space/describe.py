@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from nars.space.counting import paper_size
 from nars.space.dimension import Dimension, Value
+from nars.space.scalars import needs_quotes
 from nars.space.settings import Choice, Fixed
 from nars.space.space import Space
 
@@ -31,7 +32,7 @@ def table(space: Space) -> list[tuple[str, ...]]:
         padding = space.settings[f"{stage}.first_padding"]
         kernel = both(f"{stage}.kernel_first", f"{stage}.kernel_rest")
         if padding != Fixed(None):
-            kernel += f", first padding {say(f'{stage}.first_padding')}"
+            kernel += f", first padding {say(f'{stage}.first_padding').replace('null', 'k // 2')}"
         rows.append(
             (
                 str(number), "MBConv", kernel, both(f"{stage}.expand_first", f"{stage}.expand_rest"),
@@ -80,12 +81,14 @@ def choices(dimension: Dimension) -> str:
 
 
 def word(value: Value) -> str:
-    """One choice."""
+    """One choice; a word that could be taken for a number or a switch is quoted."""
     if value is None:
-        return "k // 2"
+        return "null"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, (int, float)) else value.replace("hard_swish", "hswish")
+    if isinstance(value, (int, float)):
+        return f"{value:g}"
+    return repr(value) if needs_quotes(value) else value.replace("hard_swish", "hswish")
 
 
 def counts(space: Space) -> list[str]:

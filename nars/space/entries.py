@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nars.space.choices import Spec, SpecError, read_spec
+from nars.space.choices import Spec, SpecError, read_spec, remark
 from nars.space.dimension import Group
 from nars.space.document import Document, KeyPath
+from nars.space.scalars import YesNo
 from nars.space.schema import ARCHITECTURE_LIMITS, HEAD, RECIPE_SETTINGS, STAGE, STEM, Limit, fault
 from nars.space.settings import PAIRS, STAGE_SETTINGS
 
@@ -29,6 +30,10 @@ class Entries:
 
     document: Document
     problems: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    """What is read as it stands but hardly meant so."""
+    assumed: list[str] = field(default_factory=list)
+    """How a scalar was read that other readers take for something else."""
     settings: dict[str, Entry] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     """Setting -> setting whose entry it shares (kernel_rest -> kernel_first where the file says `kernel`)."""
@@ -63,7 +68,22 @@ class Entries:
             if mistake := fault(name.rsplit(".", 1)[-1], value, limit):
                 self.problem(path, mistake)
                 return
+        if limit is None and (doubt := remark(spec.values)):
+            self.doubts.append(f"{self.document.where(path)}: {doubt}")
+        self._assume(entry, spec, path)
         self.settings[name] = Entry(spec=spec, path=path, group=group, limit=limit)
+
+    def _assume(self, entry: Any, spec: Spec, path: KeyPath) -> None:
+        for place, text in self.document.remarks.items():
+            if place[: len(path)] == path:
+                self.assumed.append(f"{self.document.where(place)}: {text}")
+        given = entry.get("choices") if isinstance(entry, Mapping) else entry
+        if found := [value for value in (given if isinstance(given, list) else [given]) if isinstance(value, YesNo)]:
+            switches = any(isinstance(value, bool) for value in spec.values)
+            read = (
+                "true / false; quote them if words are meant" if switches else "words; write true / false for a switch"
+            )
+            self.assumed.append(f"{self.document.where(path)}: {', '.join(found)}: read as {read}")
 
 
 def read_mbconv(entries: Entries, architecture: Mapping[str, Any]) -> int:

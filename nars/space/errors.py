@@ -9,6 +9,10 @@ class SpaceError(ValueError):
     """A space, a candidate or a bound is not valid; the text says the rule, what was found, and the fix."""
 
 
+class SpaceWarning(UserWarning):
+    """A space file is read as it stands, but was hardly meant so."""
+
+
 class InfeasibleError(SpaceError):
     """No candidate of the space keeps the bounds."""
 

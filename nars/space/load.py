@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from nars.space.costfile import read_costs
 from nars.space.document import Document
 from nars.space.entries import Entries, read_generic, read_mbconv, read_recipe
-from nars.space.errors import SpaceError
+from nars.space.errors import SpaceError, SpaceWarning
 from nars.space.resolve import resolve
 from nars.space.settings import CostTable, Fixed, Setting
 from nars.space.space import Space
@@ -27,7 +28,29 @@ def read_space(
 
     Raises:
         SpaceError: one line per mistake, each with file, line, rule and fix.
+
+    Warns:
+        SpaceWarning: numbers beside words in a list of choices, or words that look like numbers.
     """
+    space, entries = _examined(document, classes=classes, in_channels=in_channels, table=table)
+    for doubt in entries.doubts:
+        warnings.warn(doubt, SpaceWarning, stacklevel=2)
+    return space
+
+
+def examine_space(document: Document) -> tuple[Space, tuple[str, ...]]:
+    """The space that a document describes, and what was assumed in reading it: one line each, with file and line.
+
+    Raises:
+        SpaceError: as `read_space`.
+    """
+    space, entries = _examined(document, classes=None, in_channels=None, table=None)
+    return space, (*entries.doubts, *entries.assumed)
+
+
+def _examined(
+    document: Document, *, classes: int | None, in_channels: int | None, table: CostTable | None
+) -> tuple[Space, Entries]:
     for name, number in (("classes", classes), ("in_channels", in_channels)):
         if number is not None and number < 1:
             raise SpaceError(f"{name} must be at least 1, got {number}; take the number that the data has")
@@ -35,7 +58,7 @@ def read_space(
     space = _read(entries, classes=classes, in_channels=in_channels, table=table)
     if entries.problems or space is None:
         raise SpaceError("\n".join(entries.problems))
-    return space
+    return space, entries
 
 
 def _read(entries: Entries, *, classes: int | None, in_channels: int | None, table: CostTable | None) -> Space | None:
@@ -66,6 +89,7 @@ def _read(entries: Entries, *, classes: int | None, in_channels: int | None, tab
     if entries.problems:
         return None
     space = Space(
+        document=entries.document,
         name=content["name"],
         kind="generic" if generic else "mbconv",
         about=str(content.get("about", "")).strip(),

@@ -9,6 +9,7 @@ from nars.space.choices import Spec
 from nars.space.dimension import Condition, Dimension, Equivalence, Slide
 from nars.space.document import KeyPath
 from nars.space.entries import Entries
+from nars.space.scalars import meant, plain_value
 from nars.space.schema import fault
 from nars.space.settings import PAIRS, STAGE_SETTINGS, Choice, Fixed, Setting
 
@@ -109,10 +110,12 @@ def _explicit(entries: Entries, spec: Spec, path: KeyPath, index: Mapping[str, i
         entries.problem(path, f"when names a choice that is always made, got {name!r}; there are {', '.join(free)}")
         return ()
     values = entries.settings[full].spec.values
-    if missing := [value for value in wanted if value not in values]:
-        entries.problem(path, f"when: {name} never is {missing[0]!r}; it takes {list(values)}")
+    choices = [meant(value, values) for value in wanted]
+    if None in choices:
+        missing = wanted[choices.index(None)]
+        entries.problem(path, f"when: {name} never is {missing!r}; it takes {list(values)}")
         return ()
-    return (Condition(dimension=index[full], choices=frozenset(values.index(value) for value in wanted)),)
+    return (Condition(dimension=index[full], choices=frozenset(choice for choice in choices if choice is not None)),)
 
 
 def _slide(entries: Entries, name: str, index: Mapping[str, int]) -> Slide | None:
@@ -120,8 +123,9 @@ def _slide(entries: Entries, name: str, index: Mapping[str, int]) -> Slide | Non
     entry = entries.settings[name]
     if entry.spec.slides is None:
         return None
-    choice, following = entry.spec.slides
+    written, following = entry.spec.slides
     values, other = entry.spec.values, entries.settings.get(following)
+    choice = values.index(written) if written in values else meant(plain_value(written), values)
     sliding = {name, following}
     conditional = [e for e in entries.settings.values() if e.spec.when is not None]
     if entry.group == "recipe" or entry.limit is not None:
@@ -129,16 +133,16 @@ def _slide(entries: Entries, name: str, index: Mapping[str, int]) -> Slide | Non
     elif other is None or index.get(following, -1) <= index[name]:
         later = [n for n in index if index[n] > index[name] and entries.settings[n].group == "architecture"]
         entries.problem(entry.path, f"slides names a later choice, got {following!r}; there are {', '.join(later)}")
-    elif choice not in values or other.spec.values != values:
+    elif choice is None or other.spec.values != values:
         entries.problem(
             entry.path,
-            f"slides needs {choice!r} in {list(values)} and the same choices in {following}, which has "
+            f"slides needs {written!r} in {list(values)} and the same choices in {following}, which has "
             f"{list(other.spec.values)}",
         )
     elif any(e in (entry, other) or (e.spec.when and e.spec.when[0] in sliding) for e in conditional):
         entries.problem(entry.path, f"slides and when exclude each other; drop one of the two for {name}, {following}")
     else:
-        return Slide(choice=values.index(choice), next=index[following])
+        return Slide(choice=choice, next=index[following])
     return None
 
 

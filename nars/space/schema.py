@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from nars.space.architecture import ACTIVATIONS
 from nars.space.dimension import Value
+from nars.space.scalars import as_whole, unquote
 
 Limit = tuple[float, float] | tuple[str, ...] | Literal["switch"]
 """Lowest and highest number, the words allowed, or true / false."""
@@ -52,11 +53,11 @@ def fault(setting: str, value: Value, limit: Limit | None) -> str | None:
     if isinstance(low, str) or isinstance(high, str):
         return None if value in limit else f"takes one of {', '.join(map(str, limit))}, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return f"takes a number from {low:g} to {high:g}, got {value!r}"
+        return f"takes a number from {low:g} to {high:g}, got {value!r}{unquote(value)}"
     if not low <= value <= high:
         return f"must lie in {low:g} .. {high:g}, got {value:g}"
     if setting in _WHOLE and not isinstance(value, int):
-        return f"takes whole numbers, got {value!r}"
+        return f"takes whole numbers, got {value!r}{as_whole(value)}"
     if setting in ("kernel_first", "kernel_rest") and int(value) % 2 == 0:
         return f"kernels are odd, so that a feature map keeps its size, got {value}"
     return None

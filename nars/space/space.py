@@ -20,6 +20,7 @@ from nars.space.architecture import ACTIVATIONS, Architecture, Head, Stage, Stem
 from nars.space.blocks import Columns, StageColumns
 from nars.space.costs import MBCONV_COSTS, mbconv_costs
 from nars.space.dimension import Dimension, Group, Value
+from nars.space.document import Document
 from nars.space.errors import SpaceError
 from nars.space.records import from_records, record_of, to_records
 from nars.space.settings import CostTable, Fixed, FloatArray, Population, Setting
@@ -32,6 +33,8 @@ _ROWS_AT_ONCE = 4096
 class Space:
     """Dimensions, the settings that read them, and the costs that follow."""
 
+    document: Document
+    """The file that it was read from."""
     name: str
     kind: Literal["mbconv", "generic"]
     about: str

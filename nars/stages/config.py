@@ -7,15 +7,16 @@ change between two starts of the same run.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pydantic
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from nars.parallel import AUTO, resolve_device
 from nars.space import Document, SpaceError, quantity, read_document, shipped, shorten
+from nars.space.scalars import YesNo, among
 
 
 class ConfigError(ValueError):
@@ -37,8 +38,28 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Whole = Annotated[int, Field(ge=1)]
 
 
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """The types and literal values that an annotation is made of."""
+    parts = get_args(annotation)
+    for part in parts:
+        yield from _leaves(part)
+    if not parts:
+        yield annotation
+
+
 class _Section(pydantic.BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: Any, field: pydantic.ValidationInfo) -> Any:
+        """A plain yes or no of the file is a switch where a switch is asked for, else a word; 1e2 is 100."""
+        kinds = set(_leaves(cls.model_fields[str(field.field_name)].annotation))
+        if isinstance(value, YesNo):
+            return value.truth if kinds & {bool, True, False} else str(value)
+        if isinstance(value, list):
+            return among(value)
+        return int(value) if int in kinds and isinstance(value, float) and value.is_integer() else value
 
 
 class Data(_Section):

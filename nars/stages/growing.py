@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nars.atomic import write_text
 from nars.recipe import Recipe
-from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, growth, scale_to, shorten
+from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, dump_yaml, growth, scale_to, shorten
 from nars.stages.config import ConfigError
 from nars.stages.run import Run
 from nars.stages.searching import Member, finished_family
@@ -98,4 +96,4 @@ def _grow(run: Run, budget: float, direction: Scaling, small: Member, large: Mem
 
 
 def _write(file: Path, document: dict[str, Any]) -> None:
-    write_text(file, yaml.safe_dump(document, sort_keys=False))
+    write_text(file, dump_yaml(document))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from nars.atomic import write_text
+from nars.data import write_space
 from nars.predictors import Predictor, load_predictor, save_predictor
-from nars.space import Population, Space, read_document, read_space, shipped, space_file
+from nars.space import Population, Space, read_document, read_space, shipped
 from nars.stages.config import ConfigError
 from nars.stages.run import Run
 
@@ -21,14 +19,11 @@ _SPACE = "space.yaml"
 
 def keep_predictor(run: Run, predictor: Predictor, *, quality: Mapping[str, float]) -> None:
     """Save stage 2's predictor with its space, so that it can be asked without the run."""
-    write_predictor(
-        run.folder.predictor, predictor, space=run.space, file=run.config.space, data=run.images.fingerprint,
-        quality=quality,
-    )  # fmt: skip
+    write_predictor(run.folder.predictor, predictor, space=run.space, data=run.images.fingerprint, quality=quality)
 
 
 def write_predictor(
-    folder: Path, predictor: Predictor, *, space: Space, file: str | Path, data: str, quality: Mapping[str, float]
+    folder: Path, predictor: Predictor, *, space: Space, data: str, quality: Mapping[str, float]
 ) -> None:
     """Save a predictor with its space, which `open_predictor` reads.
 
@@ -36,14 +31,10 @@ def write_predictor(
         folder: where to.
         predictor: fitted.
         space: what it was fitted for.
-        file: name or path that the space was loaded from.
         data: fingerprint of the image set.
         quality: measured figures for the card.
     """
-    content: dict[str, Any] = read_document(space_file(file)).content
-    if space.kind == "mbconv":
-        content["architecture"] |= {"classes": space.classes, "in_channels": space.in_channels}
-    write_text(folder / _SPACE, yaml.safe_dump(content, sort_keys=False))
+    write_space(space, folder / _SPACE)
     save_predictor(predictor, folder, space=space, data=data, quality=quality)
 
 
