@@ -11,7 +11,19 @@ from rich.progress import Progress
 from rich.table import Table
 
 from nars.cli.spaces import SpaceName
-from nars.cli.trials import Accuracy, DataFolder, StatusColumn, trial_table
+from nars.cli.trials import (
+    Accuracy,
+    Columns,
+    Costs,
+    DataFolder,
+    FailedStatus,
+    Nearest,
+    OkStatus,
+    Reading,
+    Scale,
+    StatusColumn,
+    trial_table,
+)
 
 if TYPE_CHECKING:
     from nars.predictors import Audit
@@ -25,8 +37,14 @@ def mount(app: typer.Typer) -> None:
 def audit(
     store: Annotated[str, typer.Argument(help="Store or run folder, a file of trials, or a table known by name.")],
     space: SpaceName = None,
-    accuracy: Accuracy = "accuracy",
+    accuracy: Accuracy = None,
+    columns: Columns = None,
     status: StatusColumn = None,
+    ok_status: OkStatus = None,
+    failed_status: FailedStatus = None,
+    scale: Scale = None,
+    costs: Costs = None,
+    nearest: Nearest = False,
     data: DataFolder = None,
     splits: Annotated[int, typer.Option(help="Repetitions.")] = 5,
     seed: Annotated[int, typer.Option(help="Of splits and models.")] = 0,
@@ -38,7 +56,11 @@ def audit(
     from nars.predictors import plot_audit
     from nars.space import sobol
 
-    trials = trial_table(store, space, accuracy, status, data)
+    reading = Reading(
+        accuracy=accuracy, columns=columns, status=status, ok_status=ok_status, failed_status=failed_status,
+        scale=scale, costs=costs, nearest=nearest, data=data,
+    )  # fmt: skip
+    trials = trial_table(store, space, reading)
     whole = trials.space.kind == "generic" and trials.space.size("architecture") <= len(trials.X)
     pool = None if whole or trials.space.kind == "generic" else sobol(trials.space, 4096, seed=seed)
     with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -42,28 +42,38 @@ def space_of(name: str | None, store: str) -> Space:
     if Path(store).is_file():
         raise ConfigError(f"{store}: say by --space which space these trials belong to, a built-in name or a YAML file")
     opened = open_store(store)
-    if opened.identity is None:
-        raise ConfigError(f"{store} holds no samples, so no space can be found for them; check the path")
     samples = opened.samples()
     for candidate in _candidates(store, opened):
         found = _fitted(candidate, samples)
         if found is not None:
             return found
     raise ConfigError(
-        f"{store}: its samples belong to a space with the fingerprint {opened.identity.space}, which is none of the "
+        f"{store}: its samples belong to a space with the fingerprint {samples[0].space}, which is none of the "
         f"built-in ones and lies neither in the store (_space.yaml) nor in a run folder around it; name its file by "
         f"--space"
     )
 
 
 def open_store(path: str, *, must_exist: bool = True) -> SampleStore:
-    """The store at an address, or that of the run in a folder."""
-    from nars.data import SampleStore
+    """The store at an address, or that of the run in a folder.
+
+    Raises:
+        StoreError: it must exist, and there is no folder or no sample in it.
+    """
+    from nars.data import SampleStore, StoreError
     from nars.data.run_folder import RunFolder
 
-    run = RunFolder(Path(path.removeprefix("file://")))
+    folder = Path(path.removeprefix("file://"))
+    run = RunFolder(folder)
     inside = run.samples.is_dir() or run.run_file.is_file()
-    return SampleStore(run.samples if inside else path, must_exist=must_exist)
+    if must_exist and folder.is_file():
+        raise StoreError(f"{path} is a file; give the folder of a sample store or of a run")
+    if must_exist and inside and not run.samples.is_dir():
+        raise StoreError(f"the run in {path} has no samples yet; nars collect makes them")
+    store = SampleStore(run.samples if inside else path, must_exist=must_exist)
+    if must_exist and store.identity is None:
+        raise StoreError(f"{path} holds no sample store: there is no sample file in it; check the path")
+    return store
 
 
 def _candidates(store: str, opened: SampleStore) -> Iterator[Space]:

@@ -2,68 +2,179 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-from nars.cli.spaces import SpaceName, space_of
+from nars.cli.spaces import SpaceName, open_store, space_of
 
 if TYPE_CHECKING:
     from nars.data import TrialTable
 
-Accuracy = Annotated[str, typer.Option(help="Columns with accuracies in percent, one per seed, e.g. acc0,acc1.")]
-StatusColumn = Annotated[str | None, typer.Option("--status", help="Column that says how a training ended.")]
+Accuracy = Annotated[
+    str | None, typer.Option(help="Columns with accuracies, one per seed, e.g. acc0,acc1; found by name if left out.")
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Other headings: accuracy=val_top1,lr=params_learning_rate,status=State,seed=rng,flops=macs."),
+]
+StatusColumn = Annotated[
+    str | None, typer.Option("--status", help="Column that says how a training ended; found by name; none for none.")
+]
+OkStatus = Annotated[str | None, typer.Option("--ok-status", help="More statuses that are successes, e.g. good,fine.")]
+FailedStatus = Annotated[str | None, typer.Option("--failed-status", help="More statuses that are failures.")]
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        min=1e-300, help="Factor on accuracies: 100 for fractions, 1 for percent; by their range if not given."
+    ),
+]
+Costs = Annotated[
+    str | None, typer.Option(help="Columns with costs of a generic space: flops,params or flops=cost.flops.")
+]
+Nearest = Annotated[bool, typer.Option("--nearest", help="Take the nearest choice for numbers between two.")]
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder with nas-bench-macro/; else NARS_DATA.")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the user wants a file of trials to be read."""
+
+    accuracy: str | None = None
+    columns: str | None = None
+    status: str | None = None
+    ok_status: str | None = None
+    failed_status: str | None = None
+    scale: float | None = None
+    costs: str | None = None
+    nearest: bool = False
+    data: Path | None = None
+
+
 def mount(app: typer.Typer) -> None:
-    """Add this command to the application."""
-    app.command("import", epilog="Example: nars import trials.csv --space digits --accuracy acc --out runs/mine")(
-        import_trials
-    )
+    """Add these commands to the application."""
+    app.command(
+        "import",
+        epilog="Example: nars import trials.csv --space digits --out runs/mine    nars import optuna.csv --space "
+        "mine.yaml --columns accuracy=value --out runs/old",
+    )(import_trials)
 
 
 def import_trials(
-    table: Annotated[str, typer.Argument(help="CSV, Parquet or JSON file, or a table known by name.")],
+    table: Annotated[
+        str, typer.Argument(help="CSV, Parquet, JSON or JSON-lines file, of any tool, or a table known by name.")
+    ],
     out: Annotated[Path, typer.Option(help="Store folder to add the trials to.")],
     space: SpaceName = None,
-    accuracy: Accuracy = "accuracy",
+    accuracy: Accuracy = None,
+    columns: Columns = None,
     status: StatusColumn = None,
+    ok_status: OkStatus = None,
+    failed_status: FailedStatus = None,
+    scale: Scale = None,
+    costs: Costs = None,
+    nearest: Nearest = False,
     data: DataFolder = None,
-    data_set: Annotated[str, typer.Option(help="Name of the data set they were measured on.")] = "imported",
+    data_set: Annotated[
+        str | None, typer.Option(help="Name of the data set they were measured on; what the file says, else imported.")
+    ] = None,
 ) -> None:
-    """Finished trials become a sample store; failed ones stay failures."""
-    from nars.data import SampleStore, keep_space, samples_of
+    """Finished trials become a sample store; failed ones stay failures.
 
-    trials = trial_table(table, space, accuracy, status, data)
-    SampleStore(out).append(samples_of(trials, data=data_set))
-    keep_space(out, trials.space)
-    typer.echo(f"{len(trials.X):,} candidates, {trials.seeds} seeds at most, {trials.failed_trials:,} failed, in {out}")
+    Trials that are there already (same candidate, seed and accuracy) count once.
+    """
+    from nars.data import SampleStore, add_trials, keep_space, samples_of
+
+    reading = Reading(
+        accuracy=accuracy, columns=columns, status=status, ok_status=ok_status, failed_status=failed_status,
+        scale=scale, costs=costs, nearest=nearest, data=data,
+    )  # fmt: skip
+    store = SampleStore(out)
+    beside = str(out) if space is None and store.identity is not None else None
+    trials = trial_table(table, space, reading, beside=beside)
+    done = add_trials(store, samples_of(trials, data=data_set))
+    keep_space(out, trials.space if trials.trials is None else trials.trials.space)
+    typer.echo(
+        f"{done.added:,} new trainings in {out}, {done.failed:,} of them failed; {done.equal:,} were there already"
+    )
+    typer.echo(
+        f"{trials.name}: {len(trials.X):,} candidates with an accuracy, at most {trials.seeds} trainings of each"
+    )
 
 
-def trial_table(name: str, space: str | None, accuracy: str, status: str | None, data: Path | None) -> TrialTable:
-    """The trials of a table known by name, a file, a store or a run folder."""
-    from nars.data import TABLES, load_table, read_trials
+def trial_table(name: str, space: str | None, reading: Reading, *, beside: str | None = None) -> TrialTable:
+    """The trials of a table known by name, a file, a store or a run folder; says what it assumed.
+
+    Args:
+        name: of it.
+        space: name or file of its space; that of the store or run when None.
+        reading: how a file is to be read.
+        beside: a store of the same space, where the trials are in a file and `space` is None.
+    """
+    from nars.data import TABLES, DataError, load_table, read_trials
 
     if name in TABLES:
-        return load_table(name, root=data)
-    if Path(name).is_file():
-        return read_trials(name, space_of(space, name), accuracy=accuracy.split(","), status=status)
-    return _stored(name, space)
+        return load_table(name, root=reading.data)
+    path = Path(name)
+    if not path.is_file():
+        if path.suffix and not path.exists():
+            raise DataError(f"there is no file {path}; check the path")
+        return _stored(name, space)
+    table = read_trials(
+        path,
+        space_of(space, beside or name),
+        accuracy=_listed(reading.accuracy),
+        status=reading.status,
+        succeeded=_listed(reading.ok_status) or (),
+        failed=_listed(reading.failed_status) or (),
+        columns=_mapping(reading.columns, "--columns"),
+        costs=_mapping(reading.costs, "--costs", alone=True),
+        scale=reading.scale,
+        nearest=reading.nearest,
+    )
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for remark in table.remarks:
+        console.print(f"{escape(path.name)}: {escape(remark)}")
+    return table
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _mapping(text: str | None, option: str, *, alone: bool = False) -> Mapping[str, str]:
+    """ "a=b,c=d" as a mapping; `alone`: "a" is "a=a"."""
+    from nars.data import DataError
+
+    found = {}
+    for part in _listed(text) or ():
+        name, equals, heading = (piece.strip() for piece in part.partition("="))
+        if not name or (equals and not heading) or (not equals and not alone):
+            raise DataError(f"{option} takes NAME=HEADING, several with commas, got {part!r}")
+        if name in found:
+            raise DataError(f"{option} names {name!r} twice; give each name one heading")
+        found[name] = heading or name
+    return found
 
 
 def _stored(name: str, space: str | None) -> TrialTable:
     """The samples of a store or run folder."""
     import numpy as np
 
-    from nars.data import SampleStore, trials_of, with_costs
+    from nars.data import trials_of, with_costs
 
-    run = Path(name) / "samples"
-    samples = SampleStore(run if run.is_dir() else name, must_exist=True).samples()
+    samples = open_store(name).samples()
     found = space_of(space, name)
-    if found.kind == "generic" and found.table is None and samples:
-        X = np.array([sample.choices for sample in samples], dtype=np.int64)
-        names = samples[0].costs
-        found = with_costs(found, X, {cost: np.array([s.costs[cost] for s in samples]) for cost in names})
+    if found.kind == "generic" and found.table is None:
+        ok = [sample for sample in samples if sample.status == "ok"]
+        names = [cost for cost in (ok[0].costs if ok else ()) if all(cost in sample.costs for sample in ok)]
+        rows = [sample for sample in samples if all(cost in sample.costs for cost in names)]
+        if names:
+            X = np.array([sample.choices for sample in rows], dtype=np.int64)
+            found = with_costs(found, X, {cost: np.array([s.costs[cost] for s in rows]) for cost in names})
     return trials_of(samples, found, name=name)

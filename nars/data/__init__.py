@@ -4,6 +4,7 @@ from nars.data.best import best_per_budget
 from nars.data.catalogue import StoreFile, StoreWarning
 from nars.data.errors import DataError, StoreError
 from nars.data.images import IMAGE_SETS, ImageData, Split, Streaming, load_images
+from nars.data.importing import Imported, add_trials
 from nars.data.kept_space import KEPT_SPACE, keep_space, kept_space, write_space
 from nars.data.manage import Merged, StoreInfo, export_store, merge_stores, store_info
 from nars.data.replay import Evolution, Measured, Replay, Strategy, as_measured, at_random, measured, replay
@@ -13,7 +14,7 @@ from nars.data.store import SampleStore
 from nars.data.streaming import StreamedSplit
 from nars.data.tables import TABLES, load_table
 from nars.data.trial_files import read_trials
-from nars.data.trials import TrialTable, samples_of, trials_of, with_costs
+from nars.data.trials import Trials, TrialTable, samples_of, trials_of, with_costs
 
 __all__ = [
     "COST_CONVENTION",
@@ -25,6 +26,7 @@ __all__ = [
     "Evolution",
     "Identity",
     "ImageData",
+    "Imported",
     "Measured",
     "Merged",
     "Replay",
@@ -40,6 +42,8 @@ __all__ = [
     "StreamedSplit",
     "Streaming",
     "TrialTable",
+    "Trials",
+    "add_trials",
     "as_measured",
     "at_random",
     "best_per_budget",

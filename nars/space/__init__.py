@@ -3,6 +3,7 @@
 from nars.space.architecture import ACTIVATIONS, Architecture, Head, Stage, Stem
 from nars.space.bounds import Bounds, quantity, shorten
 from nars.space.builtin import load_space, shipped, space_file, space_names
+from nars.space.cells import is_nothing, number_of
 from nars.space.costs import MBCONV_COSTS, architecture_costs, published_flops
 from nars.space.dimension import Dimension, Value
 from nars.space.document import Document, parse_document, read_document
@@ -14,12 +15,15 @@ from nars.space.latency import BlockShape, LatencyCosts, LatencyTable, block_sha
 from nars.space.load import examine_space, read_space
 from nars.space.published import PublishedModel, published, published_models
 from nars.space.rare import distinct, uniform, walk_into
+from nars.space.reading import Cells, Fault
+from nars.space.records import one_message
 from nars.space.sampling import sobol
 from nars.space.scalars import dump_yaml
 from nars.space.scaling import EFFICIENTNET, PUBLISHED_SCALINGS, Scaling, fit_scaling, growth, scale, scale_to
 from nars.space.schema import RECIPE_SETTINGS
 from nars.space.settings import CostTable, Fixed, Population
 from nars.space.space import Space
+from nars.space.table_files import TableFile, TableFileError, read_table
 from nars.space.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable
 from nars.space.tabulated import tabulated_costs
 
@@ -34,9 +38,11 @@ __all__ = [
     "ArrayCostTable",
     "BlockShape",
     "Bounds",
+    "Cells",
     "CostTable",
     "Dimension",
     "Document",
+    "Fault",
     "Fixed",
     "Fraction",
     "Head",
@@ -52,6 +58,8 @@ __all__ = [
     "SpaceWarning",
     "Stage",
     "Stem",
+    "TableFile",
+    "TableFileError",
     "Value",
     "architecture_costs",
     "block_shapes",
@@ -66,7 +74,10 @@ __all__ = [
     "feasible_fraction",
     "fit_scaling",
     "growth",
+    "is_nothing",
     "load_space",
+    "number_of",
+    "one_message",
     "parse_document",
     "published",
     "published_flops",
@@ -74,6 +85,7 @@ __all__ = [
     "quantity",
     "read_document",
     "read_space",
+    "read_table",
     "scale",
     "scale_to",
     "shipped",

@@ -90,9 +90,11 @@ def test_what_does_not_match_is_refused(space: Space, tmp_path: Path) -> None:
 def test_samples_of_another_space_are_refused(space: Space, tmp_path: Path) -> None:
     frame = rows().rename(columns={"d": "depth", "lr": "recipe.lr", "ema": "recipe.ema"})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    table = read_trials(tmp_path / "t.csv", space, accuracy=["acc"], costs={"params": "size"})
+    samples = samples_of(read_trials(tmp_path / "t.csv", space, accuracy=["acc"], costs={"params": "size"}))
+    assert len(trials_of(samples, space).X) == 2  # costs beside the trials do not change what a choice means
+    wider = read_space(parse_document(SPACE.replace("[1, 2, 3]", "[1, 2, 3, 4]"), source="mine"))
     with pytest.raises(DataError, match="fingerprint"):
-        trials_of(samples_of(table, data="mine"), space)  # the same choices without the costs: another space
+        trials_of(samples, wider)
 
 
 def test_costs_of_an_unlisted_candidate_are_refused(space: Space, tmp_path: Path) -> None:

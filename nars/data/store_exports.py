@@ -1,0 +1,121 @@
+"""What `nars store export` wrote, as the samples that it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nars.data.errors import DataError
+from nars.data.rows import CHOICE, COST, FIXED
+from nars.data.sample import Sample
+from nars.data.trials import Trials, TrialTable, gather, with_costs
+from nars.space import Cells, Space, SpaceError, TableFile, number_of, one_message
+
+_MARKS = frozenset({"key", "space", "data", "fidelity", "cost_convention", "choices", "status", "seed", "accuracy"})
+
+
+def is_export(file: TableFile) -> bool:
+    """Whether the file is an exported store."""
+    return set(file.columns) >= _MARKS and any(name.startswith(CHOICE) for name in file.columns)
+
+
+def read_export(file: TableFile, space: Space) -> TrialTable:
+    """The samples of an exported store; with those of an older version of the space, where their choices still exist.
+
+    Raises:
+        DataError: a row is damaged.
+        SpaceError: a choice is none of the space's.
+    """
+    prefixed = {name: name.removeprefix(CHOICE) for name in file.columns if name.startswith(CHOICE)}
+    if strange := [setting for setting in prefixed.values() if setting not in space.settings]:
+        raise SpaceError(
+            f"{file.path} is a store of another space: {space.name} has no setting {strange[0]!r}; give the space that "
+            f"it was collected in"
+        )
+    X, faults, _ = Cells(
+        dimensions=space.dimensions, settings=space.settings, rows=file.rows, literal=False,
+        columns={setting: file[name] for name, setting in prefixed.items()},
+    ).read()  # fmt: skip
+    if faults:
+        lines = [f"row {fault.row + 1}: {fault.setting} {fault.text}" for fault in faults]
+        raise SpaceError(f"{file.path}: {one_message(f'cells that are no choices of {space.name}', lines)}")
+    X = space.canonical(X)
+    bare = replace(space, table=None) if space.kind == "generic" else space
+    known = {space.fingerprint, bare.fingerprint}
+    columns = {name: [_OF[_kind(name)](cell) for cell in file[name]] for name in FIXED.names if name in file.columns}
+    costs = {name.removeprefix(COST): file[name] for name in file.columns if name.startswith(COST)}
+    settable = {field.name for field in fields(Sample)} - {"record", "costs", "choices"}
+    samples = []
+    for row, record in enumerate(space.to_records(X)):
+        given = {name: cells[row] for name, cells in columns.items() if name in settable and cells[row] is not None}
+        own = {name: n for name, cells in costs.items() if (n := number_of(cells[row])) is not None and np.isfinite(n)}
+        try:
+            sample = Sample(record=record, choices=tuple(X[row]), costs=own, **given)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{file.path}, row {row + 1}: {error}") from None
+        if sample.space not in known:
+            key = hashlib.sha256(json.dumps([sample.key, space.fingerprint]).encode()).hexdigest()[:32]
+            sample = replace(sample, key=key, space=space.fingerprint)
+        samples.append(sample)
+    old = sum(there not in known for there in columns["space"])
+    remarks = [*file.remarks, *([f"{old:,} rows were measured in another version of the space"] if old else [])]
+    return _table(file, space, bare, X, samples, tuple(remarks))
+
+
+def _table(
+    file: TableFile, space: Space, bare: Space, X: np.ndarray[Any, np.dtype[np.int64]], samples: list[Sample],
+    remarks: tuple[str, ...],
+) -> TrialTable:  # fmt: skip
+    accuracy = np.array([np.nan if sample.result is None else sample.result for sample in samples])
+    names = [
+        name for name in samples[0].costs if all(name in sample.costs for sample in samples if sample.status == "ok")
+    ]
+    if space.kind == "generic" and space.table is None and names:
+        rows = [row for row, sample in enumerate(samples) if all(name in sample.costs for name in names)]
+        space = with_costs(
+            space, X[rows], {name: np.array([samples[row].costs[name] for row in rows]) for name in names}
+        )
+    trials = Trials(
+        name=file.path.stem, space=bare, X=X, accuracy=accuracy, status=[s.status for s in samples], samples=samples
+    )
+    return replace(gather(trials.name, space, X, accuracy[:, None]), trials=trials, remarks=remarks)
+
+
+def _kind(name: str) -> str:
+    kind = FIXED.field(name).type
+    if name == "versions":
+        return "document"
+    if pa.types.is_list(kind):
+        return "list"
+    return "text" if pa.types.is_string(kind) else "whole" if pa.types.is_integer(kind) else "real"
+
+
+def _list(cell: Any) -> Any:
+    values = json.loads(cell or "[]") if isinstance(cell, str) else cell
+    return tuple(values or ())
+
+
+def _document(cell: Any) -> Any:
+    return json.loads(cell or "{}") if isinstance(cell, str) or cell is None else cell
+
+
+def _whole(cell: Any) -> Any:
+    number = number_of(cell)
+    return (
+        None if number is None else int(cell) if isinstance(cell, (int, str)) and str(cell).isdigit() else int(number)
+    )
+
+
+_OF: dict[str, Callable[[Any], Any]] = {
+    "text": lambda cell: None if cell is None else str(cell),
+    "real": number_of,
+    "whole": _whole,
+    "list": _list,
+    "document": _document,
+}

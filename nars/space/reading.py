@@ -1,0 +1,205 @@
+"""Candidates that people wrote down, column by column, as rows of choices: what is wrong is found in one reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.space.cells import SINGLE, ChoiceReader, is_nothing, number_of
+from nars.space.dimension import Dimension, Value
+from nars.space.settings import Choice, Fixed, Population, Setting
+
+ABSENT = object()
+"""The cell of a candidate that does not have the setting at all."""
+
+_BAD, _LACKING = -1, -2
+Bools = NDArray[np.bool_]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A cell that is no choice."""
+
+    row: int
+    setting: str
+    text: str
+    """What the setting takes and what was there instead, to follow its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """How often a number was not among the choices and the nearest one was taken."""
+
+    setting: str
+    rows: int
+    farthest: float
+    """Longest way, as a share of the range on the dimension's scale."""
+    example: tuple[Any, Value]
+    """The cell that moved farthest, and what became of it."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cells:
+    """What N candidates say about the settings of a space.
+
+    Choices without effect may be anything; a setting may be left out where another one shares its choice.
+    """
+
+    dimensions: tuple[Dimension, ...]
+    settings: Mapping[str, Setting]
+    columns: Mapping[str, Sequence[Any]]
+    """{setting: (N,) cells}."""
+    rows: int
+    literal: bool
+    """Text is text and True is not 1; else the cells are those of a file."""
+    nearest: bool = False
+    """Take the nearest choice for numbers between two."""
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    """{setting: relative tolerance of its numbers}."""
+
+    def read(self) -> tuple[Population, list[Fault], list[Moved]]:
+        """The rows (N, D), not yet canonical; what cannot be read; what was moved."""
+        X = np.zeros((self.rows, len(self.dimensions)), dtype=np.int64)
+        unknown = np.zeros(X.shape, dtype=bool)
+        faults: list[Fault] = []
+        moved: list[Moved] = []
+        for column in self._order():
+            self._decide(column, X, unknown, faults, moved)
+        for name, setting in self.settings.items():
+            if isinstance(setting, Fixed) and name in self.columns:
+                self._compare(name, setting.value, X, unknown, faults)
+        return X, sorted(faults, key=lambda fault: fault.row), moved
+
+    def _order(self) -> list[int]:
+        """Depths first: they say what later blocks read. Conditions come before what they rule."""
+        return sorted(
+            range(len(self.dimensions)),
+            key=lambda c: not self.dimensions[c].name.endswith(".depth") or bool(self.dimensions[c].active_when),
+        )
+
+    def _decide(self, column: int, X: Population, unknown: Bools, faults: list[Fault], moved: list[Moved]) -> None:
+        """Fill one column of X."""
+        dimension = self.dimensions[column]
+        active = self._active(dimension, X, unknown)
+        users = [name for name, setting in self.settings.items() if setting == Choice(column)]
+        code = np.full(self.rows, _LACKING, dtype=np.int64)
+        first = np.full(self.rows, -1, dtype=np.int64)
+        """Which user decided."""
+        for number, user in enumerate(users):
+            if user not in self.columns:
+                continue
+            counts = active & ~self._idle(user, X, unknown)
+            reader = ChoiceReader(values=dimension.values, log=dimension.log, literal=self.literal)
+            own = self._codes(user, reader, counts, X, unknown, moved)
+            for row in np.flatnonzero(counts & (own == _BAD)).tolist():
+                cell = self.columns[user][row]
+                faults.append(
+                    Fault(row=row, setting=user, text=f"takes {reader.expected(cell)}, got {self._shown(cell)}")
+                )
+                unknown[row, column] = True
+            for row in np.flatnonzero(counts & (own >= 0) & (code >= 0) & (own != code)).tolist():
+                other = users[int(first[row])]
+                cells = f"{self._shown(self.columns[other][row])} and {self._shown(self.columns[user][row])}"
+                text = f"and {other} are one choice here, got {cells} for {other} and {user}; make them equal"
+                faults.append(Fault(row=row, setting=user, text=text))
+            takes = counts & (own != _LACKING) & (code == _LACKING)
+            code[takes], first[takes] = own[takes], number
+        lacking = active & (code == _LACKING)
+        if users and not lacking.all():
+            # Only what later blocks read is there, in a stage of one block: no matter which choice.
+            lacking &= ~np.all([self._idle(user, X, unknown) for user in users], axis=0)
+        for row in np.flatnonzero(lacking).tolist():
+            reader = ChoiceReader(values=dimension.values, log=dimension.log, literal=True)
+            faults.append(Fault(row=row, setting=users[0], text=f"is missing; it takes {reader.expected(None)}"))
+        unknown[lacking, column] = True
+        X[:, column] = np.maximum(code, 0)
+
+    def _codes(
+        self, user: str, reader: ChoiceReader, counts: Bools, X: Population, unknown: Bools, moved: list[Moved]
+    ) -> Codes:
+        """Choice of each cell of a setting; _BAD where it is none, _LACKING where there is no cell."""
+        cells, tolerance = self.columns[user], self.tolerance.get(user, SINGLE)
+        known: dict[Any, int] = {}
+        code = np.full(self.rows, _LACKING, dtype=np.int64)
+        for row in np.flatnonzero(counts).tolist():
+            cell = cells[row]
+            if cell is ABSENT:
+                continue
+            key = (type(cell), cell if cell.__hash__ is not None else str(cell))
+            if key not in known:
+                found = reader.choice(cell, tolerance=tolerance)
+                known[key] = _BAD if found is None else found
+            code[row] = known[key]
+        if user.endswith(".first_padding"):
+            self._pad(user, reader.values, code, X, unknown)
+        if self.nearest:
+            self._move(user, reader, code, moved)
+        return code
+
+    def _move(self, user: str, reader: ChoiceReader, code: Codes, moved: list[Moved]) -> None:
+        """Take the nearest choice where there is none, in place."""
+        ways = []
+        for row in np.flatnonzero(code == _BAD).tolist():
+            found = reader.nearest(self.columns[user][row])
+            if found is not None:
+                code[row] = found[0]
+                ways.append((found[1], row))
+        if ways:
+            farthest, row = max(ways)
+            example = self.columns[user][row], reader.values[code[row]]
+            moved.append(Moved(setting=user, rows=len(ways), farthest=farthest, example=example))
+
+    def _compare(self, name: str, value: Value, X: Population, unknown: Bools, faults: list[Fault]) -> None:
+        """Note where a candidate has another value than the space's only one."""
+        counts = ~self._idle(name, X, unknown)
+        code = self._codes(name, ChoiceReader(values=(value,), log=False, literal=self.literal), counts, X, unknown, [])
+        for row in np.flatnonzero(code == _BAD).tolist():
+            cell = self.columns[name][row]
+            if self.literal or not is_nothing(cell):
+                text = f"is fixed at {value!r}, got {self._shown(cell)}; leave it out or widen the space"
+                faults.append(Fault(row=row, setting=name, text=text))
+
+    def _pad(self, user: str, values: tuple[Value, ...], code: Codes, X: Population, unknown: Bools) -> None:
+        """A padding of kernel // 2 is the default padding, None: a cell may say the one and the space the other."""
+        kernels, known = self._values(user.replace("first_padding", "kernel_first"), X, unknown)
+        for row in np.flatnonzero((code == _BAD) & known).tolist():
+            default, cell = kernels[row] // 2, self.columns[user][row]
+            given = default if is_nothing(cell) else number_of(cell)
+            same = [choice for choice, value in enumerate(values) if given == (default if value is None else value)]
+            code[row] = same[0] if same else _BAD
+
+    def _active(self, dimension: Dimension, X: Population, unknown: Bools) -> Bools:
+        """Where the choice has an effect, as far as is known."""
+        if not dimension.active_when:
+            return np.ones(self.rows, dtype=bool)
+        active = np.zeros(self.rows, dtype=bool)
+        for condition in dimension.active_when:
+            chosen = np.isin(X[:, condition.dimension], list(condition.choices))
+            active |= chosen & ~unknown[:, condition.dimension]
+        return active
+
+    def _idle(self, name: str, X: Population, unknown: Bools) -> Bools:
+        """Where a setting is read by later blocks only and there are none, or nobody knows."""
+        stage, _, tail = name.rpartition(".")
+        if tail not in ("kernel_rest", "expand_rest") or f"{stage}.depth" not in self.settings:
+            return np.zeros(self.rows, dtype=bool)
+        depths, known = self._values(f"{stage}.depth", X, unknown)
+        return np.asarray(~known | (depths == 1), dtype=bool)
+
+    def _values(self, name: str, X: Population, unknown: Bools) -> tuple[NDArray[Any], Bools]:
+        """A setting of whole numbers, (N,), and where it is known."""
+        setting = self.settings[name]
+        if isinstance(setting, Fixed):
+            return np.full(self.rows, setting.value), np.ones(self.rows, dtype=bool)
+        values = np.array(self.dimensions[setting.dimension].values)
+        return values[X[:, setting.dimension]], ~unknown[:, setting.dimension]
+
+    def _shown(self, cell: Any) -> str:
+        blank = cell is None or (isinstance(cell, str) and not cell.strip())
+        return "an empty cell" if blank and not self.literal else repr(cell)
