@@ -72,7 +72,7 @@ def open_store(path: str, *, must_exist: bool = True) -> SampleStore:
         raise StoreError(f"the run in {path} has no samples yet; nars collect makes them")
     store = SampleStore(run.samples if inside else path, must_exist=must_exist)
     if must_exist and store.identity is None:
-        raise StoreError(f"{path} holds no sample store: there is no sample file in it; check the path")
+        raise StoreError(f"{path} is no sample store: it holds no samples; check the path")
     return store
 
 

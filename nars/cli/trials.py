@@ -29,10 +29,8 @@ StatusColumn = Annotated[
 OkStatus = Annotated[str | None, typer.Option("--ok-status", help="More statuses that are successes, e.g. good,fine.")]
 FailedStatus = Annotated[str | None, typer.Option("--failed-status", help="More statuses that are failures.")]
 Scale = Annotated[
-    float | None,
-    typer.Option(
-        min=1e-300, help="Factor on accuracies: 100 for fractions, 1 for percent; by their range if not given."
-    ),
+    str | None,
+    typer.Option(help="Factor on accuracies: 100 for fractions, 1 for percent; by their range if not given."),
 ]
 Costs = Annotated[
     str | None, typer.Option(help="Columns with costs of a generic space: flops,params or flops=cost.flops.")
@@ -50,7 +48,7 @@ class Reading:
     status: str | None = None
     ok_status: str | None = None
     failed_status: str | None = None
-    scale: float | None = None
+    scale: str | None = None
     costs: str | None = None
     nearest: bool = False
     data: Path | None = None
@@ -100,7 +98,7 @@ def import_trials(
     done = add_trials(store, samples_of(trials, data=data_set))
     keep_space(out, trials.space if trials.trials is None else trials.trials.space)
     typer.echo(
-        f"{done.added:,} new trainings in {out}, {done.failed:,} of them failed; {done.equal:,} were there already"
+        f"{done.added:,} new trainings in {out}, {done.failed:,} of them failed; {done.equal:,} equal to what was there already"
     )
     typer.echo(
         f"{trials.name}: {len(trials.X):,} candidates with an accuracy, at most {trials.seeds} trainings of each"
@@ -134,13 +132,23 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
         failed=_listed(reading.failed_status) or (),
         columns=_mapping(reading.columns, "--columns"),
         costs=_mapping(reading.costs, "--costs", alone=True),
-        scale=reading.scale,
+        scale=_factor(reading.scale),
         nearest=reading.nearest,
     )
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for remark in table.remarks:
         console.print(f"{escape(path.name)}: {escape(remark)}")
     return table
+
+
+def _factor(text: str | None) -> float | None:
+    from nars.data import DataError
+    from nars.space import number_of
+
+    number = number_of(text)
+    if text is not None and (number is None or not 0 < number < 1e300):
+        raise DataError(f"--scale takes a number above 0, such as 100 for fractions, got {text!r}")
+    return number
 
 
 def _listed(text: str | None) -> list[str] | None:

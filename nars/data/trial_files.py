@@ -93,7 +93,7 @@ def read_trials(
             file=file, space=space, headings=headings, scale=scale, nearest=nearest,
             accuracies=headings.accuracies(accuracy if accuracy or "accuracy" not in said else [said["accuracy"]]),
             status=_status(headings, status), succeeded=succeeded, failed=failed,
-            costs={name: headings.column(said.get(name, heading), "a cost") for name, heading in chosen.items()},
+            costs={name: headings.column(said.get(name, heading), "--costs") for name, heading in chosen.items()},
         ).table()  # fmt: skip
     except TableFileError as error:
         raise DataError(str(error)) from None
@@ -104,7 +104,7 @@ def _status(headings: Headings, named: str | None) -> str | None:
         return headings.status()
     if named.casefold() == "none" and named not in headings.file.columns:
         return None
-    return headings.column(named, "status")
+    return headings.column(named, "--status")
 
 
 @final
@@ -148,7 +148,8 @@ class _Reader:
         ended = [ended[row] for row in keep.tolist()]
         trials = self._single(rows, X, values, ended, self._costs(rows, X, values, remarks))
         space = with_costs(self.space, *self._listed(trials)) if self.costs else self.space
-        return replace(gather(trials.name, space, X, values), trials=trials, remarks=tuple(remarks))
+        table = gather(str(self.file.path), space, X, values)
+        return replace(table, name=trials.name, trials=trials, remarks=tuple(remarks))
 
     def _finished(self, ended: list[Ending], remarks: list[str]) -> tuple[NDArray[np.int64], list[Ending]]:
         """The rows that have ended."""

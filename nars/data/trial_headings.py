@@ -77,7 +77,7 @@ class Headings:
             DataError: there is none.
         """
         if named:
-            return [self.column(name, "accuracy") for name in named]
+            return [self.column(name, "--accuracy") for name in named]
         found = self.others("accuracy", guesses=_ACCURACIES)
         if found is None:
             raise DataError(
@@ -95,7 +95,7 @@ class Headings:
         return self.others("seed", guesses=_SEEDS, prefixes=_ANY)
 
     def column(self, name: str, what: str) -> str:
-        """The heading that is called this, also behind a tool's prefix.
+        """The heading that is called this, also behind a tool's prefix, of `what` (the option that names it).
 
         Raises:
             DataError: there is none.
@@ -136,6 +136,8 @@ class Headings:
         names = [setting, *_short_names(setting)]
         if (bare := setting.removeprefix("recipe.")) not in self.space.settings:
             names.append(bare)
+        if "." in setting and setting in self.file.columns and setting not in taken:
+            return setting
         # A prefix of a tool says that it is a setting; without one it may also be something that was measured.
         for prefixes in (SETTING_PREFIXES, ("",)):
             found = [h for name in names for h in self._called(name, prefixes) if h not in taken]
@@ -165,11 +167,12 @@ class Headings:
             by_plain.setdefault(_plain(heading), []).append(heading)
         return by_plain
 
-    def _absent(self, name: str, what: str = "") -> DataError:
+    def _absent(self, name: str, option: str = "--columns") -> DataError:
         near = difflib.get_close_matches(name, list(self.file.columns), n=3)
-        hint = f" ({what})" if what else ""
-        closest = f"; the nearest is {' or '.join(map(repr, near))}" if near else ""
-        return DataError(f"{self.file.path} has no column {name!r}{hint}{closest}; it has {self.file.headings}")
+        hint = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+        return DataError(
+            f"{self.file.path} has no column {name!r}{hint}; it has {self.file.headings}. Name one of them by {option}"
+        )
 
 
 def _short_names(setting: str) -> list[str]:

@@ -211,7 +211,8 @@ def _single_trainings(table: TrialTable) -> Trials:
     """The trainings of a table that does not list them: one for each accuracy, one for each candidate that failed."""
     failed = table.failed if table.failed is not None else table.X[:0]
     rows, columns = np.nonzero(np.isfinite(table.accuracy))
-    status: list[Status] = [*["ok"] * len(rows), *["error"] * len(failed)]
+    status: list[Status] = ["ok"] * len(rows)
+    status += ["error"] * len(failed)
     X = np.concatenate([table.X[rows], failed])
     known = table.space.cost_names
     return Trials(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nars.cli.spaces import space_of
-from nars.data import SampleStore, TrialTable, keep_space, samples_of, write_space
+from nars.data import SampleStore, StoreError, TrialTable, keep_space, samples_of, write_space
 from nars.space import Space, load_space, sobol, space_names
 from nars.stages import ConfigError
 
@@ -69,7 +69,7 @@ def test_a_space_that_does_not_fit_is_passed_over(tmp_path: Path) -> None:
 def test_nothing_to_go_by(tmp_path: Path) -> None:
     SampleStore(tmp_path / "empty").append([])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="holds no samples"):
+    with pytest.raises(StoreError, match="holds no samples"):
         space_of(None, str(tmp_path / "empty"))
     (tmp_path / "trials.csv").write_text("a,b\n")
     with pytest.raises(ConfigError, match="say by --space"):
