@@ -18,13 +18,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nars.data.copies import copy_notes
 from nars.data.errors import DataError
 from nars.data.folder import folder_source
-from nars.data.pixels import Progress, installed_memory, mean_and_std
-from nars.data.source import TEST, TRAIN, VALIDATION, Source, some_classes
+from nars.data.home import expanded
+from nars.data.pixels import Progress, check_headers, installed_memory, mean_and_std
+from nars.data.source import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
 from nars.data.sources import cifar10, data_root, digits, fashion_mnist
-from nars.data.split import stratified_order
-from nars.data.streaming import StreamedSplit
+from nars.data.split import hold_out
+from nars.data.streaming import StreamedSplit, path_of
+from nars.data.walk import some_names
 
 IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PATH")
 """What `load_images` takes as a name."""
@@ -162,6 +165,8 @@ def load_images(
         validation_fraction = _share(source, validation_images)
     indices = _divide(source, validation_fraction, seed, max_train)
     train, validation, test = _splits(source, indices, resolution, streaming, loaders, progress)
+    if source.files is not None and isinstance(train, StreamedSplit):
+        check_headers([path_of(file) for file in source.files[np.concatenate(indices)]])
     mean, std = _mean_and_std(source, train)
     data = ImageData(
         name=name,
@@ -173,7 +178,7 @@ def load_images(
         validation=validation,
         test=test,
         summary=_summary(source, indices),
-        notes=source.notes,
+        notes=(*source.notes, *copy_notes(source), *_missing(source, indices)),
         _source=source,
         _indices=indices,
         _streaming=streaming,
@@ -198,22 +203,29 @@ def _share(source: Source, validation_images: int) -> float:
     images = int((source.part == TRAIN).sum())
     if not 1 <= validation_images < images:
         raise DataError(
-            f"validation_images must be at least 1 and leave some of {images:,} images, got {validation_images}."
+            f"validation_images (data.validation of a run) must be at least 1 and leave some of {images:,} training "
+            f"images, got {validation_images:,}. Hold out fewer, or a share of them such as 0.2."
         )
     return validation_images / images
 
 
 def _open(name: str, root: str | Path | None, progress: Progress | None) -> Source:
-    if name == "digits":
-        return digits()
-    if name == "fashion-mnist":
-        return fashion_mnist(data_root(root), progress)
-    if name == "cifar10":
-        return cifar10(data_root(root), progress)
-    if name == "imagenet":
-        return folder_source(data_root(root) / "imagenet")
-    if name.startswith(_FOLDER_PREFIX):
-        return folder_source(Path(name.removeprefix(_FOLDER_PREFIX)).expanduser())
+    try:
+        if name == "digits":
+            return digits()
+        if name == "fashion-mnist":
+            return fashion_mnist(data_root(root), progress)
+        if name == "cifar10":
+            return cifar10(data_root(root), progress)
+        if name == "imagenet":
+            return folder_source(data_root(root) / "imagenet")
+        if name.startswith(_FOLDER_PREFIX):
+            return folder_source(expanded(name.removeprefix(_FOLDER_PREFIX)))
+    except OSError as error:  # already looking for a file can be forbidden
+        raise DataError(
+            f"{name} cannot be looked for: {error}. Check the permissions, or name another folder (--data-root or the "
+            f"environment variable NARS_DATA for the known sets)."
+        ) from error
     raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
 
 
@@ -222,16 +234,20 @@ def _divide(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Indices of the training, validation and test images, each in ascending order."""
     train, validation, test = (np.flatnonzero(source.part == mark) for mark in (TRAIN, VALIDATION, TEST))
-    train = train[stratified_order(source.labels[train], rng=np.random.default_rng(seed))]
+    count = round(validation_fraction * len(train)) if len(validation) == 0 else 0
+    copies = copies_among(source, train) if count else None
+    held_out, rest = hold_out(source.labels[train], count, copies=copies, rng=np.random.default_rng(seed))
     if len(validation) == 0:
-        held_out = round(validation_fraction * len(train))
-        train, validation = train[held_out:], train[:held_out]
-    train = train[:max_train]
+        validation = train[held_out]
+    train = train[rest][:max_train]
     if min(len(train), len(validation)) == 0:
         raise DataError(
-            f"both splits need images, but validation_fraction {validation_fraction} leaves {len(train)} for training "
-            f"and {len(validation)} for validation. Choose another fraction or add images."
+            f"both splits need images, but validation_fraction {validation_fraction:g} (data.validation of a run) "
+            f"leaves {len(train)} for training and {len(validation)} for validation. Hold out another share or add "
+            f"images."
         )
+    if len(test) == 0:
+        raise DataError("there are no test images of these classes. Add some, or take all classes (max_classes).")
     return np.sort(train), np.sort(validation), np.sort(test)
 
 
@@ -244,6 +260,17 @@ def _summary(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
     ]
     where = f" ({source.origin[TEST]})" if TEST in source.origin else ""
     return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}"
+
+
+def _missing(source: Source, indices: Sequence[NDArray[np.int64]]) -> list[str]:
+    """Classes that a split has no images of."""
+    notes = []
+    for index, name in zip(indices, _SPLIT_NAMES, strict=True):
+        lacking = np.flatnonzero(np.bincount(source.labels[index], minlength=len(source.classes)) == 0)
+        if len(lacking):
+            names = some_names([source.classes[label] for label in lacking])
+            notes.append(f"no {name} images of {len(lacking):,} of {len(source.classes):,} classes ({names})")
+    return notes
 
 
 def _splits(

@@ -105,9 +105,9 @@ def _is_signed(opened: Image.Image) -> bool:
 
 def _unit(opened: Image.Image) -> float:
     """What one step of the file's own numbers is in 8-bit pixels (PNG alone has such files)."""
-    arguments = opened.tile[0][3] if getattr(opened, "tile", None) else ""
-    raw = arguments if isinstance(arguments, str) else (arguments or ("",))[0]
-    return {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}.get(str(raw), 1)
+    tiles = getattr(opened, "tile", ())
+    raw = tiles[0][3] if tiles and isinstance(tiles[0][3], str) else ""
+    return {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}.get(raw, 1)
 
 
 def _from_floats(image: Image.Image, name: str, *, inverted: bool) -> Image.Image:

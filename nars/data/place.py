@@ -12,6 +12,7 @@ from pyarrow import fs
 
 from nars.atomic import flush_folder, write_bytes
 from nars.data.errors import StoreError
+from nars.data.home import expanded
 
 SET_ASIDE = "_set-aside"
 """Subfolder for files that are not ours or broken. With the underscore, tools that read a folder pass over it."""
@@ -35,7 +36,7 @@ class Place:
         if "://" in self.address:
             self.filesystem, self.folder = _resolve(self.address)
         else:
-            self.filesystem, self.folder = fs.LocalFileSystem(), str(Path(self.address).expanduser().resolve())
+            self.filesystem, self.folder = fs.LocalFileSystem(), str(expanded(self.address, error=StoreError).resolve())
         self.local = isinstance(self.filesystem, fs.LocalFileSystem)
         """Also by a file:// address: what is written there is flushed to the disk too."""
 

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from nars.data.errors import DataError
 from nars.data.pixels import Progress, resize
-from nars.data.split import stratified_order
+from nars.data.split import hold_out
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 Render = Callable[[NDArray[np.int64], int, Progress | None], Tensor]
 """(indices (n,), resolution, progress) -> uint8 (n, C, resolution, resolution)."""
 
-_DIGEST_BYTES = 16
+DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,9 @@ class Source:
     render: Render
     digest: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
     """indices (n,) -> (n, 16), a hash of each image's content at its own resolution."""
+    copies: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    """indices (n,) -> (n,), for each the place in them of the first image with the same content; None where copies are
+    not looked for, as in the published sets, which are split as everybody splits them."""
     files: NDArray[np.bytes_] | None = None
     """(N,), where each image is a file of its own that can be streamed."""
     origin: dict[int, str] = field(default_factory=dict)
@@ -51,6 +54,7 @@ def array_source(
     labels: NDArray[np.int64],
     part: NDArray[np.int8],
     digests: NDArray[np.uint8] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Source:
     """A set that is in memory at its own resolution, uint8 (N, C, H, H). `digests` (N, 16) default to the pixels'."""
     if digests is None:
@@ -61,20 +65,32 @@ def array_source(
         part=part,
         render=partial(_render_array, images),
         digest=partial(np.take, digests, axis=0),
+        notes=notes,
     )
 
 
 def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:
     """Hash each content. Returns (N, 16)."""
-    joined = b"".join(hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest() for content in contents)
-    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, _DIGEST_BYTES)
+    joined = b"".join(hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest() for content in contents)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def hold_out_test(labels: NDArray[np.int64], count: int) -> NDArray[np.int8]:
-    """Mark a stratified choice of `count` images as TEST, the rest as TRAIN; the same choice for the same labels."""
-    part = np.full(len(labels), TRAIN, dtype=np.int8)
-    part[stratified_order(labels, rng=np.random.default_rng(0))[:count]] = TEST
-    return part
+def hold_out_test(source: Source, count: int) -> Source:
+    """Mark a stratified choice of about `count` images as TEST; the same choice for the same images."""
+    held_out, _ = hold_out(
+        source.labels, count, copies=copies_among(source, np.arange(len(source.labels))), rng=np.random.default_rng(0)
+    )
+    part = source.part.copy()
+    part[held_out] = TEST
+    return replace(source, part=part)
+
+
+def copies_among(source: Source, indices: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """`source.copies` of some images; None where no two of them are alike."""
+    if source.copies is None:
+        return None
+    copies = source.copies(indices)
+    return None if np.array_equal(copies, np.arange(len(indices))) else copies
 
 
 def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Source:
@@ -94,6 +110,7 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
         part=source.part[kept],
         render=partial(_render_kept, source, kept),
         digest=partial(_digest_kept, source, kept),
+        copies=None if source.copies is None else partial(_copies_kept, source.copies, kept),
         files=None if source.files is None else source.files[kept],
     )
 
@@ -106,6 +123,12 @@ def _render_kept(
 
 def _digest_kept(source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.uint8]:
     return source.digest(kept[indices])
+
+
+def _copies_kept(
+    copies: Callable[[NDArray[np.int64]], NDArray[np.int64]], kept: NDArray[np.int64], indices: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    return copies(kept[indices])
 
 
 def _render_array(images: Tensor, indices: NDArray[np.int64], resolution: int, progress: Progress | None) -> Tensor:

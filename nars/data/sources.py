@@ -13,14 +13,14 @@ from typing import Any
 from urllib.error import URLError
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
 from nars.data.errors import DataError
-from nars.data.pixels import Progress, decode
-from nars.data.source import TEST, TRAIN, Source, array_source, digests_of, hold_out_test
+from nars.data.home import cache_folder, expanded
+from nars.data.parquet import read_parquet
+from nars.data.pixels import Progress
+from nars.data.source import TEST, TRAIN, Source, array_source, hold_out_test
 
 DIGITS_TEST = 360
 """Digits kept for the final accuracy: a fifth of 1,797, the same ones whatever the seed."""
@@ -39,16 +39,22 @@ def data_root(root: str | Path | None) -> Path:
     """The folder that holds image sets: `root`, else the environment variable NARS_DATA, else the user's cache folder.
 
     Raises:
-        DataError: a folder was named and does not exist.
+        DataError: a folder was named and does not exist, or none was and the user has no home directory.
     """
     named = root if root is not None else os.environ.get("NARS_DATA")
     if named:
-        path = Path(named).expanduser()
+        path = expanded(named)
         if not path.is_dir():
             origin = "the environment variable NARS_DATA" if root is None else "the data folder"
             raise DataError(f"{origin} must name an existing folder, got {str(path)!r}. Create it or name another.")
         return path
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nars" / "data"
+    try:
+        return cache_folder() / "data"
+    except RuntimeError as error:
+        raise DataError(
+            "image sets are kept in the user's home directory, and this user has none (HOME is not set). Name a folder "
+            "by --data-root or the environment variable NARS_DATA."
+        ) from error
 
 
 def digits() -> Source:
@@ -58,12 +64,13 @@ def digits() -> Source:
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)
-    return array_source(
+    everything = array_source(
         classes=_CLASSES["digits"],
         images=torch.from_numpy(pixels)[:, None],
         labels=labels,
-        part=hold_out_test(labels, DIGITS_TEST),
+        part=np.full(len(labels), TRAIN, dtype=np.int8),
     )
+    return hold_out_test(everything, DIGITS_TEST)
 
 
 def fashion_mnist(root: Path, progress: Progress | None) -> Source:
@@ -129,53 +136,29 @@ def _download(name: str, dataset: Any, root: Path) -> tuple[Any, Any]:
         reason = " ".join(str(error).split())  # torchvision's are several lines long
         raise DataError(
             f"{name} is not in {str(root)!r} and downloading it failed ({reason}). Put its files there (Parquet: "
-            f"{name}/train.parquet and {name}/test.parquet), or name another folder by --data or NARS_DATA."
+            f"{name}/train.parquet and {name}/test.parquet), or name another folder by --data-root or NARS_DATA."
         ) from error
 
 
 def _from_parquet(name: str, folder: Path, *, channels: int, side: int, progress: Progress | None) -> Source | None:
-    """Hugging Face style files: a column `img` or `image` {bytes, path} and an integer column `label`."""
+    """The set from the Parquet files below a folder, if there are any."""
     files = {part: sorted(folder.rglob(f"{part}*.parquet")) for part in ("train", "test")}
     if not files["train"]:
         return None
     if not files["test"]:
         raise DataError(f"{str(folder)!r} has train*.parquet but no test*.parquet. Add the test part of {name}.")
-    parts = [_read_parquet(files[part]) for part in ("train", "test")]
-    encoded = [image for part in parts for image in part[0]]
-    labels = np.concatenate([part[1] for part in parts])
-    if labels.min() < 0 or labels.max() >= len(_CLASSES[name]):
-        raise DataError(f"labels of {name} must be 0..{len(_CLASSES[name]) - 1}; {str(folder)!r} has others.")
-    names = [
-        f"image {row} of {files[part][0]}"
-        for part, rows in zip(files, parts, strict=True)
-        for row in range(len(rows[1]))
-    ]
+    table = read_parquet(
+        [*files["train"], *files["test"]], classes=_CLASSES[name], channels=channels, side=side, progress=progress
+    )
+    train = sum(table.rows[: len(files["train"])])
     return array_source(
         classes=_CLASSES[name],
-        images=decode(encoded, names=names, channels=channels, side=side, progress=progress),
-        labels=labels,
-        part=_train_then_test(*(len(part[1]) for part in parts)),
-        # Of the encoded bytes: two versions of a JPEG decoder may differ by a grey level.
-        digests=digests_of(encoded),
+        images=table.images,
+        labels=table.labels,
+        part=_train_then_test(train, len(table.labels) - train),
+        digests=table.digests,
+        notes=table.notes,
     )
-
-
-def _read_parquet(files: list[Path]) -> tuple[list[bytes], NDArray[np.int64]]:
-    images: list[bytes] = []
-    labels: list[NDArray[np.int64]] = []
-    for file in files:
-        try:
-            present = pq.read_schema(file).names
-            column = next((column for column in ("img", "image") if column in present), None)
-            if column is None or "label" not in present:
-                raise DataError(f"{file} needs a column img or image and a column label, got {', '.join(present)}.")
-            table = pq.read_table(file, columns=[column, "label"])
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{file} is not a readable Parquet file ({error}). Fetch it again.") from error
-        for chunk in table[column].chunks:
-            images += chunk.field("bytes").to_pylist()
-        labels.append(table["label"].to_numpy().astype(np.int64))
-    return images, np.concatenate(labels)
 
 
 def _idx_file(folder: Path, name: str) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,3 +27,37 @@ def stratified_order(labels: NDArray[np.int64], *, rng: np.random.Generator) -> 
     places = (np.arange(len(labels)) - starts + 0.5) / np.repeat(counts, counts)
     # Equal places (the middles of equally large classes) come in random class order, not always class 0 first.
     return by_class[np.lexsort((rng.random(len(labels)), places))]
+
+
+def hold_out(
+    labels: NDArray[np.int64], count: int, *, copies: NDArray[np.int64] | None, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Divide N images into `count` that are held out and the rest, stratified, copies of an image on one side.
+
+    Args:
+        labels: (N,) class of each image.
+        count: of those held out. Where copies are among the images it is the next number below that keeps them
+            together, and at least one image with its copies.
+        copies: (N,) place of the first image with the same content; None where no two are alike.
+        rng: source of the permutation.
+
+    Returns: indices of those held out and of the rest, each in stratified order.
+    """
+    if copies is None:
+        order = stratified_order(labels, rng=rng)
+        return order[:count], order[count:]
+    originals = np.flatnonzero(copies == np.arange(len(copies)))
+    order = originals[stratified_order(labels[originals], rng=rng)]
+    ends = np.cumsum(np.bincount(copies, minlength=len(labels))[order])
+    taken = max(int(np.searchsorted(ends, count, side="right")), min(count, 1))
+    place = np.empty(len(labels), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    together = np.argsort(place[copies], kind="stable")
+    cut = int(ends[taken - 1]) if taken else 0
+    return together[:cut], together[cut:]
+
+
+def first_of(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """For each element the place of the first one that is equal."""
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    return np.asarray(first[group], dtype=np.int64)

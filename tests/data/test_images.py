@@ -82,7 +82,7 @@ def test_some_classes_are_a_set_of_their_own():
 def test_validation_images_are_counted_not_shared_out():
     data = digits(validation_images=100)
     assert (len(data.train), len(data.validation), len(data.test)) == (1337, 100, 360)
-    with pytest.raises(DataError, match="leave some of 1,437 images, got 1437"):
+    with pytest.raises(DataError, match=r"data\.validation.* leave some of 1,437 training images, got 1,437"):
         digits(validation_images=1437)
 
 

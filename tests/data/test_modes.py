@@ -126,8 +126,8 @@ PAPER = (255 - INK[..., :3].astype(float)) * (255 - INK[..., 3:].astype(float)) 
 """CMYK: what each ink and black let through."""
 LAB = np.array([(255, 0, 0), (0, 0, 0), (138, 81, 70), (128, 0, 0)]).astype(np.int8)
 LAB_SEEN = np.array([(255, 255, 255), (0, 0, 0), (255, 0, 0), (119, 119, 119)])
-"""White, black, red and middle grey of sRGB; in CIELAB (D50) (100, 0, 0), (0, 0, 0), (54.3, 80.8, 69.9), (50.2, 0, 0), of
-which the first number is stored as a share of 255."""
+"""White, black, red and middle grey of sRGB; in CIELAB (D50): (100, 0, 0), (0, 0, 0), (54.3, 80.8, 69.9), (50.2, 0, 0),
+the first number stored as a share of 255."""
 PGM_10 = b"P5 6 6 1023\n" + (DEEP >> 6).astype(">u2").tobytes()
 PGM_PLAIN = b"P2 6 6 65535\n" + " ".join(str(value) for value in DEEP.flat).encode()
 PFM = b"Pf\n6 6\n-1.0\n" + UNIT[::-1].astype("<f4").tobytes()
