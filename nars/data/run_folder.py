@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nars.atomic import machine_at_fault
 from nars.data.errors import DataError
 
 
@@ -112,6 +113,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        if machine_at_fault(error):
+            raise
         raise DataError(
             f"{path} must be a JSON file that nars wrote, reading it gave: {error}. Delete it to redo that step."
         ) from error

@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timezone
 from importlib import metadata
 
+from nars.atomic import machine_at_fault
 from nars.data import ImageData, Sample, Status
 from nars.evaluate.trial import EvaluationSettings, Trial
 from nars.network import build
@@ -51,6 +52,9 @@ def evaluate_trial(trial: Trial, data: ImageData, settings: EvaluationSettings, 
     Returns:
         A sample with status "ok" and its accuracies, or with the status that says what went wrong, a message and the
         curves so far. A bad candidate never raises.
+
+    Raises:
+        OSError: the machine is at fault: disk, permissions, too many open files.
     """
     start = time.perf_counter()
     curves = _Curves()
@@ -67,6 +71,8 @@ def evaluate_trial(trial: Trial, data: ImageData, settings: EvaluationSettings, 
     except MemoryError as error:
         status, message = "out_of_memory", str(error) or "out of memory"
     except Exception as error:  # what a candidate can fail of is open-ended; the search goes on
+        if machine_at_fault(error):
+            raise  # no fault of the candidate's; a full disk must not count against what happened to be trained
         signs = _OUT_OF_MEMORY if settings.memory_limit is None else (*_OUT_OF_MEMORY, _ONEDNN)
         out_of_memory = isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
         status = "out_of_memory" if out_of_memory else "error"

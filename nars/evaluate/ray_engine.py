@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nars.atomic import machine_at_fault
 from nars.data import ImageData, Sample, Status
 from nars.evaluate.engine import OnResult
 from nars.evaluate.evaluate import evaluate_trial, outcome
@@ -221,7 +222,9 @@ class RayEngine:
         try:
             sample: Sample = self._ray.get(reference)
             return sample
-        except errors.RayTaskError:  # a fault in this package: not the trial's, and not to be hidden
+        except errors.RayTaskError as error:  # of the machine or in this package: not the trial's, not to be hidden
+            if machine_at_fault(error.cause):
+                raise error.cause from None
             raise
         except errors.OutOfMemoryError as error:
             return self._failed(task, "out_of_memory", str(error).splitlines()[0])

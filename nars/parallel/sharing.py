@@ -9,10 +9,12 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import IO, Any, final
 
 import torch
 from torch import Tensor
+
+from nars.atomic import naming
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,14 @@ class SharedObject:
     def __init__(self, value: object) -> None:
         tensors, rest = take_apart(value)
         self._named = sys.platform != "linux"
-        self._file = tempfile.NamedTemporaryFile(prefix="nars-", suffix=".tensors", delete=False)  # noqa: SIM115
-        torch.save(tensors, self._file)
-        self._file.flush()
+        self._file = tempfile.NamedTemporaryFile(prefix="nars-", suffix=".tensors", delete=False, buffering=0)  # noqa: SIM115
         path = self._file.name
+        try:
+            _save(tensors, self._file)
+        except BaseException:
+            self._file.close()
+            Path(path).unlink()
+            raise
         if not self._named:
             Path(path).unlink()
             path = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
@@ -48,6 +54,41 @@ class SharedObject:
         self._file.close()
         if self._named:
             Path(self._file.name).unlink(missing_ok=True)
+
+
+def _save(tensors: list[Tensor], file: IO[bytes]) -> None:
+    """Write tensors; of a full disk torch says no more than "unexpected pos", so the reason is kept here."""
+    sink = _Sink(file)
+    with naming(file.name):
+        try:
+            torch.save(tensors, sink)
+        except (OSError, RuntimeError):
+            if sink.error is not None:
+                raise sink.error from None
+            raise
+
+
+@final
+class _Sink:
+    """An unbuffered file to write to that remembers what the system refused."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """As a file does."""
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self.error = self.error or error
+            raise
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
 
 def receive(message: Shared) -> Any:

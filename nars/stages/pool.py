@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from nars.atomic import replacing
+from nars.atomic import machine_at_fault, replacing
 from nars.data import DataError
 from nars.space import Population, sobol
 from nars.stages.run import Run
@@ -51,6 +51,8 @@ def _read(run: Run) -> Pool:
     try:
         table = pq.read_table(file)
     except (OSError, pa.ArrowException) as error:
+        if machine_at_fault(error):
+            raise
         raise DataError(
             f"{file} must be a Parquet file that nars wrote, reading gave: {error}. Delete it to redo it."
         ) from error

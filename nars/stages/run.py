@@ -15,7 +15,7 @@ import numpy as np
 import pydantic
 
 import nars
-from nars.atomic import write_json
+from nars.atomic import append_line, write_json
 from nars.data import ImageData, load_images
 from nars.data.run_folder import RunFolder, read_json
 from nars.space import Bounds, Space, cost_range, load_space, shorten
@@ -76,8 +76,7 @@ class Run:
     def log(self, text: str) -> None:
         """Say a line and keep it in the run's log."""
         self.reporter.say(text)
-        with self.folder.log_file.open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}\n")
+        append_line(self.folder.log_file, f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}")
 
 
 def open_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -11,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from nars.atomic import replacing
+from nars.atomic import machine_at_fault, write_bytes
 from nars.data import ImageData
 from nars.network import build
 from nars.parallel import torch_threads
@@ -208,6 +209,8 @@ def _resume(loop: TrainingLoop, path: Path, identity: str) -> _History:
         saved = torch.load(path, weights_only=True)
         theirs, history = saved["identity"], _History(**saved["history"])
     except Exception as error:  # torch names its reasons in many classes
+        if machine_at_fault(error):
+            raise
         raise TrainError(
             f"{path} is not a checkpoint of a training ({type(error).__name__}). Delete it to train again."
         ) from error
@@ -217,8 +220,9 @@ def _resume(loop: TrainingLoop, path: Path, identity: str) -> _History:
 
 
 def _save(loop: TrainingLoop, path: Path, identity: str, history: _History) -> None:
-    with replacing(path) as temporary:
-        torch.save({"identity": identity, "history": asdict(history), "loop": loop.state_dict()}, temporary)
+    buffer = io.BytesIO()  # torch's own writing hides that a disk is full
+    torch.save({"identity": identity, "history": asdict(history), "loop": loop.state_dict()}, buffer)
+    write_bytes(path, buffer.getbuffer())
 
 
 def _finish(
@@ -229,8 +233,9 @@ def _finish(
     model = loop.ema_model if uses_ema else loop.model
     assert model is not None
     if peers.first:
-        with replacing(folder / WEIGHTS) as temporary:
-            save_file({name: value.contiguous().cpu() for name, value in model.state_dict().items()}, temporary)
+        write_bytes(
+            folder / WEIGHTS, save({name: value.contiguous().cpu() for name, value in model.state_dict().items()})
+        )
     result = MemberResult(
         test_accuracy=loop.accuracy(data.test, ema=uses_ema),
         validation_accuracy=(history.ema_curve if uses_ema else history.curve)[-1],
