@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nars.data.errors import DataError
 from nars.data.pixels import read, read_one
-from nars.parallel import usable_cores
+from nars.parallel import usable_cores, without_program
 
 Cuts = NDArray[np.int64]
 """(B, 4): row of the split, first pixel row and column of the crop from the padded image, whether it is mirrored."""
@@ -85,7 +85,9 @@ class StreamedSplit:
             collate_fn=_as_it_is,
             generator=torch.Generator(),  # else it would draw from the global one, which decides dropout
         )
-        for batch in loader:
+        with without_program():
+            reading = iter(loader)
+        for batch in reading:
             if isinstance(batch, DataError):
                 raise batch
             yield batch

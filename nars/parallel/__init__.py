@@ -3,7 +3,7 @@
 from nars.parallel.cores import usable_cores
 from nars.parallel.devices import AUTO, DeviceError, describe_device, resolve_device, worker_devices
 from nars.parallel.memory import memory_limit
-from nars.parallel.pool import Failure, Pool, PoolError, worker_setups
+from nars.parallel.pool import Failure, Pool, PoolError, without_program, worker_setups
 from nars.parallel.sharing import put_together, take_apart
 from nars.parallel.threads import torch_threads
 from nars.parallel.worker import Report, WorkerSetup
@@ -23,6 +23,7 @@ __all__ = [
     "take_apart",
     "torch_threads",
     "usable_cores",
+    "without_program",
     "worker_devices",
     "worker_setups",
 ]

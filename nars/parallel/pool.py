@@ -7,9 +7,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 from typing import Any, Generic, TypeVar, final
 
 from nars.parallel.cores import usable_cores
@@ -48,8 +49,9 @@ class Pool(Generic[Job, Result]):
 
     They start with a fresh interpreter (spawn: a fork of a process that has used torch's threads may hang) and stay
     until the pool is closed, because importing torch and timm takes seconds. A worker that dies is replaced and its job
-    done again, in another worker. When this process ends, however it does, they end. A script that opens a pool needs
-    the usual `if __name__ == "__main__":`.
+    done again, in another worker. When this process ends, however it does, they end. They do not run the program that
+    opens the pool, which may be a script without `if __name__ == "__main__":`, a notebook or standard input, unless
+    the context holds something that is defined there.
     """
 
     def __init__(
@@ -79,7 +81,8 @@ class Pool(Generic[Job, Result]):
         self._shared = SharedObject(self._shared_context)
         try:
             for setup in self._setups:
-                self._workers.append(self._start(setup))
+                with _interrupts_blocked():  # a worker that nobody knows of would outlive Ctrl-C
+                    self._workers.append(self._start(setup))
         except BaseException:
             self._end(patience=0.0)
             raise
@@ -175,7 +178,7 @@ class Pool(Generic[Job, Result]):
             if self._failed_starts >= _START_ATTEMPTS:
                 raise PoolError(
                     f"worker processes {how} before they were ready. What they said is above; without workers "
-                    f"(engine in-process) the cause shows."
+                    f"(engine in-process) the cause shows.{self._hint()}"
                 )
         self._replace(index)
         if worker.busy and not queue.again(worker.number, worker.job):
@@ -186,26 +189,46 @@ class Pool(Generic[Job, Result]):
         ours, theirs = self._context.Pipe()
         # Not daemonic: those may not have processes of their own, which a training that streams its images needs.
         process = self._context.Process(target=serve, args=(setup, theirs), name="nars-worker")
-        with _interrupts_blocked():
+        alone = nullcontext() if self._needs_program() else without_program()
+        with _interrupts_blocked(), alone:
             process.start()
         theirs.close()
         with suppress(OSError):  # it is dead already; waiting for it will tell
             ours.send((self._function, self._shared.message))
         return _Worker(setup, process, ours)
 
+    def _hint(self) -> str:
+        if not self._needs_program():
+            return ""
+        return (
+            " What they are to work with is defined in the program itself, which they import: it must be a file, and "
+            'start its work under if __name__ == "__main__":. Or define those parts in a module.'
+        )
+
+    def _needs_program(self) -> bool:
+        """Whether what the workers get is defined in the program itself; they then import it as `__mp_main__`."""
+        assert self._shared is not None
+        return self._function.__module__ == "__main__" or b"__main__" in self._shared.message.rest
+
     def _replace(self, index: int) -> None:
-        self._workers[index].end(patience=0.0)
-        self._workers[index] = self._start(self._workers[index].setup)
+        with _interrupts_blocked():
+            self._workers[index].end()
+            self._workers[index] = self._start(self._workers[index].setup)
 
     def _end(self, *, patience: float) -> None:
-        for worker in self._workers:
-            worker.dismiss()
-        for worker in self._workers:
-            worker.end(patience=patience)
-        self._workers = []
-        if self._shared is not None:
-            self._shared.close()
-            self._shared = None
+        try:
+            for worker in self._workers:
+                worker.dismiss()
+            for worker in self._workers:
+                worker.wait(patience)
+        finally:
+            with _interrupts_blocked():
+                for worker in self._workers:
+                    worker.end()
+                self._workers = []
+                if self._shared is not None:
+                    self._shared.close()
+                    self._shared = None
 
 
 @final
@@ -244,10 +267,13 @@ class _Worker:
         with suppress(OSError):
             self.connection.send(None)
 
-    def end(self, *, patience: float) -> None:
-        """Wait `patience` seconds for it to end if it is idle, then kill it."""
+    def wait(self, patience: float) -> None:
+        """Wait `patience` seconds for it to end, if it is idle."""
         if self.ready and not self.busy and patience > 0.0:
             self.process.join(patience)
+
+    def end(self) -> None:
+        """Kill it, unless it has ended."""
         if self.process.is_alive():
             self.process.kill()
         self.process.join()
@@ -300,6 +326,20 @@ def _describe(exitcode: int | None) -> str:
         name = signal.Signals(-exitcode).name
         return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     return f"ended with exit code {exitcode}"
+
+
+@contextmanager
+def without_program() -> Iterator[None]:
+    """Processes started inside do not import the program (`__main__`) that starts them.
+
+    That would fail for standard input, and begin everything anew in a script without `if __name__ == "__main__":`.
+    """
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 @contextmanager

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import timedelta
+from typing import Protocol, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+_SECONDS_BETWEEN_LINES = 30.0
 
 Advance = Callable[[int, str], None]
 """advance(steps, note): so many more steps are done; the note stands beside the bar."""
@@ -36,22 +50,74 @@ class Silent:
 
 
 class Terminal:
-    """Lines and bars on the terminal, on standard error so that standard output stays clean for results."""
+    """Lines and bars on the terminal, on standard error so that standard output stays clean for results.
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+    Where no bar can be drawn (a file, a pipe, TERM=dumb) it is a line now and then.
+    """
+
+    def __init__(self, console: Console | None = None, *, every: float = _SECONDS_BETWEEN_LINES) -> None:
+        """On a console, standard error when None; at least `every` seconds between the lines that stand for a bar."""
+        self.console = console or Console(stderr=True, highlight=False, emoji=False)
+        self._every, self._spoke, self._drawing = every, time.monotonic(), False
 
     def say(self, text: str) -> None:
         """Print a line above any bar."""
+        self._spoke = time.monotonic()
         self.console.print(text, soft_wrap=True, markup=False)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Advance]:
         """A bar with count, elapsed and remaining time."""
+        if self._drawing or not self.console.is_terminal or self.console.is_dumb_terminal:
+            yield self._lines(title, total)
+            return
         columns = (
-            TextColumn("  {task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+            TextColumn("  {task.description}", markup=False), BarColumn(bar_width=16), MofNCompleteColumn(),
+            TimeElapsedColumn(), _Left(), TextColumn("{task.fields[note]}", markup=False),
         )  # fmt: skip
-        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
-            task = progress.add_task(title, total=total, note="")
-            yield lambda steps, note: progress.update(task, advance=steps, note=note)
+        self._drawing = True
+        try:
+            # Trainings may take many minutes each: the speed is that of all so far, not that of the last half minute.
+            with Progress(*columns, console=self.console, transient=True, speed_estimate_period=1e9) as progress:
+                task = progress.add_task(title, total=total, note="")
+                yield lambda steps, note: progress.update(task, advance=steps, note=note)
+        finally:
+            self._drawing = False
+
+    def _lines(self, title: str, total: int) -> Advance:
+        done = 0
+
+        def advance(steps: int, note: str) -> None:
+            nonlocal done
+            done += steps
+            if done < total and time.monotonic() - self._spoke >= self._every:
+                self.say(f"  {title}: {done:,} of {total:,}{note and f'; {note}'}")
+
+        return advance
+
+
+@final
+class _Left(ProgressColumn):
+    """Time to the end of the bar; nothing while that is not known."""
+
+    def render(self, task: Task) -> Text:
+        """As rich asks for it."""
+        left = task.time_remaining
+        return Text("" if left is None or task.finished else f"{timedelta(seconds=math.ceil(left))} left")
+
+
+@contextmanager
+def counting(reporter: Reporter, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work that tells (done, of how many) itself; there is none before it does."""
+    with ExitStack() as stack:
+        advance: Advance | None = None
+        before = 0
+
+        def told(done: int, total: int) -> None:
+            nonlocal advance, before
+            if advance is None:
+                advance = stack.enter_context(reporter.bar(title, total))
+            advance(done - before, "")
+            before = done
+
+        yield told

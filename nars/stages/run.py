@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -20,7 +21,7 @@ from nars.data import ImageData, load_images
 from nars.data.run_folder import RunFolder, read_json
 from nars.space import Bounds, Space, cost_range, load_space, shorten
 from nars.stages.config import ConfigError, Execution, RunConfig
-from nars.stages.progress import Reporter, Silent
+from nars.stages.progress import Reporter, Silent, counting
 from nars.stages.teaching import check_teacher
 
 _LOADED = ("space", "images", "final_images")
@@ -44,7 +45,7 @@ class Run:
     @cached_property
     def images(self) -> ImageData:
         """The images of the search, at the smallest resolution that the space asks for (`images.at` gives others)."""
-        images = images_of(self.config, resolution=_smallest_resolution(load_space(self.config.space)))
+        images = self._read(_smallest_resolution(load_space(self.config.space)))
         introduce(images, self.reporter)
         return images
 
@@ -54,9 +55,20 @@ class Run:
         data = self.config.data
         if data.max_train is None and data.search_classes is None:
             return self.images
-        images = images_of(self.config, resolution=self.images.resolution, whole=True)
+        images = self._read(self.images.resolution, whole=True)
         introduce(images, self.reporter, heading="final training")
         return images
+
+    def _read(self, resolution: int, *, whole: bool = False) -> ImageData:
+        """Images, with a bar; in-process means that no process beside this one reads them either."""
+        with counting(self.reporter, "reading images") as progress:
+            return images_of(
+                self.config,
+                resolution=resolution,
+                whole=whole,
+                loaders=0 if self.execution.engine == "in-process" else None,
+                progress=progress,
+            )
 
     @property
     def flops_range(self) -> Bounds:
@@ -200,13 +212,18 @@ def _changes(before: object, now: object, key: str = "") -> list[str]:
     return [] if before == now else [f"{key} was {before!r}, now {now!r}"]
 
 
-def images_of(config: RunConfig, *, resolution: int, whole: bool = False) -> ImageData:
+def images_of(
+    config: RunConfig, *, resolution: int, whole: bool = False, loaders: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageData:  # fmt: skip
     """The images that a configuration names.
 
     Args:
         config: names and splits them.
         resolution: side, pixels.
         whole: all classes and all training images, as in final training; else what the search is narrowed to.
+        loaders: processes that read streamed images; None is as many as fit.
+        progress: called with (images decoded, images in all).
 
     Raises:
         DataError: they cannot be read.
@@ -222,6 +239,8 @@ def images_of(config: RunConfig, *, resolution: int, whole: bool = False) -> Ima
         max_train=None if whole else data.max_train,
         max_classes=None if whole else data.search_classes,
         streaming=data.streaming,
+        loaders=loaders,
+        progress=progress,
     )
 
 

@@ -141,7 +141,7 @@ def _train(
         results = train_members(
             jobs,
             run.final_images,
-            workers=run.execution.workers or None,
+            workers=1 if run.execution.engine == "in-process" else run.execution.workers or None,
             device=run.execution.device,
             on_epoch=on_epoch,
             peers=peers,
