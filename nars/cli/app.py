@@ -11,6 +11,7 @@ from nars.cli import run as run_commands
 from nars.cli import scale as scaling
 from nars.cli import space, store, trials
 from nars.cli import swap as swapping
+from nars.cli.starting import announced
 
 app = typer.Typer(
     name="nars",
@@ -27,6 +28,9 @@ trials.mount(app)
 auditing.mount(app)
 swapping.mount(app)
 scaling.mount(app)
+for command in app.registered_commands:
+    assert command.callback is not None
+    command.callback = announced(command.callback)
 app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
 

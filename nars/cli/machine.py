@@ -7,6 +7,8 @@ import os
 
 _GOES_ON = "then the same command goes on from where it stopped"
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 _REMEDY = {
     errno.ENOSPC: f"make room on that disk, {_GOES_ON}",
     errno.EDQUOT: f"your quota there is used up: delete something, {_GOES_ON}",
@@ -15,7 +17,7 @@ _REMEDY = {
     errno.EPERM: "change its permissions, or choose another place with --out",
     errno.EROFS: "it cannot be written to; choose another place with --out",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOTDIR: "something in this path is a file where a folder is needed; choose another path, or move the file away",
+    errno.ENOTDIR: "a part of this path is a file where a folder is needed; choose another path, or move it away",
     errno.EEXIST: "a file is in the place of a folder; choose another path, or move it away",
     errno.EISDIR: "a folder is in the place of a file; choose another path, or move it away",
     errno.ENOENT: "check the path",
@@ -36,8 +38,10 @@ def spell(error: OSError) -> str:
         error: with a number (`errno`).
     """
     assert error.errno is not None
-    files = [os.fspath(file) for file in (error.filename, error.filename2) if isinstance(file, (str, bytes, os.PathLike))]
+    files = [file for file in (error.filename, error.filename2) if isinstance(file, (str, bytes, os.PathLike))]
     place = " -> ".join(os.fsdecode(file) for file in files)
+    if not place and error.errno in _FULL:  # our own files are named
+        place = "standard output, or a temporary file"
     says = os.strerror(error.errno).lower()
     remedy = _REMEDY.get(error.errno, f"mend it, {_GOES_ON}")
     return f"{place}: {says}; {remedy}" if place else f"{says}; {remedy}"

@@ -14,7 +14,7 @@ from typing import TextIO
 _HANDLER = "nars-plain"
 
 _PLAIN = {
-    "±": "+-", "×": "x", "÷": "/", "–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
+    "±": "+-", "×": "x", "÷": "/", "–": "-", "—": "-", "−": "-", "…": ".", "→": "->", "←": "<-", "≤": "<=", "≥": ">=",
     "≈": "~", "·": ".", "•": "*", "µ": "u", "μ": "u", "°": "deg", "‘": "'", "’": "'", "“": '"', "”": '"', "ß": "ss",
     "✓": "ok", "✗": "x", "█": "#", "▏": "|", "▌": "#", "⠿": "*",
 }  # fmt: skip
@@ -41,10 +41,10 @@ def say(text: str, *, heading: str = "", color: str = "default") -> None:
         from rich.console import Console
         from rich.text import Text
 
-        parts = [(heading, f"bold {color}"), ": "] if heading else []
+        message = Text.assemble((heading, f"bold {color}"), ": " if heading else "", text)
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.on_broken_pipe = lambda: None  # type: ignore[method-assign]
-        console.print(Text.assemble(*parts, text))
+        console.print(message)
 
 
 def close_quietly(stream: TextIO) -> None:

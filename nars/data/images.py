@@ -100,6 +100,11 @@ class ImageData:
         """Side of the square images, pixels."""
         return self.train.shape[-1]
 
+    @property
+    def available(self) -> int:
+        """Training images that there are, of which `train` may be a part; those held out for validation included."""
+        return int((self._source.part == TRAIN).sum())
+
     def at(self, resolution: int) -> ImageData:
         """The same set at another resolution, made from the original pixels (not from the resized ones) and kept.
 

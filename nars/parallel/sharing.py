@@ -61,7 +61,7 @@ def _save(tensors: list[Tensor], file: IO[bytes]) -> None:
     sink = _Sink(file)
     with naming(file.name):
         try:
-            torch.save(tensors, sink)
+            torch.save(tensors, sink)  # type: ignore[arg-type]  # all that it calls is there
         except (OSError, RuntimeError):
             if sink.error is not None:
                 raise sink.error from None

@@ -35,6 +35,7 @@ from nars.stages.measuring import (
     trials_of,
     write_plan,
 )
+from nars.stages.outlook import together
 from nars.stages.pool import Pool
 from nars.stages.run import Run
 
@@ -160,10 +161,12 @@ def collect_asynchronously(run: Run, *, pool: Pool, predictor: Predictor) -> Pre
     rounds = OpenRounds(run, pool=pool, predictor=predictor)
     with run.reporter.bar("stage 2: training candidates", rounds.total) as advance, ExitStack() as stack:
         advance(rounds.measured, "")
+        for known in SampleStore(run.folder.samples).samples():
+            run.outlook.trained(known)
 
         def tell(sample: Sample) -> None:
             rounds.tell(sample)
-            advance(1, spell(sample))
+            advance(1, together(spell(sample), run.outlook.trained(sample)))
 
         if rounds.measured < rounds.total:
             stack.enter_context(engine_of(run)).run(iter(rounds.ask, None), on_result=tell)

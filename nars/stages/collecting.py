@@ -30,6 +30,7 @@ from nars.stages.measuring import (
     trials_of,
     write_plan,
 )
+from nars.stages.outlook import together
 from nars.stages.pool import Pool, sample_pool
 from nars.stages.pretraining import pretrain
 from nars.stages.run import Run
@@ -91,12 +92,14 @@ class Collection:
         missing = [trial for trial in trials if trial.key not in known]
         missing.sort(key=lambda trial: -trial.costs["flops"])  # the longest first: the less waiting at the end
         title = f"stage 2: round {plan.number} of {self.run.config.collect.rounds}"
+        for sample in store.samples():
+            self.run.outlook.trained(sample)
         with self.run.reporter.bar(title, len(trials)) as advance:
-            advance(len(trials) - len(missing), "")
+            advance(len(trials) - len(missing), "workers are starting" if plan.number == 1 else "")
 
             def keep(sample: Sample) -> None:
                 store.append([sample])
-                advance(1, spell(sample))
+                advance(1, together(spell(sample), self.run.outlook.trained(sample)))
 
             if missing:
                 engine.run(missing, on_result=keep)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from nars.stages.config import RunConfig
-from nars.stages.teaching import NONE
+from nars.stages.teaching import LARGEST, NONE, member_names
 
 if TYPE_CHECKING:
     from nars.data import Sample
@@ -52,11 +52,18 @@ class Outlook:
         self._first = self._later = 0
         """Trainings that have an outcome: of the first round, of later ones."""
         self._stop: int | None = None
+        self._told: set[str] = set()
         self._began: tuple[float, int] | None = None
         """When final training (this part of it) began here, and how many epochs were done then."""
 
     def trained(self, sample: Sample) -> str:
-        """A training of stage 2 has an outcome; what is left in all, in words ("" while nothing is known)."""
+        """A training of stage 2 has an outcome; what is left in all, in words ("" while nothing is known).
+
+        One that it knows already is not counted again.
+        """
+        if sample.key in self._told:
+            return ""
+        self._told.add(sample.key)
         if sample.round <= 1:
             self._first += 1
         else:
@@ -112,7 +119,8 @@ class Outlook:
         final = self._config.final
         budgets = self._config.search.budgets
         epoch = self._images * self._epoch(max(budgets))
-        alone = 0.0 if final.teacher == NONE or final.teacher.startswith("timm:") else epoch * final.epochs
+        own_teacher = final.teacher in (LARGEST, *member_names(self._config))
+        alone = epoch * final.epochs if own_teacher else 0.0
         return alone + self._family(epoch)
 
     def _family(self, epoch: float) -> float:
@@ -125,7 +133,7 @@ class Outlook:
         else:
             shares = [budget / max(budgets) for budget in budgets]
         each = [epoch * final.epochs * (share + taught) for share in shares]
-        return max(max(each), sum(each) / min(self._slots, len(each)))
+        return max(*each, sum(each) / min(self._slots, len(each)))
 
     def _end(self) -> float:
         count = len(self._config.search.budgets)

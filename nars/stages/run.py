@@ -19,8 +19,10 @@ import nars
 from nars.atomic import append_line, write_json
 from nars.data import ImageData, load_images
 from nars.data.run_folder import RunFolder, read_json
+from nars.parallel import worker_devices
 from nars.space import Bounds, Space, cost_range, load_space, shorten
 from nars.stages.config import ConfigError, Execution, RunConfig
+from nars.stages.outlook import Outlook
 from nars.stages.progress import Reporter, Silent, counting
 from nars.stages.teaching import check_teacher
 
@@ -69,6 +71,14 @@ class Run:
                 loaders=0 if self.execution.engine == "in-process" else None,
                 progress=progress,
             )
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """How long the rest takes; the stages tell it what they have done."""
+        how = self.execution
+        slots = 1 if how.engine == "in-process" else how.workers or len(worker_devices(how.device, per_gpu=how.per_gpu))
+        whole = self.images.available if self.config.data.max_train else len(self.images.train)
+        return Outlook(self.config, slots=slots, images=whole / len(self.images.train))
 
     @property
     def flops_range(self) -> Bounds:

@@ -15,6 +15,7 @@ from nars.network import build
 from nars.recipe import ALONE, Augmentation, Peers, Recipe, Schedule, joined_peers
 from nars.space import Architecture
 from nars.stages.config import RunConfig
+from nars.stages.outlook import together
 from nars.stages.progress import Silent
 from nars.stages.run import Run
 from nars.stages.searching import Member, finished_family, search
@@ -126,6 +127,7 @@ def _train(
     run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers = ALONE, **teaching: Any
 ) -> dict[str, MemberResult]:
     """Train some networks side by side, and say how they stand."""
+    run.outlook.begin_final()
     config, done = run.config.final, dict.fromkeys((job.name for job in jobs), 0)
     with (
         run.reporter.bar(f"final training: {how}", config.epochs * len(jobs)) as advance,
@@ -134,8 +136,9 @@ def _train(
 
         def on_epoch(name: str, report: EpochReport) -> None:
             accuracy = report.accuracy if report.ema_accuracy is None else report.ema_accuracy
-            advance(report.epoch - done[name], f"{name} {accuracy:.2f} %")
-            done[name] = report.epoch
+            step, done[name] = report.epoch - done[name], report.epoch
+            left = run.outlook.epochs(sum(done.values()), config.epochs * len(jobs), teacher=jobs[0].name == TEACHER)
+            advance(step, together(f"{name} {accuracy:.2f} %", left))
             watch(name, report)
 
         results = train_members(
