@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
-from rich.table import Table
 
 from nars.atomic import replacing, write_json
+from nars.data.run_folder import RunFolder
+from nars.report import FittingTable, doubtful
 from nars.space import Bounds, Space, quantity, shorten
-from nars.stages import ConfigError, FamilyAnswer, FrontAnswer, ask, ask_front
+from nars.stages import Answer, ConfigError, FamilyAnswer, FrontAnswer, ask, ask_front, doubts, evidence_of
 from nars.stages.asking import Choice
 
 _SHOWN = 30
@@ -75,12 +76,27 @@ def query(
         console.print(_family_table(family))
         console.print(_LEGEND, style="dim")
         _print_recipes(console, family)
+        for doubt in doubtful(_doubts(predictor, family)):
+            console.print(doubt)
         rows = _family_rows(family)
         document = _head(family.space, family.seconds) | {"members": _members(rows)}
     if json_file is not None:
         write_json(json_file, document)
     if parquet_file is not None:
         _write_parquet(parquet_file, rows)
+
+
+def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
+    """What not to rely on; of a run folder also what its trainings say."""
+    answers = (
+        Answer(
+            name=str(budget.bounds), record=record, predicted=float(budget.ties.predicted[0]),
+            std=float(budget.ties.predicted_std[0]),
+        )
+        for budget in family.budgets
+        for record in family.space.to_records(budget.ties.rows[:1])
+    )  # fmt: skip
+    return doubts(evidence_of(answers, family.space, RunFolder(Path(predictor)).rounds()))
 
 
 def _budgets(most: Mapping[str, str | None], least: Mapping[str, str | None]) -> list[Bounds]:
@@ -156,33 +172,26 @@ def _plain(space: Space, choice: Choice) -> list[dict[str, Any]]:
     ]
 
 
-def _family_table(answer: FamilyAnswer) -> Table:
+def _family_table(answer: FamilyAnswer) -> FittingTable:
     columns = _columns([budget.ties for budget in answer.budgets])
-    table = _table()
-    table.add_column("budget", no_wrap=True)
-    for heading in (*columns, "gain %", "ties", "train", "scored"):
-        table.add_column(heading, justify="right", no_wrap=True)
     gains = ["", *(f"{price.gain:+.2f}" for price in answer.prices)]
-    for budget, gain in zip(answer.budgets, gains, strict=True):
-        table.add_row(
+    rows = [
+        [
             str(budget.bounds).replace(", ", "\n"), *(write(budget.ties, 0) for write in columns.values()), gain,
             str(len(budget.ties.rows) - 1), str(len(budget.plan.train)), f"{budget.evaluations:,}",
-        )  # fmt: skip
-    return table
+        ]
+        for budget, gain in zip(answer.budgets, gains, strict=True)
+    ]  # fmt: skip
+    return FittingTable(["budget", *columns, "gain %", "ties", "train", "scored"], rows, left=["budget"])
 
 
-def _front_table(answer: FrontAnswer) -> Table:
+def _front_table(answer: FrontAnswer) -> FittingTable:
     count = len(answer.front.rows)
     columns = _columns([answer.front])
-    table = _table()
-    for heading in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
     step = max(1, -(-count // _SHOWN))
-    for at in range(0, count, step):
-        table.add_row(*(write(answer.front, at) for write in columns.values()))
-    if step > 1:
-        table.caption = f"every {step}th; --json and --parquet write all"
-    return table
+    rows = [[write(answer.front, at) for write in columns.values()] for at in range(0, count, step)]
+    caption = f"one of {step}; --json and --parquet write all" if step > 1 else ""
+    return FittingTable(list(columns), rows, caption=caption)
 
 
 def _columns(choices: Sequence[Choice]) -> dict[str, Callable[[Choice, int], str]]:
@@ -198,11 +207,6 @@ def _columns(choices: Sequence[Choice]) -> dict[str, Callable[[Choice, int], str
         for name in shown
     }
     return columns | {"predicted %": lambda choice, at: f"{choice.predicted[at]:.2f} ± {choice.predicted_std[at]:.2f}"}
-
-
-def _table() -> Table:
-    """Without lines: a terminal of 80 columns holds all of it."""
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
 
 def _print_recipes(console: Console, answer: FamilyAnswer) -> None:

@@ -183,9 +183,9 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder, also an unfi
     from nars.report import family_table, read_findings, write_report
 
     path = write_report(RunFolder(folder))
-    members = read_findings(RunFolder(folder)).members
-    if members:
-        Console().print(family_table(members))
+    found = read_findings(RunFolder(folder))
+    if found.members:
+        Console().print(family_table(found.members, found.doubts))
     Console(stderr=True).print(f"report: {path}", soft_wrap=True)
 
 
@@ -261,5 +261,6 @@ def _verified(opened: Run) -> bool:
 def _show_family(opened: Run) -> None:
     from nars.report import family_table, read_findings
 
-    Console(width=None).print(family_table(read_findings(opened.folder).members))
+    found = read_findings(opened.folder)
+    Console().print(family_table(found.members, found.doubts))
     opened.reporter.say(f"report: {opened.folder.report_file}")

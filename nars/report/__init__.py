@@ -1,7 +1,6 @@
 """What a run found, for people: a table on the terminal and a self-contained page with plots."""
 
-from nars.report.findings import Findings, MemberFinding, read_findings
-from nars.report.page import write_report
-from nars.report.table import family_table
+import lazy_loader
 
-__all__ = ["Findings", "MemberFinding", "family_table", "read_findings", "write_report"]
+# The names are in __init__.pyi, each loaded when it is asked for: a table needs no matplotlib.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -52,6 +52,8 @@ class Findings:
     samples: pd.DataFrame
     """One row per training outcome."""
     members: tuple[MemberFinding, ...]
+    doubts: tuple[str, ...] = ()
+    """What to doubt about the family's predictions, a sentence each."""
 
     @property
     def stop_epoch(self) -> int | None:
@@ -67,13 +69,14 @@ def read_findings(folder: RunFolder) -> Findings:
     """
     run = read_json(folder.run_file)
     card = folder.encoder / "card.json"
-    family = read_json(folder.family_file)["members"] if folder.family_file.is_file() else []
+    family = read_json(folder.family_file) if folder.family_file.is_file() else {"members": []}
     return Findings(
         run=run,
         pretraining=read_json(card) if card.is_file() else None,
         rounds=tuple(folder.rounds()),
         samples=SampleStore(folder.samples).frame() if folder.samples.is_dir() else pd.DataFrame(),
-        members=tuple(_member(folder, entry) for entry in family),
+        members=tuple(_member(folder, entry) for entry in family["members"]),
+        doubts=tuple(family.get("doubts", ())),
     )
 
 

@@ -37,6 +37,7 @@ def render(findings: Findings) -> str:
         rows=family_rows(findings.members),
         note=NOTE,
         facts=_facts(findings),
+        doubts=findings.doubts,
         warnings=findings.rounds[0]["advice"]["warnings"] if findings.rounds else [],
         plots=[Markup(svg) for svg in plots(findings)],
         members=findings.members,

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from nars.report.findings import MemberFinding
+from nars.report.fitting import FittingTable
 from nars.space import shorten
 
 HEADINGS = (
-    "budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "max |diff|",
+    "budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "diff",
 )  # fmt: skip
 NOTE = (
     "FLOPs are multiply-accumulates of convolution and linear layers. Predicted: at the search's stop epoch, before "
-    "final training. ms: latency of one image on one CPU thread, eager PyTorch / ONNX Runtime. Accuracy in percent. "
-    "max |diff|: largest difference of a logit between the exported forms (ONNX, torch.export) and PyTorch."
+    "final training. ms: latency of one image on one CPU thread, eager PyTorch/ONNX Runtime. Accuracy in percent. "
+    "diff: largest difference of a logit between the exported forms (ONNX, torch.export) and PyTorch."
 )
 
 _SHORT = {
@@ -31,23 +31,31 @@ def family_rows(members: Sequence[MemberFinding]) -> list[tuple[str, ...]]:
     return [_row(member) for member in members]
 
 
-def family_table(members: Sequence[MemberFinding]) -> RenderableType:
-    """The family for the terminal: the figures, then the recipes, which are too long to stand in the same row."""
-    figures = Table(
-        title="The family: one member per budget, each with its own recipe",
-        title_justify="left",
-        box=SIMPLE,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
+def family_table(members: Sequence[MemberFinding], doubts: Sequence[str] = ()) -> RenderableType:
+    """The family for the terminal: the figures, then the recipes, which are too long to stand in the same row.
+
+    Args:
+        members: of the family.
+        doubts: sentences about what not to rely on (`nars.stages.trust`), below the table.
+    """
+    rows, recipe = family_rows(members), HEADINGS.index("recipe")
+    figures = FittingTable(
+        [*HEADINGS[:recipe], *HEADINGS[recipe + 1 :]], [[*row[:recipe], *row[recipe + 1 :]] for row in rows]
     )
-    shown = [i for i, heading in enumerate(HEADINGS) if heading != "recipe"]
-    for i in shown:
-        figures.add_column(HEADINGS[i], justify="right", no_wrap=True)
-    recipes = Table(show_header=False, box=SIMPLE, pad_edge=False)
-    for member, row in zip(members, family_rows(members), strict=True):
-        figures.add_row(*(row[i] for i in shown))
-        recipes.add_row(shorten(member.budget), recipe_text(member))
-    return Group(figures, recipes, Text(NOTE, style="dim"))
+    recipes = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    recipes.add_column(no_wrap=True)
+    recipes.add_column(overflow="fold")
+    for member, row in zip(members, rows, strict=True):
+        recipes.add_row(Text(row[0]), Text(recipe_text(member)))
+    return Group(
+        Text("The family: one member per budget, each with its own recipe", style="italic"),
+        figures, "", recipes, "", Text(NOTE, style="dim"), *doubtful(doubts),
+    )  # fmt: skip
+
+
+def doubtful(doubts: Sequence[str]) -> list[Text]:
+    """What not to rely on, a paragraph each."""
+    return [Text.assemble(("attention", "bold yellow"), ": ", doubt) for doubt in doubts]
 
 
 def recipe_text(member: MemberFinding) -> str:
@@ -78,7 +86,7 @@ def _row(member: MemberFinding) -> tuple[str, ...]:
         shorten(member.budget),
         shorten(member.costs["flops"]),
         shorten(member.costs["params"]),
-        " / ".join(f"{latency[runtime]:.2f}" for runtime in ("eager", "onnxruntime") if runtime in latency) or "-",
+        "/".join(f"{latency[runtime]:.2f}" for runtime in ("eager", "onnxruntime") if runtime in latency) or "-",
         str(member.record.get("resolution", "-")),
         recipe_text(member),
         f"{member.predicted:.2f} ± {member.predicted_std:.2f}",

@@ -41,3 +41,7 @@ from .swapping import Swap as Swap
 from .swapping import swap as swap
 from .training import train as train
 from .training_other import train_other as train_other
+from .trust import Answer as Answer
+from .trust import Evidence as Evidence
+from .trust import doubts as doubts
+from .trust import evidence_of as evidence_of

@@ -63,7 +63,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """Print a line above any bar."""
         self._spoke = time.monotonic()
-        self.console.print(text, soft_wrap=True, markup=False)
+        self.console.print(text, soft_wrap=True, markup=False, emoji=False)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Advance]:

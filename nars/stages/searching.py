@@ -18,6 +18,7 @@ from nars.stages.config import ConfigError
 from nars.stages.measuring import measured
 from nars.stages.predictors import scorer
 from nars.stages.run import Run
+from nars.stages.trust import Answer, Evidence, doubts, evidence_of
 
 _SEED_POPULATION = 50
 """Best pairs of stage 2 in the first generation (paper: 50)."""
@@ -88,8 +89,11 @@ def search(run: Run) -> tuple[Member, ...]:
             strict=True,
         )
     )  # fmt: skip
-    write_json(run.folder.family_file, {"members": [asdict(member) for member in members]})
+    doubtful = doubts(_evidence(run, members))
+    write_json(run.folder.family_file, {"members": [asdict(member) for member in members], "doubts": doubtful})
     run.log(f"stage 3: {len(members)} budgets answered in {seconds:.1f} s: " + _spell(members))
+    for sentence in doubtful:
+        run.log(f"stage 3: attention: {sentence}")
     return members
 
 
@@ -105,6 +109,14 @@ def finished_family(run: Run, what: str) -> tuple[Member, ...]:
             f"(nars search CONFIG --out {run.folder.path})"
         )
     return _read(run)
+
+
+def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
+    answers = (
+        Answer(name=member.name, record=member.record, predicted=member.predicted, std=member.predicted_std)
+        for member in members
+    )
+    return evidence_of(answers, run.space, run.folder.rounds(), validation_images=len(run.images.validation))
 
 
 def _best_measured(run: Run) -> Population:

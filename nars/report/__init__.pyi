@@ -1,0 +1,7 @@
+from .findings import Findings as Findings
+from .findings import MemberFinding as MemberFinding
+from .findings import read_findings as read_findings
+from .fitting import FittingTable as FittingTable
+from .page import write_report as write_report
+from .table import doubtful as doubtful
+from .table import family_table as family_table

@@ -1,0 +1,206 @@
+"""What a person should doubt about an answer of the predictor, in sentences that say what to do about it.
+
+A number with two decimals looks certain. Each finding here is a reason why it may not be, with its threshold beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nars.space import Space
+
+WIDE = 0.7
+"""A standard deviation of a prediction above this share of the spread of all measured accuracies: the predictor then
+explains less than half of their variance."""
+LOW_TAU = 0.2
+"""Kendall's tau of the predictions below which they order candidates hardly better than chance."""
+FEW = 16
+"""Successful trainings below which a predictor has little to learn from."""
+FAILING = 0.25
+"""Share of failed trainings from which on something is wrong with more than a few candidates."""
+NOISY = 0.5
+"""Share of the spread of measured accuracies that chance in the validation set may make up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A chosen pair and what the predictor says of it."""
+
+    name: str
+    """As people know it, e.g. "500k"."""
+    record: Mapping[str, Any]
+    """Every setting."""
+    predicted: float
+    """Percent."""
+    std: float
+    """Of the prediction, percent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the findings are made of; what is not known is left out, and so are the findings that need it."""
+
+    answers: tuple[Answer, ...]
+    scales: Mapping[str, tuple[float, ...]]
+    """Recipe settings whose choices have an order: the choices, ascending."""
+    measured: tuple[float, ...] | None = None
+    """Accuracies of the successful trainings, percent."""
+    failed: int = 0
+    """Trainings without one."""
+    taus: tuple[tuple[float, int], ...] = ()
+    """For each round that was predicted before it was measured: Kendall's tau, and of how many candidates."""
+    validation_images: int | None = None
+
+
+def doubts(evidence: Evidence) -> tuple[str, ...]:
+    """A sentence or two for each reason to doubt the answers; none where there is none."""
+    found = (
+        _few(evidence), _order(evidence), _wide(evidence), _alike(evidence), _edges(evidence), _noise(evidence),
+    )  # fmt: skip
+    return tuple(sentence for sentence in found if sentence)
+
+
+def evidence_of(
+    answers: Iterable[Answer],
+    space: Space,
+    rounds: Sequence[Mapping[str, Any]],
+    *,
+    validation_images: int | None = None,
+) -> Evidence:
+    """The evidence of a run.
+
+    Args:
+        answers: of stage 3, or of a later question.
+        space: theirs.
+        rounds: results of stage 2 as the run folder keeps them; none where they are not known.
+        validation_images: how many the accuracies were measured on.
+    """
+    measured = [value for result in rounds for value in result["measured"] if value is not None]
+    return Evidence(
+        answers=tuple(answers),
+        scales={
+            dimension.name: tuple(float(value) for value in dimension.values if value is not None)
+            for dimension in space.dimensions
+            if dimension.group == "recipe" and dimension.ordinal
+        },
+        measured=tuple(measured) if rounds else None,
+        failed=sum(value is None for result in rounds for value in result["measured"]),
+        taus=tuple((result["tau"], _pairs(result)) for result in rounds if result["tau"] is not None),
+        validation_images=validation_images,
+    )
+
+
+def _pairs(result: Mapping[str, Any]) -> int:
+    both = zip(result["predicted"], result["measured"], strict=True)
+    return sum(predicted is not None and value is not None for predicted, value in both)
+
+
+def _few(evidence: Evidence) -> str:
+    if evidence.measured is None:
+        return ""
+    good, all_of_them = len(evidence.measured), len(evidence.measured) + evidence.failed
+    failing = f"{evidence.failed} of {all_of_them} trainings failed: nars store info RUN says of what"
+    if evidence.failed < FAILING * all_of_them:
+        failing = ""
+    if good < FEW:
+        few = f"the predictor has learned from {_counted(good, 'training')} only: raise collect.per_round or .rounds"
+        return f"{few}; {failing}." if failing else f"{few}."
+    return f"{failing}; the accuracies of such candidates are guessed." if failing else ""
+
+
+def _order(evidence: Evidence) -> str:
+    """Averaged over the rounds, as one round of a dozen candidates says little."""
+    if not evidence.taus:
+        return ""
+    values, weights = zip(*evidence.taus, strict=True)
+    tau = float(np.average(values, weights=np.maximum(weights, 1)))
+    if tau >= LOW_TAU:
+        return ""
+    how = "rather the wrong way round" if tau < 0 else "hardly better than chance"
+    return (
+        f"the predictions put the candidates in order {how} (Kendall tau {tau:.2f} from round 2 on; 1 is the right "
+        f"order): the chosen ones may be no better than others. Train more candidates (collect.per_round, "
+        f"collect.rounds) or longer (collect.epochs); nars audit RUN tells more."
+    )
+
+
+def _wide(evidence: Evidence) -> str:
+    if evidence.measured is None or len(evidence.measured) < 3:
+        return ""
+    spread = float(np.std(evidence.measured, ddof=1))
+    wide = [answer for answer in evidence.answers if answer.std > WIDE * spread]
+    if not wide:
+        return ""
+    shown = "; ".join(f"{answer.name}: {answer.predicted:.2f} ± {answer.std:.2f} %" for answer in wide)
+    return (
+        f"the prediction says little ({shown}): all measured accuracies together have a spread of ± {spread:.2f} %. "
+        f"Train more candidates (collect.per_round, collect.rounds) or longer (collect.epochs)."
+    )
+
+
+def _alike(evidence: Evidence) -> str:
+    if len({tuple(answer.record.items()) for answer in evidence.answers}) < 2:
+        return ""
+    predicted = [answer.predicted for answer in evidence.answers]
+    uncertain = min(answer.std for answer in evidence.answers)
+    if max(predicted) - min(predicted) >= uncertain:
+        return ""
+    return (
+        f"the members' predictions ({min(predicted):.2f} to {max(predicted):.2f} %) differ by less than they are "
+        f"uncertain (± {uncertain:.2f} %): whether a larger budget brings more shows in their final training only."
+    )
+
+
+def _edges(evidence: Evidence) -> str:
+    """Values at the end of a range, where a better one may lie beyond."""
+    places: dict[str, list[str]] = {}
+    for answer in evidence.answers:
+        for name, scale in evidence.scales.items():
+            value = answer.record.get(name)
+            if len(scale) < 3 or isinstance(value, bool) or not isinstance(value, (int, float)):
+                continue
+            end = _end(float(value), scale)
+            if end:
+                text = f"{name.removeprefix('recipe.')} {value:.3g} ({end} there is"
+                places.setdefault(text, []).append(answer.name)
+    if not places:
+        return ""
+    everywhere = len(evidence.answers)
+    shown = ", ".join(
+        f"{text})" if len(names) == everywhere else f"{text}; for {', '.join(names)})" for text, names in places.items()
+    )
+    return f"chosen at the edge of its range: {shown}. Better may lie beyond: widen such a range in the space file."
+
+
+def _end(value: float, scale: Sequence[float]) -> str:
+    """Which end of its range a value is; "" for none, or an end that nothing can lie beyond."""
+    low, high = scale[0], scale[-1]
+    if math.isclose(value, low) and low != 0:
+        return "the least"
+    if math.isclose(value, high) and high != 0 and not (low >= 0 and high == 1):  # a share ends at 1
+        return "the most"
+    return ""
+
+
+def _noise(evidence: Evidence) -> str:
+    if evidence.validation_images is None or evidence.measured is None or len(evidence.measured) < 3:
+        return ""
+    share = float(np.mean(evidence.measured)) / 100
+    noise = 100 * math.sqrt(max(share * (1 - share), 0.0) / evidence.validation_images)
+    spread = float(np.std(evidence.measured, ddof=1))
+    if noise <= NOISY * spread:
+        return ""
+    return (
+        f"accuracies are measured on {_counted(evidence.validation_images, 'validation image')}, where chance alone "
+        f"makes them differ by ± {noise:.2f} %; between the candidates it is ± {spread:.2f} %. Hold out more images "
+        f"(data.validation)."
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
