@@ -10,7 +10,7 @@ import torch
 import typer
 
 from nars.cli import main
-from nars.cli.main import app
+from nars.cli.app import app
 from nars.parallel import DeviceError, describe_device, resolve_device, usable_cores, worker_devices
 
 
