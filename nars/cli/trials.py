@@ -98,7 +98,8 @@ def import_trials(
     done = add_trials(store, samples_of(trials, data=data_set))
     keep_space(out, trials.space if trials.trials is None else trials.trials.space)
     typer.echo(
-        f"{done.added:,} new trainings in {out}, {done.failed:,} of them failed; {done.equal:,} equal to what was there already"
+        f"{done.added:,} new trainings in {out}, {done.failed:,} of them failed; {done.equal:,} equal to some that "
+        f"were there already"
     )
     typer.echo(
         f"{trials.name}: {len(trials.X):,} candidates with an accuracy, at most {trials.seeds} trainings of each"

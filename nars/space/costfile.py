@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.dimension import Dimension
+from nars.space.cells import number_of
 from nars.space.document import Document, KeyPath
-from nars.space.errors import SpaceError
-from nars.space.settings import CostTable
+from nars.space.errors import SpaceError, SpaceWarning
+from nars.space.reading import Cells
+from nars.space.records import one_message
+from nars.space.settings import Choice, CostTable, FloatArray, Population
 from nars.space.space import Space
-from nars.space.tables import AdditiveCostTable, ArrayCostTable
+from nars.space.table_files import TableFile, read_table
+from nars.space.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable, listed_costs
 
 _LARGEST = 1e15
+_ROW_NUMBERS = ("", "unnamed: 0", "__index_level_0__")
+"""Headings of a frame's row numbers, which are no costs."""
 
 
 def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
@@ -31,7 +37,7 @@ def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
     if isinstance(entry, str):
         path = Path(document.source).parent / entry
         try:
-            return _from_frame(path, space)
+            return _from_file(path, space)
         except SpaceError as error:
             raise SpaceError(f"{document.where(('costs',))}: {error}") from error
     if not isinstance(entry, Mapping) or not entry:
@@ -76,53 +82,63 @@ def _number(value: Any, path: KeyPath, document: Document) -> float:
     return float(value)
 
 
-def _from_frame(path: Path, space: Space) -> ArrayCostTable:
-    import pandas as pd
-
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".csv": pd.read_csv,
-        ".json": pd.read_json,
-        ".parquet": pd.read_parquet,
-    }
-    if path.suffix not in readers:
-        raise SpaceError(f"a table of costs is a {', '.join(readers)} file, got {path.name}")
-    try:
-        frame = readers[path.suffix](path)
-    except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
-        raise SpaceError(f"{path} cannot be read as a table ({error}); check that it exists and is whole") from error
-    columns = [space.index[name] for name in frame.columns if name in space.index]
-    costs = [name for name in frame.columns if name not in space.index]
+def _from_file(path: Path, space: Space) -> ArrayCostTable | ListedCostTable:
+    table = read_table(path, what="a table of costs")
+    columns = [space.index[name] for name in table.columns if name in space.index]
+    costs = [name for name in table.columns if name not in space.index and name.strip().casefold() not in _ROW_NUMBERS]
     if not columns or not costs:
         raise SpaceError(
             f"{path} needs one column per setting that costs depend on ({', '.join(space.index)}) and one per cost, "
-            f"got {', '.join(map(str, frame.columns))}"
+            f"got {table.headings}"
         )
-    X = np.zeros((len(frame), len(space.dimensions)), dtype=np.int64)
-    for column in columns:
-        dimension = space.dimensions[column]
-        X[:, column] = _indices(list(frame[dimension.name]), dimension, path)
-    values = {}
+    X = _choices(table, columns, space)
+    values, faults = {}, []
     for name in costs:
-        numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
-        if not np.isfinite(numbers).all():
-            row = int(np.flatnonzero(~np.isfinite(numbers))[0])
-            raise SpaceError(f"{path}, row {row + 1}: cost {name!r} is no number: {frame[name].iloc[row]!r}")
-        values[str(name)] = numbers
-    return ArrayCostTable.from_rows(space, X, values, columns=columns)
+        numbers = [number_of(cell) for cell in table[name]]
+        values[name] = np.array([np.nan if number is None else number for number in numbers])
+        for row in np.flatnonzero(~np.isfinite(values[name])).tolist():
+            faults.append(f"row {row + 1}: cost {name!r} is no number: {table[name][row]!r}")
+    if faults:
+        raise SpaceError(f"{path}: {one_message('cells that are no costs', faults)}")
+    _warn_of_two_costs(path, X[:, columns], values)
+    return listed_costs(space, X, values, columns=columns)
 
 
-def _indices(values: list[Any], dimension: Dimension, path: Path) -> list[int]:
-    """Choice index of each value of a column; numbers compare as numbers, everything else as text."""
+def _choices(table: TableFile, columns: Sequence[int], space: Space) -> Population:
+    """The rows (M, D) of the table, with the first choice of all settings that it does not have."""
+    for column in columns:
+        ruling = [condition.dimension for condition in space.dimensions[column].active_when]
+        if absent := [space.dimensions[other].name for other in ruling if other not in columns]:
+            name = space.dimensions[column].name
+            raise SpaceError(
+                f"{table.path} has {name}, which counts for some choices of {absent[0]} only; add a column {absent[0]}"
+            )
+    # Dimensions by their own names here: "stage1.kernel" for what two settings read.
+    own = {dimension.name: Choice(column) for column, dimension in enumerate(space.dimensions) if column in columns}
+    cells = Cells(
+        dimensions=space.dimensions, settings=own, columns={name: table[name] for name in own}, rows=table.rows,
+        literal=False, tolerance={name: table.tolerance[name] for name in own if name in table.tolerance},
+    )  # fmt: skip
+    X, faults, _ = cells.read()
+    if faults:
+        lines = [f"row {fault.row + 1}: {fault.setting} {fault.text}" for fault in faults]
+        raise SpaceError(f"{table.path}: {one_message(f'cells that are no choices of {space.name}', lines)}")
+    return X
 
-    def key(value: Any) -> Any:
-        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        return float(f"{float(value):.9g}") if number else str(value)
 
-    known = {key(value): choice for choice, value in enumerate(dimension.values)}
-    found = [known.get(key(value)) for value in values]
-    if None in found:
-        row = found.index(None)
-        raise SpaceError(
-            f"{path}, row {row + 1}: {dimension.name} takes one of {list(dimension.values)}, got {values[row]!r}"
-        )
-    return [choice for choice in found if choice is not None]
+def _warn_of_two_costs(path: Path, X: Population, costs: Mapping[str, FloatArray]) -> None:
+    _, which = np.unique(X, axis=0, return_inverse=True)
+    which = which.ravel()
+    for name, values in costs.items():
+        low, high = np.full(len(X), np.inf), np.full(len(X), -np.inf)
+        np.minimum.at(low, which, values)
+        np.maximum.at(high, which, values)
+        differ = np.flatnonzero((high - low > 1e-9 * np.maximum(np.abs(high), np.abs(low))) & np.isfinite(low))
+        if len(differ):
+            rows = (np.flatnonzero(which == differ[0])[:2] + 1).tolist()
+            warnings.warn(
+                f"{path}: {len(differ):,} candidates are listed with several values of {name}, the first in rows "
+                f"{rows[0]} and {rows[1]}; the last one counts",
+                SpaceWarning,
+                stacklevel=2,
+            )

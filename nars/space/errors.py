@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class SpaceError(ValueError):
     """A space, a candidate or a bound is not valid; the text says the rule, what was found, and the fix."""
@@ -20,3 +23,23 @@ class InfeasibleError(SpaceError):
         super().__init__(message)
         self.nearest = dict(nearest)
         """Costs of the candidate that misses the bounds by least: bounds widened to these are feasible."""
+
+
+class UnlistedError(SpaceError):
+    """A table of costs that says nothing about some candidates."""
+
+    def __init__(
+        self, X: NDArray[np.int64], missing: NDArray[np.bool_], *, cost: str | None = None, listed: int | None = None
+    ) -> None:
+        self.row = X[int(np.flatnonzero(missing)[0])]
+        """(D,) choices of the first of them."""
+        of = f"{int(missing.sum()):,} of {len(X):,} candidates" + (f" ({listed:,} are listed)" if listed else "")
+        self.what = f"has no {cost!r} for {of}" if cost else f"lacks {of}"
+        super().__init__(self.message(f"the choices {self.row.tolist()}"))
+
+    def message(self, first: str) -> str:
+        """The error in words; `first` describes the first candidate."""
+        return (
+            f"the table of costs {self.what}, the first with {first}; complete the table, or take what it lacks out of "
+            f"the space"
+        )

@@ -18,7 +18,7 @@ from nars.space.errors import SpaceError
 from nars.space.latency import LatencyCosts
 from nars.space.settings import Choice, FloatArray, Population
 from nars.space.space import Space
-from nars.space.tables import AdditiveCostTable, ArrayCostTable
+from nars.space.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable
 
 
 def cost_range(space: Space) -> dict[str, tuple[float, float]]:
@@ -70,11 +70,21 @@ def _listed(space: Space) -> dict[str, Population]:
     table = space.table
     if isinstance(table, AdditiveCostTable):
         return _summed(space, table)
+    if isinstance(table, ListedCostTable):
+        return _known(space, table)
     components = space.components("architecture") + space.components("recipe")
     if isinstance(table, ArrayCostTable):
         components = [component for component in components if set(component) & set(table.columns)]
     X = _enumerate(space, components, limit=5_000_000)
     return {name: X[[values.argmin(), values.argmax()]] for name, values in space.costs(X).items()}
+
+
+def _known(space: Space, table: ListedCostTable) -> dict[str, Population]:
+    """Of the candidates that are listed, which are all that there is to know."""
+    listed = table.rows
+    X = np.zeros((len(listed), len(space.dimensions)), dtype=np.int64)
+    X[:, range(X.shape[1]) if table.columns is None else table.columns] = listed
+    return {name: X[[np.nanargmin(values), np.nanargmax(values)]] for name, values in table.costs.items()}
 
 
 def _summed(space: Space, table: AdditiveCostTable) -> dict[str, Population]:

@@ -88,6 +88,8 @@ class Cells:
         dimension = self.dimensions[column]
         active = self._active(dimension, X, unknown)
         users = [name for name, setting in self.settings.items() if setting == Choice(column)]
+        if not users:
+            return
         code = np.full(self.rows, _LACKING, dtype=np.int64)
         first = np.full(self.rows, -1, dtype=np.int64)
         """Which user decided."""
@@ -111,9 +113,8 @@ class Cells:
             takes = counts & (own != _LACKING) & (code == _LACKING)
             code[takes], first[takes] = own[takes], number
         lacking = active & (code == _LACKING)
-        if users and not lacking.all():
-            # Only what later blocks read is there, in a stage of one block: no matter which choice.
-            lacking &= ~np.all([self._idle(user, X, unknown) for user in users], axis=0)
+        # Only what later blocks read is there, in a stage of one block: no matter which choice.
+        lacking &= ~np.all([self._idle(user, X, unknown) for user in users], axis=0)
         for row in np.flatnonzero(lacking).tolist():
             reader = ChoiceReader(values=dimension.values, log=dimension.log, literal=True)
             faults.append(Fault(row=row, setting=users[0], text=f"is missing; it takes {reader.expected(None)}"))

@@ -21,7 +21,7 @@ from nars.space.blocks import Columns, StageColumns
 from nars.space.costs import MBCONV_COSTS, mbconv_costs
 from nars.space.dimension import Dimension, Group, Value
 from nars.space.document import Document
-from nars.space.errors import SpaceError
+from nars.space.errors import SpaceError, UnlistedError
 from nars.space.records import from_records, record_of, to_records
 from nars.space.settings import CostTable, Fixed, FloatArray, Population, Setting
 
@@ -174,7 +174,11 @@ class Space:
             return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         computed = mbconv_costs(self.columns(X), n=len(X)) if self.kind == "mbconv" else {}
         if self.table is not None:
-            return computed | self.table.lookup(self.canonical(X))
+            try:
+                return computed | self.table.lookup(self.canonical(X))
+            except UnlistedError as error:
+                choices = [f"{d.name} {d.values[i]}" for d, i in zip(self.dimensions, error.row, strict=True)]
+                raise SpaceError(f"{self.name}: {error.message(', '.join(choices))}") from None
         if not computed:
             raise SpaceError(
                 f"{self.name} is a generic space without a table of costs; give `costs:` in its YAML, or pass table= "

@@ -9,15 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.errors import SpaceError
+from nars.space.errors import SpaceError, UnlistedError
 from nars.space.settings import FloatArray, Population
 from nars.space.space import Space
 
 _MOST_ENTRIES = 100_000_000
+_SMALL = 1 << 22
+"""Combinations up to which a table is one array, however few of them are listed: a look-up is then one access."""
+_FULL = 4
+"""Larger ones are an array where one combination in so many is listed."""
+_WORD = 2**62
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,78 +111,114 @@ class ArrayCostTable:
         """Each cost (N,) of canonical rows X.
 
         Raises:
-            SpaceError: the table says nothing about one of the rows.
+            UnlistedError: the table says nothing about one of the rows.
         """
         at = _entries(X, self.columns, self.cardinalities)
-        found = {name: values[at] for name, values in self.costs.items()}
-        for name, values in found.items():
-            unknown = np.flatnonzero(np.isnan(values))
-            if len(unknown):
-                raise SpaceError(
-                    f"the table of costs has no {name!r} for {len(unknown)} of {len(X)} candidates, the first with "
-                    f"choices {X[unknown[0]].tolist()}; complete the table, or take what it lacks out of the space"
-                )
-        return found
+        return _complete(X, {name: values[at] for name, values in self.costs.items()})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ListedCostTable:
-    """Costs of listed candidates only: a `CostTable` for spaces of up to 2**62 combinations, most of them unknown."""
+    """Costs of listed candidates only: a `CostTable` for spaces of any size, most of whose combinations are unknown."""
 
     cardinalities: tuple[int, ...]
-    """Number of choices of each column of X."""
-    entries: NDArray[np.int64]
-    """(M,) mixed-radix numbers of the candidates (as in `ArrayCostTable`), ascending."""
+    """Number of choices of each of `columns`."""
+    entries: NDArray[Any]
+    """(M,) numbers of the candidates (mixed radix, as in `ArrayCostTable`), ascending; beyond 2**62 combinations
+    several such numbers as one text of bytes."""
     costs: Mapping[str, FloatArray]
-    """{name: float64 (M,)}."""
+    """{name: float64 (M,)}; NaN where the table says nothing."""
+    columns: tuple[int, ...] | None = None
+    """Columns of X that the costs depend on; all when None."""
 
     @staticmethod
-    def from_rows(space: Space, X: Population, costs: Mapping[str, FloatArray]) -> ListedCostTable:
+    def from_rows(
+        space: Space, X: Population, costs: Mapping[str, FloatArray], *, columns: Sequence[int] | None = None
+    ) -> ListedCostTable:
         """The table of candidates X (M, D) with {name: (M,)} costs, in any order; of equal rows the last one counts.
 
+        Args:
+            space: whose rows will be looked up.
+            X: the listed candidates.
+            costs: theirs.
+            columns: columns of X that the costs depend on; all when None.
+
         Raises:
-            SpaceError: the space has more than 2**62 combinations.
+            SpaceError: lengths differ.
         """
-        cardinalities = tuple(int(n) for n in space.cardinalities)
-        if math.prod(cardinalities) > 2**62:
-            raise SpaceError(
-                f"{space.name} has {float(math.prod(cardinalities)):.1e} combinations, a table of listed candidates "
-                f"takes at most 2**62; give the costs as sums over the choices, or split the space"
-            )
         X = space.canonical(space.check(X))
-        entries, last = np.unique(_entries(X, range(len(cardinalities)), cardinalities)[::-1], return_index=True)
+        depends = tuple(range(len(space.dimensions))) if columns is None else tuple(int(c) for c in columns)
+        cardinalities = tuple(int(n) for n in space.cardinalities[list(depends)])
+        for name, values in costs.items():
+            if np.shape(values) != (len(X),):
+                raise SpaceError(f"cost {name!r} needs one value per row, shape ({len(X)},), got {np.shape(values)}")
+        entries, last = np.unique(_keys(X, depends, cardinalities)[::-1], return_index=True)
         rows = len(X) - 1 - last
         held = {name: np.asarray(values, dtype=np.float64)[rows] for name, values in costs.items()}
-        return ListedCostTable(cardinalities=cardinalities, entries=entries, costs=held)
+        return ListedCostTable(
+            cardinalities=cardinalities, entries=entries, costs=held, columns=None if columns is None else depends
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the costs."""
         return tuple(self.costs)
 
+    @property
+    def rows(self) -> Population:
+        """The listed candidates, (M, columns)."""
+        at = self.entries
+        words = [at] if at.dtype == np.int64 else list(at.view(">i8").reshape(len(at), -1).astype(np.int64).T)
+        parts = []
+        for (begin, end), word in zip(_words(self.cardinalities), words, strict=True):
+            parts += list(np.unravel_index(word, self.cardinalities[begin:end]))
+        return np.stack(parts, axis=1).astype(np.int64)
+
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of candidates and costs."""
-        digest = hashlib.sha256(self.entries.tobytes())
-        for name, values in sorted(self.costs.items()):
-            digest.update(name.encode() + values.tobytes())
+        """Hash of candidates and costs: that of the equal `ArrayCostTable`, where there could be one."""
+        size = math.prod(self.cardinalities)
+        if self.columns is None or size > _MOST_ENTRIES:
+            content = b"" if self.columns is None else repr((self.columns, self.cardinalities)).encode()
+            digest = hashlib.sha256(content + self.entries.tobytes())
+            for name, values in sorted(self.costs.items()):
+                digest.update(name.encode() + values.tobytes())
+            return digest.hexdigest()[:16]
+        digest = hashlib.sha256(repr((self.columns, self.cardinalities)).encode())
+        for name in sorted(self.costs):
+            digest.update(name.encode())
+            for start in range(0, size, _CHUNK):
+                part = np.full(min(_CHUNK, size - start), np.nan)
+                here = slice(*np.searchsorted(self.entries, [start, start + _CHUNK]).tolist())
+                part[self.entries[here] - start] = self.costs[name][here]
+                digest.update(part.tobytes())
         return digest.hexdigest()[:16]
 
     def lookup(self, X: Population) -> dict[str, FloatArray]:
         """Each cost (N,) of canonical rows X.
 
         Raises:
-            SpaceError: a row is not in the table.
+            UnlistedError: a row is not in the table, or without some cost there.
         """
-        entries = _entries(X, range(len(self.cardinalities)), self.cardinalities)
+        entries = _keys(X, range(len(self.cardinalities)) if self.columns is None else self.columns, self.cardinalities)
         at = np.minimum(np.searchsorted(self.entries, entries), max(0, len(self.entries) - 1))
         missing = self.entries[at] != entries if len(self.entries) else np.ones(len(entries), dtype=bool)
         if missing.any():
-            raise SpaceError(
-                f"the table has no candidate with the choices {X[int(np.flatnonzero(missing)[0])].tolist()}; its space "
-                f"lists {len(self.entries)} candidates, take rows from there"
-            )
-        return {name: values[at] for name, values in self.costs.items()}
+            raise UnlistedError(X, missing, listed=len(self.entries))
+        return _complete(X, {name: values[at] for name, values in self.costs.items()}, listed=len(self.entries))
+
+
+def listed_costs(
+    space: Space, X: Population, costs: Mapping[str, FloatArray], *, columns: Sequence[int]
+) -> ArrayCostTable | ListedCostTable:
+    """The table of listed candidates in the form that suits it: an array over all combinations where there are few.
+
+    Arguments and errors are those of `ListedCostTable.from_rows`.
+    """
+    size = math.prod(int(n) for n in space.cardinalities[list(columns)])
+    if size <= _SMALL or size <= min(_MOST_ENTRIES, _FULL * len(X)):
+        return ArrayCostTable.from_rows(space, X, costs, columns=columns)
+    return ListedCostTable.from_rows(space, X, costs, columns=columns)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -218,6 +261,36 @@ def _array_cost_table(
     columns: tuple[int, ...], cardinalities: tuple[int, ...], costs: dict[str, FloatArray]
 ) -> ArrayCostTable:
     return ArrayCostTable(columns=columns, cardinalities=cardinalities, costs=costs)
+
+
+def _complete(X: Population, found: dict[str, FloatArray], *, listed: int | None = None) -> dict[str, FloatArray]:
+    """The costs, if each of them is known."""
+    for name, values in found.items():
+        unknown = np.isnan(values)
+        if unknown.any():
+            raise UnlistedError(X, unknown, cost=name, listed=listed)
+    return found
+
+
+def _keys(X: Population, columns: Sequence[int], cardinalities: Sequence[int]) -> NDArray[Any]:
+    """What to find a row by, (N,): its mixed-radix number; where that is too large, several of them as bytes."""
+    words = [_entries(X, columns[begin:end], cardinalities[begin:end]) for begin, end in _words(cardinalities)]
+    if len(words) == 1:
+        return words[0]
+    # Of one length and with the highest byte first, bytes are ordered as the numbers are.
+    return np.ascontiguousarray(np.stack(words, axis=1).astype(">i8")).view(f"S{8 * len(words)}").ravel()
+
+
+def _words(cardinalities: Sequence[int]) -> list[tuple[int, int]]:
+    """Which columns go into one number, as (begin, end), so that each stays below 2**62."""
+    found = []
+    begin, size = 0, 1
+    for at, cardinality in enumerate(cardinalities):
+        size *= cardinality
+        if size > _WORD:
+            found.append((begin, at))
+            begin, size = at, cardinality
+    return [*found, (begin, len(cardinalities))]
 
 
 def _entries(X: Population, columns: Sequence[int], cardinalities: Sequence[int]) -> NDArray[np.int64]:
