@@ -296,7 +296,6 @@ def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 _READERS: Mapping[str, Callable[[Path], TableFile]] = {
     ".csv": _csv,
     ".tsv": _csv,
-    ".txt": _csv,
     ".parquet": _parquet,
     ".json": _json,
     ".jsonl": _lines,

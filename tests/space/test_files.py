@@ -164,7 +164,7 @@ def test_costs_from_a_file(tmp_path):
         ("a,b,size\nz,1,3\n", r"row 1: a takes one of"),
         ("a,b,size\nx,1,many\n", r"row 1: cost 'size' is no number"),
         ("b\n1\n", r"needs one column per setting"),
-        ("", r"cannot be read as a table"),
+        ("", r"costs.csv is empty"),
     ]:
         costs.write_text(content, encoding="utf-8")
         with pytest.raises(SpaceError, match=message) as caught:
@@ -184,8 +184,8 @@ def test_costs_from_a_file(tmp_path):
         ("{size: {a: [1, x]}}", "takes numbers"),
         ("{size: 3}", "takes base and a list"),
         ("[1]", "takes the name of a"),
-        ("costs.txt", "a table of costs is a"),
-        ("gone.csv", "cannot be read as a table"),
+        ("costs.txt", "a table of costs is read from"),
+        ("gone.csv", "there is no file"),
     ],
 )
 def test_wrong_costs(costs, message):
