@@ -49,9 +49,12 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:  # fmt: skip
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on."""
-    shortcuts = {"space": space, "data.name": data, "data.root": data_root and str(data_root), "seed": seed,
-                 "search.budgets": budgets and budgets.split(",")}  # fmt: skip
-    overrides = {key: value for key, value in shortcuts.items() if value is not None} | _parse_sets(sets)
+    shortcuts = {
+        "space": ("--space", space), "data.name": ("--data", data), "seed": ("--seed", seed),
+        "data.root": ("--data-root", data_root and str(data_root)), "search.budgets": ("--budgets", budgets),
+    }  # fmt: skip
+    given = {key: value for key, (_, value) in shortcuts.items() if value is not None}
+    options = {key: option for key, (option, _) in shortcuts.items() if key in given}
     if dry_run:
         from nars.stages import load_config, plan
 

@@ -6,6 +6,7 @@ from nars.data.errors import DataError, StoreError
 from nars.data.images import IMAGE_SETS, ImageData, Split, Streaming, load_images
 from nars.data.importing import Imported, add_trials
 from nars.data.kept_space import KEPT_SPACE, keep_space, kept_space, write_space
+from nars.data.listing import Listing, list_images
 from nars.data.manage import Merged, StoreInfo, export_store, merge_stores, store_info
 from nars.data.replay import Evolution, Measured, Replay, Strategy, as_measured, at_random, measured, replay
 from nars.data.rows import Identity
@@ -27,6 +28,7 @@ __all__ = [
     "Identity",
     "ImageData",
     "Imported",
+    "Listing",
     "Measured",
     "Merged",
     "Replay",
@@ -50,6 +52,7 @@ __all__ = [
     "export_store",
     "keep_space",
     "kept_space",
+    "list_images",
     "load_images",
     "load_table",
     "measured",

@@ -35,6 +35,11 @@ _CLASSES: dict[str, tuple[str, ...]] = {
 }
 
 
+def classes_of(name: str) -> tuple[str, ...]:
+    """The classes of digits, fashion-mnist or cifar10."""
+    return _CLASSES[name]
+
+
 def data_root(root: str | Path | None) -> Path:
     """The folder that holds image sets: `root`, else the environment variable NARS_DATA, else the user's cache folder.
 
@@ -82,8 +87,7 @@ def fashion_mnist(root: Path, progress: Progress | None) -> Source:
     found = _from_parquet("fashion-mnist", root / "fashion-mnist", channels=1, side=28, progress=progress)
     if found is not None:
         return found
-    folders = [root / "fashion-mnist", root / "FashionMNIST" / "raw", root]
-    folder = next((folder for folder in folders if _idx_file(folder, "train-images-idx3-ubyte")), None)
+    folder = _idx_folder(root)
     if folder is None:
         from torchvision.datasets import FashionMNIST
 
@@ -99,6 +103,15 @@ def fashion_mnist(root: Path, progress: Progress | None) -> Source:
         labels=np.concatenate(labels).astype(np.int64),
         part=_train_then_test(*(len(part) for part in labels)),
     )
+
+
+def count_idx(root: Path) -> tuple[int, int] | None:
+    """Training and test images of Fashion-MNIST's idx files below `root`; None if they are not there."""
+    folder = _idx_folder(root)
+    if folder is None:
+        return None
+    train, test = (len(_read_idx(folder, f"{part}-labels-idx1-ubyte")) for part in ("train", "t10k"))
+    return train, test
 
 
 def cifar10(root: Path, progress: Progress | None) -> Source:
@@ -159,6 +172,11 @@ def _from_parquet(name: str, folder: Path, *, channels: int, side: int, progress
         digests=table.digests,
         notes=table.notes,
     )
+
+
+def _idx_folder(root: Path) -> Path | None:
+    folders = (root / "fashion-mnist", root / "FashionMNIST" / "raw", root)
+    return next((folder for folder in folders if _idx_file(folder, "train-images-idx3-ubyte")), None)
 
 
 def _idx_file(folder: Path, name: str) -> Path | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nars.space.errors import SpaceError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "ms": 1.0, "s": 1e3}
+_SMALL = {"m": "M", "g": "G", "b": "B"}
 
 
 def quantity(text: str | float) -> float:
@@ -25,6 +26,9 @@ def quantity(text: str | float) -> float:
     if isinstance(text, (int, float)):
         return float(text)
     match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Z]*)\s*", text)
+    if match is not None and match[2] in _SMALL:
+        # A small m may be meant as milli; a guess would be wrong a billionfold.
+        raise SpaceError(f"{match[2]!r} is no suffix, got {text!r}; write {match[1]}{_SMALL[match[2]]} with a capital")
     if match is None or match[2] not in _SUFFIXES:
         raise SpaceError(
             f"a quantity is a number with an optional suffix k, M, G, B, ms or s, got {text!r}; write e.g. 450M"
