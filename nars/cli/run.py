@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +15,7 @@ from rich.console import Console
 from nars.cli.devices import DEVICE_HELP, say_device
 
 if TYPE_CHECKING:
-    from nars.stages import Run
+    from nars.stages import Execution, Given, Run, Stage
 
 Name = Annotated[
     str, typer.Argument(help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet) or a YAML file.")
@@ -53,19 +55,21 @@ def run(
         "space": ("--space", space), "data.name": ("--data", data), "seed": ("--seed", seed),
         "data.root": ("--data-root", data_root and str(data_root)), "search.budgets": ("--budgets", budgets),
     }  # fmt: skip
-    given = {key: value for key, (_, value) in shortcuts.items() if value is not None}
-    options = {key: option for key, (option, _) in shortcuts.items() if key in given}
+    asked = _asked(name, sets, shortcuts)
+    how: dict[str, Any] = {
+        "engine": engine,
+        "workers": workers,
+        "per_gpu": per_gpu,
+        "device": device,
+        "address": address,
+    }
     if dry_run:
-        from nars.stages import load_config, plan
-
-        Console().print(plan(load_config(name, overrides)))
+        _show_plan(asked, out, how)
         return
     from nars import stages
     from nars.report import write_report
 
-    opened = _open(
-        name, out, overrides, engine=engine, workers=workers, per_gpu=per_gpu, device=device, address=address
-    )
+    opened = _open(asked, out, upto="export", **how)
     if stages.is_finished(opened):
         opened.reporter.say(f"{opened.folder.path} is finished; nothing to do (delete the folder to start over)")
     else:
@@ -78,7 +82,7 @@ def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
     """Stage 1: sample the pool, pretrain the predictor on FLOPs and parameters."""
     from nars import stages
 
-    stages.pretrain(_open(name, out, _parse_sets(sets)))
+    stages.pretrain(_open(_asked(name, sets), out, upto="pretrain"))
 
 
 def collect(
@@ -89,8 +93,9 @@ def collect(
     from nars import stages
 
     opened = _open(
-        name, out, _parse_sets(sets), engine=engine, workers=workers, per_gpu=per_gpu, device=device, address=address
-    )
+        _asked(name, sets), out, upto="collect",
+        engine=engine, workers=workers, per_gpu=per_gpu, device=device, address=address,
+    )  # fmt: skip
     stages.collect(opened)
 
 
@@ -131,7 +136,7 @@ def search(
     from nars import stages
 
     assert name is not None
-    stages.search(_open(name, out, _parse_sets(sets)))
+    stages.search(_open(_asked(name, sets), out, upto="search"))
 
 
 def train(
@@ -149,20 +154,22 @@ def train(
     Several processes or GPUs share each training: torchrun --nproc-per-node 2 -m nars train digits
     """
     from nars import stages
-    from nars.parallel import resolve_device
 
     if model is None and recipe is None:
-        stages.train(_open(name, out, _parse_sets(sets), shared=True, device=device))
+        stages.train(_open(_asked(name, sets), out, upto="train", shared=True, device=device))
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
     reporter = stages.Terminal()
-    say_device(device := resolve_device(device), reporter)
+    folder = out or _folder_of(name, model)
+    given, how = _understood(_asked(name, sets), folder, {"device": device})
+    checked = stages.check(given.config, how, folder=folder, upto="train", starting=True, place=given.place)
+    for line in (*given.notes, *(f"warning: {warning}" for warning in checked.warnings)):
+        reporter.say(line)
+    say_device(how.device, reporter)
     result = stages.train_other(
-        stages.load_config(name, _parse_sets(sets)), model, recipe,
-        folder=out or _folder_of(name, model), resolution=resolution, device=device,
-        reporter=reporter,
-    )  # fmt: skip
+        given.config, model, recipe, folder=folder, resolution=resolution, device=how.device, reporter=reporter
+    )
     if os.environ.get("RANK", "0") == "0":
         typer.echo(f"{model}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %")
 
@@ -174,7 +181,7 @@ def export(
     """Export each member and check the files against PyTorch."""
     from nars import stages
 
-    opened = _open(name, out, _parse_sets(sets))
+    opened = _open(_asked(name, sets), out, upto="export")
     stages.export(opened)
     if verify and not _verified(opened):
         raise typer.Exit(1)
@@ -214,9 +221,69 @@ def _folder_of(name: str, model: str) -> Path:
     return Path("runs") / Path(name).stem / "other" / model.replace(":", "_")
 
 
-def _open(name: str, out: Path | None, overrides: Mapping[str, Any], *, shared: bool = False, **how: Any) -> Run:
-    """The run that the options ask for; `shared` is a stage that several processes of torchrun can share."""
-    from nars.stages import ConfigError, Terminal, execution, load_config, open_run
+@dataclass(frozen=True)
+class _Asked:
+    """A run configuration as the command line names it."""
+
+    name: str
+    overrides: dict[str, Any]
+    options: dict[str, str]
+    """Dotted keys with the option that gave them."""
+
+
+def _asked(
+    name: str, sets: list[str] | None, shortcuts: Mapping[str, tuple[str, Any]] = MappingProxyType({})
+) -> _Asked:
+    """Name, --set and the options that are short for one; shortcuts: dotted key -> (option, value or None)."""
+    given = {key: (option, value) for key, (option, value) in shortcuts.items() if value is not None}
+    more = _parse_sets(sets)
+    return _Asked(
+        name,
+        {key: value for key, (_, value) in given.items()} | more,
+        {key: option for key, (option, _) in given.items()} | {key: f"--set {key}" for key in more},
+    )
+
+
+def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tuple[Given, Execution]:
+    """Configuration and execution; what is wrong with either is told at once."""
+    from nars.data.run_folder import RunFolder, read_json
+    from nars.parallel import DeviceError
+    from nars.stages import ConfigError, Execution, check, execution, read_config
+
+    errors: list[str] = []
+    given, settings = None, Execution()
+    try:
+        given = read_config(asked.name, asked.overrides, options=asked.options)
+        file = RunFolder(out or Path("runs") / given.config.name).run_file
+        if file.is_file():
+            given = given.begun_as(read_json(file)["config"])
+    except ConfigError as error:
+        errors.append(str(error))
+    try:
+        settings = execution(**how)
+    except (ConfigError, DeviceError) as error:
+        errors.append(str(error))
+        if given is not None:
+            try:
+                check(given.config, folder=out, place=given.place)
+            except ConfigError as more:
+                errors.append(str(more))
+    if given is None or errors:
+        raise ConfigError("\n".join(errors))
+    return given, settings
+
+
+def _open(asked: _Asked, out: Path | None, *, upto: Stage, shared: bool = False, **how: Any) -> Run:
+    """The run that the options ask for, checked.
+
+    Args:
+        asked: the configuration.
+        out: its folder.
+        upto: the last stage that the command computes.
+        shared: whether several processes of torchrun can share it.
+        how: of `Execution`.
+    """
+    from nars.stages import ConfigError, Silent, Terminal, open_run
 
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1 and not shared:
@@ -224,23 +291,37 @@ def _open(name: str, out: Path | None, overrides: Mapping[str, Any], *, shared: 
             f"torchrun can start nars train only, where processes share each training; got {processes} processes. "
             f"Start the other stages once (--workers uses all cores or GPUs), then torchrun ... -m nars train"
         )
-    config, settings, reporter = load_config(name, overrides), execution(**how), Terminal()
+    given, settings = _understood(asked, out, how)
+    reporter = Terminal() if os.environ.get("RANK", "0") == "0" else Silent()
     if "device" in how:
         say_device(settings.device, reporter)
-    return open_run(config, out, execution=settings, reporter=reporter)
+    for note in given.notes:
+        reporter.say(note)
+    return open_run(given.config, out, execution=settings, reporter=reporter, upto=upto, place=given.place)
+
+
+def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
+    from nars.stages import Terminal, plan
+
+    given, settings = _understood(asked, out, how)
+    table, warnings = plan(given.config, settings, folder=out, place=given.place)
+    Console().print(table)
+    for line in (*given.notes, *(f"warning: {warning}" for warning in warnings)):
+        Terminal().say(line)
 
 
 def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
     from nars.space import SpaceError, parse_document
-    from nars.stages.config import ConfigError
+    from nars.stages import ConfigError
 
     parsed = {}
     for text in sets or []:
         key, sign, value = text.partition("=")
+        key = key.strip()
         if not sign or not key:
             raise ConfigError(f"--set takes KEY=VALUE, e.g. --set collect.rounds=2, got {text!r}")
         try:
-            parsed[key.strip()] = parse_document(value, source=f"--set {key.strip()}").content
+            parsed[key] = parse_document(value, source=f"--set {key}").content
         except SpaceError as error:
             raise ConfigError(f"{error}, got {value!r}; quote text that holds : or [") from error
     return parsed

@@ -17,8 +17,15 @@ from nars.data.sources import DIGITS_TEST, classes_of, count_idx, data_root
 
 _FOLDER = "imagefolder:"
 
-_KNOWN = {"digits": (1_797 - DIGITS_TEST, DIGITS_TEST), "fashion-mnist": (60_000, 10_000), "cifar10": (50_000, 10_000)}
-"""Training and test images of the sets that are downloaded when they are not there."""
+_KNOWN = {
+    "digits": (1_797 - DIGITS_TEST, DIGITS_TEST),
+    "fashion-mnist": (60_000, 10_000),
+    "cifar10": (50_000, 10_000),
+    "imagenet": (1_281_167, 50_000),
+}
+"""Training and test images as published."""
+
+_IMAGENET_CLASSES = 1000
 
 _CHANNELS = {"digits": 1, "fashion-mnist": 1}
 
@@ -41,7 +48,7 @@ class Listing:
     smallest: int | None = None
     """Training images of the class that has fewest; None where that was not counted."""
     present: bool = True
-    """False for a set that will be downloaded first; its numbers are the published ones."""
+    """False for a set known by name that is not there; its numbers are the published ones."""
 
 
 def list_images(name: str, *, root: str | Path | None = None) -> Listing:
@@ -54,21 +61,22 @@ def list_images(name: str, *, root: str | Path | None = None) -> Listing:
     Raises:
         DataError: unknown name, missing folder, a folder that holds no classes.
     """
-    if name.startswith(_FOLDER) or name == "imagenet":
-        folder = data_root(root) / name if name == "imagenet" else Path(name.removeprefix(_FOLDER)).expanduser()
-        return _of_source(name, folder_source(folder))
+    if name.startswith(_FOLDER):
+        return _of_source(name, folder_source(Path(name.removeprefix(_FOLDER)).expanduser()))
     if name not in _KNOWN:
         raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
-    counts = None if name == "digits" else _counted(name, data_root(root))
+    if name == "imagenet" and (data_root(root) / name).is_dir():
+        return _of_source(name, folder_source(data_root(root) / name))
+    counts = None if name in ("digits", "imagenet") else _counted(name, data_root(root))
     train, test = counts or _KNOWN[name]
     return Listing(
         name=name,
-        classes=classes_of(name),
+        classes=tuple(map(str, range(_IMAGENET_CLASSES))) if name == "imagenet" else classes_of(name),
         in_channels=_CHANNELS.get(name, 3),
         train=train,
         validation=0,
         test=test,
-        files=False,
+        files=name == "imagenet",
         present=name == "digits" or counts is not None,
     )
 

@@ -379,7 +379,9 @@ def read_config(
             f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}; or give a YAML file"
         )
     document = _read(path)
-    origin = _Origin(document=document, built_in=built_in, options={key: key for key in overrides} | (options or {}))
+    origin = _Origin(
+        document=document, built_in=built_in, options={key: key for key in overrides} | dict(options or {})
+    )
     content = document.content
     if not isinstance(content, dict):
         raise ConfigError(
@@ -404,7 +406,9 @@ def _for_images(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[
     theirs, name = content["data"], overrides.get("data.name")
     if not isinstance(name, str) or name == theirs["name"]:
         return {}, ""
-    own = next((other["data"] for other in map(_content, _built_in()) if other["data"]["name"] == name), {})
+    own: dict[str, Any] = next(
+        (other["data"] for other in map(_content, _built_in()) if other["data"]["name"] == name), {}
+    )
     keys = [key for key in {**theirs, **own} if key not in ("name", "root") and f"data.{key}" not in overrides]
     values = {f"data.{key}": own.get(key, Data.model_fields[key].default) for key in keys}
     changed = {key: value for key in keys if (value := values[f"data.{key}"]) != theirs.get(key)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,11 +19,11 @@ from nars.atomic import append_line, write_json
 from nars.data import ImageData, load_images
 from nars.data.run_folder import RunFolder, read_json
 from nars.parallel import worker_devices
-from nars.space import Bounds, Space, cost_range, load_space, shorten
+from nars.space import Bounds, Space, load_space
+from nars.stages.checking import Stage, check, remaining
 from nars.stages.config import ConfigError, Execution, RunConfig
 from nars.stages.outlook import Outlook
 from nars.stages.progress import Reporter, Silent, counting
-from nars.stages.teaching import check_teacher
 
 _LOADED = ("space", "images", "final_images")
 _VERSIONED = ("torch", "timm", "numpy", "scipy", "pyarrow")
@@ -107,17 +106,21 @@ def open_run(
     *,
     execution: Execution | None = None,
     reporter: Reporter | None = None,
+    upto: Stage | None = None,
+    place: Callable[[str], str] = str,
 ) -> Run:
-    """Start a run in a folder, or go on with the one that is there.
+    """Start a run in a folder, or go on with the one that is there, if `check` finds nothing against it.
 
     Args:
         config: what to do.
         folder: where; runs/NAME when None.
         execution: how to compute it.
-        reporter: who is told.
+        reporter: who is told, also what `check` warns of.
+        upto: the last stage that will be computed now: what it needs of this machine is checked too.
+        place: where the value of a dotted key was written, for messages (`Given.place`).
 
     Raises:
-        ConfigError: the folder holds another run, or a budget lies outside the space.
+        ConfigError: the folder holds another run, or what `check` finds.
         SpaceError, DataError: the space or the images cannot be read.
     """
     run = Run(
@@ -127,13 +130,18 @@ def open_run(
         reporter=reporter or Silent(),
     )
     document = config.model_dump(mode="json")
-    if run.folder.run_file.is_file():
+    begun = run.folder.run_file.is_file()
+    if begun:
         kept = read_json(run.folder.run_file)
-        if _check_same_run(_with_defaults(kept["config"]), document, run.folder):
+        changed = _check_same_run(_with_defaults(kept["config"]), document, run.folder)
+    if not begun or changed or remaining(run.folder, upto):
+        checked = check(config, run.execution, folder=folder, upto=upto, starting=True, place=place)
+        for warning in checked.warnings:
+            run.reporter.say(f"warning: {warning}")
+    if begun:
+        if changed:
             write_json(run.folder.run_file, kept | {"config": document})
         return run
-    check_costs(config, run.space)
-    check_teacher(config)
     write_json(
         run.folder.run_file,
         {
@@ -172,27 +180,6 @@ def reopen_run(folder: Path, *, execution: Execution | None = None, reporter: Re
             f"that wrote it, {read_json(file).get('versions', {}).get('nars', 'an older one')}"
         ) from error
     return open_run(config, home, execution=execution, reporter=reporter)
-
-
-def check_costs(config: RunConfig, space: Space) -> None:
-    """Refuse budgets that no network of the space can keep, before anything is computed.
-
-    Raises:
-        ConfigError: naming the key, the value and the smallest network.
-    """
-    smallest, largest = cost_range(space)["flops"]
-    for number, budget in enumerate(config.search.budgets):
-        if budget < smallest:
-            raise ConfigError(
-                f"search.budgets[{number}]: the smallest network of {space.name} has {shorten(smallest)} FLOPs "
-                f"(multiply-accumulates), got a budget of {shorten(budget)}; ask for at least {math.ceil(smallest):,}"
-            )
-    low, high = config.flops.low, config.flops.high
-    if high < smallest or low > largest:
-        raise ConfigError(
-            f"flops: networks of {space.name} have {shorten(smallest)} to {shorten(largest)} FLOPs "
-            f"(multiply-accumulates), got the range {shorten(low)} to {shorten(high)}; choose one that overlaps"
-        )
 
 
 def _with_defaults(document: dict[str, object]) -> dict[str, object]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from nars.data import ImageData
+from nars.data import ImageData, Listing
 from nars.space import shorten
 from nars.stages.config import ConfigError, Final, RunConfig
+
+if TYPE_CHECKING:
+    from nars.export import MemberConfig
 
 LARGEST, NONE, _TIMM = "largest", "none", "timm:"
 
@@ -33,6 +37,54 @@ def check_teacher(config: RunConfig) -> None:
     )
 
 
+def teaches_itself(config: RunConfig) -> bool:
+    """Whether the teacher is a member of the family, which is trained first."""
+    return config.final.teacher in (LARGEST, *member_names(config))
+
+
+def try_teacher(final: Final, images: Listing, *, fetch: bool = False) -> None:
+    """Open a teacher from outside the family and leave it, so that what it can fail of shows before all computing.
+
+    Args:
+        final: names it.
+        images: what it is to teach on.
+        fetch: also download timm's weights, which final training then finds on this machine.
+
+    Raises:
+        ConfigError, TrainError, ExportError: as `outside_teacher`.
+    """
+    if final.teacher.startswith(_TIMM):
+        from nars.train import check_timm_teacher
+
+        weights = Path(final.teacher_weights) if final.teacher_weights else None
+        check_timm_teacher(final.teacher, images, checkpoint=weights, fetch=fetch)
+    else:
+        from nars.export import load_member
+
+        _same_classes(final, images)
+        load_member(final.teacher)
+
+
+def _same_classes(final: Final, images: Listing | ImageData) -> MemberConfig:
+    """The description of an exported member, if it knows these images' classes.
+
+    Raises:
+        ConfigError: it knows others.
+        ExportError: the folder's export is damaged.
+    """
+    from nars.export import read_config
+
+    config = read_config(final.teacher)
+    if tuple(config.classes) != images.classes or config.architecture.in_channels != images.in_channels:
+        raise ConfigError(
+            f"final.teacher: {final.teacher} knows {len(config.classes)} classes in images of "
+            f"{config.architecture.in_channels} channels ({', '.join(config.classes[:3])}, ...), {images.name} has "
+            f"{len(images.classes)} in {images.in_channels} ({', '.join(images.classes[:3])}, ...); take one that was "
+            f"trained on the same classes"
+        )
+    return config
+
+
 def member_names(config: RunConfig) -> list[str]:
     """Names of the family's members, known before the search."""
     return [shorten(budget) for budget in config.search.budgets]
@@ -50,20 +102,13 @@ def outside_teacher(final: Final, images: ImageData) -> tuple[nn.Module, int | N
         TrainError: timm has no such model, or weights that do not fit the images.
         ExportError: the folder's export is damaged.
     """
-    from nars.export import load_member, read_config
+    from nars.export import load_member
     from nars.train import Renormalized, timm_teacher
 
     if final.teacher.startswith(_TIMM):
         weights = Path(final.teacher_weights) if final.teacher_weights else None
         return timm_teacher(final.teacher, images, checkpoint=weights), final.teacher_resolution
-    config = read_config(final.teacher)
-    if config.classes != images.classes or config.architecture.in_channels != images.in_channels:
-        raise ConfigError(
-            f"final.teacher: {final.teacher} knows {len(config.classes)} classes in images of "
-            f"{config.architecture.in_channels} channels ({', '.join(config.classes[:3])}, ...), {images.name} has "
-            f"{len(images.classes)} in {images.in_channels} ({', '.join(images.classes[:3])}, ...); take one that was "
-            f"trained on the same classes"
-        )
+    config = _same_classes(final, images)
     theirs = torch.tensor(config.mean), torch.tensor(config.std)
     model = Renormalized(load_member(final.teacher), ours=(images.mean, images.std), theirs=theirs)
     return model.eval(), final.teacher_resolution or config.architecture.resolution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import timm
 import torch
@@ -15,11 +15,29 @@ from nars.recipe import Recipe
 from nars.train.result import TrainError
 
 PREFIX = "timm:"
+_REASON = 300
+"""Characters of what torch says that an error repeats: it lists every tensor that does not fit."""
+
+
+class Labelled(Protocol):
+    """What a network must know of an image set."""
+
+    @property
+    def name(self) -> str:
+        """Of the set."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+
+    @property
+    def in_channels(self) -> int:
+        """1 (grey) or 3 (RGB)."""
 
 
 def timm_network(
     name: str,
-    data: ImageData,
+    data: Labelled,
     *,
     recipe: Recipe | None = None,
     seed: int,
@@ -39,12 +57,8 @@ def timm_network(
     Raises:
         TrainError: timm has no such model, or the file does not fit it.
     """
+    _require_model(name)
     name = name.removeprefix(PREFIX)
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name}*")[:5] or timm.list_models(f"{name[:4]}*")[:5]
-        raise TrainError(
-            f"timm has no model {name!r}; close to it: {', '.join(near) or 'nothing'}. See timm.list_models()."
-        )
     options: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": data.in_channels, "pretrained": pretrained}
     drops: dict[str, Any] = (
         {} if recipe is None else {"drop_rate": recipe.dropout, "drop_path_rate": recipe.stochastic_depth}
@@ -62,7 +76,11 @@ def timm_network(
         except (
             Exception
         ) as error:  # a missing file, another network, no weights at all: torch and timm raise many classes
-            raise TrainError(f"{checkpoint} does not hold weights of {name} for these classes ({error}).") from error
+            reason = " ".join(str(error).split())[:_REASON]
+            raise TrainError(
+                f"{checkpoint} does not hold weights of {name} for the {len(data.classes)} classes of {data.name} in "
+                f"{data.in_channels} channels ({reason}). Train it on them first."
+            ) from error
     return model
 
 
@@ -70,20 +88,65 @@ def timm_teacher(name: str, data: ImageData, *, checkpoint: Path | None = None) 
     """A timm model as a teacher, with timm's weights or those of a file; takes images normalised for `data`.
 
     Raises:
-        TrainError: as `timm_network`, or timm's weights are for another number of classes.
+        TrainError: as `timm_network`, or timm has no weights for this number of classes, or they cannot be downloaded.
     """
     if checkpoint is not None:
         return timm_network(name, data, seed=0, checkpoint=checkpoint).eval()
-    known = timm.get_pretrained_cfg(name.removeprefix(PREFIX), allow_unregistered=True)
-    if known is not None and known.num_classes != len(data.classes):
-        raise TrainError(
-            f"timm's weights of {name} know {known.num_classes} classes, {data.name} has {len(data.classes)}: the "
-            f"classifier would be untrained and teach noise. Train it on {data.name} first and give its checkpoint."
-        )
-    model = timm_network(name, data, seed=0, pretrained=True)
+    model = _with_timm_weights(name, data)
     config: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
     mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
     return Renormalized(model, ours=(data.mean, data.std), theirs=(mean, std)).eval()
+
+
+def check_timm_teacher(name: str, data: Labelled, *, checkpoint: Path | None = None, fetch: bool = False) -> None:
+    """Find out early what `timm_teacher` would fail of; with `fetch`, timm's weights are downloaded (and kept) for it.
+
+    Raises:
+        TrainError: as `timm_teacher`.
+    """
+    if checkpoint is not None:
+        timm_network(name, data, seed=0, checkpoint=checkpoint)
+    elif fetch:
+        _with_timm_weights(name, data)
+    else:
+        _require_weights(name, data)
+
+
+def _require_weights(name: str, data: Labelled) -> None:
+    """Refuse a model that timm does not have, or has no weights of for so many classes."""
+    _require_model(name)
+    known = timm.get_pretrained_cfg(name.removeprefix(PREFIX), allow_unregistered=True)
+    if known is None or not known.has_weights:
+        raise TrainError(
+            f"timm has no weights of {name}. Train it on {data.name} first and give its checkpoint "
+            f"(final.teacher_weights)."
+        )
+    if known.num_classes != len(data.classes):
+        raise TrainError(
+            f"timm's weights of {name} know {known.num_classes} classes, {data.name} has {len(data.classes)}: the "
+            f"classifier would be untrained and teach noise. Train it on {data.name} first and give its checkpoint "
+            f"(final.teacher_weights)."
+        )
+
+
+def _with_timm_weights(name: str, data: Labelled) -> nn.Module:
+    _require_weights(name, data)
+    try:
+        return timm_network(name, data, seed=0, pretrained=True)
+    except Exception as error:  # the hub's client and its HTTP library raise many classes
+        raise TrainError(
+            f"timm's weights of {name} could not be downloaded ({type(error).__name__}: {error}). Mend the connection, "
+            f"or give a file (final.teacher_weights)."
+        ) from error
+
+
+def _require_model(name: str) -> None:
+    name = name.removeprefix(PREFIX)
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name}*")[:5] or timm.list_models(f"{name[:4]}*")[:5]
+        raise TrainError(
+            f"timm has no model {name!r}; close to it: {', '.join(near) or 'nothing'}. See timm.list_models()."
+        )
 
 
 @final

@@ -1,0 +1,150 @@
+"""How fast this machine trains networks of a space: a step or two, measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from nars.data import ImageData, Listing, Split, load_images
+from nars.network import build
+from nars.parallel import describe_device, resolve_device, torch_threads, worker_devices
+from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop
+from nars.space import Architecture, Bounds, Space, sobol
+from nars.stages.config import Execution, RunConfig
+
+_SECONDS = 0.6
+"""Time for each network, after a first step that has to set things up."""
+
+_OPERATIONS = 4e9
+"""Multiply-accumulates of a step that is measured, at most; larger networks get fewer images."""
+
+_CANDIDATES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Seconds per image on one worker, as a straight line over FLOPs, and how many workers there are."""
+
+    device: str
+    """For people."""
+    at_once: int
+    """Trainings at once."""
+    batch: int
+    """Images of a measured step."""
+    flops: tuple[float, float]
+    """Of the two networks that were measured, ascending."""
+    training: tuple[float, float]
+    """Seconds per image of a training step."""
+    evaluation: tuple[float, float]
+    """Seconds per image of a look at the accuracy."""
+
+    @property
+    def middle(self) -> float:
+        """FLOPs halfway between the two networks."""
+        return sum(self.flops) / 2
+
+    @property
+    def step_milliseconds(self) -> float:
+        """Of a step halfway."""
+        return 1e3 * self.batch * self.train(self.middle)
+
+    def train(self, flops: float) -> float:
+        """Seconds per training image of a network of so many FLOPs."""
+        return self._between(self.training, flops)
+
+    def forward(self, flops: float) -> float:
+        """Seconds per image of a look at the accuracy."""
+        return self._between(self.evaluation, flops)
+
+    def _between(self, ends: tuple[float, float], flops: float) -> float:
+        """On the line through both ends; beyond them in proportion, so that it never falls below 0."""
+        (low, high), (a, b) = self.flops, ends
+        if high <= low or b <= a:
+            return max(a, b) * max(1.0, flops / high)
+        if flops < low:
+            return a * max(flops / low, 0.5)
+        return a + (b - a) * (flops - low) / (high - low)
+
+
+def rehearse(config: RunConfig, execution: Execution, space: Space, images: Listing) -> Pace:
+    """Train a small and a large network of stage 2's range on noise, and take the time.
+
+    Args:
+        config: range, batch size and augmentation are taken from it.
+        execution: device and workers.
+        space: with the classes and channels of the images.
+        images: what it would train on.
+    """
+    bounds = Bounds({"flops": (config.flops.low, config.flops.high)})
+    X = sobol(space, _CANDIDATES, seed=config.seed, bounds=bounds)
+    X = X[np.argsort(space.costs(X)["flops"], kind="stable")]
+    rows = X[[len(X) // 4, 3 * len(X) // 4]]
+    flops = space.costs(rows)["flops"]
+    device = "cpu" if execution.engine == "ray" else resolve_device(execution.device)
+    batch = max(2, min(config.collect.batch_size, int(_OPERATIONS / flops[1])))
+    pairs = zip(space.architectures(rows), space.recipes(rows), strict=True)
+    times = [_measured(config, architecture, Recipe.from_dict(recipe), images, batch, device)
+             for architecture, recipe in pairs]  # fmt: skip
+    workers = execution.workers or None
+    at_once = len(worker_devices(device, workers=workers, per_gpu=execution.per_gpu))
+    return Pace(
+        device=describe_device(device),
+        at_once=1 if execution.engine == "in-process" else at_once,
+        batch=batch,
+        flops=(float(flops[0]), float(flops[1])),
+        training=(times[0][0], times[1][0]),
+        evaluation=(times[0][1], times[1][1]),
+    )
+
+
+def _measured(
+    config: RunConfig, architecture: Architecture, recipe: Recipe, images: Listing, batch: int, device: str
+) -> tuple[float, float]:
+    """Seconds per image of a training step and of an evaluation, one thread as in a worker."""
+    data = _noise(images, batch, architecture.resolution)
+    with torch_threads(1):
+        loop = TrainingLoop(
+            build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=0),
+            recipe,
+            data,
+            # So long that no step ends it.
+            schedule=Schedule(epochs=1_000_000, warmup_epochs=1_000_000),
+            batch_size=batch,
+            seed=0,
+            device=device,
+            augmentation=Augmentation(crop=config.data.crop, flip=config.data.flip),
+            ema_decay=config.collect.ema_decay,
+            amp=config.collect.amp,
+        )
+        training = _fastest(loop.train_epoch)
+        evaluation = _fastest(lambda: loop.accuracy(data.validation))
+    return training / batch, evaluation / batch
+
+
+def _noise(images: Listing, count: int, resolution: int) -> ImageData:
+    """Random pixels in the shape of these images; speed does not depend on what they show."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (count, images.in_channels, resolution, resolution)
+    split = Split(
+        images=torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8),
+        labels=torch.randint(0, len(images.classes), (count,), generator=generator),
+    )
+    middle = torch.full((images.in_channels,), 0.5)
+    some = load_images("digits", resolution=8, validation_fraction=0.5, seed=0)
+    return replace(
+        some, name="noise", classes=images.classes, mean=middle, std=middle, train=split, validation=split, test=split
+    )
+
+
+def _fastest(step: Callable[[], object]) -> float:
+    """Seconds of a step: the first sets things up and counts only where it takes all the time there is."""
+    begin, best = time.perf_counter(), float("inf")
+    while time.perf_counter() - begin < _SECONDS:
+        start = time.perf_counter()
+        step()
+        best = min(best, time.perf_counter() - start)
+    return best
