@@ -301,12 +301,12 @@ def _open(asked: _Asked, out: Path | None, *, upto: Stage, shared: bool = False,
 
 
 def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
-    from nars.stages import Terminal, plan
+    from nars.stages import Terminal, check, plan
 
     given, settings = _understood(asked, out, how)
-    table, warnings = plan(given.config, settings, folder=out, place=given.place)
-    Console().print(table)
-    for line in (*given.notes, *(f"warning: {warning}" for warning in warnings)):
+    checked = check(given.config, settings, folder=out, upto="export", place=given.place)
+    Console().print(plan(given.config, settings, checked=checked))
+    for line in (*given.notes, *(f"warning: {warning}" for warning in checked.warnings)):
         Terminal().say(line)
 
 

@@ -278,6 +278,8 @@ class _Origin:
         """The option, or file and line, that a key's value comes from; with the key."""
         for given, option in self.options.items():
             if _within(key, given) or _within(given, key):
+                if option == given:  # from Python
+                    return key
                 return f"--set {key}" if option == f"--set {given}" and _within(key, given) else f"{option} ({key})"
         return key if self.built_in else self.document.where(_path(key))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from rich.table import Table
 
@@ -31,33 +30,28 @@ def plan(
     config: RunConfig,
     execution: Execution | None = None,
     *,
-    folder: Path | str | None = None,
-    place: Callable[[str], str] = str,
-) -> tuple[Table, tuple[str, ...]]:
-    """What `check` says of all stages; trainings, epochs and the time they will take as a table.
+    checked: Checked | None = None,
+) -> Table:
+    """Trainings, epochs and the time they will take, as a table.
 
     Trains two networks of the space for a step or two, under two seconds each.
 
     Args:
         config: what to do.
         execution: how.
-        folder: where; runs/NAME when None.
-        place: where the value of a dotted key was written, for messages (`Given.place`).
-
-    Returns: the table, and what there is to be warned of.
+        checked: what `check` found; it is asked when None.
 
     Raises:
         ConfigError: what `check` finds.
     """
     execution = execution or Execution()
-    checked = check(config, execution, folder=folder, upto="export", place=place)
-    space, images, collect, final = checked.space, checked.images, config.collect, config.final
+    checked = checked or check(config, execution, upto="export")
+    space, collect, final = checked.space, config.collect, config.final
     smallest, largest = cost_range(space)["flops"]
 
     table = Table(title=f"Plan of {config.name}", show_header=False)
     size = f"{space.size('architecture'):.2g} architectures x {space.size('recipe'):.2g} recipes"
     table.add_row("space", f"{space.name}: {size}, {shorten(smallest)} to {shorten(largest)} FLOPs")
-    table.add_row("images", _images(config, checked))
     table.add_row("stage 1", f"{config.pretraining.pool:,} Sobol pairs, labelled with free statistics")
     table.add_row(
         "stage 2",
@@ -70,7 +64,8 @@ def plan(
     table.add_row("stage 3", f"budgets {budgets} FLOPs, on the CPU, seconds each")
     trainings = len(config.search.budgets) + teaches_itself(config)
     table.add_row("final training", f"{trainings} x {final.epochs} epochs: {_steps(final)}")
-    pace = rehearse(config, execution, space, images)
+    table.add_row("images", _images(config, checked))
+    pace = rehearse(config, execution, space)
     search, family = _seconds(config, execution, checked, pace)
     table.add_row(
         "time",
@@ -85,7 +80,7 @@ def plan(
             f"One GPU at {_GPU_FLOPS / 1e12:g} T operations per second (an A100 on MBConv networks in mixed "
             f"precision), {_TRAINING} operations per multiply-accumulate and training image."
         )
-    return table, checked.warnings
+    return table
 
 
 def _images(config: RunConfig, checked: Checked) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from nars.data import ImageData, Listing, Split, load_images
+from nars.data import ImageData, Split, load_images
 from nars.network import build
 from nars.parallel import describe_device, resolve_device, torch_threads, worker_devices
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop
@@ -70,14 +70,13 @@ class Pace:
         return a + (b - a) * (flops - low) / (high - low)
 
 
-def rehearse(config: RunConfig, execution: Execution, space: Space, images: Listing) -> Pace:
+def rehearse(config: RunConfig, execution: Execution, space: Space) -> Pace:
     """Train a small and a large network of stage 2's range on noise, and take the time.
 
     Args:
         config: range, batch size and augmentation are taken from it.
         execution: device and workers.
         space: with the classes and channels of the images.
-        images: what it would train on.
     """
     bounds = Bounds({"flops": (config.flops.low, config.flops.high)})
     X = sobol(space, _CANDIDATES, seed=config.seed, bounds=bounds)
@@ -87,7 +86,7 @@ def rehearse(config: RunConfig, execution: Execution, space: Space, images: List
     device = "cpu" if execution.engine == "ray" else resolve_device(execution.device)
     batch = max(2, min(config.collect.batch_size, int(_OPERATIONS / flops[1])))
     pairs = zip(space.architectures(rows), space.recipes(rows), strict=True)
-    times = [_measured(config, architecture, Recipe.from_dict(recipe), images, batch, device)
+    times = [_measured(config, architecture, Recipe.from_dict(recipe), batch, device)
              for architecture, recipe in pairs]  # fmt: skip
     workers = execution.workers or None
     at_once = len(worker_devices(device, workers=workers, per_gpu=execution.per_gpu))
@@ -102,10 +101,10 @@ def rehearse(config: RunConfig, execution: Execution, space: Space, images: List
 
 
 def _measured(
-    config: RunConfig, architecture: Architecture, recipe: Recipe, images: Listing, batch: int, device: str
+    config: RunConfig, architecture: Architecture, recipe: Recipe, batch: int, device: str
 ) -> tuple[float, float]:
     """Seconds per image of a training step and of an evaluation, one thread as in a worker."""
-    data = _noise(images, batch, architecture.resolution)
+    data = _noise(architecture, batch)
     with torch_threads(1):
         loop = TrainingLoop(
             build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=0),
@@ -125,19 +124,17 @@ def _measured(
     return training / batch, evaluation / batch
 
 
-def _noise(images: Listing, count: int, resolution: int) -> ImageData:
-    """Random pixels in the shape of these images; speed does not depend on what they show."""
+def _noise(architecture: Architecture, count: int) -> ImageData:
+    """Random pixels in the shape that a network takes; speed does not depend on what they show."""
     generator = torch.Generator().manual_seed(0)
-    shape = (count, images.in_channels, resolution, resolution)
+    channels, side = architecture.in_channels, architecture.resolution
     split = Split(
-        images=torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8),
-        labels=torch.randint(0, len(images.classes), (count,), generator=generator),
+        images=torch.randint(0, 256, (count, channels, side, side), generator=generator, dtype=torch.uint8),
+        labels=torch.randint(0, architecture.classes, (count,), generator=generator),
     )
-    middle = torch.full((images.in_channels,), 0.5)
+    middle = torch.full((channels,), 0.5)
     some = load_images("digits", resolution=8, validation_fraction=0.5, seed=0)
-    return replace(
-        some, name="noise", classes=images.classes, mean=middle, std=middle, train=split, validation=split, test=split
-    )
+    return replace(some, name="noise", mean=middle, std=middle, train=split, validation=split, test=split)
 
 
 def _fastest(step: Callable[[], object]) -> float:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
+import torch
 import yaml
 from safetensors.torch import save_file
 
@@ -29,7 +31,7 @@ from nars.stages import (
     train_other,
 )
 from nars.stages.training import final_options
-from nars.train import MemberResult, TrainError, timm_network
+from nars.train import MemberResult, timm_network
 
 CONFIG = """
 name: small
@@ -126,8 +128,8 @@ def test_a_teacher_that_nobody_can_find_is_refused_before_anything_is_computed(o
         opened(teacher="1M")
     with pytest.raises(ConfigError, match="teacher_weights are those of a timm teacher"):
         load_config(config, {"final.teacher_weights": "x.pt"})
-    with pytest.raises(TrainError, match="timm has no model"):
-        train(opened("b", teacher="timm:resnet1"))
+    with pytest.raises(ConfigError, match=r"final\.teacher: timm has no model"):
+        opened("b", teacher="timm:resnet1")
 
 
 def test_every_option_reaches_the_training(config: Path) -> None:
@@ -196,14 +198,18 @@ def test_how_to_train_may_change_until_training_begins_and_who_watches_always(op
         reopen_run(run.folder.path / "training" / "150k")
 
 
-def test_the_plan_says_who_teaches(config: Path) -> None:
+def test_the_plan_says_who_teaches(config: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.pt"
+    torch.save(timm.create_model("resnet10t", num_classes=10, in_chans=1).state_dict(), weights)
+
     def steps(**final: Any) -> str:
         table = plan(load_config(config, {f"final.{key}": value for key, value in final.items()}))
         return str(list(table.columns[1].cells)[4])
 
     assert steps().startswith("3 x 1 epochs: the largest on labels")
     assert steps(teacher="none") == "2 x 1 epochs: all on labels"
-    assert steps(teacher="timm:resnet18").endswith("by distillation from timm:resnet18")
+    taught = steps(teacher="timm:resnet10t", teacher_weights=str(weights))
+    assert taught.endswith("by distillation from timm:resnet10t")
 
 
 def test_two_processes_of_torchrun_train_the_family_together(opened: Open, config: Path) -> None:

@@ -1,0 +1,507 @@
+"""What `check` knows before anything is computed: the table of configurations, images and spaces, and each mistake."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shlex
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import timm
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save_file
+
+from nars.cli import main
+from nars.data import list_images, load_images
+from nars.space import cost_range, load_space, quantity, space_names
+from nars.stages import ConfigError, Execution, Silent, check, load_config, open_run, plan, read_config, run_names
+
+FOLDERS = {
+    "grey": ("L", 28, {"cat": 12, "dog": 12, "owl": 12}),
+    "rgb": ("RGB", 40, {f"class-{number}": 8 for number in range(5)}),
+    "two": ("RGB", 28, {"no": 10, "yes": 30}),
+}
+"""Image folders: mode, side in pixels, images of each class."""
+
+IMAGES = ("digits", "fashion-mnist", "cifar10", "imagenet", *(f"imagefolder:{name}" for name in FOLDERS))
+NOWHERE = ("imagefolder:nosuch", "nonsense", "imagefolder:")
+
+
+def _write(folder: Path, mode: str, side: int, classes: dict[str, int]) -> None:
+    rng = np.random.default_rng(0)
+    for name, count in classes.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            shape = (side, side) if mode == "L" else (side, side, 3)
+            pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+            Image.fromarray(pixels, mode).save(folder / name / f"{number}.png")
+
+
+def _png(side: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to work in: image folders, and small sets in the documented layouts."""
+    home = tmp_path_factory.mktemp("home")
+    for name, (mode, side, classes) in FOLDERS.items():
+        _write(home / name, mode, side, classes)
+    for part in ("train", "val"):
+        _write(home / "data" / "imagenet" / part, "RGB", 32, {"bee": 6, "cow": 6, "elk": 6})
+    (home / "data" / "cifar10").mkdir()
+    for part, count in (("train", 60), ("test", 20)):
+        rows = [{"img": {"bytes": _png(32), "path": ""}, "label": number % 10} for number in range(count)]
+        pq.write_table(pa.Table.from_pylist(rows), home / "data" / "cifar10" / f"{part}.parquet")
+    (home / "data" / "fashion-mnist").mkdir()
+    for part, count in (("train", 70), ("t10k", 30)):
+        labels = struct.pack(">HBBI", 0, 8, 1, count) + bytes(number % 10 for number in range(count))
+        images = struct.pack(">HBBIII", 0, 8, 3, count, 28, 28) + bytes(count * 28 * 28)
+        (home / "data" / "fashion-mnist" / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+        (home / "data" / "fashion-mnist" / f"{part}-images-idx3-ubyte").write_bytes(images)
+    return home
+
+
+@pytest.fixture
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("NARS_DATA", str(home / "data"))
+    return home
+
+
+def _lines(config: str, overrides: dict[str, object]) -> list[str]:
+    """The mistakes that `check` tells; none is a plan."""
+    try:
+        given = read_config(config, overrides)
+        check(given.config, starting=True, upto="export", place=given.place)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
+
+
+KEYS = ("space", "flops", "search.budgets", "data.validation", "data.search_classes")
+"""What can stand in the way: numbers of a set's own configuration that a small copy of the set cannot keep, and spaces
+whose sizes no built-in configuration knows."""
+
+
+@pytest.mark.parametrize("space", space_names())
+@pytest.mark.parametrize("images", IMAGES)
+def test_each_configuration_on_each_image_set_and_in_each_space_has_a_plan_or_errors_with_keys(
+    space: str, images: str, here: Path
+) -> None:
+    counts, suggested = list_images(images), set()
+    loaded = load_space(space, classes=len(counts.classes), in_channels=counts.in_channels)
+    own = {name: load_config(name).data for name in run_names()}.get(images)
+    too_many = own is not None and own.validation >= counts.train
+    for config in run_names():
+        overrides = {"data.name": images, "space": space}
+        lines = _lines(config, overrides)
+        assert all(_key(line) in KEYS for line in lines), lines
+        assert any(_key(line) == "data.validation" for line in lines) == too_many
+        if loaded.kind == "generic":
+            assert any("generic space" in line for line in lines)
+            continue
+        given, (smallest, largest) = load_config(config, overrides), cost_range(loaded)["flops"]
+        fits = given.flops.low <= largest and given.flops.high >= smallest
+        fits &= all(smallest <= budget <= largest for budget in given.search.budgets)
+        assert any(_key(line) in ("flops", "search.budgets") for line in lines) == (not fits), lines
+        for line in lines:
+            if "--budgets" in line and (suggestion := line.split("add ")[1]) not in suggested:
+                suggested.add(suggestion)
+                left = _lines(config, overrides | _options(suggestion))
+                assert not [text for text in left if _key(text) in ("flops", "search.budgets")], (line, left)
+
+
+def _key(line: str) -> str:
+    return line.split(":", maxsplit=1)[0].split("[", maxsplit=1)[0]
+
+
+def _options(text: str) -> dict[str, object]:
+    """The overrides that a suggested command line makes."""
+    words = shlex.split(text)
+    flops = words[words.index("--set") + 1].removeprefix("flops=")
+    return {"flops": yaml.safe_load(flops), "search.budgets": words[words.index("--budgets") + 1]}
+
+
+@pytest.mark.parametrize("images", [name for name in IMAGES if name.startswith("imagefolder:")])
+@pytest.mark.parametrize("config", run_names())
+def test_the_readmes_own_command_has_a_plan_for_any_folder(config: str, images: str, here: Path) -> None:
+    """Its split is a share of these images, all of them are searched on, and nothing is silently another set's."""
+    given = read_config(config, {"data.name": images})
+    checked = check(given.config, upto="export", place=given.place)
+    count = sum(FOLDERS[images.partition(":")[2]][2].values())
+    training = count - count // 5
+    assert checked.images.test == count // 5
+    assert checked.validated == round(0.2 * training)
+    assert checked.searched == checked.trained == training - round(0.2 * training)
+    assert (given.config.data.max_train, given.config.data.search_classes) == (None, None)
+    assert (given.config.data.flip, given.config.data.crop) == (True, 0.125)
+    assert given.notes
+    assert "validation 0.2" in given.notes[0]
+    assert given.config.name == images.partition(":")[2]
+
+
+@pytest.mark.parametrize("images", IMAGES)
+def test_a_listing_counts_what_loading_gives(images: str, here: Path) -> None:
+    listed = list_images(images)
+    loaded = load_images(images, resolution=8, validation_fraction=0.25, seed=0)
+    assert listed.classes == loaded.classes
+    assert listed.in_channels == loaded.in_channels
+    assert listed.train + listed.validation == len(loaded.train) + len(loaded.validation)
+    assert listed.test == len(loaded.test)
+    assert listed.present
+
+
+def test_what_will_be_downloaded_is_known_by_its_published_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARS_DATA", str(tmp_path))
+    assert [(list_images(name).train, list_images(name).present) for name in ("fashion-mnist", "cifar10")] == [
+        (60_000, False),
+        (50_000, False),
+    ]
+    planned = check(load_config("imagenet"), upto="export")
+    assert planned.searched == round((1_281_167 - 10_000) * 200 / 1000)
+    assert any("cannot be downloaded" in warning for warning in planned.warnings)
+    with pytest.raises(ConfigError, match=r"data\.name: imagenet cannot be downloaded .*NARS_DATA"):
+        check(load_config("imagenet"), upto="export", starting=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "split"), [("digits", 0.25), ("fashion-mnist", 6000), ("cifar10", 5000), ("imagenet", 10000)]
+)
+def test_a_built_in_configuration_keeps_the_split_of_its_own_images(config: str, split: float) -> None:
+    for overrides in ({}, {"data.name": config}, {"seed": 3}):
+        data = load_config(config, overrides).data
+        assert data.validation == split
+        assert data.max_train == {"fashion-mnist": 6000, "cifar10": 10000}.get(config)
+    assert load_config("digits", {"data.name": "cifar10"}).data == load_config("cifar10").data
+    assert load_config("fashion-mnist", {"data.name": "digits"}).data == load_config("digits").data
+
+
+def test_what_the_user_says_is_left_alone(here: Path) -> None:
+    data = {"data.name": "imagefolder:rgb", "data.validation": 5, "data.flip": False, "data.max_train": 20}
+    config = load_config("fashion-mnist", data)
+    assert (config.data.validation, config.data.flip, config.data.max_train) == (5, False, 20)
+    own = here / "own.yaml"
+    own.write_text(
+        "name: own\nspace: digits\ndata: {name: digits, validation: 9, max_train: 30}\n"
+        "flops: {low: 0.2M, high: 1M}\nsearch: {budgets: [1M]}\n"
+    )
+    assert load_config(own, {"data.name": "imagefolder:rgb"}).data.validation == 9
+    own.write_text(own.read_text().replace("validation: 9", "validation: 900"))
+    given = read_config(own, {"data.name": "imagefolder:rgb"})
+    with pytest.raises(ConfigError, match=r"own\.yaml:3: data\.validation: must leave images .* 32 training images"):
+        check(given.config, place=given.place)
+
+
+def test_a_run_that_was_begun_with_another_versions_choice_goes_on(here: Path, tmp_path: Path) -> None:
+    """Until now the configuration's own numbers were taken to any images: run.json has them."""
+    folder, images = tmp_path / "run", {"data.name": "imagefolder:rgb", "search.budgets": "1M,2M"}
+    given = read_config("fashion-mnist", images)
+    earlier = {"name": "fashion-mnist", "data.validation": 6, "data.max_train": 6, "data.crop": 0.07}
+    open_run(load_config("fashion-mnist", images | earlier), folder)
+    before = json.loads((folder / "run.json").read_text())["config"]
+    resumed = given.begun_as(before)
+    assert open_run(resumed.config, folder).config.data.max_train == 6
+    assert json.loads((folder / "run.json").read_text())["config"] == before
+    with pytest.raises(ConfigError, match=r"data\.validation was 6"):
+        open_run(read_config("fashion-mnist", images | {"data.validation": 7}).begun_as(before).config, folder)
+
+
+MISTAKES: list[tuple[dict[str, object], list[str]]] = [
+    ({"final.epochs": 1}, ["final.warmup_epochs", "final.epochs 1", "got 2", "--set final.warmup_epochs=0"]),
+    ({"collect.epochs": 2, "collect.warmup_epochs": 3}, ["collect.warmup_epochs", "collect.epochs 2", "got 3"]),
+    ({"collect.batch_size": 1}, ["collect.batch_size", "at least 2 images", "got 1"]),
+    ({"final.batch_size": 1}, ["final.batch_size", "at least 2 images", "got 1"]),
+    ({"final.accumulation": 100}, ["final.accumulation", "100 such parts"]),
+    ({"final.accumulation": 2, "final.batch_size": 3}, ["final.accumulation", "3 images", "2 such parts"]),
+    ({"data.max_train": 9}, ["data.max_train", "10 classes", "got 9"]),
+    ({"data.search_classes": 11}, ["data.search_classes", "digits has 10 classes", "got 11"]),
+    ({"data.validation": 1437}, ["data.validation", "1,437 training images", "got 1,437"]),
+    ({"data.validation": 12.5}, ["data.validation", "whole number", "got 12.5"]),
+    ({"data.validation": 1e-9}, ["data.validation", "on both sides", "got 1e-09"]),
+    ({"data.crop": 0.99}, ["data.crop", "cannot mirror", "got 0.99"]),
+    ({"search.budgets": "0.2M,100M"}, ["search.budgets[1]", "3.102M FLOPs", "100M limits nothing", "3,101,696"]),
+    ({"search.budgets": "1k"}, ["search.budgets[0]", "105.2k FLOPs", "got a budget of 1k", "at least 105,"]),
+    ({"flops": {"low": "1G", "high": "2G"}}, ["flops", "105.2k to 3.102M", "got the range 1G to 2G", "--budgets"]),
+    ({"flops": {"low": 105231, "high": 105233}}, ["flops"]),
+    ({"pretraining.pool": 16}, ["pretraining.pool", "48 candidates", "got a pool of 16"]),
+    ({"final.teacher": "timm:nosuchmodel"}, ["final.teacher", "no model 'nosuchmodel'"]),
+    ({"final.teacher": "timm:resnet18"}, ["final.teacher", "1000 classes", "digits has 10"]),
+    ({"final.teacher": "timm:resnet18", "final.teacher_weights": "nosuch.pt"}, ["final.teacher_weights", "nosuch.pt"]),
+    ({"final.teacher": "nosuch"}, ["final.teacher", "a member (150k, 250k, 500k)", "got 'nosuch'"]),
+    ({"name": "../../x"}, ["name", "runs/NAME", "got '../../x'", "--out"]),
+    ({"space": "nosuch"}, ["space", "no space is called 'nosuch'", "fbnetv3"]),
+    ({"space": "fcnet"}, ["space", "generic space", "nars import"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("overrides", "expected"), MISTAKES)
+def test_a_mistake_is_found_before_anything_is_computed(
+    overrides: dict[str, object], expected: list[str], here: Path
+) -> None:
+    (line,) = _lines("digits", overrides)
+    for part in expected:
+        assert part in line
+    assert line.startswith(expected[0])
+    assert not (here / "runs").exists()
+
+
+WARNINGS: list[tuple[dict[str, object], list[str]]] = [
+    ({"collect.epochs": 2, "collect.warmup_epochs": 2}, ["collect.warmup_epochs", "only rises"]),
+    ({"collect.batch_size": 2000}, ["collect.batch_size", "2000", "1,078 training images"]),
+    ({"collect.batch_size": 64, "data.max_train": 40}, ["collect.batch_size", "64", "40 training images"]),
+    ({"final.batch_size": 2000}, ["final.batch_size", "1,078 training images"]),
+    ({"search.budgets": "0.2M,2M"}, ["search.budgets[1]", "2M lies above", "110k to 550k", "flops.high"]),
+    ({"search.budgets": "0.106M,0.2M"}, ["search.budgets[0]", "106k lies below", "flops.low"]),
+    ({"collect.keep": 0.01, "pretraining.pool": 1000}, ["collect.keep", "round 2"]),
+    ({"collect.per_round": 2, "flops.high": "0.6M"}, ["collect.per_round", "rank correlation"]),
+    ({"final.teacher": "none", "final.teacher_resolution": 32}, ["final.teacher_resolution", "no effect"]),
+    ({"data.validation": 5}, ["data.validation", "5 validation images for 10 classes"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("overrides", "expected"), WARNINGS)
+def test_what_is_doubtful_is_said(overrides: dict[str, object], expected: list[str], here: Path) -> None:
+    given = read_config("digits", overrides)
+    (line,) = check(given.config, place=given.place).warnings
+    for part in expected:
+        assert part in line
+
+
+@pytest.mark.parametrize("config", ["digits"])
+def test_the_built_in_configurations_give_no_warning(config: str, here: Path) -> None:
+    assert check(load_config(config), upto="export").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("extra", "packages", "overrides", "engine", "last"),
+    [
+        ("onnx", ("onnx", "onnxscript", "onnxruntime"), {}, "processes", "export"),
+        ("ray", ("ray",), {}, "ray", "collect"),
+        ("tensorboard", ("tensorboard",), {"final.watch": ["tensorboard"]}, "processes", "train"),
+        ("mlflow", ("mlflow",), {"final.watch": ["mlflow"]}, "processes", "train"),
+        ("wandb", ("wandb",), {"final.watch": ["wandb"]}, "processes", "train"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named_with_its_command_where_it_will_be_needed(
+    extra: str, packages: tuple[str, ...], overrides: dict, engine: str, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = ("pretrain", "collect", "search", "train", "export")
+    execution, config = Execution(engine=engine, device="cpu"), load_config("digits", overrides)
+    for package in packages:
+        for other in packages:
+            monkeypatch.setitem(sys.modules, other, None if other == package else __import__("math"))
+        with pytest.raises(ConfigError) as error:
+            check(config, execution, upto=last)
+        assert f"needs {package}: pip install " in str(error.value)
+        assert extra in str(error.value)
+        for earlier in stages[: stages.index(last)]:
+            check(config, execution, upto=earlier)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"address": "here:6379"}, ["--address", "--engine ray", "got --engine processes"]),
+        ({"per_gpu": 4}, ["--per-gpu", "--device cuda", "--workers"]),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(settings: dict, expected: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        check(load_config("digits"), Execution(device="cpu", **settings), upto="export")
+    for part in expected:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["text", "other shapes", "other network", "right", "right, torch"])
+def test_a_teachers_weights_are_opened_before_the_search(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / ("weights.pt" if kind in ("text", "right, torch") else "weights.safetensors")
+    options = {"num_classes": 10, "in_chans": 3 if kind == "other shapes" else 1}
+    if kind == "text":
+        file.write_text("no weights")
+    elif kind == "right, torch":
+        torch.save(timm.create_model("resnet10t", **options).state_dict(), file)
+    else:
+        save_file(
+            timm.create_model("resnet14t" if kind == "other network" else "resnet10t", **options).state_dict(), file
+        )
+    lines = _lines("digits", {"final.teacher": "timm:resnet10t", "final.teacher_weights": str(file)})
+    assert bool(lines) == (not kind.startswith("right"))
+    for line in lines:
+        assert line.startswith("final.teacher_weights: ")
+        assert str(file) in line
+        assert len(line) < 700
+
+
+def test_several_mistakes_are_told_together_one_line_each(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [
+        *("nars", "run", "digits", "--engine", "rya", "--data", "imagefolder:nosuch", "--budgets", "100M"),
+        *("--set", "final.epochs=1", "--dry-run"),
+    ]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    starts = ["--engine", "--data (data.name)", "--budgets (search.budgets[0])", "final.warmup_epochs"]
+    assert [line.removeprefix("error: ").split(": ")[0] for line in lines] == starts
+
+
+@pytest.mark.parametrize("command", ["run", "pretrain", "collect", "search", "train", "export"])
+def test_every_command_checks_first(
+    command: str, here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "sys.argv", ["nars", command, "digits", "--out", str(tmp_path / "run"), "--set", "final.epochs=1"]
+    )
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    assert "final.warmup_epochs" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("images", NOWHERE)
+def test_images_that_are_nowhere_are_one_error(images: str, here: Path) -> None:
+    if images == "imagefolder:":
+        images = f"imagefolder:{here / 'data'}/cifar10"  # a folder without classes
+    (line,) = _lines("fashion-mnist", {"data.name": images, "search.budgets": "1M"})
+    assert line.startswith("data.name: ")
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"--out: .*file is a file, no folder"):
+        check(load_config("digits"), folder=tmp_path / "file" / "run")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    if not os.access(closed, os.W_OK):  # root may write anywhere
+        with pytest.raises(ConfigError, match=r"--out: .*cannot be written to"):
+            check(load_config("digits"), folder=closed / "run")
+
+
+def test_a_run_that_is_done_asks_nothing_of_this_machine(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its images may have gone, and extras that nothing needs any more."""
+    config = load_config("fashion-mnist", {"data.name": "imagefolder:rgb", "search.budgets": "1M"})
+    run = open_run(config, tmp_path / "run", reporter=Silent())
+    for file, content in (
+        (run.folder.predictor / "card.json", "{}"),
+        (run.folder.family_file, json.dumps({"members": [{"name": "1M"}]})),
+        (run.folder.training("1M") / "result.json", "{}"),
+        (run.folder.member("1M") / "card.json", "{}"),
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.chdir(tmp_path)
+    open_run(config, tmp_path / "run", upto="export")
+    (run.folder.member("1M") / "card.json").unlink()
+    with pytest.raises(ConfigError) as error:
+        open_run(config, tmp_path / "run", upto="export")
+    assert [line.split(":")[0] for line in str(error.value).splitlines()] == ["data.name", "export"]
+
+
+def test_the_plan_of_a_small_run_says_minutes_and_of_the_papers_gpu_hours(
+    here: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cells = _cells("digits")
+    assert "GPU-hours" not in cells
+    assert "1,078 training / 359 validation / 360 test images" in cells["images"]
+    assert "seconds" in cells["time"] or "minutes" in cells["time"]
+    assert "2 at once" in _cells("digits", workers=2)["time"]
+    assert (
+        "5 classes, 26 training / 6 validation / 8 test images"
+        in _cells("cifar10", **{"data.name": "imagefolder:rgb"})["images"]
+    )
+    monkeypatch.setenv("NARS_DATA", str(tmp_path))
+    # Stage 2: 48 x (150 + 4 x 108) epochs of 254,233 images at 600 M multiply-accumulates, x 6 operations.
+    hours = 6 * 600e6 * 254_233 * 48 * (150 + 4 * 108) / 5e12 / 3600
+    assert f"stage 2 {hours:,.0f}" in _cells("imagenet")["GPU-hours"]
+
+
+def _cells(name: str, workers: int = 0, **overrides: object) -> dict[str, str]:
+    table = plan(load_config(name, overrides), Execution(device="cpu", workers=workers))
+    keys, values = (list(column.cells) for column in table.columns)
+    return dict(zip(map(str, keys), map(str, values), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1 M", [1e6]),
+        ("1e6", [1e6]),
+        ("1M, 2M", [1e6, 2e6]),
+        ("4M,1M", [4e6, 1e6]),
+        ("1m", "--budgets (search.budgets[0]): 'm' is no suffix, got '1m'; write 1M with a capital"),
+        ("0.5m", "write 0.5M with a capital"),
+        ("1M,,2M", "--budgets (search.budgets): item 2 of the list is empty; write e.g. 1M,2M,4M; got '1M,,2M'"),
+        ("1M,", "item 2 of the list is empty"),
+        ("", "item 1 of the list is empty"),
+        ("-1M", "--budgets (search.budgets[0]): input should be greater than 0; got '-1M'"),
+        ("1M,1000k", "--budgets (search.budgets): 1M stands more than once; give each budget once"),
+        ("many", "a number with an optional suffix k, M, G"),
+    ],
+)
+def test_budgets_are_read_as_people_write_them_or_refused_by_the_options_name(text: str, expected: object) -> None:
+    options = {"search.budgets": "--budgets"}
+    if isinstance(expected, list):
+        assert list(read_config("cifar10", {"search.budgets": text}, options=options).config.search.budgets) == expected
+        return
+    with pytest.raises(ConfigError) as error:
+        read_config("cifar10", {"search.budgets": text}, options=options)
+    assert str(expected) in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    assert ".yaml" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (["--seed", "-1"], "--seed (seed): "),
+        (["--space", "nosuch"], "--space (space): no space is called 'nosuch'"),
+        (["--data", "nosuch"], "--data (data.name): "),
+        (["--set", "collect.rounds=0"], "--set collect.rounds: "),
+        (["--set", "flops.low=1G"], "--set flops.low (flops): "),
+        (["--set", "final={epochs: 0}"], "--set final.epochs: "),
+        (["--set", "collect.round=3"], "--set collect.round: unknown key 'round'"),
+        (["--set", "collect.rounds=[1"], "--set collect.rounds:1: not valid YAML"),
+        (["--engine", "rya"], "--engine: "),
+        (["--workers", "-1"], "--workers: "),
+        (["--per-gpu", "0"], "--per-gpu: "),
+    ],
+)
+def test_a_value_of_the_command_line_is_reported_as_such(
+    arguments: list[str], start: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["nars", "run", "digits", "--dry-run", *arguments])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith(f"error: {start}")
+    assert "digits.yaml" not in text
+
+
+def test_a_small_m_is_refused_wherever_a_quantity_is_read() -> None:
+    assert quantity("12ms") == 12
+    for text, better in (("1m", "1M"), ("3 g", "3G"), ("2b", "2B")):
+        with pytest.raises(ValueError, match=f"write {better} with a capital"):
+            quantity(text)
