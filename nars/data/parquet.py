@@ -284,4 +284,4 @@ def _planes(pixels: NDArray[np.uint8], form: _Form, planes: bool | None) -> NDAr
         shape = (form.channels, form.side, form.side) if planes else (form.side, form.side, form.channels)
         pixels = pixels.reshape(-1, *shape)
         pixels = pixels if planes else pixels.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(pixels)
+    return np.require(pixels, requirements=["C", "W"])
