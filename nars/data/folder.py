@@ -27,7 +27,7 @@ from nars.data.layout import Layout, key_of, recognise
 from nars.data.pixels import Progress, read
 from nars.data.source import TEST, TRAIN, Source, hold_out_test
 from nars.data.streaming import as_bytes, path_of
-from nars.data.walk import Folder, readable_name, some_names, walk
+from nars.data.walk import Folder, Skipped, readable_name, some_names, walk
 
 _TEST_SHARE = 5
 
@@ -43,7 +43,7 @@ def folder_source(path: Path) -> Source:
         raise DataError(f"imagefolder:PATH must name an existing folder, got {str(path)!r}. {_instead(path)}")
     root, skipped = walk(path)
     layout = recognise(root)
-    classes, notes = _classes(layout)
+    classes, notes = _classes(layout, skipped)
     files, labels = _images(layout.train, classes)
     part = [np.full(len(files), TRAIN, dtype=np.int8)]
     origin = {TEST: "a fifth of the folder, always the same"}
@@ -75,7 +75,7 @@ def _instead(path: Path) -> str:
     return "Check the path."
 
 
-def _classes(layout: Layout) -> tuple[tuple[str, ...], list[str]]:
+def _classes(layout: Layout, skipped: Skipped) -> tuple[tuple[str, ...], list[str]]:
     """The names of the classes, sorted."""
     folder = layout.train
     without = [entry.name for entry in folder.folders if not entry.count and entry.name.startswith("_")]
@@ -87,9 +87,10 @@ def _classes(layout: Layout) -> tuple[tuple[str, ...], list[str]]:
         )
     missing = [entry.name for entry in folders if not entry.count]
     if missing:
+        why = "".join(f" ({note})" for note in skipped.notes())
         raise DataError(
             f"each class needs images (.jpg, .png, .tif, .webp and what else Pillow reads); these folders of "
-            f"{str(folder.path)!r} have none: {some_names(missing, most=10)}. Add images or remove the folder."
+            f"{str(folder.path)!r} have none: {some_names(missing, most=10)}. Add images or remove the folder.{why}"
         )
     for entry in folders:
         if readable_name(entry.name) != entry.name:

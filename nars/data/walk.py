@@ -110,7 +110,7 @@ def readable_suffixes() -> frozenset[str]:
     """The endings, in lower case, of the image files that this Pillow can read, its plugins included."""
     Image.preinit()
     Image.init()
-    missing = {name for name, codec in _CODECS.items() if not features.check(codec)}
+    missing = {name for name, codec in _CODECS.items() if name in Image.OPEN and not features.check(codec)}
     return frozenset(
         suffix
         for suffix, name in Image.registered_extensions().items()
@@ -139,26 +139,29 @@ def _listed(path: Path, above: tuple[tuple[int, int], ...], suffixes: frozenset[
     images: list[Path] = []
     folders: list[Folder] = []
     for entry in found:
-        child = path / entry.name
+        dot = entry.name.rfind(".")  # a Path for each of a million files would take longer than listing them
+        ending = entry.name[dot:].lower() if dot > 0 else ""
         if entry.name.startswith("."):
             skipped.add("hidden files and folders (a dot in front)", entry.path)
         elif entry.name.lower() in _SYSTEM:
             skipped.add("files and folders of the system", entry.path)
         elif _leads_nowhere(entry):
-            if child.suffix.lower() in suffixes:
-                raise DataError(f"{child} is a link that leads nowhere. Restore what it points to or remove it.")
+            if ending in suffixes:
+                raise DataError(
+                    f"{readable_name(entry.path)} is a link that leads nowhere. Restore what it points to or remove it."
+                )
             skipped.add("links that lead nowhere", entry.path)
         elif entry.is_dir():
-            where = child.stat()
+            where = entry.stat()
             if (where.st_dev, where.st_ino) in above:
                 skipped.add("links back to a folder above them", entry.path)
             else:
-                folders.append(_listed(child, above, suffixes, skipped))
+                folders.append(_listed(path / entry.name, above, suffixes, skipped))
         elif not entry.is_file():
             skipped.add("what is neither a file nor a folder", entry.path)
-        elif child.suffix.lower() in suffixes:
-            images.append(child)
-        elif child.suffix.lower() in _PICTURES:
+        elif ending in suffixes:
+            images.append(path / entry.name)
+        elif ending in _PICTURES:
             skipped.add("images in formats that Pillow cannot read here; convert them, e.g. to PNG", entry.path)
         else:
             skipped.add("files whose endings are not those of images", entry.path)

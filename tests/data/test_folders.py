@@ -329,6 +329,14 @@ def test_empty_and_broken_files_are_found_before_training_even_when_streamed(tmp
             load(root, streaming=streaming)
 
 
+def test_a_class_of_what_pillow_cannot_read(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 3})
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / "1.heic").write_bytes(b"heic")
+    with pytest.raises(DataError, match=r"have none: dog\..*formats that Pillow cannot read here.*dog/1\.heic"):
+        load(tmp_path)
+
+
 def test_paths_that_are_no_folder(tmp_path: Path) -> None:
     (tmp_path / "photos.zip").write_bytes(b"PK")
     with pytest.raises(DataError, match=r"photos\.zip.*a file: unpack it"):

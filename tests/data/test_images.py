@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from nars.data import DataError, load_images
+from nars.data import DataError, SampleStore, StoreError, load_images
 from nars.data.pixels import check_memory, mean_and_std, resize
 from nars.data.split import stratified_order
 
@@ -271,6 +271,32 @@ def test_errors_name_what_is_wrong(tmp_path, monkeypatch):
         digits(validation_fraction=1e-5)
     with pytest.raises(DataError, match=r"10,000,000,000 of 224 x 224 x 3 .* this machine has"):
         check_memory(10**10, 3, 224)
+
+
+def test_a_user_without_a_home_directory(tmp_path, monkeypatch):
+    """A container runs as a number that the system has no entry for, and HOME is not set."""
+
+    def no_entry(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for variable in ("HOME", "XDG_CACHE_HOME", "NARS_DATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+    for name in ("cifar10", "fashion-mnist", "imagenet"):
+        with pytest.raises(DataError, match=r"home directory, and this user has none.*--data-root.*NARS_DATA"):
+            load_images(name, resolution=8, validation_fraction=0.2, seed=0)
+    for path in ("~/photos", "~nobody-of-this-name/photos"):
+        with pytest.raises(DataError, match=r"home directory that is not known\. Write the whole path"):
+            folder(path)
+        with pytest.raises(DataError, match="home directory that is not known"):
+            load_images("cifar10", root=path, resolution=8, validation_fraction=0.2, seed=0)
+        with pytest.raises(StoreError, match="home directory that is not known"):
+            SampleStore(path)
+    assert len(digits().train) == 1150
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cifar10 is not in '.*file/nars/data' and downloading it failed.*NARS_DATA"):
+        load_images("cifar10", resolution=8, validation_fraction=0.2, seed=0)
 
 
 def test_unknown_class_in_the_test_folder(tmp_path):

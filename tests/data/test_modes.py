@@ -241,6 +241,29 @@ def test_every_mode_has_its_reading(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(in_parquet[0].permute(1, 2, 0), found)
 
 
+def test_all_of_them_streamed_and_in_memory(tmp_path: Path) -> None:
+    """Their own size, smaller and larger: the same bits, whoever reads them."""
+    for number, name in enumerate(READ):
+        file = tmp_path / "ab"[number % 2] / f"{number}-{name}"
+        file.parent.mkdir(exist_ok=True)
+        READ[name][0](file)
+    for resolution in (SIDE, 3, 9):
+        held, streamed = (
+            load_images(
+                f"imagefolder:{tmp_path}", resolution=resolution, validation_fraction=0.2, seed=0, streaming=streaming,
+                loaders=0,
+            )
+            for streaming in (False, True)
+        )  # fmt: skip
+        assert held.fingerprint == streamed.fingerprint
+        for part in ("train", "validation", "test"):
+            one, other = getattr(held, part), getattr(streamed, part)
+            np.testing.assert_array_equal(one.images, other.images)
+            cuts = np.stack([np.arange(len(one)), *[np.zeros(len(one), dtype=int)] * 3], axis=1)
+            (batch,) = other.stream([cuts], padding=0, border="constant")
+            np.testing.assert_array_equal(batch, one.images)
+
+
 def test_a_16_bit_folder_is_the_8_bit_one(tmp_path: Path) -> None:
     """Dark and bright images, as the first user of 16 bits had them: what is learnt from must be the same."""
     for number in range(10):
