@@ -96,6 +96,11 @@ class ImageData:
         return self.train.shape[1]
 
     @property
+    def array_side(self) -> int | None:
+        """Side of the images as they are stored, pixels, where all are arrays of one size; None for files of any."""
+        return self._source.side
+
+    @property
     def resolution(self) -> int:
         """Side of the square images, pixels."""
         return self.train.shape[-1]

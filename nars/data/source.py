@@ -45,6 +45,8 @@ class Source:
     """VALIDATION, TEST -> where its images come from, in words, where that is not plain."""
     notes: tuple[str, ...] = ()
     """What a person should know about how the set was read, a sentence each."""
+    side: int | None = None
+    """Of the images, pixels, where all are arrays of one size."""
 
 
 def array_source(
@@ -66,6 +68,7 @@ def array_source(
         render=partial(_render_array, images),
         digest=partial(np.take, digests, axis=0),
         notes=notes,
+        side=images.shape[-1],
     )
 
 
@@ -112,6 +115,7 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
         digest=partial(_digest_kept, source, kept),
         copies=None if source.copies is None else partial(_copies_kept, source.copies, kept),
         files=None if source.files is None else source.files[kept],
+        side=source.side,
     )
 
 

@@ -8,6 +8,8 @@ from .layout import MemberConfig as MemberConfig
 from .layout import load_member as load_member
 from .layout import read_config as read_config
 from .member import export_member as export_member
+from .naming import timm_name as timm_name
+from .naming import timm_names as timm_names
 from .onnx import OPSET as OPSET
 from .onnx import TOLERANCE as TOLERANCE
 from .onnx import export_onnx as export_onnx

@@ -14,8 +14,8 @@ from typing import Any
 from nars.atomic import write_json, write_text
 from nars.export.errors import ExportError
 from nars.export.fixed_input import LogitsHash
-from nars.export.layout import CARD, ONNX, PROGRAM, README, STANDALONE, WEIGHTS
-from nars.export.onnx import OPSET
+from nars.export.layout import CARD, README, read_config
+from nars.export.readme import readme
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Card:
 
     def write(self, folder: str | Path) -> None:
         """Write the README, then `card.json`: the last file of an export, so a folder that has it is complete."""
-        write_text(Path(folder) / README, readme(self))
+        write_text(Path(folder) / README, readme(self, read_config(folder)))
         write_json(Path(folder) / CARD, asdict(self))
 
 
@@ -111,63 +111,3 @@ def versions() -> dict[str, str]:
     """Of Python and the packages that had a hand in an export."""
     packages = ("nars", "torch", "timm", "onnx", "onnxruntime")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
-
-
-def readme(card: Card) -> str:
-    """The card in Markdown."""
-    size, channels = card.architecture["resolution"], card.architecture["in_channels"]
-    split_rows = [f"| {split} accuracy | {percent:.2f} % |" for split, percent in card.accuracy.items()]
-    int8 = card.int8
-    int8_text = (
-        f"\nThe int8 form was calibrated on {int8.calibration_images} training images. On {int8.images} images it has "
-        f"{int8.accuracy:.2f} % (float32: {int8.accuracy_float32:.2f} %) and takes {int8.latency_ms:.3f} ms per image "
-        f"(float32: {int8.latency_ms_float32:.3f} ms).\n"
-        if int8
-        else ""
-    )
-    differences = ", ".join(f"{file} {difference:.1e}" for file, difference in card.max_difference.items())
-    return "\n".join(
-        (
-            f"# {card.name}",
-            "",
-            f"An image classifier for {len(card.data['classes'])} classes ({size} x {size} px, {channels} channel"
-            f"{'s' if channels > 1 else ''}), found by nars: architecture and training recipe searched together "
-            "(FBNetV3, arXiv 2006.02049).",
-            "",
-            "| | |",
-            "|---|---|",
-            f"| data | {card.data['name']} |",
-            *split_rows,
-            f"| multiply-accumulates (conv + linear) | {_twice(card, 'flops')} |",
-            f"| parameters | {_twice(card, 'params')} |",
-            f"| ms per image, PyTorch | {card.latency_ms['eager']:.3f} |",
-            f"| ms per image, ONNX Runtime | {card.latency_ms['onnxruntime']:.3f} |",
-            "",
-            f"Latency on one thread of {card.device}. Largest difference of a logit from PyTorch: {differences}.",
-            int8_text,
-            "## Use",
-            "",
-            "Inputs are float32 (batch, channels, side, side), `(pixels / 255 - mean) / std` with mean "
-            f"{_numbers(card.data['mean'])} and std {_numbers(card.data['std'])}.",
-            "",
-            f"- `{WEIGHTS}` with `{STANDALONE}`: PyTorch alone. `python {STANDALONE}` prints the logits of a fixed "
-            f"input: {_numbers(card.fixed_logits)}.",
-            f"- `{ONNX}`: ONNX, opset {OPSET}, any batch size.",
-            f'- `{PROGRAM}`: `torch.export.load("{PROGRAM}").module()`, any batch size.',
-            f'- timm: `nars.register(FOLDER)`, then `timm.create_model("{card.name}", pretrained=True)`, also with '
-            "`features_only=True`.",
-            "",
-            "## Recipe",
-            "",
-            *(f"- {setting}: {value}" for setting, value in card.recipe.items()),
-            "",
-        )
-    )
-
-
-def _twice(card: Card, cost: str) -> str:
-    return f"{card.costs[cost]:,}; fvcore counts {card.counted[cost]:,}"
-
-
-def _numbers(values: Any) -> str:
-    return ", ".join(f"{value:.3f}" for value in values)

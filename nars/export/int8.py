@@ -17,13 +17,13 @@ from nars.data import Split
 from nars.export.card import Card, Int8, read_card, sha256
 from nars.export.errors import ExportError
 from nars.export.layout import INT8, ONNX, read_config
-from nars.export.onnx import INPUT, measure_onnx_latency, onnx_logits, open_onnx, require_onnx
+from nars.export.onnx import INPUT, measure_onnx_latency, onnx_logits, open_onnx, require_onnx, with_metadata
 
 _BATCH = 64
 
 
 def encode_int8(path: str | Path, calibration: torch.Tensor) -> bytes:
-    """The int8 form of a float32 ONNX file.
+    """The int8 form of a float32 ONNX file, with the same metadata.
 
     Activations are unsigned and weights signed 8-bit numbers, weights with one scale per output channel, because the
     ranges of depthwise convolutions differ by orders of magnitude. Weights keep to 7 of the 8 bits: CPUs without VNNI
@@ -34,6 +34,7 @@ def encode_int8(path: str | Path, calibration: torch.Tensor) -> bytes:
         calibration: Normalised images, float32 (N, C, R, R), whose activations set the ranges.
     """
     require_onnx()
+    import onnx
     from onnxruntime import quantization
 
     class Batches(quantization.CalibrationDataReader):  # type: ignore[misc]  # untyped base
@@ -58,7 +59,8 @@ def encode_int8(path: str | Path, calibration: torch.Tensor) -> bytes:
             reduce_range=True,
             calibrate_method=quantization.CalibrationMethod.MinMax,
         )
-        return quantised.read_bytes()
+        told = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+        return with_metadata(onnx.load(quantised), told)
 
 
 def quantise_member(folder: str | Path, *, calibration: torch.Tensor, evaluation: Split) -> Card:

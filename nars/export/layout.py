@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.models.mobilenetv3 import MobileNetV3
 
+import nars
 from nars.export.errors import ExportError
 from nars.network import build
 from nars.network.registry import GENERIC
@@ -24,6 +25,7 @@ INT8 = "model.int8.onnx"
 PROGRAM = "model.pt2"
 STANDALONE = "model.py"
 CONFIG = "config.json"
+ARCHITECTURE = "architecture.yaml"
 RECIPE = "recipe.yaml"
 CARD = "card.json"
 README = "README.md"
@@ -40,6 +42,36 @@ class MemberConfig:
     mean: tuple[float, ...]
     """Of the training images, per channel; a pixel of 255 counts as 1."""
     std: tuple[float, ...]
+    array_side: int | None = None
+    """Side of the arrays that its images were stored as, pixels; None where they were files of any size."""
+
+    @property
+    def mode(self) -> str:
+        """Pillow's mode of the images: "L" or "RGB"."""
+        return "L" if self.architecture.in_channels == 1 else "RGB"
+
+    @property
+    def preprocessing(self) -> str:
+        """From an image to what the network takes, in words."""
+        side, mode = self.architecture.resolution, self.mode
+        how = (
+            f"decode a JPEG file at the smallest of its sizes that is no smaller than {2 * side} px (Pillow: "
+            f"draft({mode!r}, ({2 * side}, {2 * side}))), turn it upright (exif_transpose), convert it to {mode}, "
+            f"cut out the middle square and resize it to {side} x {side} (ImageOps.fit, BILINEAR)"
+            if self.array_side is None
+            else f"convert it to {mode}, cut out the middle square and resize it to {side} x {side} (bilinear with "
+            f"antialiasing; of images of {self.array_side} x {self.array_side} in float32 and rounded once, of others "
+            f"by Pillow's ImageOps.fit)"
+        )
+        return f"{how}; then (pixels / 255 - mean) / std, channels first"
+
+    def metadata(self) -> dict[str, str]:
+        """What an ONNX file says of itself: texts as they are, numbers and lists as JSON."""
+        seen = self.timm()
+        texts = {"name": self.name, "version": nars.__version__, "preprocessing": self.preprocessing}
+        texts |= {key: seen[key] for key in ("interpolation", "crop_mode")} | {"color": self.mode}
+        numbers = {key: json.dumps(seen[key]) for key in ("input_size", "mean", "std", "crop_pct")}
+        return texts | numbers | {"classes": json.dumps(self.classes, ensure_ascii=False)}
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, C, R, R) -> the float32 that the network was trained on."""
@@ -54,17 +86,20 @@ class MemberConfig:
             "num_classes": self.architecture.classes,
             "mean": list(self.mean),
             "std": list(self.std),
+            "interpolation": "bilinear",
             "crop_pct": 1.0,
+            "crop_mode": "center",
             "first_conv": "conv_stem",
             "classifier": "classifier",
             "label_names": list(self.classes),
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of `config.json`: timm's "local-dir:" scheme reads all but the name."""
+        """The content of `config.json`: timm's "local-dir:" scheme reads all but the name and `array_side`."""
         return {
             "architecture": GENERIC,
             "name": self.name,
+            "array_side": self.array_side,
             "num_classes": self.architecture.classes,
             "model_args": {"network": self.architecture.to_dict()},
             "pretrained_cfg": self.timm(),
@@ -80,6 +115,7 @@ class MemberConfig:
             classes=tuple(seen["label_names"]),
             mean=tuple(seen["mean"]),
             std=tuple(seen["std"]),
+            array_side=document.get("array_side"),
         )
 
 

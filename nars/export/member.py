@@ -15,7 +15,18 @@ from nars.data import ImageData
 from nars.export.card import Card, processor, sha256, versions
 from nars.export.errors import ExportError, ParityError
 from nars.export.fixed_input import LogitsHash, fixed_input
-from nars.export.layout import CARD, CONFIG, INT8, ONNX, PROGRAM, RECIPE, STANDALONE, WEIGHTS, MemberConfig
+from nars.export.layout import (
+    ARCHITECTURE,
+    CARD,
+    CONFIG,
+    INT8,
+    ONNX,
+    PROGRAM,
+    RECIPE,
+    STANDALONE,
+    WEIGHTS,
+    MemberConfig,
+)
 from nars.export.onnx import TOLERANCE, encode_onnx, measure_onnx_latency, onnx_logits, open_onnx, require_onnx
 from nars.export.program import capture, decode_program, encode_program, largest_difference, logits, reference
 from nars.export.standalone import standalone_source
@@ -39,14 +50,14 @@ def export_member(
     accuracy: Mapping[str, float],
     progress: Callable[[str], None] = lambda step: None,
 ) -> Card:
-    """Write a member's folder: weights, ONNX, `torch.export` program, standalone file, recipe, timm's config, card.
+    """Write a member's folder: weights, ONNX, `torch.export` program, standalone file, timm's config, YAML, card.
 
     Every file is whole or absent and the card comes last, so a folder that has one is complete.
 
     Args:
         model: The trained network, `build(architecture)` with its weights; it is left as it is.
         folder: Created when missing; an earlier export in it is replaced.
-        name: As timm will know it: `nars_<family>_<budget>`.
+        name: As timm will know it: `timm_name(family, budget)`.
         architecture: What the model was built from.
         recipe: The settings it was trained with, plain values.
         data: What it was trained on, at the architecture's resolution; the exported forms are compared on its
@@ -83,7 +94,7 @@ def export_member(
     program = capture(original, images)
     content = {PROGRAM: encode_program(program)}
     progress(ONNX)
-    content[ONNX] = encode_onnx(program)
+    content[ONNX] = encode_onnx(program, config.metadata())
     computed = {
         PROGRAM: logits(decode_program(content[PROGRAM]), images),
         ONNX: onnx_logits(open_onnx(content[ONNX]), images),
@@ -92,12 +103,12 @@ def export_member(
     for file, difference in differences.items():
         if not difference <= TOLERANCE:  # so written that NaN fails
             raise ParityError(file, difference, TOLERANCE)
-    source = standalone_source(name, architecture, classes=config.classes, mean=config.mean, std=config.std)
     content |= {
         WEIGHTS: save(original.state_dict(), metadata={"format": "pt", "name": name}),
         CONFIG: json.dumps(config.to_dict(), indent=2).encode(),
+        ARCHITECTURE: dump_yaml(architecture.to_dict()).encode(),
         RECIPE: dump_yaml(dict(recipe)).encode(),
-        STANDALONE: source.encode(),
+        STANDALONE: standalone_source(config).encode(),
     }
     for earlier in (CARD, INT8):
         (folder / earlier).unlink(missing_ok=True)
@@ -149,4 +160,5 @@ def _config(name: str, architecture: Architecture, data: ImageData) -> MemberCon
         classes=data.classes,
         mean=tuple(data.mean.tolist()),
         std=tuple(data.std.tolist()),
+        array_side=data.array_side,
     )

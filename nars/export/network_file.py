@@ -1,9 +1,10 @@
-"""One network, complete in this file: PyTorch builds and runs it, nothing else is needed.
+"""One network, complete in this file: PyTorch builds and runs it, Pillow reads images, nothing else is needed.
 
-    python model.py                     # builds it, loads model.safetensors beside it, runs it on a fixed input
+    python model.py photo.jpg           # what is in the picture; without one, the logits of a fixed input
 
-    model = load()                      # or, from your code, the trained network in eval mode
-    logits = model(normalise(images))   # images: uint8 (N, C, R, R) -> logits (N, classes)
+    predict("photo.jpg")                # from your code: {class: probability}, the likeliest first
+    model = load()                      # the trained network in eval mode, from model.safetensors beside this file
+    logits = model(normalise(images))   # images: uint8 (N, C, R, R), as pixels() makes them -> logits (N, classes)
 
 The weights have timm's names (MobileNetV3), so they fit timm's models as well. Dropout and stochastic depth, which only
 act in training, are left out.
@@ -11,6 +12,8 @@ act in training, are left out.
 
 import json
 import struct
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ ARCHITECTURE: dict[str, Any] = {}
 CLASSES: list[str] = []
 MEAN: list[float] = []  # of the training images, per channel; a pixel of 255 counts as 1
 STD: list[float] = []
+ARRAY_SIDE: int | None = None  # images were arrays of this side; None: files of any size
 # </settings>
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -177,6 +181,39 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def pixels(image: Any) -> Tensor:
+    """A picture as the network was measured on: uint8 (1, C, R, R).
+
+    It is turned upright, the middle square cut out and resized. A JPEG file is decoded at a fraction of its size where
+    that is enough, as it was in training; so a path, or what Image.open(path) gives, comes closest to that.
+
+    Args:
+        image: A path, or a Pillow image of any size and mode.
+    """
+    from PIL import Image, ImageOps
+
+    side, mode = ARCHITECTURE["resolution"], "L" if ARCHITECTURE["in_channels"] == 1 else "RGB"
+    if getattr(image, "tile", None) and getattr(image, "filename", ""):
+        image = image.filename  # opened and not yet decoded
+    if isinstance(image, (str, Path)):
+        with Image.open(image) as opened:
+            if ARRAY_SIDE is None:
+                opened.draft(mode, (2 * side, 2 * side))
+            picture = ImageOps.exif_transpose(opened).convert(mode)
+    else:
+        picture = ImageOps.exif_transpose(image).convert(mode)
+    if ARRAY_SIDE is None or picture.size != (ARRAY_SIDE, ARRAY_SIDE):
+        return as_tensor(ImageOps.fit(picture, (side, side), method=Image.Resampling.BILINEAR))
+    resized = functional.interpolate(as_tensor(picture).float(), size=(side, side), mode="bilinear", antialias=True)
+    return resized.round().clamp(0, 255).to(torch.uint8)
+
+
+def as_tensor(picture: Any) -> Tensor:
+    """A Pillow image in mode L or RGB -> uint8 (1, C, H, W)."""
+    flat = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8)
+    return flat.view(1, picture.height, picture.width, -1).permute(0, 3, 1, 2).contiguous()
+
+
 def build() -> Network:
     """The network with random weights."""
     return Network(ARCHITECTURE)
@@ -189,8 +226,27 @@ def load(path: str | Path | None = None) -> Network:
     return model.eval()
 
 
+@cache
+def trained() -> Network:
+    """`load()`, once."""
+    return load()
+
+
+def predict(image: Any) -> dict[str, float]:
+    """Class names with their probabilities, the likeliest first, of a picture: a path or a Pillow image."""
+    with torch.inference_mode():
+        shares = trained()(normalise(pixels(image)))[0].softmax(0)
+    order = shares.argsort(descending=True, stable=True).tolist()
+    return {CLASSES[index]: float(shares[index]) for index in order}
+
+
 def main() -> None:
-    """Run the trained network on a fixed input; the model card shows what comes out."""
+    """Say what is in the pictures that are named; without any, run a fixed input that the model card knows."""
+    for picture in sys.argv[1:]:
+        likeliest = list(predict(picture).items())[:5]
+        print(f"{picture}: " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in likeliest))
+    if sys.argv[1:]:
+        return
     model = load()
     side, channels = ARCHITECTURE["resolution"], ARCHITECTURE["in_channels"]
     pixels = torch.arange(channels * side * side) * 37 % 256

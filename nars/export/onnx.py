@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,8 +41,13 @@ def require_onnx() -> None:
         raise ExportError(f"ONNX export needs the package {error.name}: pip install 'nars[onnx]'.") from error
 
 
-def encode_onnx(program: ExportedProgram) -> bytes:
-    """`program` as one simplified ONNX file (constants folded, batch norm inside the convolutions)."""
+def encode_onnx(program: ExportedProgram, metadata: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """`program` as one simplified ONNX file (constants folded, batch norm inside the convolutions).
+
+    Args:
+        program: Of a network of images.
+        metadata: What the file is to say of itself, e.g. its classes: ONNX Runtime's `get_modelmeta()` gives it back.
+    """
     exported = torch.onnx.export(
         program,
         dynamo=True,
@@ -55,6 +62,14 @@ def encode_onnx(program: ExportedProgram) -> bytes:
     proto: Any = exported.model_proto
     for item in (*proto.graph.node, *proto.graph.input, *proto.graph.output, *proto.graph.value_info):
         del item.metadata_props[:]  # PyTorch's debugging notes, stack traces with this machine's paths among them
+    return with_metadata(proto, metadata)
+
+
+def with_metadata(proto: Any, metadata: Mapping[str, str]) -> bytes:
+    """The content of an ONNX file that says this of itself, and nothing else."""
+    from onnx.helper import set_model_props
+
+    set_model_props(proto, dict(metadata))
     return bytes(proto.SerializeToString())
 
 

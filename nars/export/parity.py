@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -35,13 +37,31 @@ with torch.inference_mode():
     torch.save(torch.cat([model(part) for part in images.split(256)]), sys.argv[3])
 """
 
+_RUN_TIMM = """
+import sys
+import timm, torch
+import nars
+torch.set_num_threads(1)
+folder, name, given, computed = sys.argv[1:]
+nars.register(folder)
+images = torch.load(given, weights_only=True)
+with torch.inference_mode():
+    by_name, by_folder = (
+        torch.cat([model(part) for part in images.split(256)])
+        for model in (timm.create_model(known, pretrained=True).eval() for known in (name, f"local-dir:{folder}"))
+    )
+if not torch.equal(by_name, by_folder):
+    sys.exit(f"by name it computes something else than by local-dir:{folder}")
+torch.save(by_name, computed)
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FormatCheck:
     """One exported form against the network that `load_member` gives."""
 
     form: str
-    """File name, or "timm" for `timm.create_model("local-dir:...")`."""
+    """File name, or "timm": `nars.register` and `timm.create_model`, by name and by "local-dir:FOLDER"."""
     max_difference: float
     """Of a logit, absolute; NaN when the form does not run."""
     accuracy: float
@@ -75,7 +95,8 @@ class Verification:
 def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Verification:
     """Load each form with its own runtime and compare it with the weights in timm's network.
 
-    The standalone file runs in a Python process of its own in which nars and timm cannot be imported.
+    The standalone file runs in a Python process of its own in which nars and timm cannot be imported, and timm in
+    another, which does what a user does: register the folder and create the model by its name.
 
     Args:
         folder: Of an exported member.
@@ -95,7 +116,7 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
         ONNX: lambda: onnx_logits(open_onnx(folder / ONNX), normalised),
         PROGRAM: lambda: logits(decode_program(folder / PROGRAM), normalised),
         STANDALONE: lambda: _standalone_logits(folder / STANDALONE, normalised),
-        "timm": lambda: _timm_logits(folder, normalised),
+        "timm": lambda: _timm_logits(folder, config.name, normalised),
     }
 
     def check(form: str, run: Callable[[], torch.Tensor]) -> FormatCheck:
@@ -128,24 +149,27 @@ def _accuracy(computed: torch.Tensor, labels: torch.Tensor) -> float:
     return 100 * float((computed.argmax(1) == labels).double().mean())
 
 
-def _timm_logits(folder: Path, images: torch.Tensor) -> torch.Tensor:
-    import timm
-
-    from nars.network import register_generic
-
-    register_generic()
-    return logits(timm.create_model(f"local-dir:{folder}", pretrained=True).eval(), images)
-
-
 def _standalone_logits(file: Path, images: torch.Tensor) -> torch.Tensor:
+    # -I: neither PYTHONPATH nor the current folder can lend it a package.
+    return _computed(["-I", "-c", _RUN_STANDALONE, str(file)], images, f"{file} does not run on PyTorch alone")
+
+
+def _timm_logits(folder: Path, name: str, images: torch.Tensor) -> torch.Tensor:
+    lent = {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    return _computed(["-c", _RUN_TIMM, str(folder), name], images, f"timm cannot load {name}", lent=lent)
+
+
+def _computed(
+    program: Sequence[str], images: torch.Tensor, failure: str, *, lent: Mapping[str, str] = MappingProxyType({})
+) -> torch.Tensor:
+    """The logits that a Python process of its own computes; it is told where the images are and where logits go."""
     with tempfile.TemporaryDirectory() as scratch:
         given, computed = Path(scratch) / "images.pt", Path(scratch) / "logits.pt"
         torch.save(images, given)
-        # -I: neither PYTHONPATH nor the current folder can lend it a package.
-        command = [sys.executable, "-I", "-c", _RUN_STANDALONE, str(file), str(given), str(computed)]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [sys.executable, *program, str(given), str(computed)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **lent})
         if run.returncode != 0:
             lines = run.stderr.strip().splitlines() or ["it ended without a word"]
-            raise ExportError(f"{file} does not run on PyTorch alone: {lines[-1]}")
+            raise ExportError(f"{failure}: {lines[-1]}")
         result: torch.Tensor = torch.load(computed, weights_only=True)
         return result

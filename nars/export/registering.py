@@ -5,39 +5,57 @@ from __future__ import annotations
 from pathlib import Path
 
 from nars.export.errors import ExportError
-from nars.export.layout import CONFIG, WEIGHTS, read_config
+from nars.export.layout import CONFIG, WEIGHTS, MemberConfig, read_config
+from nars.export.naming import timm_name
 from nars.network import register_generic, register_network
 from nars.network.registry import GENERIC
 
+_registered: dict[str, Path] = {}
+"""What this process has registered: name -> folder. timm's registry is of the process, too."""
 
-def register(folder: str | Path) -> tuple[str, ...]:
+
+def register(folder: str | Path, *, family: str | None = None) -> tuple[str, ...]:
     """Make timm know the exported members in and below `folder`, for this process.
 
     Afterwards `timm.create_model(name, checkpoint_path=...)`, `timm.create_model(name, pretrained=True)`, both also
-    with `features_only=True`, and `timm.create_model("local-dir:FOLDER", pretrained=True)` work.
+    with `features_only=True`, and `timm.create_model("local-dir:FOLDER", pretrained=True)` work. Registering a folder
+    again reads it anew.
 
     Args:
         folder: A member's folder, or one that holds several, such as a run's.
+        family: Name of the family instead of the one it was exported under, for two runs of one name:
+            members are then called nars_<family>_<name of their folder>.
 
     Returns:
         The names, sorted.
 
     Raises:
-        ExportError: there is no exported member in or below the folder, two have one name, or one is damaged.
+        ExportError: there is no exported member in or below the folder, two have one name, one is registered with
+            another folder, or one is damaged. Nothing is registered then.
     """
-    register_generic()
-    names: dict[str, Path] = {}
+    found: dict[str, tuple[Path, MemberConfig]] = {}
     for path in sorted(Path(folder).rglob(CONFIG)):
-        if f'"{GENERIC}"' not in path.read_text(encoding="utf-8"):  # some other program's config.json
+        if f'"{GENERIC}"' not in path.read_text(encoding="utf-8", errors="replace"):  # some other program's config.json
             continue
-        config = read_config(path.parent)
-        if config.name in names:
+        home, config = path.parent.resolve(), read_config(path.parent)
+        name = config.name if family is None else timm_name(family, home.name)
+        if name in found:
             raise ExportError(
-                f"Two exported members are called {config.name}: {names[config.name]} and {path.parent}. Register one "
-                f"folder, or export one of them under another name."
+                f"Two exported members are called {name}: {found[name][0]} and {home}. Register their folders one by "
+                f"one, the second under another name: nars.register(FOLDER, family=NAME)."
             )
-        names[config.name] = path.parent
-        register_network(config.name, config.architecture, config={**config.timm(), "file": str(path.parent / WEIGHTS)})
-    if not names:
+        found[name] = (home, config)
+    if not found:
         raise ExportError(f"No exported member (a folder with {CONFIG}) in or below {folder}: run `nars export` first.")
-    return tuple(sorted(names))
+    for name, (home, _) in found.items():
+        earlier = _registered.get(name, home)
+        if earlier != home and (earlier / CONFIG).is_file():
+            raise ExportError(
+                f"{name} is already registered with {earlier}, and {home} has the same name. Register the second under "
+                f"another one: nars.register({str(folder)!r}, family=NAME)."
+            )
+    register_generic()
+    for name, (home, config) in found.items():
+        register_network(name, config.architecture, config={**config.timm(), "file": str(home / WEIGHTS)})
+        _registered[name] = home
+    return tuple(sorted(found))

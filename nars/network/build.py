@@ -23,7 +23,9 @@ def pretrained_config(architecture: Architecture) -> dict[str, Any]:
         "num_classes": architecture.classes,
         "mean": (0.0,) * channels,
         "std": (1.0,) * channels,
+        "interpolation": "bilinear",
         "crop_pct": 1.0,
+        "crop_mode": "center",
         "first_conv": "conv_stem",
         "classifier": "classifier",
     }

@@ -47,7 +47,7 @@ def register_network(name: str, architecture: Architecture, *, config: Mapping[s
     """Make timm know `architecture` as `name`, for this process; registering a name again replaces it.
 
     Args:
-        name: `nars_` and lower-case letters, digits and underscores, such as `nars_digits_400k`.
+        name: `nars_` and letters, digits and underscores, such as `nars_digits_1M`.
         architecture: What `timm.create_model(name)` builds; `num_classes`, `in_chans`, `drop_rate`, `drop_path_rate`,
             `features_only` and `out_indices` work on it as on timm's own.
         config: timm's `pretrained_cfg`, such as normalisation, labels and, under "file", the weights that
@@ -56,10 +56,10 @@ def register_network(name: str, architecture: Architecture, *, config: Mapping[s
     Raises:
         NetworkError: the name is not of that form.
     """
-    if not re.fullmatch(r"nars_[a-z0-9_]+", name):
+    if not re.fullmatch(r"nars_\w+", name):
         raise NetworkError(
-            f"A model name for timm must be nars_ and lower-case letters, digits or underscores, "
-            f"e.g. nars_digits_400k; got {name!r}."
+            f"A model name for timm must be nars_ and letters, digits or underscores, "
+            f"e.g. nars_digits_1M; got {name!r}."
         )
     default_cfgs[name] = {**pretrained_config(architecture), **(config or {})}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nars.export import Card, Verification, export_member, read_card, verify
+from nars.export import Card, Verification, export_member, read_card, timm_names, verify
 from nars.stages.run import Run
 from nars.stages.searching import search
 from nars.stages.training import architecture_of, network_of, recipe_of, train
@@ -16,8 +16,9 @@ def export(run: Run) -> dict[str, Card]:
         ParityError: an exported form differs from PyTorch by more than 1e-4 in a logit.
     """
     results = train(run)
-    cards = {}
-    for member in search(run):
+    members = search(run)
+    names, cards = timm_names(run.config.name, [member.name for member in members]), {}
+    for member in members:
         folder = run.folder.member(member.name)
         if not (folder / "card.json").is_file():
             result, architecture = results[member.name], architecture_of(run, member)
@@ -25,7 +26,7 @@ def export(run: Run) -> dict[str, Card]:
                 card = export_member(
                     network_of(run, member, result.weights),
                     folder,
-                    name=timm_name(run.config.name, member.name),
+                    name=names[member.name],
                     architecture=architecture,
                     recipe=recipe_of(run, member).to_dict(),
                     data=run.final_images.at(architecture.resolution),
@@ -44,8 +45,3 @@ def verify_family(run: Run) -> tuple[Verification, ...]:
         images = run.final_images.at(architecture_of(run, member).resolution).test
         checks.append(verify(run.folder.member(member.name), images.images, images.labels))
     return tuple(checks)
-
-
-def timm_name(family: str, budget: str) -> str:
-    """`nars_<family>_<budget>` in letters, digits and underscores: timm reads what follows a dot as a weights tag."""
-    return "nars_" + "_".join("".join(c if c.isalnum() else "_" for c in part) for part in (family, budget))

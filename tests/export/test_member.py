@@ -27,6 +27,7 @@ from nars.export import (
 )
 from nars.network import build
 from nars.space.architecture import Architecture, Head, Stage, Stem
+from nars.stages.training_other import read_architecture
 
 NAME = "nars_test_50k"
 BLOCK = Stage(kernel_first=3, kernel_rest=3, expand_first=3, expand_rest=1, channels=16, depth=2, stride=2, se=True)
@@ -99,6 +100,7 @@ def test_folder_is_complete_and_card_reads_back(exported: tuple[Path, Card]) -> 
             "model.pt2",
             "model.py",
             "config.json",
+            "architecture.yaml",
             "recipe.yaml",
             "card.json",
             "README.md",
@@ -109,7 +111,7 @@ def test_folder_is_complete_and_card_reads_back(exported: tuple[Path, Card]) -> 
     assert again.fixed_logits == card.fixed_logits
     assert {key: card.costs[key] for key in card.counted} == card.counted
     assert yaml.safe_load((folder / "recipe.yaml").read_text()) == RECIPE
-    assert read_config(folder).architecture == SMALL
+    assert read_config(folder).architecture == read_architecture(folder / "architecture.yaml") == SMALL
     assert set(card.latency_ms) == {"eager", "onnxruntime"}
     readme = (folder / "README.md").read_text()
     assert f"{card.costs['flops']:,}; fvcore counts {card.counted['flops']:,}" in readme
@@ -191,6 +193,8 @@ def test_int8_beside_float32(copied: Path, digits: ImageData) -> None:
     assert card.int8.accuracy > card.int8.accuracy_float32 - 5
     assert card.int8.latency_ms > 0
     assert read_card(copied).int8 == card.int8
+    metadata = [{e.key: e.value for e in onnx.load(copied / f"model{k}.onnx").metadata_props} for k in ("", ".int8")]
+    assert metadata[0] == metadata[1] != {}
     kinds = {tensor.data_type for tensor in onnx.load(copied / "model.int8.onnx").graph.initializer}
     assert onnx.TensorProto.INT8 in kinds
     assert "int8 form" in (copied / "README.md").read_text()

@@ -5,6 +5,7 @@ import ast
 import pytest
 import torch
 
+from nars.export.layout import MemberConfig
 from nars.export.network_file import Network, round_to_eight
 from nars.export.standalone import standalone_source
 from nars.network import build
@@ -38,11 +39,16 @@ def test_generated_source_holds_the_settings_as_literals() -> None:
     chosen = load_space("digits")
     (architecture,) = chosen.architectures(sobol(chosen, 1, seed=0))
     classes = ["a 'quoted' \\1 class", "naïve", *"12345678"]
-    source = standalone_source("nars_x_1m", architecture, classes=classes, mean=[0.25], std=[0.5])
+    config = MemberConfig(
+        name="nars_x_1M", architecture=architecture, classes=tuple(classes), mean=(0.25,), std=(0.5,), array_side=8
+    )
+    source = standalone_source(config)
+    wanted = ("ARCHITECTURE", "CLASSES", "MEAN", "STD", "ARRAY_SIDE")
     settings = {
         node.target.id: ast.literal_eval(node.value)
         for node in ast.parse(source).body
-        if isinstance(node, ast.AnnAssign) and node.target.id in ("ARCHITECTURE", "CLASSES", "MEAN", "STD")
+        if isinstance(node, ast.AnnAssign) and node.target.id in wanted
     }
-    assert settings == {"ARCHITECTURE": architecture.to_dict(), "CLASSES": classes, "MEAN": [0.25], "STD": [0.5]}
+    expected = {"ARCHITECTURE": architecture.to_dict(), "CLASSES": classes, "MEAN": [0.25], "STD": [0.5]}
+    assert settings == expected | {"ARRAY_SIDE": 8}
     assert "<settings>" not in source

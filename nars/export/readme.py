@@ -1,0 +1,136 @@
+"""The README of a member: its card for people, with code that runs as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from nars.export.layout import ARCHITECTURE, INT8, ONNX, PROGRAM, RECIPE, STANDALONE, WEIGHTS, MemberConfig
+from nars.export.onnx import OPSET
+
+if TYPE_CHECKING:
+    from nars.export.card import Card, Int8
+
+_STANDALONE = """
+from model import predict
+
+print(predict("photo.jpg"))  # {class: probability}, the likeliest first
+"""
+
+_TIMM = """
+import nars
+import timm
+from PIL import Image
+
+nars.register(".")  # this folder
+model = timm.create_model("NAME", pretrained=True).eval()
+transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
+logits = model(transform(Image.open("photo.jpg").convert("MODE"))[None])[0]
+print(model.pretrained_cfg["label_names"][logits.argmax()])
+"""
+
+_ONNX = """
+import json
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession("FILE")
+facts = session.get_modelmeta().custom_metadata_map
+_, height, width = json.loads(facts["input_size"])
+mean, std = (np.array(json.loads(facts[key]), np.float32) for key in ("mean", "std"))
+picture = Image.open("photo.jpg")
+DRAFTpicture = ImageOps.exif_transpose(picture).convert(facts["color"])
+picture = ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR)
+images = (np.atleast_3d(np.asarray(picture, np.float32)) / 255 - mean) / std
+logits = session.run(None, {"images": images.transpose(2, 0, 1)[None]})[0][0]
+print(json.loads(facts["classes"])[logits.argmax()])
+"""
+
+_DRAFT = 'picture.draft(facts["color"], (2 * width, 2 * height))\n'
+
+
+def readme(card: Card, config: MemberConfig) -> str:
+    """The card in Markdown."""
+    size, channels = config.architecture.resolution, config.architecture.in_channels
+    split_rows = [f"| {split} accuracy | {percent:.2f} % |" for split, percent in card.accuracy.items()]
+    differences = ", ".join(f"{file} {difference:.1e}" for file, difference in card.max_difference.items())
+    onnx = _ONNX.replace("FILE", ONNX).replace("DRAFT", _DRAFT if config.array_side is None else "")
+    return "\n".join(
+        (
+            f"# {card.name}",
+            "",
+            f"An image classifier for {len(config.classes)} classes ({size} x {size} px, {channels} channel"
+            f"{'s' if channels > 1 else ''}), found by nars: architecture and training recipe searched together "
+            "(FBNetV3, arXiv 2006.02049).",
+            "",
+            "| | |",
+            "|---|---|",
+            f"| data | {card.data['name']} |",
+            *split_rows,
+            f"| multiply-accumulates (conv + linear) | {_twice(card, 'flops')} |",
+            f"| parameters | {_twice(card, 'params')} |",
+            f"| ms per image, PyTorch | {card.latency_ms['eager']:.3f} |",
+            f"| ms per image, ONNX Runtime | {card.latency_ms['onnxruntime']:.3f} |",
+            "",
+            f"Latency on one thread of {card.device}. Largest difference of a logit from PyTorch: {differences}.",
+            *(() if card.int8 is None else ("", _quantised(card.int8))),
+            "",
+            "## Classes",
+            "",
+            "In the order of the logits:",
+            "",
+            *(f"{number}. {_plain(name)}" for number, name in enumerate(config.classes)),
+            "",
+            "## Preprocessing",
+            "",
+            f"Of an image: {config.preprocessing}.",
+            "",
+            f"- mean: {_numbers(config.mean)}",
+            f"- std: {_numbers(config.std)}",
+            "",
+            "## Use",
+            "",
+            f"`{STANDALONE}` needs PyTorch and Pillow alone, and does exactly that preprocessing:",
+            _block(_STANDALONE),
+            "timm's own transform does it to a rounding, but does not turn images upright, and where one is not square "
+            "its middle can lie half a pixel off:",
+            _block(_TIMM.replace("NAME", card.name).replace("MODE", config.mode)),
+            f"`{ONNX}` (opset {OPSET}, any batch size) says itself what it needs:",
+            _block(onnx),
+            f'`{PROGRAM}` is `torch.export.load("{PROGRAM}").module()`, any batch size; `{WEIGHTS}` has timm\'s names. '
+            f"`{ARCHITECTURE}` and `{RECIPE}` train it again, also on other images: `nars train CONFIG --model "
+            f"{ARCHITECTURE} --recipe {RECIPE}`. `python {STANDALONE}` prints the logits of a fixed input: "
+            f"{_numbers(card.fixed_logits)}.",
+            "",
+            "## Recipe",
+            "",
+            *(f"- {setting}: {value}" for setting, value in card.recipe.items()),
+            "",
+        )
+    )
+
+
+def _quantised(int8: Int8) -> str:
+    return (
+        f"`{INT8}`, the int8 form, was calibrated on {int8.calibration_images} training images. On {int8.images} "
+        f"images it has {int8.accuracy:.2f} % (float32: {int8.accuracy_float32:.2f} %) and takes {int8.latency_ms:.3f} "
+        f"ms per image (float32: {int8.latency_ms_float32:.3f} ms)."
+    )
+
+
+def _block(code: str) -> str:
+    return f"\n```python{code}```\n"
+
+
+def _plain(name: str) -> str:
+    """A class name that Markdown leaves as it is."""
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|" else character for character in name)
+
+
+def _twice(card: Card, cost: str) -> str:
+    return f"{card.costs[cost]:,}; fvcore counts {card.counted[cost]:,}"
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:.4f}" for value in values)
