@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nars.space.architecture import Architecture
 from nars.space.bounds import shorten
@@ -48,8 +49,13 @@ because G's stage 7 has two blocks.
 """
 
 
+FULLEST = 0.65
+"""Share of a budget that a network scaled to it uses at least; below it there is none that fits."""
+
 _COARSE = 64
 """Pixels from which resolutions go in steps of 8."""
+_FINE = 1e-4
+"""How exactly factors are found."""
 
 
 def scale(architecture: Architecture, scaling: Scaling) -> Architecture:
@@ -86,45 +92,108 @@ def scale(architecture: Architecture, scaling: Scaling) -> Architecture:
     )
 
 
-def scale_to(architecture: Architecture, direction: Scaling, *, flops: float) -> tuple[Architecture, Scaling]:
+def scale_to(
+    architecture: Architecture, direction: Scaling, *, flops: float, beyond: Scaling | None = None
+) -> tuple[Architecture, Scaling]:
     """The largest network of at most so many FLOPs among those scaled by (depth^t, width^t, resolution^t), t real.
 
     Rounded depths and widths go in steps that can double a small network; what a step leaves of the budget goes into
-    width, then into resolution, where they grow at all.
+    width, then into resolution, where they grow at all. A network that uses less than `FULLEST` of the budget is none.
 
     Args:
         architecture: What to start from, larger or smaller than wanted.
         direction: Factors >= 1, not all 1: how the dimensions grow together.
         flops: Multiply-accumulates, the budget.
+        beyond: Factors >= 1, not all 1, that take over where the direction ends, with one block in each stage or eight
+            channels everywhere, or where its steps are too coarse; None stays with the direction.
 
-    Returns: the network, and the factors that it was scaled by.
+    Returns: the network and the factors that it was scaled by.
 
     Raises:
-        SpaceError: a factor is below 1, all are 1, or no factor from 0.1 to 10 leads to the budget.
+        SpaceError: a factor is below 1, all are 1, or no network from 0.1 to 10 times the dimensions is that near; the
+            text names the nearest.
     """
+    paths = [_Path(architecture, direction)]
+    if beyond is not None:
+        paths.append(_Path(architecture, direction, beyond))
+    for path in paths:
+        found = path.nearest(flops)
+        if FULLEST * flops <= path.cost(found) <= flops:
+            return scale(architecture, found), found
+    smallest, largest = path.cost(path.at(-path.end)), path.cost(path.at(path.end))
+    if not smallest <= flops <= largest:
+        raise SpaceError(
+            f"scaling by factors from 0.1 to 10 leads from {shorten(smallest)} to {shorten(largest)} FLOPs, got "
+            f"{shorten(flops)}; ask for a budget in between"
+        )
+    raise SpaceError(
+        f"scaling goes in steps, and no network on the way has {100 * FULLEST:.0f} to 100 % of {shorten(flops)} FLOPs; "
+        f"the nearest have {shorten(path.cost(found))} and {shorten(path.next_cost(flops))}: ask for one of these, or "
+        f"start from other members or factors"
+    )
+
+
+class _Path:
+    """The networks between the smallest and the largest that a direction leads to, and what `beyond` adds to them."""
+
+    def __init__(self, architecture: Architecture, direction: Scaling, beyond: Scaling | None = None) -> None:
+        self._architecture, self._directions = architecture, (direction, *([] if beyond is None else [beyond]))
+        self._factors, self._more = _growing(direction), None if beyond is None else _growing(beyond)
+        furthest = float(np.log(10) / np.log(self._factors.max())) * (1 - 1e-6)
+        self._low, self._high = -furthest, furthest
+        self.end = furthest
+        if self._more is not None:
+            floor = self.cost(self.at(-furthest))
+            self._low = -_last(lambda t: self.cost(self.at(-t)) > floor, 0.0, furthest) - _FINE
+            self.end += 2 * float(np.log(10) / np.log(self._more[self._more > 1].min()))
+
+    def at(self, t: float) -> Scaling:
+        """The factors at a place from -end to end; at 0 they are 1."""
+        own = min(max(t, self._low), self._high)
+        factors = self._factors**own
+        if self._more is not None:
+            factors = factors * self._more ** (t - own)
+        depth, width, resolution = (round(float(factor), 6) for factor in factors.clip(0.1, 10))
+        return Scaling(depth=depth, width=width, resolution=resolution)
+
+    def cost(self, scaling: Scaling) -> float:
+        """Multiply-accumulates."""
+        return float(architecture_costs(scale(self._architecture, scaling))["flops"])
+
+    def nearest(self, flops: float) -> Scaling:
+        """The last on the way that keeps a budget; what it leaves goes into width, then into resolution."""
+        found = self.at(self._place(flops))
+        for direction in self._directions:
+            if direction.width > 1:
+                found = self._fill(found, "width", flops)
+            if direction.resolution > 1:
+                found = self._fill(found, "resolution", flops)
+        return found
+
+    def next_cost(self, flops: float) -> float:
+        """Of the first on the way that does not keep the budget."""
+        return self.cost(self.at(self._place(flops) + 2 * _FINE))
+
+    def _place(self, flops: float) -> float:
+        return _last(lambda t: self.cost(self.at(t)) <= flops, -self.end, self.end)
+
+    def _fill(self, found: Scaling, name: str, flops: float) -> Scaling:
+        """One factor raised as far as the budget allows; `found` itself where that brings nothing."""
+        start: float = getattr(found, name)
+
+        def cost(factor: float) -> float:
+            return self.cost(replace(found, **{name: factor}))
+
+        factor = round(_last(lambda f: cost(f) <= flops, start, 10.0) - 1e-6, 6)
+        more = replace(found, **{name: max(factor, start)})
+        return more if self.cost(found) < self.cost(more) <= flops else found
+
+
+def _growing(direction: Scaling) -> NDArray[np.float64]:
     factors = np.array([direction.depth, direction.width, direction.resolution])
     if factors.min() < 1 or factors.max() == 1:
         raise SpaceError(f"a direction of growth has factors of 1 or more, one of them above 1; got {direction}")
-
-    def cost(scaling: Scaling) -> float:
-        return float(architecture_costs(scale(architecture, scaling))["flops"])
-
-    def together(t: float) -> Scaling:
-        depth, width, resolution = (round(float(factor), 6) for factor in factors**t)
-        return Scaling(depth=depth, width=width, resolution=resolution)
-
-    furthest = float(np.log(10) / np.log(factors.max())) * (1 - 1e-6)
-    if not cost(together(-furthest)) <= flops <= cost(together(furthest)):
-        raise SpaceError(
-            f"scaling by factors from 0.1 to 10 leads from {shorten(cost(together(-furthest)))} to "
-            f"{shorten(cost(together(furthest)))} FLOPs, got {shorten(flops)}; ask for a budget in between"
-        )
-    found = together(_last(lambda t: cost(together(t)) <= flops, -furthest, furthest))
-    if direction.width > 1:
-        found = _fill(found, lambda factor: replace(found, width=factor), found.width, cost, flops)
-    if direction.resolution > 1:
-        found = _fill(found, lambda factor: replace(found, resolution=factor), found.resolution, cost, flops)
-    return scale(architecture, found), found
+    return factors
 
 
 def growth(smaller: Architecture, larger: Architecture) -> Scaling | None:
@@ -152,18 +221,9 @@ def growth(smaller: Architecture, larger: Architecture) -> Scaling | None:
     return None if found == Scaling() else found
 
 
-def _fill(
-    found: Scaling, vary: Callable[[float], Scaling], start: float, cost: Callable[[Scaling], float], flops: float
-) -> Scaling:
-    """One factor raised from `start` as far as the budget allows; `found` itself where that brings nothing."""
-    factor = round(_last(lambda f: cost(vary(f)) <= flops, start, 10.0) - 1e-6, 6)
-    more = vary(max(factor, start))
-    return more if cost(found) < cost(more) <= flops else found
-
-
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """The end of the stretch from `low` on which a condition holds that `high` ends, to 1e-4."""
-    while high - low > 1e-4:
+    """The end of the stretch from `low` on which a condition holds that `high` ends, to `_FINE`."""
+    while high - low > _FINE:
         middle = (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low

@@ -44,8 +44,9 @@ def grow(
     """Scale to each budget, and write architecture and recipe to the run's scaled/ folder.
 
     The direction is the one in which the search itself went from the smaller member to the larger one: how much deeper,
-    wider and finer that is (`nars.space.growth`), or EfficientNet's if it is none of it. Each budget starts from that
-    of the two members that is nearer to it, and keeps its recipe.
+    wider and finer that is (`nars.space.growth`), or EfficientNet's if it is none of it; EfficientNet's also takes over
+    where that direction ends or goes in too large steps. Each budget starts from that of the two members that is nearer
+    to it, and keeps its recipe.
 
     Args:
         run: With a finished search.
@@ -59,9 +60,28 @@ def grow(
     """
     small, large = _pair(run, members)
     a, b = architecture_of(run, small), architecture_of(run, large)
+    beyond = EFFICIENTNET if direction is None else None  # who names factors means these
     if direction is None:
         direction = growth(a, b) or EFFICIENTNET
-    return tuple(_grow(run, budget, direction, small, large) for budget in budgets)
+    sources = [_nearer(budget, small, large) for budget in budgets]
+    scaled = [
+        scale_to(architecture_of(run, source), direction, flops=budget, beyond=beyond)
+        for budget, source in zip(budgets, sources, strict=True)
+    ]  # all of them, before a file is written
+    return tuple(
+        _keep(run, name, source, architecture, scaling)
+        for name, source, (architecture, scaling) in zip(_names(budgets), sources, scaled, strict=True)
+    )
+
+
+def _nearer(budget: float, small: Member, large: Member) -> Member:
+    return min(small, large, key=lambda member: abs(math.log(budget / member.costs["flops"])))
+
+
+def _names(budgets: Sequence[float]) -> list[str]:
+    """As people write them; those that would be equal to four digits, in full."""
+    short = [shorten(budget) for budget in budgets]
+    return [name if short.count(name) == 1 else f"{budget:.0f}" for name, budget in zip(short, budgets, strict=True)]
 
 
 def _pair(run: Run, names: tuple[str, str] | None) -> tuple[Member, Member]:
@@ -77,10 +97,8 @@ def _pair(run: Run, names: tuple[str, str] | None) -> tuple[Member, Member]:
     return ordered[0], ordered[-1]
 
 
-def _grow(run: Run, budget: float, direction: Scaling, small: Member, large: Member) -> Grown:
-    source = min(small, large, key=lambda member: abs(math.log(budget / member.costs["flops"])))
-    architecture, scaling = scale_to(architecture_of(run, source), direction, flops=budget)
-    name, recipe = shorten(budget), recipe_of(run, source)
+def _keep(run: Run, name: str, source: Member, architecture: Architecture, scaling: Scaling) -> Grown:
+    recipe = recipe_of(run, source)
     folder = run.folder.scaled(name)
     _write(folder / ARCHITECTURE, architecture.to_dict())
     _write(folder / RECIPE, recipe.to_dict())

@@ -1,10 +1,14 @@
 """Compound scaling against the published models that the paper made with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nars.space import (
+    EFFICIENTNET,
     PUBLISHED_SCALINGS,
+    Bounds,
     Scaling,
     SpaceError,
     architecture_costs,
@@ -14,8 +18,10 @@ from nars.space import (
     published,
     scale,
     scale_to,
+    shorten,
     sobol,
 )  # fmt: skip
+from nars.space.scaling import FULLEST
 
 
 @pytest.mark.parametrize("letter", PUBLISHED_SCALINGS)
@@ -84,7 +90,7 @@ def test_scaling_to_a_budget_keeps_it_up_and_down():
             found, scaling = scale_to(architecture, direction, flops=budget)
             assert 0.65 * budget < architecture_costs(found)["flops"] <= budget
             assert scale(architecture, scaling) == found
-    with pytest.raises(SpaceError, match="ask for a budget in between"):
+    with pytest.raises(SpaceError, match=r"leads from .* FLOPs, got 1; ask for a budget in between"):
         scale_to(architecture, direction, flops=1)
     with pytest.raises(SpaceError, match="factors of 1 or more"):
         scale_to(architecture, Scaling(depth=0.9), flops=1e6)
@@ -100,3 +106,43 @@ def test_growth_continues_what_a_search_did():
     assert 0.97e9 < architecture_costs(grown)["flops"] <= 1e9
     assert growth(e, scale(e, Scaling(depth=2))) == Scaling(depth=2)
     assert growth(b, published("A").architecture) is None  # A is smaller
+
+
+def test_where_the_direction_ends_another_takes_over():
+    """The README's `nars scale runs/digits --to 80k,1M`: whatever two members a search of these budgets may find."""
+    space = load_space("digits")
+    members = [
+        space.architectures(sobol(space, 12, seed=2, bounds=Bounds({"flops": around})))
+        for around in ((1.05e5, 1.5e5), (4e5, 5e5))
+    ]
+    ended = 0
+    for small, large in zip(*members, strict=True):
+        direction = growth(small, large) or EFFICIENTNET
+        for source, budget in ((small, 80e3), (small, 30e3), (large, 1e6), (large, 20e6)):
+            found, scaling = scale_to(source, direction, flops=budget, beyond=EFFICIENTNET)
+            assert FULLEST * budget <= architecture_costs(found)["flops"] <= budget
+            assert scale(source, scaling) == found
+            try:
+                assert scale_to(source, direction, flops=budget) == (found, scaling)  # where the direction suffices
+            except SpaceError:
+                ended += 1
+    assert ended > 0
+
+
+def test_a_budget_between_two_steps_names_them():
+    """One block or two in the only stage: nothing else grows, so between their costs there is nothing."""
+    digits = load_space("digits")
+    plain = digits.architectures(sobol(digits, 1, seed=0))[0]
+    stage = Stage(
+        kernel_first=3, kernel_rest=3, expand_first=6, expand_rest=6, channels=64, depth=1, stride=1, se=False
+    )
+    source = replace(plain, stages=(stage,))
+    one, two, three = (
+        architecture_costs(replace(source, stages=(replace(stage, depth=d),)))["flops"] for d in (1, 2, 3)
+    )
+    assert one / two < FULLEST
+    deeper = Scaling(depth=2)
+    with pytest.raises(SpaceError, match=rf"65 to 100 % of .* have {shorten(one)} and {shorten(two)}: ask for one of"):
+        scale_to(source, deeper, flops=two - 1)
+    for budget, depth in ((one, 1), (two, 2), (three, 3)):
+        assert scale_to(source, deeper, flops=budget)[0].stages[0].depth == depth

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from nars.atomic import write_json
 from nars.cli import main
 from nars.recipe import Recipe
-from nars.space import Architecture, Bounds, Scaling, architecture_costs, sobol
+from nars.space import Architecture, Bounds, Scaling, SpaceError, architecture_costs, sobol
 from nars.stages import (
     ConfigError,
     Run,
@@ -248,6 +248,14 @@ def test_scaled_members_keep_their_budget_and_their_recipe_and_train(
         assert architecture == grown.architecture
         assert 0.65 * budget < architecture_costs(architecture)["flops"] <= budget
         assert Recipe.from_dict(yaml.safe_load((grown.folder / "recipe.yaml").read_text())) == grown.recipe
+    near = grow(run, [80e3, 1e6, 291_583, 291_584])  # as the search grew, and beyond
+    assert [grown.name for grown in near] == ["80k", "1M", "291583", "291584"]
+    assert all(
+        0.65 * budget < one.costs["flops"] <= budget for one, budget in zip(near, (8e4, 1e6, 3e5, 3e5), strict=True)
+    )
+    with pytest.raises(SpaceError, match="ask for a budget in between"):
+        grow(run, [0.12e6, 3])
+    assert not run.folder.scaled("120k").exists()
     with pytest.raises(ConfigError, match="the family has 150k, 200k"):
         grow(run, [1e6], members=("150k", "9M"))
     result = train_other(
