@@ -56,13 +56,14 @@ class MemberConfig:
         side, mode = self.architecture.resolution, self.mode
         how = (
             f"decode a JPEG file at the smallest of its sizes that is no smaller than {2 * side} px (Pillow: "
-            f"draft({mode!r}, ({2 * side}, {2 * side}))), turn it upright (exif_transpose), convert it to {mode}, "
+            f"draft(None, ({2 * side}, {2 * side}))), turn it upright (exif_transpose), convert it to {mode}, "
             f"cut out the middle square and resize it to {side} x {side} (ImageOps.fit, BILINEAR)"
             if self.array_side is None
             else f"convert it to {mode}, cut out the middle square and resize it to {side} x {side} (bilinear with "
             f"antialiasing; of images of {self.array_side} x {self.array_side} in float32 and rounded once, of others "
             f"by Pillow's ImageOps.fit)"
         )
+        how += "; what is transparent lies over white, grey of 16 bits is scaled linearly to 8"
         return f"{how}; then (pixels / 255 - mean) / std, channels first"
 
     def metadata(self) -> dict[str, str]:

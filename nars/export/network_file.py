@@ -1,4 +1,4 @@
-"""One network, complete in this file: PyTorch builds and runs it, Pillow reads images, nothing else is needed.
+"""One network, complete in this file: PyTorch builds and runs it, predict() reads images with Pillow.
 
     python model.py photo.jpg           # what is in the picture; without one, the logits of a fixed input
 
@@ -9,6 +9,8 @@
 The weights have timm's names (MobileNetV3), so they fit timm's models as well. Dropout and stochastic depth, which only
 act in training, are left out.
 """
+
+from __future__ import annotations
 
 import json
 import struct
@@ -181,6 +183,15 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def reading_of(opened: Any, name: str) -> Any:
+    """How the pixels of an image become 8 bits, grey or RGB: a function of the image."""
+    # <modes>
+    from nars.data.modes import reading_of
+    # </modes>
+
+    return reading_of(opened, name=name)
+
+
 def pixels(image: Any) -> Tensor:
     """A picture as the network was measured on: uint8 (1, C, R, R).
 
@@ -188,7 +199,10 @@ def pixels(image: Any) -> Tensor:
     that is enough, as it was in training; so a path, or what Image.open(path) gives, comes closest to that.
 
     Args:
-        image: A path, or a Pillow image of any size and mode.
+        image: A path, or a Pillow image of any size.
+
+    Raises:
+        ValueError: its pixels are numbers without an agreed range.
     """
     from PIL import Image, ImageOps
 
@@ -197,11 +211,12 @@ def pixels(image: Any) -> Tensor:
         image = image.filename  # opened and not yet decoded
     if isinstance(image, (str, Path)):
         with Image.open(image) as opened:
+            reading = reading_of(opened, str(image))
             if ARRAY_SIDE is None:
-                opened.draft(mode, (2 * side, 2 * side))
-            picture = ImageOps.exif_transpose(opened).convert(mode)
+                opened.draft(None, (2 * side, 2 * side))
+            picture = reading(ImageOps.exif_transpose(opened)).convert(mode)
     else:
-        picture = ImageOps.exif_transpose(image).convert(mode)
+        picture = reading_of(image, "the image")(ImageOps.exif_transpose(image)).convert(mode)
     if ARRAY_SIDE is None or picture.size != (ARRAY_SIDE, ARRAY_SIDE):
         return as_tensor(ImageOps.fit(picture, (side, side), method=Image.Resampling.BILINEAR))
     resized = functional.interpolate(as_tensor(picture).float(), size=(side, side), mode="bilinear", antialias=True)

@@ -47,7 +47,7 @@ logits = session.run(None, {"images": images.transpose(2, 0, 1)[None]})[0][0]
 print(json.loads(facts["classes"])[logits.argmax()])
 """
 
-_DRAFT = 'picture.draft(facts["color"], (2 * width, 2 * height))\n'
+_DRAFT = "picture.draft(None, (2 * width, 2 * height))\n"
 
 
 def readme(card: Card, config: MemberConfig) -> str:
@@ -91,12 +91,13 @@ def readme(card: Card, config: MemberConfig) -> str:
             "",
             "## Use",
             "",
-            f"`{STANDALONE}` needs PyTorch and Pillow alone, and does exactly that preprocessing:",
+            f"`{STANDALONE}` needs PyTorch alone, for images also Pillow and NumPy, and does exactly that preprocessing:",
             _block(_STANDALONE),
             "timm's own transform does it to a rounding, but does not turn images upright, and where one is not square "
             "its middle can lie half a pixel off:",
             _block(_TIMM.replace("NAME", card.name).replace("MODE", config.mode)),
-            f"`{ONNX}` (opset {OPSET}, any batch size) says itself what it needs:",
+            f"`{ONNX}` (opset {OPSET}, any batch size) says itself what it needs (here for images of 8 bits without "
+            "transparency):",
             _block(onnx),
             f'`{PROGRAM}` is `torch.export.load("{PROGRAM}").module()`, any batch size; `{WEIGHTS}` has timm\'s names. '
             f"`{ARCHITECTURE}` and `{RECIPE}` train it again, also on other images: `nars train CONFIG --model "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from importlib import resources
 from pprint import pformat
 
@@ -23,7 +24,24 @@ def standalone_source(config: MemberConfig) -> str:
             "  # images were arrays of this side; None: files of any size",
         )
     )
-    template = resources.files("nars.export").joinpath("network_file.py").read_text(encoding="utf-8")
-    source, found = re.subn(r"# <settings>\n.*# </settings>\n", lambda _: f"{settings}\n", template, flags=re.DOTALL)
+    source = resources.files("nars.export").joinpath("network_file.py").read_text(encoding="utf-8")
+    source = _filled(source, "settings", settings)
+    return _filled(source, "modes", textwrap.indent(_modes(), "    "))
+
+
+def _filled(source: str, mark: str, content: str) -> str:
+    """The source with `content` instead of what stands between two marks."""
+    pattern = rf"^ *# <{mark}>\n.*^ *# </{mark}>\n"
+    filled, found = re.subn(pattern, lambda _: content.rstrip("\n") + "\n", source, flags=re.DOTALL | re.MULTILINE)
     assert found == 1
-    return source
+    return filled
+
+
+def _modes() -> str:
+    """The source of `nars.data.modes` with an error of its own; it needs Pillow and NumPy."""
+    source = resources.files("nars.data").joinpath("modes.py").read_text(encoding="utf-8")
+    source = source.partition("from __future__ import annotations\n")[2]
+    ours = "from nars.data.errors import DataError\n"
+    assert source.count(ours) == 1
+    error = 'class DataError(ValueError):\n    """The pixels of an image have no defined reading."""\n'
+    return source.replace(ours, "\n" + error).strip()

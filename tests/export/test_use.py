@@ -34,9 +34,9 @@ def by_metadata(file: Path, picture: Path) -> tuple[np.ndarray, list[str]]:
     assert (facts["interpolation"], facts["crop_mode"], json.loads(facts["crop_pct"])) == ("bilinear", "center", 1)
     image: Any = Image.open(picture)
     if "draft(" in facts["preprocessing"]:
-        found = re.search(r"draft\('(\w+)', \((\d+), (\d+)\)\)", facts["preprocessing"])
+        found = re.search(r"draft\(None, \((\d+), (\d+)\)\)", facts["preprocessing"])
         assert found is not None
-        image.draft(found[1], (int(found[2]), int(found[3])))
+        image.draft(None, (int(found[1]), int(found[2])))
     image = ImageOps.exif_transpose(image).convert(facts["color"])
     image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, np.float32).reshape(height, width, channels)
@@ -70,16 +70,35 @@ def test_a_jpeg_is_the_same_by_every_way(
     assert max(shares) < 0.999  # else the comparison would say nothing
 
 
-def test_pictures_in_every_mode_and_left_as_they_are(of_photos: Any, photo: Photo) -> None:
+def test_pictures_in_every_mode_as_the_search_reads_them(of_photos: Any, photo: Photo, tmp_path: Path) -> None:
     standalone = runpy.run_path(str(of_photos.folder / "model.py"))
     original = photo((64, 48), 3)
-    for mode in ("RGB", "L", "P", "CMYK", "RGBA", "1"):
-        picture = original.convert(mode)
+    deep = Image.fromarray(np.asarray(original.convert("L")).astype(np.uint16) * 257)
+    see_through = original.copy()
+    see_through.putalpha(Image.linear_gradient("L").resize(original.size))
+    kinds = {"L": original.convert("L"), "P": original.convert("P"), "1": original.convert("1"), "I16": deep}
+    for name, picture in (kinds | {"RGBA": see_through, "LA": see_through.convert("LA")}).items():
+        picture.save(file := tmp_path / f"{name}.png")
+        expected = read_one(file, 20)
+        assert np.array_equal(standalone["pixels"](file)[0].numpy(), expected), name
         before = (picture.size, picture.mode, picture.tobytes())
-        pixels = standalone["pixels"](picture)
-        expected = ImageOps.fit(picture.convert("RGB"), (20, 20), Image.Resampling.BILINEAR)
-        assert np.array_equal(pixels[0].permute(1, 2, 0).numpy(), np.asarray(expected)), mode
+        assert np.array_equal(standalone["pixels"](picture)[0].numpy(), expected), name
         assert (picture.size, picture.mode, picture.tobytes()) == before
+    for mode in ("CMYK", "YCbCr"):
+        original.convert(mode).save(file := tmp_path / f"{mode}.jpg", quality=95)
+        assert np.array_equal(standalone["pixels"](file)[0].numpy(), read_one(file, 20)), mode
+    signed = Image.fromarray(np.asarray(original.convert("L")).astype(np.int32) - 100)
+    with pytest.raises(ValueError, match="the image has mode I"):
+        standalone["predict"](signed)
+
+
+def test_loading_needs_pytorch_alone(of_photos: Any) -> None:
+    hidden = (
+        "import sys; sys.modules['numpy'] = sys.modules['PIL'] = None; import warnings; warnings.simplefilter('ignore')"
+    )
+    run = f"{hidden}; import runpy; print(type(runpy.run_path(sys.argv[1])['load']()).__name__)"
+    command = [sys.executable, "-I", "-c", run, str(of_photos.folder / "model.py")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "Network\n"
 
 
 def test_arrays_are_resized_as_the_accuracy_was_measured(of_digits: Any) -> None:

@@ -11,6 +11,7 @@ from nars.space import (
     Bounds,
     Scaling,
     SpaceError,
+    Stage,
     architecture_costs,
     fit_scaling,
     growth,
