@@ -91,7 +91,7 @@ def readme(card: Card, config: MemberConfig) -> str:
             "",
             "## Use",
             "",
-            f"`{STANDALONE}` needs PyTorch alone, for images also Pillow and NumPy, and does exactly that preprocessing:",
+            f"`{STANDALONE}` needs PyTorch alone (for images Pillow and NumPy), and does exactly that preprocessing:",
             _block(_STANDALONE),
             "timm's own transform does it to a rounding, but does not turn images upright, and where one is not square "
             "its middle can lie half a pixel off:",
