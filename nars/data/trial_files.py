@@ -36,6 +36,8 @@ _NO_TRAINING = ("", "unnamed: 0", "index", "__index_level_0__")
 _TRIAL_IDS = ("trial_id", "trialjobid")
 _REPEATS = ("seed", "random_seed", "experiment_id", "experiment_tag", "tuner_name", "run_id")
 """What tells apart two trainings of one trial number."""
+_ROUNDING = 1e-5
+"""What single precision makes of 100 %."""
 _STEPS = ("training_iteration", "st_worker_iter", "_step")
 
 
@@ -140,6 +142,11 @@ class _Reader:
                 failed=self.failed,
             )  # fmt: skip
         rows, ended = self._finished(ended, remarks)
+        if ignored := [name for name in self.headings.ignored() if name not in self.costs.values()]:
+            remarks.append(
+                f"{', '.join(ignored[:8])}{' ...' if len(ignored) > 8 else ''} vary, but {self.space.name} has no such "
+                f"setting: trials that differ in nothing else count as trainings of one candidate"
+            )
         X = self._choices(rows, remarks)
         values = self._values(rows, ended, remarks)
         keep = self._last_reports(rows, X, remarks)
@@ -250,13 +257,13 @@ class _Reader:
         if self.scale is not None or not len(values):
             return self.scale or 1.0
         low, high = float(values.min()), float(values.max())
-        if low < 0 or high > 100:
+        if low < 0 or high > 100 + _ROUNDING:
             raise DataError(
                 f"{self.file.path}: accuracies are taken as percent (0 to 100) or fractions (0 to 1), but the column "
                 f"{', '.join(map(repr, self.accuracies))} goes from {low:g} to {high:g}. Name the right one by "
                 f"--accuracy; if it is what should be as high as possible, say --scale 1"
             )
-        if percent or high > 1:
+        if percent or high > 1 + _ROUNDING:
             small = int((values <= 1).sum())
             if small and not percent:
                 remarks.append(

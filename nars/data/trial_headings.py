@@ -105,6 +105,16 @@ class Headings:
             raise self._absent(name, what)
         return found
 
+    def ignored(self) -> list[str]:
+        """Headings that a tool's prefix says to be settings, which the space does not have; only what varies."""
+        used = {*self.settings.values(), *self.said.values()}
+        names = [name for name in self.file.columns if name.startswith(SETTING_PREFIXES) and name not in used]
+        seeds = {_plain(prefix + seed) for prefix in SETTING_PREFIXES for seed in _SEEDS}
+        return [
+            name for name in names
+            if _plain(name) not in seeds and len({str(cell) for cell in self.file.columns[name]}) > 1
+        ]  # fmt: skip
+
     def check_names(self, known: Iterable[str]) -> None:
         """Raises: DataError when the user gives a heading to something that there is not."""
         known = set(known)

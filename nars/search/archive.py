@@ -134,7 +134,7 @@ class Archive:
         """Where the n best candidates inside the bounds are kept, best first; fewer where fewer are known."""
         if not self._size:
             return np.empty(0, dtype=np.int64)
-        inside = np.flatnonzero(bounds.admits(self.costs))
+        inside = np.flatnonzero(bounds.admits(self.costs, rows=self._size))
         scores = self.scores[inside]
         if len(inside) > n:
             top = np.argpartition(-scores, n - 1)[:n]

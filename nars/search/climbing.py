@@ -182,7 +182,7 @@ class Climbs:
     def _inside_scores(self, places: Indices) -> Floats:
         """Scores of places (W, K) in the archive; -inf where there is nothing or it is outside the bounds."""
         costs = {name: column[places.ravel()] for name, column in self._archive.costs.items()}
-        inside = self._bounds.admits(costs).reshape(places.shape) & (places >= 0)
+        inside = self._bounds.admits(costs, rows=places.size).reshape(places.shape) & (places >= 0)
         scores = np.where(inside, self._archive.scores[places], -np.inf)
         self.best = max(self.best, float(scores.max()))
         return scores

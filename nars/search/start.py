@@ -33,7 +33,7 @@ def inside(space: Space, bounds: Bounds, n: int, *, seeds: Population, rng: np.r
 def admitted(space: Space, bounds: Bounds, X: Population) -> Population:
     """The rows of X that keep the bounds, canonical and distinct, in their order."""
     X = distinct(space.canonical(space.check(X)))
-    return X[bounds.admits(tabulated_costs(space)(X))]
+    return X[bounds.admits(tabulated_costs(space)(X), rows=len(X))]
 
 
 def first_generation(seeds: Population, pool: Population, size: int, *, rng: np.random.Generator) -> Population:

@@ -114,7 +114,7 @@ def _repair(
     """
     costs = tabulated_costs(space)
     cost = costs(X)
-    inside = bounds.admits(cost)
+    inside = bounds.admits(cost, rows=len(X))
     outside = np.flatnonzero(~inside)
     for _ in range(_HALVINGS):
         if not len(outside):
@@ -125,7 +125,7 @@ def _repair(
         X[outside] = tried
         for name, column in new.items():
             cost[name][outside] = column
-        admitted = bounds.admits(new)
+        admitted = bounds.admits(new, rows=len(tried))
         inside[outside[admitted]] = True
         outside = outside[~admitted]
     return X, cost, inside

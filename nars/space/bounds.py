@@ -88,16 +88,22 @@ class Bounds:
             {name: (min(low, nearest[name]), max(high, nearest[name])) for name, (low, high) in self.limits.items()}
         )
 
-    def violation(self, costs: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    def violation(self, costs: Mapping[str, NDArray[np.float64]], *, rows: int | None = None) -> NDArray[np.float64]:
         """How far outside each candidate is: the relative excesses, summed, (N,); 0 exactly when all limits hold.
+
+        Args:
+            costs: of the candidates, {name: (N,)}.
+            rows: N, for spaces that may have no costs.
 
         Raises:
             SpaceError: a limit names a cost that the space does not have.
         """
-        total = np.zeros(len(next(iter(costs.values()))), dtype=np.float64)
-        for name, (low, high) in self.limits.items():
+        for name in self.limits:
             if name not in costs:
-                raise SpaceError(f"no cost is called {name!r}; this space has {', '.join(costs)}")
+                known = f"this space has {', '.join(costs)}" if costs else "this space has none; give it `costs:`"
+                raise SpaceError(f"no cost is called {name!r}; {known}")
+        total = np.zeros(len(next(iter(costs.values()))) if costs else rows or 0, dtype=np.float64)
+        for name, (low, high) in self.limits.items():
             value = costs[name]
             if not math.isinf(high):
                 total += np.maximum(value - high, 0.0) / max(abs(high), 1e-9)
@@ -105,6 +111,6 @@ class Bounds:
                 total += np.maximum(low - value, 0.0) / low
         return total
 
-    def admits(self, costs: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
-        """Which candidates keep every limit, (N,)."""
-        return np.equal(self.violation(costs), 0.0)
+    def admits(self, costs: Mapping[str, NDArray[np.float64]], *, rows: int | None = None) -> NDArray[np.bool_]:
+        """Which candidates keep every limit, (N,); arguments and errors as for `violation`."""
+        return np.equal(self.violation(costs, rows=rows), 0.0)

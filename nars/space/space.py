@@ -166,8 +166,10 @@ class Space:
     def costs(self, X: Population) -> dict[str, FloatArray]:
         """Every cost of every candidate, {name: float64 (N,)}; see `nars.space.costs` for the conventions.
 
+        A generic space without a table of costs has none.
+
         Raises:
-            SpaceError: a generic space without a table of costs.
+            SpaceError: the table lacks a candidate.
         """
         if len(X) > _ROWS_AT_ONCE:
             parts = [self.costs(X[at : at + _ROWS_AT_ONCE]) for at in range(0, len(X), _ROWS_AT_ONCE)]
@@ -179,11 +181,6 @@ class Space:
             except UnlistedError as error:
                 choices = [f"{d.name} {d.values[i]}" for d, i in zip(self.dimensions, error.row, strict=True)]
                 raise SpaceError(f"{self.name}: {error.message(', '.join(choices))}") from None
-        if not computed:
-            raise SpaceError(
-                f"{self.name} is a generic space without a table of costs; give `costs:` in its YAML, or pass table= "
-                f"when loading it"
-            )
         return computed
 
     def columns(self, X: Population) -> Columns:

@@ -121,11 +121,13 @@ def _text(path: Path) -> str:
 
 def _csv(path: Path) -> TableFile:
     text = _text(path)
+    said = re.match(r'\s*"?sep=([,;|\t])"?[ \t]*\r?\n', text)  # Excel's way to name the delimiter
+    text = text[said.end() :] if said else text
     first = next((line for line in text.splitlines() if line.strip()), "")
     if not first:
         raise TableFileError(f"{path} is empty; give a table with a heading")
     bare = re.sub(r'"[^"]*"', "", first)
-    delimiter = max(_DELIMITERS, key=bare.count)
+    delimiter = said[1] if said else max(_DELIMITERS, key=bare.count)
     csv.field_size_limit(1 << 30)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     heading: list[str] = []
