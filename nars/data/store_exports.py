@@ -48,7 +48,7 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
     X = space.canonical(X)
     bare = replace(space, table=None) if space.kind == "generic" else space
     known = {space.fingerprint, bare.fingerprint}
-    columns = {name: [_OF[_kind(name)](cell) for cell in file[name]] for name in FIXED.names if name in file.columns}
+    columns = _fixed(file)
     costs = {name.removeprefix(COST): file[name] for name in file.columns if name.startswith(COST)}
     settable = {field.name for field in fields(Sample)} - {"record", "costs", "choices"}
     samples = []
@@ -58,7 +58,7 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
         try:
             sample = Sample(record=record, choices=tuple(X[row]), costs=own, **given)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{file.path}, row {row + 1}: {error}") from None
+            raise DataError(f"{file.path}: row {row + 1}: {error}") from None
         if sample.space not in known:
             key = hashlib.sha256(json.dumps([sample.key, space.fingerprint]).encode()).hexdigest()[:32]
             sample = replace(sample, key=key, space=space.fingerprint)
@@ -87,6 +87,25 @@ def _table(
     return replace(gather(trials.name, space, X, accuracy[:, None]), trials=trials, remarks=remarks)
 
 
+def _fixed(file: TableFile) -> dict[str, list[Any]]:
+    """The columns that every store has, as Python values."""
+    columns, faults = {}, []
+    for name in FIXED.names:
+        if name not in file.columns:
+            continue
+        convert, found = _OF[_kind(name)], list[Any]()
+        for row, cell in enumerate(file[name]):
+            try:
+                found.append(convert(cell))
+            except (TypeError, ValueError, OverflowError):
+                faults.append(f"row {row + 1}: {name} takes {_KINDS[_kind(name)]}, got {cell!r}")
+        columns[name] = found
+    faults += [f"row {row + 1}: the key is missing" for row, key in enumerate(columns["key"]) if not key]
+    if faults:
+        raise DataError(f"{file.path}: {one_message('cells that are none of a store', faults)}; export it again")
+    return columns
+
+
 def _kind(name: str) -> str:
     kind = FIXED.field(name).type
     if name == "versions":
@@ -96,26 +115,42 @@ def _kind(name: str) -> str:
     return "text" if pa.types.is_string(kind) else "whole" if pa.types.is_integer(kind) else "real"
 
 
-def _list(cell: Any) -> Any:
-    values = json.loads(cell or "[]") if isinstance(cell, str) else cell
-    return tuple(values or ())
-
-
-def _document(cell: Any) -> Any:
-    return json.loads(cell or "{}") if isinstance(cell, str) or cell is None else cell
-
-
-def _whole(cell: Any) -> Any:
+def _real(cell: Any) -> float | None:
+    if cell is None or cell == "":
+        return None
     number = number_of(cell)
-    return (
-        None if number is None else int(cell) if isinstance(cell, (int, str)) and str(cell).isdigit() else int(number)
-    )
+    if number is None:
+        raise ValueError
+    return number
+
+
+def _whole(cell: Any) -> int | None:
+    number = _real(cell)
+    if number is not None and not number.is_integer():
+        raise ValueError
+    return None if number is None else int(cell) if isinstance(cell, int) else int(number)
+
+
+def _list(cell: Any) -> tuple[float, ...]:
+    values = json.loads(cell or "[]") if isinstance(cell, str) else cell or ()
+    return tuple(map(float, values))
+
+
+def _document(cell: Any) -> dict[str, str]:
+    return dict(json.loads(cell or "{}") if isinstance(cell, str) or cell is None else cell)
 
 
 _OF: dict[str, Callable[[Any], Any]] = {
     "text": lambda cell: None if cell is None else str(cell),
-    "real": number_of,
+    "real": _real,
     "whole": _whole,
     "list": _list,
     "document": _document,
+}
+_KINDS = {
+    "text": "text",
+    "real": "a number",
+    "whole": "a whole number",
+    "list": "a JSON list of numbers",
+    "document": "a JSON record",
 }

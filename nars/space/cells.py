@@ -28,15 +28,20 @@ def is_nothing(cell: Any) -> bool:
     """Whether a cell is empty, or a word for that."""
     if isinstance(cell, str):
         return cell.strip().casefold() in _NOTHING
-    return cell is None or (isinstance(cell, (float, np.floating, Decimal)) and math.isnan(cell))
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
+    return cell is None or (isinstance(cell, (float, np.floating)) and math.isnan(cell))
 
 
 def number_of(cell: Any) -> float | None:
     """A cell as a number, whatever type it has; None where it is none."""
     if isinstance(cell, (bool, np.bool_)):
         return None
-    if isinstance(cell, (int, float, Decimal, np.number)):
-        return float(cell)
+    if isinstance(cell, (int, float, Decimal, np.integer, np.floating)):
+        try:
+            return float(cell)
+        except (OverflowError, ValueError):  # a whole number of more than 308 digits; a signalling NaN
+            return math.nan if isinstance(cell, Decimal) else math.copysign(math.inf, cell > 0 or -1)
     if isinstance(cell, str) and re.fullmatch(
         r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|infinity)", cell.strip()
     ):

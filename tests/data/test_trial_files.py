@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nars.data import DataError, SampleStore, TrialTable, add_trials, export_store, read_trials, samples_of
-from nars.space import Space, SpaceError, load_space, parse_document, read_space
+from nars.space import Cells, Space, SpaceError, load_space, parse_document, read_space
 
 SPACE = """
 name: mine
@@ -576,3 +576,39 @@ def test_a_store_of_a_run_comes_back_whole(tmp_path: Path) -> None:
     space = load_space("cifar10")
     back = samples_of(read_trials(tmp_path / "e.csv", space))
     assert sorted(back, key=lambda s: s.key) == sorted(small.samples(), key=lambda s: s.key)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "message"),
+    [
+        ("epochs", "many", "row 1: epochs takes a whole number, got 'many'"),
+        ("curve", "[1,", "row 1: curve takes a JSON list"),
+        ("key", "", "row 1: the key is missing"),
+        ("accuracy", "x", "row 1: accuracy takes a number"),
+        ("status", "fine", "row 1: status must be one of"),
+        ("choice.depth", "7", "row 1: depth takes one of"),
+    ],
+)
+def test_a_damaged_export(column: str, cell: str, message: str, space: Space, tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False)
+    store = SampleStore(tmp_path / "store")
+    add_trials(store, samples_of(read_trials(tmp_path / "t.csv", space)))
+    export_store(store, tmp_path / "e.csv")
+    damaged = pd.read_csv(tmp_path / "e.csv", dtype=str, keep_default_na=False)
+    damaged.loc[0, column] = cell
+    damaged.to_csv(tmp_path / "e.csv", index=False)
+    with pytest.raises((DataError, SpaceError), match=message):
+        read_trials(tmp_path / "e.csv", space)
+
+
+@pytest.mark.parametrize("cell", [10**400, -(10**400), 1e308, "1e400", [1, 2], "\x00", "²", Decimal("sNaN"), b"\xff"])
+def test_strange_cells_are_refused_by_their_row(cell: Any, space: Space) -> None:
+    records = [dict(zip(NAMES, row, strict=False)) for row in TRIALS]
+    columns = {name: [record[name] for record in records] for name in NAMES}
+    for name in ("depth", "act", "recipe.lr", "recipe.ema"):
+        cells = Cells(
+            dimensions=space.dimensions, settings=space.settings, rows=len(records), literal=False,
+            columns={**columns, name: [*columns[name][:-1], cell]},
+        )  # fmt: skip
+        _, faults, _ = cells.read()
+        assert [(fault.row, fault.setting) for fault in faults] == [(len(records) - 1, name)]
