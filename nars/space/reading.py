@@ -132,7 +132,7 @@ class Cells:
             cell = cells[row]
             if cell is ABSENT:
                 continue
-            key = (type(cell), cell if cell.__hash__ is not None else str(cell))
+            key = (type(cell), cell if isinstance(cell, (str, int, float)) else repr(cell))
             if key not in known:
                 found = reader.choice(cell, tolerance=tolerance)
                 known[key] = _BAD if found is None else found
