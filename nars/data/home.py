@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nars.data.errors import DataError
@@ -18,6 +20,22 @@ def expanded(path: str | Path, *, error: type[ValueError] = DataError) -> Path:
         return Path(path).expanduser()
     except RuntimeError as reason:
         raise error(f"{path} begins with a home directory that is not known. Write the whole path.") from reason
+
+
+@contextmanager
+def looked_for(name: str) -> Iterator[None]:
+    """Around the search for an image set: already looking for a file can be forbidden, or its disk be gone.
+
+    Raises:
+        DataError: the system refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{name} cannot be looked for: {error}. Check the permissions, or name another folder (--data-root or the "
+            f"environment variable NARS_DATA for the known sets)."
+        ) from error
 
 
 def cache_folder() -> Path:

@@ -21,7 +21,7 @@ from torch import Tensor
 from nars.data.copies import copy_notes
 from nars.data.errors import DataError
 from nars.data.folder import folder_source
-from nars.data.home import expanded
+from nars.data.home import expanded, looked_for
 from nars.data.pixels import Progress, check_headers, installed_memory, mean_and_std
 from nars.data.source import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
 from nars.data.sources import cifar10, data_root, digits, fashion_mnist
@@ -220,7 +220,7 @@ def _share(source: Source, validation_images: int) -> float:
 
 
 def _open(name: str, root: str | Path | None, progress: Progress | None) -> Source:
-    try:
+    with looked_for(name):
         if name == "digits":
             return digits()
         if name == "fashion-mnist":
@@ -231,12 +231,7 @@ def _open(name: str, root: str | Path | None, progress: Progress | None) -> Sour
             return folder_source(data_root(root) / "imagenet")
         if name.startswith(_FOLDER_PREFIX):
             return folder_source(expanded(name.removeprefix(_FOLDER_PREFIX)))
-    except OSError as error:  # already looking for a file can be forbidden
-        raise DataError(
-            f"{name} cannot be looked for: {error}. Check the permissions, or name another folder (--data-root or the "
-            f"environment variable NARS_DATA for the known sets)."
-        ) from error
-    raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
+        raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
 
 
 def _divide(

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -427,7 +428,10 @@ def _named_after(content: dict[str, Any], data: str) -> dict[str, Any]:
     """Name and description of a run on other images than the configuration's."""
     kind, _, folder = data.partition(":")
     if kind == "imagefolder":
-        name = re.sub(r"[^\w.+-]+", "-", Path(folder).expanduser().resolve().name).strip("-.")
+        path = Path(folder)
+        with suppress(RuntimeError):  # no home directory: looking for the folder says so
+            path = path.expanduser()
+        name = re.sub(r"[^\w.+-]+", "-", path.resolve().name).strip("-.")
         return {"name": name or "images", "about": f"The images of {folder}, searched as {content['name']}."}
     return {"name": f"{data}-{content['name']}", "about": f"{data}, searched as {content['name']}."}
 
