@@ -22,6 +22,9 @@ def latency(
     batch: Annotated[int, typer.Option(help="Images at once.")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     classes: Annotated[int | None, typer.Option(help="Classes of your data; the space's own when absent.")] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Channels of your images, 1 grey or 3 RGB; the space's own when absent.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Table to write or complete (JSON).")] = None,
 ) -> None:
     """Measure each distinct block of a space once; an interrupted run goes on where it stopped.
@@ -35,7 +38,7 @@ def latency(
     if device == AUTO:  # neither ONNX Runtime nor a Mac's GPU is measured
         device = "cpu" if runtime == "onnxruntime" else resolve_device(AUTO, mps=False)
     device = resolve_device(device)
-    loaded = load_space(space, classes=classes)
+    loaded = load_space(space, classes=classes, in_channels=channels)
     path = out or latency_file(
         loaded, device=device, runtime=runtime, batch=batch, threads=threads, folder=Path("latency")
     )

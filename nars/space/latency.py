@@ -219,7 +219,8 @@ class LatencyCosts:
             shape = BlockShape(kind, tuple(int(column[which if len(column) > 1 else 0]) for column in columns))
             raise SpaceError(
                 f"the latency table ({self.table.device}, {self.table.runtime}) lacks {shape.to_dict()}; complete it "
-                f"with `nars latency {self.space.name}` and the same --out"
+                f"with `nars latency {self.space.name} --classes {self.space.classes} --channels "
+                f"{self.space.in_channels}` and the same --out"
             )
         return times * values[at] * (1.0 if self.table.factor is None else self.table.factor)
 

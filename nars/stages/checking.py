@@ -54,6 +54,8 @@ class _Finding:
     """Dotted keys of the configuration that it is about, the one to name first; or an option."""
     text: str
     warning: bool = False
+    mild: bool = False
+    """A warning where the first key's value came with the package, a mistake where somebody chose it."""
     here: bool = False
     """Of this machine, which a run that has begun may have left."""
 
@@ -136,10 +138,12 @@ def _told(
             for finding in findings
             if finding.here or any(_value(kept, key) != _value(now, key) for key in finding.keys)
         ]
-    errors, cautions = (
-        [f"{_placed(finding, place)}: {finding.text}" for finding in findings if finding.warning == warning]
-        for warning in (False, True)
-    )
+    errors: list[str] = []
+    cautions: list[str] = []
+    for finding in findings:
+        where = _placed(finding, place)
+        mild = finding.warning or (finding.mild and where == finding.keys[0])
+        (cautions if mild else errors).append(f"{where}: {finding.text}")
     if errors:
         raise ConfigError("\n".join(errors))
     assert images is not None
@@ -168,7 +172,7 @@ def _value(document: Any, key: str) -> Any:
 
 
 def _folder(config: RunConfig, folder: Path | str | None, path: Path) -> _Findings:
-    if folder is None and Path(config.name).name != config.name:
+    if folder is None and (not config.name.strip() or Path(config.name).name != config.name):
         yield _Finding(
             keys=("name",),
             text=f"names the folder runs/NAME and must be a plain word, got {config.name!r}; choose another, or the "
@@ -375,10 +379,11 @@ def _collect(config: RunConfig, sizes: _Sizes | None) -> _Findings:
     yield from _batch("collect", collect.batch_size, None if sizes is None else sizes.searched)
     trainings = collect.rounds * collect.per_round
     if collect.per_round > pool or trainings > pool:
+        first = "collect.per_round" if collect.per_round > pool else "pretraining.pool"
         yield _Finding(
-            keys=("pretraining.pool", "collect.rounds", "collect.per_round"),
-            text=f"{collect.rounds} rounds of {collect.per_round} need {trainings:,} candidates, got a pool of "
-            f"{pool:,}; sample a larger one",
+            keys=(first, "pretraining.pool", "collect.rounds", "collect.per_round"),
+            text=f"collect.rounds x collect.per_round, {collect.rounds} x {collect.per_round:,}, need {trainings:,} "
+            f"candidates, got a pool of {pool:,}; raise pretraining.pool or train fewer",
         )
         return
     kept: float = pool
@@ -458,9 +463,9 @@ def _batch(section: str, batch: int, images: int | None) -> _Findings:
     elif images is not None and images >= 2 and batch > images:
         yield _Finding(
             keys=keys,
-            text=f"{batch} is more than the {images:,} training images: each epoch is one step with all of them; "
-            f"take e.g. {max(2, 2 ** floor(np.log2(images / 8)) if images >= 16 else images // 2)}",
-            warning=True,
+            text=f"{batch:,} is more than the {images:,} training images: each epoch is one step with all of them; "
+            f"take e.g. --set {section}.batch_size={2 ** max(1, floor(np.log2(images / 4)))}",
+            mild=True,
         )
 
 

@@ -276,7 +276,7 @@ class _Origin:
     """Dotted key -> how it was given on the command line; the values that are not from the file."""
 
     def place(self, key: str) -> str:
-        """The option, or file and line, that a key's value comes from; with the key."""
+        """The option, or file and line, that a key's value comes from; with the key, which alone means the package."""
         for given, option in self.options.items():
             if _within(key, given) or _within(given, key):
                 if option == given:  # from Python
@@ -517,9 +517,14 @@ def _explain(origin: _Origin, fault: Any) -> str:
 
 
 def _message(fault: Any) -> str:
+    kind, got = fault["type"], fault["input"]
     message = fault["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    got = fault["input"]
+    if kind in ("model_type", "model_attributes_type"):
+        message = f"takes keys of its own: {', '.join(_keys_at(tuple(fault['loc'])))}"
+    elif kind == "too_short":
+        message = "needs at least one value"
+    message = message.replace("input should be", "must be", 1)
     shown = repr(got) if not isinstance(got, (dict, list, tuple)) else _kind(got)
     return message if f"got {shown}" in message else f"{message}; got {shown}"
 

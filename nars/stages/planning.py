@@ -9,6 +9,7 @@ from rich.table import Table
 from nars.space import cost_range, shorten
 from nars.stages.checking import Checked, check
 from nars.stages.config import Execution, Final, RunConfig
+from nars.stages.outlook import LIKELY_STOP
 from nars.stages.rehearsing import Pace, rehearse
 from nars.stages.teaching import LARGEST, NONE, teaches_itself
 
@@ -21,9 +22,6 @@ _TRAINING = 6
 
 _WORTH_A_GPU = 1.0
 """GPU-hours from which they are said."""
-
-_LATER = 0.72
-"""Share of a full training at which later rounds stop: the paper's 108 of 150 epochs."""
 
 
 def plan(
@@ -96,7 +94,7 @@ def _images(config: RunConfig, checked: Checked) -> str:
 
 
 def _later(config: RunConfig) -> int:
-    return round(_LATER * config.collect.epochs)
+    return round(LIKELY_STOP * config.collect.epochs)
 
 
 def _epochs(config: RunConfig) -> int:

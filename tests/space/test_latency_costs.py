@@ -123,7 +123,7 @@ def test_tables_come_back_and_say_what_they_lack(tmp_path):
             table.to_dict() | {"milliseconds": [s.to_dict() | {"milliseconds": t} for s, t in few.items()]}
         ),
     )
-    with pytest.raises(SpaceError, match=r"lacks .*; complete it with `nars latency digits`"):
+    with pytest.raises(SpaceError, match=r"lacks .*; complete it with `nars latency digits --classes"):
         costed.lookup(sobol(space, 500, seed=0))
     for text in ("[]", "{}", '{"milliseconds": [{"kind": "x"}]}', "no"):
         path.write_text(text, encoding="utf-8")
