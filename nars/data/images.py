@@ -248,8 +248,8 @@ def _divide(
     if min(len(train), len(validation)) == 0:
         raise DataError(
             f"both splits need images, but validation_fraction {validation_fraction:g} (data.validation of a run) "
-            f"leaves {len(train)} for training and {len(validation)} for validation. Hold out another share or add "
-            f"images."
+            f"leaves {len(train)} for training and {len(validation)} for validation"
+            f"{'' if copies is None else ' (copies of an image stay together)'}. Hold out another share or add images."
         )
     if len(test) == 0:
         raise DataError("there are no test images of these classes. Add some, or take all classes (max_classes).")

@@ -70,6 +70,8 @@ class _Name(NamedTuple):
 
     role: int
     rest: tuple[str, ...]
+    numbered: bool
+    """Whether a number is in it that is not a year."""
 
 
 def recognise(root: Folder) -> Layout:
@@ -141,11 +143,11 @@ def _named(folders: Sequence[Folder]) -> dict[str, int]:
     together: dict[tuple[str, ...], set[int]] = defaultdict(set)
     for name in found.values():
         together[name.rest].add(name.role)
-    # "bullet_train" is a class, "flowers_train" beside "flowers_test" a split.
+    # "bullet_train" is a class, "flowers_train" beside "flowers_test" a split, "1_train" beside "2_test" too.
     return {
         folder: name.role
         for folder, name in found.items()
-        if not name.rest or (TRAIN in together[name.rest] and len(together[name.rest]) > 1)
+        if not (name.rest or name.numbered) or (TRAIN in together[name.rest] and len(together[name.rest]) > 1)
     }
 
 
@@ -158,9 +160,10 @@ def _split_name(name: str) -> _Name | None:
         role = _role(word)
         if role is not None:
             roles.append(role)
-        elif word not in _FILLERS and not re.fullmatch(r"(19|20)\d\d", word):
+        elif word not in _FILLERS and not word.isdigit():
             rest.append(word)
-    return _Name(roles[0], tuple(rest)) if len(roles) == 1 else None
+    numbered = any(word.isdigit() and not re.fullmatch(r"(19|20)\d\d", word) for word in words)
+    return _Name(roles[0], tuple(rest), numbered) if len(roles) == 1 else None
 
 
 def _role(word: str) -> int | None:
@@ -214,7 +217,18 @@ def _flat(root: Folder, notes: tuple[str, ...]) -> Layout:
             f"classes with splits of their own ({first}/{next(iter(inside[0]))}/), or as classes with deeper folders",
             f"for the first turn them round (train/{first}/, test/{first}/), for the second rename the inner folders",
         )
-    return Layout(train=root, others=(), notes=(*notes, *_loose(root)))
+    return Layout(train=root, others=(), notes=(*notes, *_alike(root), *_loose(root)))
+
+
+def _alike(root: Folder) -> list[str]:
+    """Classes that all hold the same folders may be splits under names that nobody knows."""
+    inner = {tuple(folder.name for folder in folder.filled) for folder in root.filled}
+    if len(inner) != 1 or len(root.filled) < 2 or len(next(iter(inner))) < 2 or any(f.images for f in root.filled):
+        return []
+    return [
+        f"WARNING: {_names(folder.name for folder in root.filled)} all hold the folders {_names(next(iter(inner)))}; "
+        f"they are read as classes. If these are the classes, name the folders outside train/ and test/"
+    ]
 
 
 def _refuse_pairs(root: Folder, named: Mapping[str, int]) -> None:

@@ -48,13 +48,26 @@ def hold_out(
         return order[:count], order[count:]
     originals = np.flatnonzero(copies == np.arange(len(copies)))
     order = originals[stratified_order(labels[originals], rng=rng)]
-    ends = np.cumsum(np.bincount(copies, minlength=len(labels))[order])
-    taken = max(int(np.searchsorted(ends, count, side="right")), min(count, 1))
+    sizes = np.bincount(copies, minlength=len(labels))[order]
+    taken = _fitting(sizes, count)
     place = np.empty(len(labels), dtype=np.int64)
     place[order] = np.arange(len(order))
     together = np.argsort(place[copies], kind="stable")
-    cut = int(ends[taken - 1]) if taken else 0
-    return together[:cut], together[cut:]
+    held_out = taken[place[copies[together]]]
+    return together[held_out], together[~held_out]
+
+
+def _fitting(sizes: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Which groups of these sizes to take, from the first on, for `count` at most; the smallest where none fits."""
+    taken = np.zeros(len(sizes), dtype=bool)
+    left = count
+    for group, size in enumerate(sizes.tolist()):
+        if size <= left:
+            taken[group] = True
+            left -= size
+    if count and not taken.any():
+        taken[np.argmin(sizes)] = True
+    return taken
 
 
 def first_of(groups: NDArray[Any]) -> NDArray[np.int64]:

@@ -52,7 +52,14 @@ def divided(names: Iterable[str], classes: Iterable[str] = ("cat", "dog"), count
 TWO = ["Training Testing", "Train Test", "TRAIN TEST", "training_set test_set", "train-images test-images"]
 TWO += ["seg_train seg_test", "trainset testset", "TrainSet TestSet", "train2017 val2017", "train_data eval_data"]
 TWO += ["flowers_train flowers_test", "training validation", "train valid", "Train Dev", "train holdout"]
-TWO += ["dataset.train dataset.test", "trainingData testData", "train evaluation"]
+TWO += [
+    "1_train 2_test",
+    "train1 test1",
+    "X_train X_test",
+    "dataset.train dataset.test",
+    "trainingData testData",
+    "train evaluation",
+]
 
 
 @pytest.mark.parametrize("names", TWO)
@@ -152,6 +159,16 @@ def test_doubt_is_an_error_with_both_readings_and_a_way_out(tmp_path: Path, case
     assert "Decide it by names: " in str(error.value)
 
 
+def test_splits_under_other_names_are_classes_with_a_warning(tmp_path: Path) -> None:
+    data = load(fill(tmp_path, divided(["entrenamiento", "prueba"])))
+    assert data.classes == ("entrenamiento", "prueba")
+    (note,) = data.notes
+    assert note.startswith(
+        "WARNING: entrenamiento/, prueba/ all hold the folders cat/, dog/; they are read as classes."
+    )
+    assert load(fill(tmp_path / "else", {"cat/a": 5, "cat/b": 5, "dog/a": 5, "dog/c": 5})).notes == ()
+
+
 def test_extra_folders_beside_two_splits_are_named(tmp_path: Path) -> None:
     fill(tmp_path, divided(["train", "test"]) | {"samples of it": 3})
     (tmp_path / "annotations").mkdir()
@@ -239,6 +256,27 @@ def test_the_first_copy_decides_where_the_others_go(tmp_path: Path) -> None:
         (note,) = data.notes
         assert note.startswith("exact copies of other images: 80 (")
     assert load(root, seed=1).test.labels.tolist() == data.test.labels.tolist()
+
+
+@pytest.mark.parametrize("many", [1, 9, 30])
+def test_many_copies_of_one_image_do_not_fill_or_starve_a_split(tmp_path: Path, many: int) -> None:
+    root = fill(tmp_path, {"cat": 30, "dog": 30})
+    for number in range(many):
+        shutil.copy(root / "cat" / "0.png", root / "cat" / f"again-{number}.png")
+    data = load(root)
+    train, validation, test = counts(data)
+    assert test in ((60 + many) // 5, (60 + many) // 5 - 1)
+    assert abs(validation - (train + validation) / 4) <= 1
+    held = [set(pixels(getattr(data, part))) for part in ("train", "validation", "test")]
+    assert sum(map(len, held)) == len(set().union(*held)) == 60
+
+
+def test_nothing_but_copies_is_refused(tmp_path: Path) -> None:
+    root = fill(tmp_path, {"cat": 1, "dog": 0})
+    for number in range(9):
+        shutil.copy(root / "cat" / "0.png", root / "dog" / f"{number}.png")
+    with pytest.raises(DataError, match=r"leaves 0 for training and 0 for validation"):
+        load(root)
 
 
 def test_sets_without_copies_are_split_as_ever(tmp_path: Path) -> None:
