@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nars.data.source import TEST, TRAIN, VALIDATION, Source, copies_among
 from nars.data.streaming import path_of
-from nars.data.walk import some_names
+from nars.data.walk import counted, some_names
 
 _NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
 
@@ -33,14 +33,14 @@ def copy_notes(source: Source) -> tuple[str, ...]:
         both = np.flatnonzero((source.part == mark) & (seen[copies] >= 0))
         if len(both):
             notes.append(
-                f"WARNING: {len(both):,} {_NAMES[mark]} images are also {_NAMES[other]} images "
+                f"WARNING: also among the {_NAMES[other]} images: {counted(len(both), f'{_NAMES[mark]} image')} "
                 f"({_pairs(source, seen[copies], both)}); {_NAMES[mark]} accuracy will be too high, remove one of each"
             )
     apart = np.flatnonzero(source.labels != source.labels[copies])
     if len(apart):
         notes.append(
-            f"WARNING: {len(apart):,} images also lie in another class ({_pairs(source, copies, apart)}); remove the "
-            f"wrong ones"
+            f"WARNING: also in another class: {counted(len(apart), 'image')} ({_pairs(source, copies, apart)}); remove "
+            f"the wrong ones"
         )
     return tuple(notes)
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from nars.data.errors import DataError
 from nars.data.source import TEST, TRAIN, VALIDATION
-from nars.data.walk import Folder, some_names
+from nars.data.walk import Folder, counted, some_names
 
 _EVALUATION, _UNLABELLED = 3, 4
 _WORDS: dict[str, int] = {
@@ -124,7 +124,7 @@ def recognise(root: Folder) -> Layout:
     shown = [f"{trains[0]}/ for training", *(f"{name}/ for {_ROLES[role]}" for name, role in parts.items())]
     unused = [f for f in root.filled if f in beside or named.get(f.name) == _UNLABELLED]
     notes = [f"the folder is divided: {', '.join(shown)}"]
-    notes += [f"not used, because beside the splits: {_names([f.name])} with {f.count:,} images" for f in unused]
+    notes += [f"not used, beside the splits: {_names([f.name])} with {counted(f.count, 'image')}" for f in unused]
     return Layout(
         train=train,
         others=tuple((parts[name], name, bases[name]) for name in sorted(parts, key=lambda name: parts[name])),
@@ -274,7 +274,7 @@ def _loose(folder: Folder) -> list[str]:
     if not folder.images or not folder.filled:
         return []
     names = some_names([image.name for image in folder.images])
-    return [f"not used, because in no class folder: {len(folder.images):,} images of {folder.path} ({names})"]
+    return [f"not used, because in no class folder: {counted(len(folder.images), 'image')} of {folder.path} ({names})"]
 
 
 def _doubt(root: Folder, readings: str, fix: str) -> DataError:

@@ -101,6 +101,11 @@ def some_names(names: Sequence[str], *, most: int = 3) -> str:
     return ", ".join(map(readable_name, names[:most])) + (", ..." if len(names) > most else "")
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def readable_name(name: str) -> str:
     """A file name as every terminal and file can take it."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

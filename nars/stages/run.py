@@ -97,6 +97,10 @@ class Run:
     def log(self, text: str) -> None:
         """Say a line and keep it in the run's log."""
         self.reporter.say(text)
+        self.keep(text)
+
+    def keep(self, text: str) -> None:
+        """Keep a line in the run's log."""
         append_line(self.folder.log_file, f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}")
 
 
@@ -153,6 +157,8 @@ def open_run(
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         },
     )
+    for line in _introduction(run.images, "images"):  # said when they were read, before the run had a folder
+        run.keep(line)
     return run
 
 
@@ -243,9 +249,12 @@ def images_of(
 
 def introduce(images: ImageData, reporter: Reporter, *, heading: str = "images") -> None:
     """Say what the images are, how they are split and what was passed over."""
-    reporter.say(f"{heading}: {images.summary}")
-    for note in images.notes:
-        reporter.say(f"  {note}")
+    for line in _introduction(images, heading):
+        reporter.say(line)
+
+
+def _introduction(images: ImageData, heading: str) -> list[str]:
+    return [f"{heading}: {images.summary}", *(f"  {note}" for note in images.notes)]
 
 
 def _smallest_resolution(space: Space) -> int:

@@ -94,7 +94,7 @@ def test_the_folders_of_kaggle(tmp_path: Path) -> None:
     data = load(fill(tmp_path, divided(("seg_train/seg_train", "seg_test/seg_test")) | {"seg_pred/seg_pred": 5}))
     assert counts(data) == (12, 4, 16)
     assert data.classes == ("cat", "dog")
-    assert "not used, because beside the splits: seg_pred/ with 5 images" in data.notes
+    assert "not used, beside the splits: seg_pred/ with 5 images" in data.notes
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_extra_folders_beside_two_splits_are_named(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "train" / "stray.png")
     data = load(tmp_path)
     assert counts(data) == (12, 4, 16)
-    assert "not used, because beside the splits: samples of it/ with 3 images" in data.notes
-    assert f"not used, because in no class folder: 1 images of {tmp_path} (overview.png)" in data.notes
-    assert f"not used, because in no class folder: 1 images of {tmp_path / 'train'} (stray.png)" in data.notes
+    assert "not used, beside the splits: samples of it/ with 3 images" in data.notes
+    assert f"not used, because in no class folder: 1 image of {tmp_path} (overview.png)" in data.notes
+    assert f"not used, because in no class folder: 1 image of {tmp_path / 'train'} (stray.png)" in data.notes
 
 
 def test_what_systems_leave_behind_is_passed_over_and_said_once(tmp_path: Path) -> None:
@@ -305,10 +305,10 @@ def test_leaks_between_splits_and_classes_are_told(tmp_path: Path) -> None:
     assert counts(data) == (16, 17, 18)
     told = "\n".join(data.notes)
     assert "exact copies of other images: 3" in told
-    assert "WARNING: 1 test images are also training images (test/cat/leak.png = train/cat/3.png)" in told
-    assert "WARNING: 1 validation images are also training images (val/cat/leak.png = train/cat/4.png)" in told
-    assert "WARNING: 1 test images are also validation images (test/cat/wrong.png = val/dog/1.png)" in told
-    assert "WARNING: 1 images also lie in another class (test/cat/wrong.png = val/dog/1.png)" in told
+    assert "WARNING: also among the training images: 1 test image (test/cat/leak.png = train/cat/3.png)" in told
+    assert "WARNING: also among the training images: 1 validation image (val/cat/leak.png = train/cat/4.png)" in told
+    assert "WARNING: also among the validation images: 1 test image (test/cat/wrong.png = val/dog/1.png)" in told
+    assert "WARNING: also in another class: 1 image (test/cat/wrong.png = val/dog/1.png)" in told
 
 
 def test_accents_are_the_same_however_they_are_written(tmp_path: Path) -> None:
