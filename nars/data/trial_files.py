@@ -34,11 +34,12 @@ from nars.space import (
 _NO_TRAINING = ("", "unnamed: 0", "index", "__index_level_0__")
 """Headings of a frame's row numbers, which say nothing about a training."""
 _TRIAL_IDS = ("trial_id", "trialjobid")
-_REPEATS = ("seed", "random_seed", "experiment_id", "experiment_tag", "tuner_name", "run_id")
+_REPEATS = ("experiment_id", "experiment_tag", "tuner_name", "run_id", "run", "name")
 """What tells apart two trainings of one trial number."""
 _ROUNDING = 1e-5
 """What single precision makes of 100 %."""
-_STEPS = ("training_iteration", "st_worker_iter", "_step")
+_STEPS = ("training_iteration", "st_worker_iter", "_step", "global_step", "epoch", "step", "iteration")
+"""What grows from one report of a training to the next."""
 
 
 def read_trials(
@@ -62,7 +63,8 @@ def read_trials(
 
     Rows of the same candidate are further trainings of it; a row that is equal to another one in every column counts
     once. A row with a failed status, or without accuracy, is a failed training, not a zero; one that has not ended is
-    left out. Of the rows with one `trial_id` and candidate, reports of a training that went on, the last one counts.
+    left out. Of reports of one training that went on (a column such as `epoch` or `training_iteration` grows), the last
+    one counts.
 
     Args:
         path: the file; its suffix says the format.
@@ -280,28 +282,34 @@ class _Reader:
         """Positions of the rows that count: of reports on one trial the last."""
         plain = {heading.strip().casefold(): heading for heading in self.file.columns}
         own = next((plain[name] for name in _TRIAL_IDS if name in plain), None)
-        steps = [self.file.columns[plain[name]] for name in _STEPS if name in plain]
-        keep = np.arange(len(rows))
-        if own is not None:
-            ids = [self.file.columns[plain[name]] for name in _REPEATS if name in plain]
-            last: dict[tuple[Any, ...], int] = {}
-            for at, row in enumerate(rows.tolist()):
-                key = (str(self.file.columns[own][row]), X[at].tobytes(), *(str(column[row]) for column in ids))
-                if key not in last or not steps or _at_least(steps[0][row], steps[0][rows[last[key]]]):
-                    last[key] = at
-            keep = np.array(sorted(last.values()), dtype=np.int64)
-            if len(keep) < len(rows):
-                remarks.append(
-                    f"{len(rows):,} rows are reports on {len(keep):,} trials (column {own!r}); the last of each counts"
-                )
-        if steps:
-            lengths = {number_of(steps[0][row]) for row in rows[keep].tolist()} - {None}
-            if len(lengths) > 1:
-                low, high = min(map(float, lengths)), max(map(float, lengths))  # type: ignore[arg-type]
-                remarks.append(
-                    f"trainings are of different length ({low:g} to {high:g} steps) and are compared all the same; "
-                    f"leave the short ones out if they were stopped early"
-                )
+        used = set(self.headings.settings.values())
+        stepping = next((plain[name] for name in _STEPS if name in plain and plain[name] not in used), None)
+        if stepping is None:
+            return np.arange(len(rows))
+        steps = [number_of(cell) or 0.0 for cell in self.file[stepping]]
+        others = [heading for name in _REPEATS if (heading := plain.get(name)) is not None]
+        told = [heading for heading in (own, self.headings.seed(), *others) if heading is not None]
+        ids = [self.file.columns[heading] for heading in dict.fromkeys(told)]
+        lasts: dict[tuple[Any, ...], list[int]] = {}
+        for at, row in enumerate(rows.tolist()):
+            last = lasts.setdefault((X[at].tobytes(), *(str(column[row]) for column in ids)), [])
+            step, reached = steps[row], steps[rows[last[0]] if last else row]
+            if step > reached or (step == reached and own is not None):
+                last.clear()
+            if step >= reached:
+                last.append(at)
+        keep = np.array(sorted(at for last in lasts.values() for at in last), dtype=np.int64)
+        if len(keep) < len(rows):
+            remarks.append(
+                f"{len(rows):,} rows are reports on {len(keep):,} trainings that went on (column {stepping!r}); the last "
+                f"of each counts"
+            )
+        lengths = [steps[row] for row in rows[keep].tolist()]
+        if min(lengths) < max(lengths):
+            remarks.append(
+                f"trainings are of different length ({min(lengths):g} to {max(lengths):g} steps) and are compared all "
+                f"the same; leave the short ones out if they were stopped early"
+            )
         return keep
 
     def _distinct(
@@ -416,8 +424,3 @@ class _Reader:
 
 def _in_order(faults: list[tuple[int, str]]) -> list[str]:
     return [text for _, text in sorted(faults)]
-
-
-def _at_least(one: Any, other: Any) -> bool:
-    a, b = number_of(one), number_of(other)
-    return a is None or b is None or a >= b

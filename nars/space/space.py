@@ -171,7 +171,7 @@ class Space:
         Raises:
             SpaceError: the table lacks a candidate.
         """
-        if len(X) > _ROWS_AT_ONCE:
+        if len(X) > _ROWS_AT_ONCE and self.kind == "mbconv":
             parts = [self.costs(X[at : at + _ROWS_AT_ONCE]) for at in range(0, len(X), _ROWS_AT_ONCE)]
             return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         computed = mbconv_costs(self.columns(X), n=len(X)) if self.kind == "mbconv" else {}

@@ -318,7 +318,26 @@ def test_ray_tune_tells_a_line_for_each_step(space: Space, tmp_path: Path) -> No
     (tmp_path / "result.json").write_text("\n".join(map(json.dumps, lines)) + "\n")
     table = read_trials(tmp_path / "result.json", space)
     assert contents(table) == Counter(TRIALS)
-    assert any("15 rows are reports on 5 trials" in remark for remark in table.remarks)
+    assert any("15 rows are reports on 5 trainings" in remark for remark in table.remarks)
+
+
+def test_a_line_for_each_epoch_is_no_training(space: Space, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    long = pd.concat(
+        [frame().assign(epoch=epoch, accuracy=lambda f, e=epoch: f["accuracy"] - 3 + e) for epoch in (1, 2, 3)]
+    )
+    long.to_csv(path, index=False)
+    assert contents(read_trials(path, space)) == Counter(TRIALS)
+    long[::-1].to_csv(path, index=False)
+    assert contents(read_trials(path, space)) == Counter(TRIALS)
+    # Two trainings of each, by seed; and with nothing that tells them apart.
+    twice = pd.concat([long.assign(seed=1), long.assign(seed=2, accuracy=long["accuracy"] - 10)])
+    both = Counter([*TRIALS, *((*row[:-1], row[-1] - 10) for row in TRIALS)])
+    for trials in (twice, twice.drop(columns="seed")):
+        trials.to_csv(path, index=False)
+        assert contents(read_trials(path, space)) == both
+    frame().assign(epoch=10).to_csv(path, index=False)
+    assert contents(read_trials(path, space)) == Counter(TRIALS)
 
 
 @pytest.mark.parametrize(
