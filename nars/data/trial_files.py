@@ -301,8 +301,8 @@ class _Reader:
         keep = np.array(sorted(at for last in lasts.values() for at in last), dtype=np.int64)
         if len(keep) < len(rows):
             remarks.append(
-                f"{len(rows):,} rows are reports on {len(keep):,} trainings that went on (column {stepping!r}); the last "
-                f"of each counts"
+                f"{len(rows):,} rows are reports on {len(keep):,} trainings that went on (column {stepping!r}); the "
+                f"last of each counts"
             )
         lengths = [steps[row] for row in rows[keep].tolist()]
         if min(lengths) < max(lengths):

@@ -45,7 +45,7 @@ def number_of(cell: Any) -> float | None:
     if isinstance(cell, str) and re.fullmatch(
         r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|infinity)", cell.strip()
     ):
-        return float(cell)
+        return float(cell.strip())
     return None
 
 
