@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+if TYPE_CHECKING:
+    from nars.space import Space
+
 
 def mount(app: typer.Typer) -> None:
     """Add this command to the application."""
-    app.command(epilog="Example: nars latency digits --runtime onnxruntime")(latency)
+    app.command(
+        epilog="Example: nars latency digits --runtime onnxruntime    nars latency runs/photos --out photos.json"
+    )(latency)
 
 
 def latency(
-    space: Annotated[str, typer.Argument(help="Built-in space or the path of a YAML file.")],
+    space: Annotated[
+        str, typer.Argument(help="Built-in space, YAML file, or the folder of a run or predictor: its own space.")
+    ],
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")] = "auto",
     runtime: Annotated[str, typer.Option(help="eager (PyTorch) or onnxruntime.")] = "eager",
     batch: Annotated[int, typer.Option(help="Images at once.")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     classes: Annotated[int | None, typer.Option(help="Classes of your data; the space's own when absent.")] = None,
     channels: Annotated[
-        int | None, typer.Option(help="Channels of your images, 1 grey or 3 RGB; the space's own when absent.")
+        int | None, typer.Option(help="Image channels: 1 is grey, 3 RGB; the space's own when absent.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Table to write or complete (JSON).")] = None,
 ) -> None:
@@ -33,12 +40,12 @@ def latency(
     """
     from nars.evaluate.latency import latency_file, measure_blocks
     from nars.parallel import AUTO, resolve_device
-    from nars.space import LatencyCosts, cost_range, load_space
+    from nars.space import LatencyCosts, cost_range
 
     if device == AUTO:  # neither ONNX Runtime nor a Mac's GPU is measured
         device = "cpu" if runtime == "onnxruntime" else resolve_device(AUTO, mps=False)
     device = resolve_device(device)
-    loaded = load_space(space, classes=classes, in_channels=channels)
+    loaded = _space(space, classes, channels)
     path = out or latency_file(
         loaded, device=device, runtime=runtime, batch=batch, threads=threads, folder=Path("latency")
     )
@@ -58,3 +65,27 @@ def latency(
     low, high = cost_range(loaded.with_table(LatencyCosts(space=loaded, table=table)))["latency"]
     console.print(f"{len(table.milliseconds)} blocks in {path} ({table.device}, {runtime}, {threads} threads)")
     console.print(f"networks of {loaded.name}: {low:.3g} - {high:.3g} ms for a batch of {batch}")
+
+
+def _space(name: str, classes: int | None, channels: int | None) -> Space:
+    """The space of that name or file with so many classes and channels, or that of the run or predictor in a folder."""
+    from nars.space import load_space, read_document, read_space, space_names
+    from nars.stages import ConfigError, predictor_folder, reopen_run
+
+    home = Path(name)
+    searched = any((home / file).is_file() for file in ("run.json", "card.json", "predictor/card.json"))
+    if not searched and (name in space_names() or home.suffix in (".yaml", ".yml")):
+        return load_space(name, classes=classes, in_channels=channels)
+    try:
+        found = read_space(read_document(predictor_folder(name) / "space.yaml"))
+    except ConfigError as error:
+        if not (home / "run.json").is_file():
+            raise ConfigError(
+                f"{name!r} is no built-in space ({', '.join(space_names())}), no YAML file, and no folder of a run or "
+                f"predictor; give one of them"
+            ) from error
+        found = reopen_run(home).space  # its search has not come to a predictor yet
+    for option, wanted, own in (("--classes", classes, found.classes), ("--channels", channels, found.in_channels)):
+        if wanted not in (None, own):
+            raise ConfigError(f"{option} of {name} is {own}, that of its data; got {wanted}. Leave the option out")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def query(
     """
     objectives = [name.strip() for name in pareto.split(",")] if pareto else []
     if latency is None and (most.get("latency") or "latency" in objectives):
-        raise ConfigError("latency needs --latency TABLE; make one with nars latency SPACE")
+        command = shlex.join(["nars", "latency", predictor, "--out", "latency.json"])
+        raise ConfigError(f"latency needs --latency TABLE; make one by: {command}")
     budgets = _budgets(most, least)
     console = Console(highlight=False)
     if objectives:

@@ -106,7 +106,7 @@ def sample(
     """Quasi-random candidates inside limits, never outside of them."""
     space = load_space(name)
     if latency is not None:
-        space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency)))
+        space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency), file=latency))
     upper = {
         "flops": max_flops, "params": max_params, "activations": max_activations,
         "peak_activations": max_peak_activations, "resolution": max_resolution, "latency": max_latency,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 from nars.space.architecture import ACTIVATIONS, Architecture
 from nars.space.blocks import Block, Columns, HeadBlock, MBConvBlock, StemBlock, blocks
+from nars.space.builtin import shipped
 from nars.space.chain import start, steps, walk
 from nars.space.errors import SpaceError
 from nars.space.settings import FloatArray, Population
@@ -181,6 +184,11 @@ class LatencyCosts:
 
     space: Space
     table: LatencyTable
+    named: str | None = None
+    """How a person names the space to `nars latency`, where that says classes and channels too: the folder of a run or
+    predictor. None: by the space's name or file."""
+    file: Path | None = None
+    """Where the table is kept."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -217,12 +225,32 @@ class LatencyCosts:
         if missing.any():
             which = int(np.flatnonzero(missing)[0])
             shape = BlockShape(kind, tuple(int(column[which if len(column) > 1 else 0]) for column in columns))
+            where = "" if self.file is None else f" {self.file}"
             raise SpaceError(
-                f"the latency table ({self.table.device}, {self.table.runtime}) lacks {shape.to_dict()}; complete it "
-                f"with `nars latency {self.space.name} --classes {self.space.classes} --channels "
-                f"{self.space.in_channels}` and the same --out"
+                f"the latency table{where} ({self.table.device}, {self.table.runtime}) lacks {shape.to_dict()}; "
+                f"complete it by: {self.completion()}"
             )
-        return times * values[at] * (1.0 if self.table.factor is None else self.table.factor)
+        # A block that is not there has settings that need not be in the table: what is found at its place is no number.
+        total: FloatArray = times * np.where(times > 0, values[at], 0.0)
+        return total * (1.0 if self.table.factor is None else self.table.factor)
+
+    def completion(self) -> str:
+        """The command that measures what the table lacks of this space, as a shell takes it."""
+        named = [self.named]
+        if self.named is None:
+            source = Path(self.space.document.source)
+            named = [str(source) if source.is_file() and source.parent != shipped("space") else self.space.name]
+            named += ["--classes", str(self.space.classes), "--channels", str(self.space.in_channels)]
+        device = re.match(r"cpu|cuda(:\d+)?", self.table.device)
+        how = {
+            "--device": device[0] if device else None,
+            "--runtime": self.table.runtime,
+            "--batch": str(self.table.batch),
+            "--threads": str(self.table.threads),
+            "--out": None if self.file is None else str(self.file),
+        }
+        options = [part for option, value in how.items() if value is not None for part in (option, value)]
+        return shlex.join(["nars", "latency", *(part for part in named if part), *options])
 
     @cached_property
     def _sorted(self) -> dict[str, tuple[NDArray[np.uint64], FloatArray]]:

@@ -30,6 +30,7 @@ from .planning import plan as plan
 from .pool import Pool as Pool
 from .pool import sample_pool as sample_pool
 from .predictors import open_predictor as open_predictor
+from .predictors import predictor_folder as predictor_folder
 from .predictors import scorer as scorer
 from .predictors import write_predictor as write_predictor
 from .pretraining import pretrain as pretrain

@@ -22,7 +22,7 @@ from nars.search import (
 )  # fmt: skip
 from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space
 from nars.stages.config import ConfigError
-from nars.stages.predictors import open_predictor, scorer
+from nars.stages.predictors import open_predictor, predictor_folder, scorer
 
 FloatArray = NDArray[np.float64]
 
@@ -157,10 +157,13 @@ def ask_front(
     )  # fmt: skip
 
 
-def _open(predictor: str | Path, latency: Path | None, known: Archive | None) -> tuple[Space, Predictor]:
-    space, model = open_predictor(predictor)
+def _open(name: str | Path, latency: Path | None, known: Archive | None) -> tuple[Space, Predictor]:
+    space, model = open_predictor(name)
     if latency is not None:
-        space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency)))
+        folder = predictor_folder(name)
+        named = str(name if folder in (Path(name), Path(name) / "predictor") else folder)
+        table = LatencyCosts(space=space, table=LatencyTable.read(latency), named=named, file=latency)
+        space = space.with_table(table)
     if known is not None and (known.space.fingerprint, known.space.cost_names) != (space.fingerprint, space.cost_names):
         raise ConfigError(
             f"known was scored in {known.space.name} ({known.space.fingerprint}; {', '.join(known.space.cost_names)}), "

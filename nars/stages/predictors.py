@@ -45,11 +45,20 @@ def open_predictor(name: str | Path) -> tuple[Space, Predictor]:
         ConfigError: no predictor is there.
         PredictorError: its files are damaged or belong to another space.
     """
-    candidates = (Path(name), Path(name) / "predictor", shipped("predictors") / str(name))
-    for folder in candidates:
+    folder = predictor_folder(name)
+    space = read_space(read_document(folder / _SPACE))
+    return space, load_predictor(folder, space)
+
+
+def predictor_folder(name: str | Path) -> Path:
+    """Where the predictor is that `open_predictor` opens.
+
+    Raises:
+        ConfigError: none is there.
+    """
+    for folder in (Path(name), Path(name) / "predictor", shipped("predictors") / str(name)):
         if (folder / "card.json").is_file() and (folder / _SPACE).is_file():
-            space = read_space(read_document(folder / _SPACE))
-            return space, load_predictor(folder, space)
+            return folder
     known = sorted(path.parent.name for path in shipped("predictors").glob("*/card.json"))
     raise ConfigError(
         f"no predictor at {str(name)!r}; give a run folder, a predictor folder (card.json and {_SPACE}), "

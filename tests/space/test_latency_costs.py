@@ -123,7 +123,8 @@ def test_tables_come_back_and_say_what_they_lack(tmp_path):
             table.to_dict() | {"milliseconds": [s.to_dict() | {"milliseconds": t} for s, t in few.items()]}
         ),
     )
-    with pytest.raises(SpaceError, match=r"lacks .*; complete it with `nars latency digits --classes"):
+    command = "nars latency digits --classes 10 --channels 1 --device cpu --runtime eager --batch 1 --threads 1"
+    with pytest.raises(SpaceError, match=f"lacks .*; complete it by: {command}$"):
         costed.lookup(sobol(space, 500, seed=0))
     for text in ("[]", "{}", '{"milliseconds": [{"kind": "x"}]}', "no"):
         path.write_text(text, encoding="utf-8")
@@ -186,3 +187,15 @@ def test_what_cannot_be_measured(tmp_path):
     ]:
         with pytest.raises(EvaluationError, match=message):
             measure_blocks(space, tmp_path / "t.json", **options)
+
+
+@pytest.mark.parametrize("channels", range(8, 105, 8))
+def test_a_block_that_is_not_there_takes_no_time(channels):
+    """Where a stage never has a second block, the table knows nothing like it, whatever place it would have there."""
+    text = TINY.replace("channels: 16, depth: 2, stride: 2", f"channels: {channels}, depth: 1, stride: 2")
+    space = read_space(parse_document(text, source="tiny.yaml"))
+    table = tables(space)
+    X = enumerate_architectures(space)
+    expected = [sum(table.milliseconds[shape] for shape in by_hand(a)) for a in space.architectures(X)]
+    found = space.with_table(LatencyCosts(space=space, table=table)).costs(X)["latency"]
+    assert np.allclose(found, expected, rtol=1e-12)
