@@ -231,8 +231,8 @@ class LatencyCosts:
                 f"complete it by: {self.completion()}"
             )
         # A block that is not there has settings that need not be in the table: what is found at its place is no number.
-        total: FloatArray = times * np.where(times > 0, values[at], 0.0)
-        return total * (1.0 if self.table.factor is None else self.table.factor)
+        each = np.where(times > 0, values[at], 0.0).astype(np.float64)
+        return times * each * (1.0 if self.table.factor is None else self.table.factor)
 
     def completion(self) -> str:
         """The command that measures what the table lacks of this space, as a shell takes it."""
