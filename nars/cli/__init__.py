@@ -1,5 +1,13 @@
 """The command `nars`."""
 
-from nars.cli.main import main
+from __future__ import annotations
 
-__all__ = ["main"]
+from nars.cli.interrupts import taking_interrupts
+
+
+def main() -> None:
+    """Run the command line; exit code 2 for what the user can mend, 130 after Ctrl-C, at whatever moment."""
+    with taking_interrupts():
+        from nars.cli.entry import run
+
+        run()

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import torch
 
+from nars.loading import quick_imports
 from nars.parallel.sharing import receive
 
 Report = Callable[[Any], None]
@@ -53,7 +54,8 @@ def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
 
 
 def _work(connection: Connection[Any, Any], device: str) -> None:
-    function, shared = connection.recv()
+    with quick_imports():
+        function, shared = connection.recv()  # which loads the function's module, and all that it needs
     context = receive(shared)
     connection.send(("ready", None))
     while (job := connection.recv()) is not None:
