@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType, TracebackType
-from typing import Any
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING, without loading typing
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
 
 INTERRUPTED = 130
 GOES_ON = "interrupted; nothing measured is lost, the same command goes on from here"
@@ -51,8 +53,9 @@ class taking_interrupts:  # noqa: N801  # a context manager; contextlib takes lo
 
 def end_children() -> None:
     """Kill the processes that were started here; at the interpreter's end they would be waited for."""
-    multiprocessing: Any = sys.modules.get("multiprocessing")
-    if multiprocessing is not None:
+    if "multiprocessing" in sys.modules:
+        import multiprocessing
+
         for child in multiprocessing.active_children():
             child.kill()
 

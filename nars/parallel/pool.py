@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, Generic, TypeVar, final
 
 from nars.parallel.cores import usable_cores
@@ -344,12 +345,24 @@ def without_program() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Processes started inside ignore Ctrl-C from their first instruction on (signal masks are inherited)."""
-    if not hasattr(signal, "pthread_sigmask"):
+    """Ctrl-C waits until the block ends, and processes started inside ignore it from their first instruction on.
+
+    The signal mask, which they inherit, is the calling thread's alone: another thread may take the signal, and Python's
+    handler then runs in the main thread all the same. So that is exchanged too.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[FrameType | None] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        signal.signal(signal.SIGINT, lambda number, frame: came.append(frame))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what was held back comes now
+        if callable(handler):
+            signal.signal(signal.SIGINT, handler)
+            if came:
+                handler(signal.SIGINT, came[0])
