@@ -1,0 +1,179 @@
+"""The README's commands, as they stand: each is run here, with small settings added where it would take long.
+
+What needs other hardware is run elsewhere in the form that this machine has (two processes of torchrun:
+tests/stages/test_final.py; a Ray cluster of this machine: tests/evaluate/test_ray.py); here it is checked that the
+options are there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import typer
+import yaml
+from PIL import Image
+
+from nars.cli import main
+from nars.cli.app import app
+from nars.space import load_space, sobol
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+
+SHELL = [
+    *re.findall(r"^    ((?:nars|make) [^\n]*)$", PROSE, flags=re.MULTILINE),
+    *re.findall(r"`((?:nars|make|torchrun) [^`]*)`", re.sub(r"^    .*$", "", PROSE, flags=re.MULTILINE)),
+]
+COMMANDS = list(dict.fromkeys(command.split("  ")[0].strip() for command in SHELL))
+
+_SHORT = (
+    "--engine in-process --workers 1 --device cpu --set pretraining.pool=128 --set collect.rounds=2 "
+    "--set collect.per_round=6 --set collect.epochs=2 --set collect.warmup_epochs=0 --set collect.batch_size=16 "
+    "--set final.epochs=1 --set final.warmup_epochs=0 --set final.batch_size=16"
+)
+SHORT = {
+    "nars run digits": f"{_SHORT} --set collect.per_round=16 --set data.max_train=64 --set search.budgets=250k,500k",
+    "nars run fashion-mnist": f"{_SHORT} --set collect.rounds=1",
+    "nars run cifar10": f"{_SHORT} --set collect.rounds=1 --set data.validation=20 --set data.max_train=40 "
+    "--set search.budgets=2M",
+    "nars train digits": "--device cpu --resolution 16 --set final.epochs=1 --set final.warmup_epochs=0 "
+    "--set data.validation=0.9",
+    "nars swap runs/digits": "--engine in-process --device cpu",
+}
+"""What is added to a command that begins so, for the time's sake."""
+
+
+def _photos(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("cat", "dog", "owl")):
+        (folder / name).mkdir(parents=True)
+        for index in range(20):
+            pixels = np.clip(rng.normal(80 + 60 * number, 40, (48, 36, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{index}.jpg")
+
+
+def _cifar10(folder: Path) -> None:
+    """A little set in the documented layout."""
+    folder.mkdir(parents=True)
+    for part, count in (("train", 80), ("test", 20)):
+        rows = []
+        for number in range(count):
+            file = io.BytesIO()
+            Image.new("RGB", (32, 32), (25 * (number % 10), 0, 0)).save(file, "PNG")
+            rows.append({"img": {"bytes": file.getvalue(), "path": ""}, "label": number % 10})
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{part}.parquet")
+
+
+def _trials(file: Path, space_file: Path) -> None:
+    """Trainings that somebody has paid for already."""
+    space = load_space(space_file)
+    rows = sobol(space, 24, seed=0)
+    frame = pd.DataFrame(space.to_records(rows))
+    frame["accuracy"] = 10 * np.log10(space.costs(rows)["flops"])
+    frame.to_csv(file, index=False)
+
+
+def nars(command: str) -> tuple[int, str]:
+    """Exit code and what a command of the README prints, run in this process."""
+    said = io.StringIO()
+    words = [word for begin, more in SHORT.items() if command.startswith(begin) for word in shlex.split(more)]
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        patch.setattr("sys.argv", [*shlex.split(command, comments=True), *words])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+    return int(leaving.value.code or 0), said.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A working directory with what the README speaks of: photos, a space, trials, the demo's finished run."""
+    folder = tmp_path_factory.mktemp("home")
+    _photos(folder / "photos")
+    _cifar10(folder / "data" / "cifar10")
+    (folder / "mine.yaml").write_text(next(text for kind, text in BLOCKS if kind == "yaml"))
+    _trials(folder / "trials.csv", folder / "mine.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NARS_DATA", str(folder / "data"))
+        code, said = nars("nars run digits")
+        assert code == 0, said
+        yield folder
+
+
+def test_the_readme_has_commands_of_every_kind() -> None:
+    assert len(COMMANDS) >= 15
+    for begin in SHORT:
+        assert any(command.startswith(begin) for command in COMMANDS), begin
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("nars ")])
+def test_a_command_runs_as_it_stands(command: str) -> None:
+    code, said = nars(command)
+    assert code == 0, said
+    assert "Traceback" not in said
+
+
+def test_what_the_commands_say_they_leave_is_there(home: Path) -> None:
+    assert (home / "runs" / "digits" / "report.html").is_file()
+    for name in ("1M", "2M", "4M"):
+        assert (home / "runs" / "photos" / "family" / name / "model.onnx").is_file()
+    assert pq.read_table(home / "front.parquet").num_rows > 1
+    for name in ("80k", "1M"):
+        assert (home / "runs" / "digits" / "scaled" / name / "architecture.yaml").is_file()
+
+
+@pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
+def test_the_python_runs(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(code, "README.md", "exec"), {})
+    assert "stem.channels" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("target", [command.split()[1] for command in COMMANDS if command.startswith("make ")])
+def test_make_has_the_target(target: str) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_options_for_other_hardware_are_there() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    named = [shlex.split(text) for text in re.findall(r"`(--[a-z][^`]*)`", PROSE)]
+    assert ["--engine", "ray", "--address", "HOST:6379"] in named
+    known = {name: {option for part in command.params for option in part.opts} for name, command in commands.items()}
+    for words in named:
+        wanted = {word for word in words if word.startswith("--")}
+        assert any(wanted <= options for options in known.values()), words
+        if wanted <= known["run"]:
+            commands["run"].make_context("run", ["digits", *words], resilient_parsing=False)
+    (torchrun,) = [shlex.split(command) for command in COMMANDS if command.startswith("torchrun ")]
+    assert torchrun[3:6] == ["-m", "nars", "train"]
+
+
+def test_every_link_leads_to_a_file() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_every_key_that_is_set_exists() -> None:
+    from nars.stages import load_config
+
+    for text in re.findall(r"--set ([a-z_.]+=(?:'[^']*'|[^\s`]*))", README):
+        key, _, value = text.partition("=")
+        load_config("cifar10", {key: yaml.safe_load(value.strip("'"))} | ({"collect.refit_every": None}))
