@@ -246,7 +246,6 @@ def _asked(
 
 def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tuple[Given, Execution]:
     """Configuration and execution; what is wrong with either is told at once."""
-    from nars.data.run_folder import RunFolder, read_json
     from nars.parallel import DeviceError
     from nars.stages import ConfigError, Execution, check, execution, read_config
 
@@ -254,9 +253,7 @@ def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tupl
     given, settings = None, Execution()
     try:
         given = read_config(asked.name, asked.overrides, options=asked.options)
-        file = RunFolder(out or Path("runs") / given.config.name).run_file
-        if file.is_file():
-            given = given.begun_as(read_json(file)["config"])
+        given = _as_begun(given, out)
     except ConfigError as error:
         errors.append(str(error))
     try:
@@ -271,6 +268,20 @@ def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tupl
     if given is None or errors:
         raise ConfigError("\n".join(errors))
     return given, settings
+
+
+def _as_begun(given: Given, out: Path | None) -> Given:
+    """With what was chosen when the run was begun, if it was; also by a version that named it after its file alone."""
+    from nars.data.run_folder import RunFolder, read_json
+
+    names = (given.config.name, given.file_name)
+    for folder in [out] if out is not None else [Path("runs") / name for name in names if name]:
+        file = RunFolder(folder).run_file
+        if file.is_file():
+            kept = read_json(file).get("config", {})
+            if folder.name != given.file_name or kept.get("data", {}).get("name") == given.config.data.name:
+                return given.begun_as(kept)
+    return given
 
 
 def _open(asked: _Asked, out: Path | None, *, upto: Stage, shared: bool = False, **how: Any) -> Run:

@@ -505,6 +505,17 @@ def remaining(home: RunFolder, upto: Stage | None) -> frozenset[Stage]:
     return frozenset(stages)
 
 
+def check_machine(config: RunConfig, execution: Execution, home: RunFolder, upto: Stage) -> None:
+    """The part of `check` that only needs a look at what is installed here: for stages that Python calls.
+
+    Raises:
+        ConfigError: something is missing, one line each.
+    """
+    findings = [finding for finding in _machine(config, execution, remaining(home, upto)) if not finding.warning]
+    if findings:
+        raise ConfigError("\n".join(f"{finding.keys[0]}: {finding.text}" for finding in findings))
+
+
 def _machine(config: RunConfig, execution: Execution, left: frozenset[Stage]) -> _Findings:
     if execution.address is not None and execution.engine != "ray":
         yield _Finding(

@@ -295,6 +295,8 @@ class Given:
     origin: _Origin = field(repr=False)
     adapted: tuple[str, ...] = ()
     """Dotted keys of these."""
+    file_name: str = ""
+    """The name in the configuration's file, where a run on other images is called after them."""
 
     def place(self, key: str) -> str:
         """Where the value of a dotted key, such as "search.budgets[0]", was written, for messages."""
@@ -390,6 +392,7 @@ def read_config(
         raise ConfigError(
             f"{document.source}: a run configuration is a mapping with name, space and data, got {content!r}"
         )
+    file_name = str(content.get("name", ""))
     chosen: dict[str, Any] = {}
     notes: list[str] = []
     if built_in:
@@ -401,7 +404,7 @@ def read_config(
     beside = path.parent / config.space
     if Path(config.space).suffix in (".yaml", ".yml") and not Path(config.space).is_absolute() and beside.is_file():
         config = config.model_copy(update={"space": str(beside)})
-    return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen))
+    return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen), file_name=file_name)
 
 
 def _for_images(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nars.stages.checking import check_machine
 from nars.stages.collecting import collect
 from nars.stages.exporting import export
 from nars.stages.pool import sample_pool
@@ -12,7 +13,12 @@ from nars.stages.training import train
 
 
 def run_all(run: Run) -> None:
-    """From a space and images to an exported family (FBNetV3, algorithm 1)."""
+    """From a space and images to an exported family (FBNetV3, algorithm 1).
+
+    Raises:
+        ConfigError: what a stage needs is not installed; before any of them begins.
+    """
+    check_machine(run.config, run.execution, run.folder, "export")
     sample_pool(run)  # Sobol pairs, labelled for free
     pretrain(run)  # stage 1: encoder + proxy head
     collect(run)  # stage 2: rounds of propose, train, learn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nars.export import Card, Verification, export_member, read_card, timm_names, verify
+from nars.stages.checking import check_machine
 from nars.stages.run import Run
 from nars.stages.searching import search
 from nars.stages.training import architecture_of, network_of, recipe_of, train
@@ -12,9 +13,10 @@ def export(run: Run) -> dict[str, Card]:
     """Write runs/NAME/family/BUDGET for each member; returns the cards by budget. What is there is not made again.
 
     Raises:
-        ExportError: the onnx extra is missing.
+        ConfigError: the onnx extra is missing, or what the stages before need and have not got.
         ParityError: an exported form differs from PyTorch by more than 1e-4 in a logit.
     """
+    check_machine(run.config, run.execution, run.folder, "export")
     results = train(run)
     members = search(run)
     names, cards = timm_names(run.config.name, [member.name for member in members]), {}

@@ -24,7 +24,19 @@ from safetensors.torch import save_file
 from nars.cli import main
 from nars.data import list_images, load_images
 from nars.space import cost_range, load_space, quantity, space_names
-from nars.stages import ConfigError, Execution, Silent, check, load_config, open_run, plan, read_config, run_names
+from nars.stages import (
+    ConfigError,
+    Execution,
+    Silent,
+    check,
+    export,
+    load_config,
+    open_run,
+    plan,
+    read_config,
+    run_all,
+    run_names,
+)
 
 FOLDERS = {
     "grey": ("L", 28, {"cat": 12, "dog": 12, "owl": 12}),
@@ -219,6 +231,34 @@ def test_a_run_that_was_begun_with_another_versions_choice_goes_on(here: Path, t
     assert json.loads((folder / "run.json").read_text())["config"] == before
     with pytest.raises(ConfigError, match=r"data\.validation was 6"):
         open_run(read_config("fashion-mnist", images | {"data.validation": 7}).begun_as(before).config, folder)
+
+
+def test_a_run_that_was_begun_under_its_configurations_name_is_found(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs on a person's own images were called after the configuration, now after the images."""
+    images = f"imagefolder:{here / 'rgb'}"
+    monkeypatch.chdir(tmp_path)
+    earlier = {"name": "fashion-mnist", "about": "", "data.validation": 6, "data.max_train": 6, "data.crop": 0.07}
+    run = open_run(load_config("fashion-mnist", {"data.name": images, "pretraining.pool": 100, **earlier}))
+    assert run.folder.path == Path("runs/fashion-mnist")
+    for data, place in ((images, "fashion-mnist"), (f"imagefolder:{here / 'two'}", "two")):
+        words = ["nars", "pretrain", "fashion-mnist", "--set", f"data.name={data}", "--set", "pretraining.pool=100"]
+        monkeypatch.setattr("sys.argv", words)
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        assert leaving.value.code == 0, capsys.readouterr().err
+        assert (tmp_path / "runs" / place / "encoder" / "card.json").is_file()
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["fashion-mnist", "two"]
+
+
+def test_python_is_told_before_the_first_stage_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = open_run(load_config("digits"), tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    for begin in (run_all, export):
+        with pytest.raises(ConfigError, match=r"^export: .* needs onnxscript: pip install 'nars\[onnx\]'"):
+            begin(run)
+    assert not run.folder.pool_file.exists()
 
 
 MISTAKES: list[tuple[dict[str, object], list[str]]] = [
