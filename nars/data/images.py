@@ -28,6 +28,7 @@ from nars.data.sources import cifar10, data_root, digits, fashion_mnist
 from nars.data.split import hold_out
 from nars.data.streaming import StreamedSplit, path_of
 from nars.data.walk import some_names
+from nars.space.brief import brief_repr
 
 IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PATH")
 """What `load_images` takes as a name."""
@@ -47,6 +48,8 @@ _STATISTICS = 10_000
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """Images with their labels."""
+
+    __repr__ = brief_repr
 
     images: Tensor
     """uint8 (N, C, H, W)."""
@@ -89,6 +92,10 @@ class ImageData:
     _loaders: int | None = field(repr=False, compare=False)
     _rendered: dict[int, ImageData] = field(repr=False, compare=False)
     """Resolution -> this set at that resolution; one dict for all of them."""
+
+    def __repr__(self) -> str:
+        size = f"{self.resolution} x {self.resolution} x {self.in_channels}"
+        return f"<ImageData {self.name} at {size}: {self.summary}, fingerprint {self.fingerprint}>"
 
     @property
     def in_channels(self) -> int:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nars.data.errors import StoreError
 from nars.data.rows import COST
 from nars.data.store import SampleStore
+from nars.space.brief import brief_repr
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -26,6 +27,8 @@ Indices = NDArray[np.int64]
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """N measured candidates to choose from, in the order in which they were measured (round, then time)."""
+
+    __repr__ = brief_repr
 
     choices: Indices
     """(N, D), rows of choice indices, no two equal."""
@@ -83,6 +86,8 @@ class Strategy(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Replay:
     """What a strategy did with T trainings."""
+
+    __repr__ = brief_repr
 
     asked: Indices
     """(T,), indices into `Measured`, in order."""

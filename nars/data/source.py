@@ -15,6 +15,7 @@ from torch import Tensor
 from nars.data.errors import DataError
 from nars.data.pixels import Progress, resize
 from nars.data.split import hold_out
+from nars.space.brief import brief_repr
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -27,6 +28,8 @@ DIGEST_BYTES = 16
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """N labelled images. The TEST ones are part of the set; where none is VALIDATION, a seed takes some of TRAIN."""
+
+    __repr__ = brief_repr
 
     classes: tuple[str, ...]
     labels: NDArray[np.int64]

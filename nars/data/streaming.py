@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from nars.data.errors import DataError
 from nars.data.pixels import read, read_one
 from nars.parallel import usable_cores, without_program
+from nars.space.brief import brief_repr
 
 Cuts = NDArray[np.int64]
 """(B, 4): row of the split, first pixel row and column of the crop from the padded image, whether it is mirrored."""
@@ -34,6 +35,8 @@ _MOST_LOADERS = 8
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StreamedSplit:
     """Labelled images that stay in their files."""
+
+    __repr__ = brief_repr
 
     files: NDArray[np.bytes_]
     """(N,), paths as the file system spells them: an array, because a million Path objects take long to send."""

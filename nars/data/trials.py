@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nars.data.errors import DataError
 from nars.data.sample import COST_CONVENTION, Sample, Status, sample_key
 from nars.space import ListedCostTable, Population, Space
+from nars.space.brief import brief_repr
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +26,8 @@ AS_IMPORTED = "as imported"
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trials:
     """T single trainings, in the order of a file."""
+
+    __repr__ = brief_repr
 
     name: str
     space: Space
@@ -51,6 +54,8 @@ class Trials:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrialTable:
     """N distinct candidates with their measured accuracies; failures are kept apart."""
+
+    __repr__ = brief_repr
 
     name: str
     space: Space

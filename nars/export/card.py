@@ -16,6 +16,7 @@ from nars.export.errors import ExportError
 from nars.export.fixed_input import LogitsHash
 from nars.export.layout import CARD, README, read_config
 from nars.export.readme import readme
+from nars.space.brief import brief_repr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class Int8:
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """The facts about one exported member."""
+
+    __repr__ = brief_repr
 
     name: str
     architecture: Mapping[str, Any]

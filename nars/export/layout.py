@@ -18,6 +18,7 @@ from nars.export.errors import ExportError
 from nars.network import build
 from nars.network.registry import GENERIC
 from nars.space.architecture import Architecture
+from nars.space.brief import brief_repr
 
 WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
@@ -34,6 +35,8 @@ README = "README.md"
 @dataclass(frozen=True, kw_only=True)
 class MemberConfig:
     """What a program must know to use the weights: timm's `config.json`."""
+
+    __repr__ = brief_repr
 
     name: str
     """As timm will know it, `nars_<family>_<budget>`."""

@@ -23,6 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nars.space.brief import brief_repr
+
 ENCODING_SCALE = 2.5
 """Factor on encodings before they go into the process: brings one-hot columns (standard deviation about 0.4) to the
 statistics' standard deviation of 1, for which the priors of the length scales are made."""
@@ -45,6 +47,8 @@ _NOISE_FLOOR = 1e-3
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Process:
     """A fitted process. Its `tensors` are all there is to it (float32)."""
+
+    __repr__ = brief_repr
 
     tensors: Mapping[str, Tensor]
     """z (n, S), x (n, S + E): inputs divided by their lengths; z_length (S,), x_length (S + E,); weights (n,);

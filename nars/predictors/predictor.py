@@ -23,6 +23,7 @@ from nars.predictors.settings import PredictorSettings
 from nars.predictors.statistics import Scale, Statistics
 from nars.predictors.training import Progress, descend, generator_of
 from nars.predictors.warp import Warp
+from nars.space.brief import brief_repr
 
 _CHUNK = 1024
 """Candidates per matrix product: small enough for the activations to stay in cache."""
@@ -31,6 +32,8 @@ _CHUNK = 1024
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fit:
     """What accuracies taught, beside the weights."""
+
+    __repr__ = brief_repr
 
     samples: int
     warp: Warp
@@ -61,6 +64,13 @@ class Predictor:
     """None for an encoder with random weights."""
     fitted: Fit | None = None
     """None until fitted."""
+
+    def __repr__(self) -> str:
+        state = "not fitted" if self.fitted is None else f"fitted on {self.fitted.samples:,} samples"
+        return (
+            f"<Predictor of {self.architecture_width} + {self.recipe_width} columns (architecture + recipe), "
+            f"{self.settings.members} networks, {'' if self.pretraining else 'not '}pretrained, {state}>"
+        )
 
     @staticmethod
     def pretrain(

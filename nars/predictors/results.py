@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.space.brief import brief_repr
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prediction:
     """Predicted accuracies of N candidates."""
+
+    __repr__ = brief_repr
 
     mean: NDArray[np.float64]
     """(N,), percent."""
@@ -22,6 +26,8 @@ class Prediction:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JointPrediction:
     """What is known of the accuracies of N candidates together: two that are alike are wrong by nearly the same."""
+
+    __repr__ = brief_repr
 
     mean: NDArray[np.float64]
     """(N,), percent."""
@@ -44,6 +50,8 @@ class StatisticError:
 @dataclass(frozen=True, kw_only=True)
 class PretrainingReport:
     """How well the encoder learned the free statistics."""
+
+    __repr__ = brief_repr
 
     train: int
     """Candidates trained on (80 %)."""

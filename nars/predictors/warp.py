@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import boxcox1p, inv_boxcox1p
 
+from nars.space.brief import brief_repr
+
 Floats = NDArray[np.float64]
 
 _POWERS = (-2.0, 6.0)
@@ -39,6 +41,8 @@ class Warp:
     bent(s) = ((1 + s)^above - 1) / above for s >= 0, -((1 - s)^(2 - below) - 1) / (2 - below) for s < 0, logarithms in
     the limit.
     """
+
+    __repr__ = brief_repr
 
     centre: float
     unit: float

@@ -47,6 +47,10 @@ class Archive:
         self._scores = np.empty(1024, dtype=np.float64)
         self._costs: dict[str, FloatArray] = {}
 
+    def __repr__(self) -> str:
+        best = f", the best {self.scores.max():.2f} %" if self._size else ""
+        return f"<Archive of {self._size:,} scored candidates of {self.space.name}{best}>"
+
     def __len__(self) -> int:
         return self._size
 

@@ -13,6 +13,7 @@ from nars.search.genetic import Progress
 from nars.search.search import SearchResult, explore, result_of
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.space import Bounds, Population, Space, SpaceError, check_reachable
+from nars.space.brief import brief_repr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class Price:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Family:
     """The answer to several budgets."""
+
+    __repr__ = brief_repr
 
     members: tuple[SearchResult, ...]
     """One per budget, in the order asked."""

@@ -21,6 +21,7 @@ from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, inside
 from nars.search.variation import offspring
 from nars.space import Bounds, Population, Space, SpaceError, tabulated_costs
+from nars.space.brief import brief_repr
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -35,6 +36,8 @@ _FRONT_SHARE = 0.3
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Front:
     """Candidates none of which is beaten in accuracy and all costs at once."""
+
+    __repr__ = brief_repr
 
     rows: Population
     """(K, D), canonical, by rising first cost."""

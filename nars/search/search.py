@@ -14,6 +14,7 @@ from nars.search.genetic import Genetic, Progress
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, first_generation, inside
 from nars.space import Bounds, Population, Space, distinct
+from nars.space.brief import brief_repr
 
 _TOP = 64
 _POOL = 4
@@ -23,6 +24,8 @@ _POOL = 4
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SearchResult:
     """What a search found inside its bounds."""
+
+    __repr__ = brief_repr
 
     bounds: Bounds
     row: NDArray[np.int64]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from nars.space import SpaceError
+from nars.space.brief import brief_repr
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -26,6 +27,8 @@ _JITTER = 1e-10
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VerificationPlan:
     """What to train, and what that is worth."""
+
+    __repr__ = brief_repr
 
     train: IndexArray
     """Candidates to train, (k,), the most useful first."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -44,30 +45,50 @@ def shorten(number: float) -> str:
     return f"{number:.4g}"
 
 
-@dataclass(frozen=True)
+_KNOWN = "flops, params, weights, activations, peak_activations and resolution, latency with a device table"
+"""The costs of a space of networks, for messages; a generic space has those of its table."""
+
+
+@dataclass(frozen=True, init=False)
 class Bounds:
     """Lower and upper limits per cost, both included; a candidate must keep all of them.
 
     Example:
-        >>> Bounds({"flops": (4e8, 8e8), "params": (0, 9e6)})
+        >>> Bounds({"flops": (4e8, "800M"), "params": (0, 9e6)})
     """
 
-    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    limits: Mapping[str, tuple[float, float]]
 
-    def __post_init__(self) -> None:
-        for name, (low, high) in self.limits.items():
-            if math.isnan(low) or math.isnan(high) or high < 0 or low > high:
-                raise SpaceError(
-                    f"bounds on {name}: the lower limit must not exceed the upper one and the upper one must not be "
-                    f"negative, got {low:g} .. {high:g}; swap or correct them"
-                )
-        object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+    def __init__(
+        self, limits: Mapping[str, tuple[float | str, float | str]] = MappingProxyType({}), **named: object
+    ) -> None:
+        """Limits by cost, each (low, high) as a number or as people write it.
+
+        Args:
+            limits: {cost: (low, high)}; 0 and infinity stand for no limit.
+            named: Nothing; who names costs means `Bounds.at_most`.
+
+        Raises:
+            SpaceError: it is not that, a limit is no number, or low is above high. Whether a space has the cost shows
+                when it is asked.
+        """
+        if named or not isinstance(limits, Mapping):
+            got = ", ".join(f"{name}={value!r}" for name, value in named.items()) if named else repr(limits)
+            raise SpaceError(
+                f"Bounds takes a mapping of a cost to (low, high), e.g. Bounds({{'flops': (1e6, 3e6)}}), or upper "
+                f"limits by name, Bounds.at_most(flops=3e6), got {got}; the costs of networks are {_KNOWN}"
+            )
+        own = {name: _interval(name, pair) for name, pair in limits.items()}
+        object.__setattr__(self, "limits", MappingProxyType(own))
 
     def __reduce__(self) -> tuple[type[Bounds], tuple[dict[str, tuple[float, float]]]]:
         return (Bounds, (dict(self.limits),))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.limits)
+
+    def __repr__(self) -> str:
+        return f"Bounds({dict(self.limits)})"
 
     def __str__(self) -> str:
         def one(name: str, low: float, high: float) -> str:
@@ -78,9 +99,32 @@ class Bounds:
         return ", ".join(one(name, low, high) for name, (low, high) in self.limits.items()) or "no limits"
 
     @staticmethod
-    def at_most(**limits: float) -> Bounds:
-        """Upper limits only: `Bounds.at_most(flops=5e8)`."""
-        return Bounds({name: (0.0, float(high)) for name, high in limits.items()})
+    def at_most(*unnamed: object, **limits: float | str) -> Bounds:
+        """Upper limits only: `Bounds.at_most(flops=5e8)`, `Bounds.at_most(flops="500M")`.
+
+        Raises:
+            SpaceError: a limit without the name of a cost, or one that is no number or negative.
+        """
+        if unnamed:
+            raise SpaceError(
+                f"a limit has the name of its cost, e.g. Bounds.at_most(flops={unnamed[0]!r}), got "
+                f"{', '.join(map(repr, unnamed))} without one; the costs of networks are {_KNOWN}"
+            )
+        return Bounds({name: (0.0, _limit(name, high)) for name, high in limits.items()})
+
+    def check(self, names: Collection[str], *, of: str) -> None:
+        """Refuse limits on costs that are not among `names`, those of the space called `of`.
+
+        Raises:
+            SpaceError: naming the first such limit, the costs there are, and the one that was probably meant.
+        """
+        none = "none; give it `costs:`"
+        for name in self.limits:
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                meant = f"; did you mean {close[0]}?" if close else ""
+                table = " (latency needs a device table: nars latency)" if name == "latency" else ""
+                raise SpaceError(f"no cost is called {name!r}; {of} has {', '.join(names) or none}{meant}{table}")
 
     def widened(self, nearest: Mapping[str, float]) -> Bounds:
         """These limits, opened just enough to admit a candidate with the costs `nearest`."""
@@ -98,10 +142,8 @@ class Bounds:
         Raises:
             SpaceError: a limit names a cost that the space does not have.
         """
-        for name in self.limits:
-            if name not in costs:
-                known = f"this space has {', '.join(costs)}" if costs else "this space has none; give it `costs:`"
-                raise SpaceError(f"no cost is called {name!r}; {known}")
+        self.check(costs, of="this space")
+        self.check(costs, of="this space")
         total = np.zeros(len(next(iter(costs.values()))) if costs else rows or 0, dtype=np.float64)
         for name, (low, high) in self.limits.items():
             value = costs[name]
@@ -114,3 +156,35 @@ class Bounds:
     def admits(self, costs: Mapping[str, NDArray[np.float64]], *, rows: int | None = None) -> NDArray[np.bool_]:
         """Which candidates keep every limit, (N,); arguments and errors as for `violation`."""
         return np.equal(self.violation(costs, rows=rows), 0.0)
+
+
+def _interval(name: object, pair: object) -> tuple[float, float]:
+    if not isinstance(name, str):
+        raise SpaceError(f"bounds are on costs by name, e.g. 'flops', got {name!r}; the costs of networks are {_KNOWN}")
+    if isinstance(pair, (str, Mapping)) or not isinstance(pair, Iterable) or len(ends := tuple(pair)) != 2:
+        raise SpaceError(
+            f"bounds on {name}: the limits are a pair (low, high), e.g. (0, 3e6), got {pair!r}; for an upper limit "
+            f"alone write Bounds.at_most({name}=...)"
+        )
+    low, high = (_limit(name, end) for end in ends)
+    if high < 0 or low > high:
+        raise SpaceError(
+            f"bounds on {name}: the lower limit must not exceed the upper one and the upper one must not be negative, "
+            f"got {low:g} .. {high:g}; swap or correct them"
+        )
+    return low, high
+
+
+def _limit(name: str, value: object) -> float:
+    """A number, or text that `quantity` reads."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = quantity(value) if isinstance(value, str) else float(value)  # type: ignore[arg-type]
+    except SpaceError as error:
+        raise SpaceError(f"bounds on {name}: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise SpaceError(f"bounds on {name}: a limit is a number, e.g. 3e6 or '3M', got {value!r}") from error
+    if math.isnan(number):
+        raise SpaceError(f"bounds on {name}: a limit is a number, got {value!r}; leave the cost out to limit nothing")
+    return number

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from nars.space.brief import brief_repr
 from nars.space.errors import SpaceError
 from nars.space.scalars import alone, other_reading, plain_value
 
@@ -38,6 +39,8 @@ _BOMS = (
 @dataclass(frozen=True)
 class Document:
     """The plain content of a YAML file, and the line of each part of it."""
+
+    __repr__ = brief_repr
 
     source: str
     """File name for messages."""

@@ -58,9 +58,7 @@ def check_reachable(space: Space, bounds: Bounds) -> None:
         InfeasibleError: no candidate keeps that one; `.nearest` has the costs of the candidate at the space's end.
         SpaceError: a bound names a cost that the space does not have.
     """
-    unknown = [name for name in bounds if name not in space.cost_names]
-    if unknown:
-        raise SpaceError(f"no cost is called {unknown[0]!r}; {space.name} has {', '.join(space.cost_names) or 'none'}")
+    bounds.check(space.cost_names, of=space.name)
     if not bounds.limits:
         return
     try:

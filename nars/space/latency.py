@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from nars.space.architecture import ACTIVATIONS, Architecture
 from nars.space.blocks import Block, Columns, HeadBlock, MBConvBlock, StemBlock, blocks
+from nars.space.brief import brief_repr
 from nars.space.builtin import shipped
 from nars.space.chain import start, steps, walk
 from nars.space.errors import SpaceError
@@ -73,6 +74,8 @@ class BlockShape:
 @dataclass(frozen=True, kw_only=True)
 class LatencyTable:
     """Measured milliseconds of blocks, and what they were measured on."""
+
+    __repr__ = brief_repr
 
     device: str
     """e.g. "cpu: Intel Xeon ..."."""
@@ -181,6 +184,8 @@ def _settings(block: Block) -> tuple[str, list[IntArray], IntArray]:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LatencyCosts:
     """A `CostTable` with one cost, latency in milliseconds per batch: `space.with_table(LatencyCosts(...))`."""
+
+    __repr__ = brief_repr
 
     space: Space
     table: LatencyTable

@@ -46,6 +46,10 @@ class Space:
     classes: int = 1000
     table: CostTable | None = None
 
+    def __repr__(self) -> str:
+        sizes = f"{self.size('architecture'):.3g} architectures x {self.size('recipe'):.3g} recipes"
+        return f"<Space {self.name}: {sizes}, {len(self.dimensions)} dimensions, fingerprint {self.fingerprint}>"
+
     # -- shape --------------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.space.brief import brief_repr
 from nars.space.errors import SpaceError, UnlistedError
 from nars.space.settings import FloatArray, Population
 from nars.space.space import Space
@@ -33,6 +34,8 @@ class ArrayCostTable:
 
     The combination of choices x is entry sum_i x[columns[i]] * prod_{j > i} cardinalities[j] (mixed radix, C order).
     """
+
+    __repr__ = brief_repr
 
     columns: tuple[int, ...]
     """Columns of X that the costs depend on."""
@@ -120,6 +123,8 @@ class ArrayCostTable:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ListedCostTable:
     """Costs of listed candidates only: a `CostTable` for spaces of any size, most of whose combinations are unknown."""
+
+    __repr__ = brief_repr
 
     cardinalities: tuple[int, ...]
     """Number of choices of each of `columns`."""
@@ -224,6 +229,8 @@ def listed_costs(
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AdditiveCostTable:
     """Costs that are sums over the choices: a base, plus what each choice adds. For generic spaces of any size."""
+
+    __repr__ = brief_repr
 
     base: Mapping[str, float]
     """{cost: what every candidate has}."""

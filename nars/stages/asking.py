@@ -20,18 +20,25 @@ from nars.search import (
     search_family,
     verification_plan,
 )  # fmt: skip
-from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space
+from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space, shorten
+from nars.space.brief import brief_repr
 from nars.stages.config import ConfigError
 from nars.stages.predictors import open_predictor, predictor_folder, scorer
 
 FloatArray = NDArray[np.float64]
 
 _CONFIDENCE, _MARGIN = 0.9, 0.1
+_PRINTED = ("flops", "params", "latency", "resolution")
+"""Costs that a printed answer shows."""
+_SHOWN = 12
+"""Lines of a printed front."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Choice:
     """Candidates with what the predictor says of them."""
+
+    __repr__ = brief_repr
 
     rows: Population
     """(K, D)."""
@@ -46,6 +53,8 @@ class Choice:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BudgetAnswer:
     """The answer to one budget."""
+
+    __repr__ = brief_repr
 
     bounds: Bounds
     ties: Choice
@@ -68,6 +77,19 @@ class FamilyAnswer:
     """Every candidate scored: give it to the next question."""
     seconds: float
 
+    def __repr__(self) -> str:
+        rows = [
+            [str(budget.bounds), *_figures(budget.ties, 0), gain, f"{len(budget.ties.rows) - 1}",
+             f"{len(budget.plan.train)}"]
+            for budget, gain in zip(self.budgets, ["", *(f"{p.gain:+.2f}" for p in self.prices)], strict=True)
+        ]  # fmt: skip
+        head = ["budget", *_headings(self.budgets[0].ties), "gain %", "ties", "train"]
+        return (
+            f"FamilyAnswer: {len(rows)} budget{'s' * (len(rows) > 1)} in {self.space.name}, {len(self.known):,} "
+            f"candidates scored, {self.seconds:.1f} s\n{_table([head, *rows])}\n"
+            f"answer.space.to_records(answer.budgets[0].ties.rows[:1]) spells the first out"
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrontAnswer:
@@ -80,6 +102,17 @@ class FrontAnswer:
     evaluations: int
     known: Archive
     seconds: float
+
+    def __repr__(self) -> str:
+        count = len(self.front.rows)
+        shown = np.unique(np.linspace(0, count - 1, min(count, _SHOWN)).astype(np.int64))
+        rows = [[str(at), *_figures(self.front, int(at))] for at in shown]
+        some = "" if len(shown) == count else f", {len(shown)} of them shown"
+        return (
+            f"FrontAnswer: {count} candidates against {', '.join(self.objectives)} in {self.space.name}{some}, "
+            f"{self.evaluations:,} scored, {self.seconds:.1f} s\n{_table([['row', *_headings(self.front)], *rows])}\n"
+            f"answer.space.to_records(answer.front.rows[:1]) spells the first out"
+        )
 
 
 def ask(
@@ -105,11 +138,15 @@ def ask(
         known: what an earlier question to the same predictor, with the same device table, scored; not scored again.
 
     Raises:
-        ConfigError: no such predictor, or `known` belongs to another space.
+        ConfigError: no such predictor, budgets that are no list of `Bounds`, or `known` belongs to another space.
         InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
         SpaceError: no budget, or one that limits an unknown cost.
     """
     started = time.perf_counter()
+    if not isinstance(budgets, Sequence) or not all(isinstance(budget, Bounds) for budget in budgets):
+        raise ConfigError(
+            f"budgets is a list of Bounds, e.g. [Bounds.at_most(flops=3e5), Bounds.at_most(flops=5e5)], got {budgets!r}"
+        )
     space, model = _open(predictor, latency, known)
     rng = np.random.default_rng(seed)
     family = search_family(space, scorer(space, model), budgets, rng=rng, archive=known)
@@ -147,6 +184,11 @@ def ask_front(
         As `ask`.
     """
     started = time.perf_counter()
+    if isinstance(objectives, str) or not (bounds is None or isinstance(bounds, Bounds)):
+        raise ConfigError(
+            f"objectives is a list of costs and bounds one Bounds, e.g. ask_front(predictor, ['flops'], "
+            f"Bounds.at_most(params=1e6)), got {objectives!r} and {bounds!r}"
+        )
     space, model = _open(predictor, latency, known)
     found = pareto_search(
         space, scorer(space, model), objectives, bounds or Bounds(), rng=np.random.default_rng(seed), archive=known
@@ -183,3 +225,26 @@ def _part(choice: Choice, at: NDArray[np.int64]) -> Choice:
         rows=choice.rows[at], predicted=choice.predicted[at], predicted_std=choice.predicted_std[at],
         costs={name: values[at] for name, values in choice.costs.items()},
     )  # fmt: skip
+
+
+def _headings(choice: Choice) -> list[str]:
+    return [*(name for name in _PRINTED if name in choice.costs), "predicted %"]
+
+
+def _figures(choice: Choice, at: int) -> list[str]:
+    """The costs that are printed and the prediction of one candidate."""
+    costs = [shorten(float(choice.costs[name][at])) for name in _PRINTED if name in choice.costs]
+    return [*costs, f"{choice.predicted[at]:.2f} ± {choice.predicted_std[at]:.2f}"]
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Columns as wide as their content, the first to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if n else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)

@@ -14,6 +14,7 @@ from typing import Any
 from nars.atomic import write_text
 from nars.recipe import Recipe
 from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, dump_yaml, growth, scale_to, shorten
+from nars.space.brief import brief_repr
 from nars.stages.config import ConfigError
 from nars.stages.run import Run
 from nars.stages.searching import Member, finished_family
@@ -25,6 +26,8 @@ ARCHITECTURE, RECIPE = "architecture.yaml", "recipe.yaml"
 @dataclass(frozen=True, kw_only=True)
 class Grown:
     """A scaled network, and the two files that `nars train` takes."""
+
+    __repr__ = brief_repr
 
     name: str
     """Of its budget, e.g. "8M"."""

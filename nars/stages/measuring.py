@@ -28,6 +28,7 @@ from nars.predictors.metrics import kendall
 from nars.recipe import Augmentation, Schedule
 from nars.search import propose_round
 from nars.space import Population, shorten
+from nars.space.brief import brief_repr
 from nars.stages.avoiding import described, failures_last
 from nars.stages.config import Collect
 from nars.stages.pool import Pool
@@ -44,6 +45,8 @@ _MESSAGE = 300
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """The candidates of a round, in a file before any of them is trained: interrupted, it goes on with the same."""
+
+    __repr__ = brief_repr
 
     number: int
     """Of the round, from 1."""

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from nars.atomic import machine_at_fault, replacing
 from nars.data import DataError
 from nars.space import Population, sobol
+from nars.space.brief import brief_repr
 from nars.stages.run import Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pool:
     """N candidates inside the FLOPs range of stage 2."""
+
+    __repr__ = brief_repr
 
     X: Population
     """(N, D), canonical and distinct."""

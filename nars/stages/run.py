@@ -19,7 +19,7 @@ from nars.atomic import append_line, write_json
 from nars.data import ImageData, load_images
 from nars.data.run_folder import RunFolder, read_json
 from nars.parallel import worker_devices
-from nars.space import Bounds, Space, load_space
+from nars.space import Bounds, Space, load_space, shorten
 from nars.stages.checking import Stage, check, remaining
 from nars.stages.config import ConfigError, Execution, RunConfig
 from nars.stages.outlook import Outlook
@@ -37,6 +37,10 @@ class Run:
     execution: Execution
     folder: RunFolder
     reporter: Reporter
+
+    def __repr__(self) -> str:
+        budgets = ", ".join(shorten(budget) for budget in self.config.search.budgets)
+        return f"<Run {self.config.name} in {self.folder.path}: space {self.config.space}, budgets {budgets} FLOPs>"
 
     @cached_property
     def space(self) -> Space:

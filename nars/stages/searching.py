@@ -13,6 +13,7 @@ from nars.atomic import write_json
 from nars.data.run_folder import read_json
 from nars.search import PRESETS, Progress, search_family
 from nars.space import Bounds, Population, shorten
+from nars.space.brief import brief_repr
 from nars.stages.collecting import collect
 from nars.stages.config import ConfigError
 from nars.stages.measuring import measured
@@ -27,6 +28,8 @@ _SEED_POPULATION = 50
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """One member of the family: a budget's answer."""
+
+    __repr__ = brief_repr
 
     name: str
     """The budget as people write it, e.g. "550M"."""

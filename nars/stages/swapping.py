@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nars.data import SampleStore, sample_key
 from nars.evaluate import Trial
 from nars.space import Population
+from nars.space.brief import brief_repr
 from nars.stages.config import ConfigError
 from nars.stages.decomposition import Shares, shares
 from nars.stages.measuring import Plan, engine_of, label, settings_of, spell, trials_of
@@ -29,6 +30,8 @@ Cell = tuple[int, int]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Swap:
     """The matrix of a family of M members. Rows are architectures, columns recipes; accuracies are percentages."""
+
+    __repr__ = brief_repr
 
     members: tuple[Member, ...]
     epochs: int

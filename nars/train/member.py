@@ -31,6 +31,7 @@ from nars.recipe import (
     TrainingLoop,
 )
 from nars.space import Architecture
+from nars.space.brief import brief_repr
 from nars.train.result import MemberResult, TrainError
 
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.safetensors", "result.json"
@@ -40,6 +41,8 @@ CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.safetensors", "result.json
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
     """What is known after an epoch. Accuracies are validation percentages."""
+
+    __repr__ = brief_repr
 
     epoch: int
     """Epochs done, from 1."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nars.atomic import write_json
+from nars.space.brief import brief_repr
 
 
 class TrainError(ValueError):
@@ -16,6 +17,8 @@ class TrainError(ValueError):
 @dataclass(frozen=True, kw_only=True)
 class MemberResult:
     """A trained network. Accuracies are top-1 percentages."""
+
+    __repr__ = brief_repr
 
     test_accuracy: float
     """Of the weights in `weights`; the test split was looked at once, for this number."""

@@ -1,0 +1,42 @@
+"""How large objects are printed: a line or two with sizes, not their content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+_MOST_ITEMS = 4
+_MOST_LETTERS = 60
+
+
+def brief_repr(value: Any) -> str:
+    """A dataclass with its fields, each in a few words: the `__repr__` of classes that hold many numbers."""
+    shown = [
+        f"{f.name}={brief(getattr(value, f.name))}" for f in fields(value) if f.repr and not f.name.startswith("_")
+    ]
+    return f"{type(value).__name__}({', '.join(shown)})"
+
+
+def brief(value: Any) -> str:
+    """One value in a few words: arrays and tensors by their shape, what has many items by their number."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape and dtype is not None:
+        return f"<{str(dtype).removeprefix('torch.')} {' x '.join(map(str, shape))}>"
+    if isinstance(value, str):
+        return repr(value if len(value) <= _MOST_LETTERS else f"{value[:_MOST_LETTERS]}...")
+    if isinstance(value, Path):
+        return repr(str(value))
+    if isinstance(value, Mapping) and len(value) > _MOST_ITEMS:
+        return f"<{len(value):,} entries>"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{brief(key)}: {brief(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (Sequence, Set)) and len(value) > _MOST_ITEMS:
+        return f"<{len(value):,} items>"
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(map(brief, value)) + ")"
+    if is_dataclass(value) and "__repr__" not in type(value).__dict__:
+        return f"{type(value).__name__}(...)"
+    text = repr(value)
+    return text if len(text) <= 4 * _MOST_LETTERS else f"<{type(value).__name__}>"
