@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def ask(
     budgets: Sequence[Bounds],
     *,
     seed: int = 0,
-    latency: Path | None = None,
+    latency: str | Path | None = None,
     known: Archive | None = None,
 ) -> FamilyAnswer:
     """The best pair of architecture and recipe for each budget.
@@ -138,7 +139,8 @@ def ask(
         known: what an earlier question to the same predictor, with the same device table, scored; not scored again.
 
     Raises:
-        ConfigError: no such predictor, budgets that are no list of `Bounds`, or `known` belongs to another space.
+        ConfigError: no such predictor or device table, budgets that are no list of `Bounds`, or `known` belongs to
+            another space.
         InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
         SpaceError: no budget, or one that limits an unknown cost.
     """
@@ -170,7 +172,7 @@ def ask_front(
     bounds: Bounds | None = None,
     *,
     seed: int = 0,
-    latency: Path | None = None,
+    latency: str | Path | None = None,
     known: Archive | None = None,
 ) -> FrontAnswer:
     """The front of predicted accuracy against one cost or more, inside the bounds, from one search.
@@ -199,12 +201,15 @@ def ask_front(
     )  # fmt: skip
 
 
-def _open(name: str | Path, latency: Path | None, known: Archive | None) -> tuple[Space, Predictor]:
+def _open(name: str | Path, latency: str | Path | None, known: Archive | None) -> tuple[Space, Predictor]:
     space, model = open_predictor(name)
     if latency is not None:
         folder = predictor_folder(name)
         named = str(name if folder in (Path(name), Path(name) / "predictor") else folder)
-        table = LatencyCosts(space=space, table=LatencyTable.read(latency), named=named, file=latency)
+        if not Path(latency).exists():
+            command = shlex.join(["nars", "latency", named, "--out", str(latency)])
+            raise ConfigError(f"there is no device table {latency}; make it by: {command}")
+        table = LatencyCosts(space=space, table=LatencyTable.read(Path(latency)), named=named, file=Path(latency))
         space = space.with_table(table)
     if known is not None and (known.space.fingerprint, known.space.cost_names) != (space.fingerprint, space.cost_names):
         raise ConfigError(

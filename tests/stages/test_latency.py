@@ -19,7 +19,7 @@ from nars.space import (
     load_space,
     sobol,
 )  # fmt: skip
-from nars.stages import ask, ask_front, write_predictor
+from nars.stages import ConfigError, ask, ask_front, write_predictor
 
 TINY = """
 name: tiny
@@ -70,6 +70,11 @@ def test_the_command_that_the_error_prints_completes_the_table(
     table, run = home / "my table.json", "runs/it's mine"
     measure_blocks(load_space("my tiny.yaml"), table, runtime="onnxruntime", threads=2, batch=3)
     before = LatencyTable.read(table)
+    missing = re.escape(
+        f"there is no device table {home / 'none.json'}; make it by: nars latency 'runs/it'\"'\"'s mine' --out"
+    )
+    with pytest.raises(ConfigError, match=missing):
+        ask(run, [Bounds.at_most(latency=1e3)], latency=str(home / "none.json"))
     with pytest.raises(SpaceError, match=r"lacks .*'in_channels': 3") as lacking:
         ask(run, [Bounds.at_most(latency=1e3)], latency=table)
     command = re.search(r"complete it by: (.*)$", str(lacking.value))
