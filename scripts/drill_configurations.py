@@ -123,7 +123,7 @@ def _keys() -> list[Case]:
         _set("final.teacher", "0.9M", "teacher", "0.9M"),
         _set("final.watch", "[tensorbord]", "watch", "tensorbord"),
         _set("data.validation", "0", "validation", "0"),
-        _set("data.validation", "5000", "data.validation", "5000"),
+        _set("data.validation", "5000", "data.validation", "5,000"),
         _set("data.validation", "-0.1", "validation", "-0.1"),
         _set("data.max_train", "0", "max_train", "0"),
         _set("data.max_train", "3", "max_train"),

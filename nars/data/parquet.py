@@ -138,6 +138,8 @@ def _labels(column: Any, file: Path, classes: tuple[str, ...]) -> NDArray[np.int
     known = {_key(name): number for number, name in enumerate(classes)}
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         names = column.unique().to_pylist()
+        if all(name.strip().isdecimal() for name in names):  # numbers written as text
+            return _labels(column.cast(pa.int64()), file, classes)
         unknown = [name for name in names if _key(name) not in known]
         if unknown:
             raise DataError(

@@ -116,7 +116,7 @@ def _from_range(entry: Mapping[str, Any], extras: dict[str, Any]) -> Spec:
     if not low < high:
         raise SpecError(f"low must be below high, got {low} and {high}; for one value write it alone")
     if log and low <= 0:
-        raise SpecError(f"a logarithmic range starts above 0, got low: {low}")
+        raise SpecError(f"a logarithmic range starts above 0, got low: {low}; raise low, or drop scale: log")
     if "step" in entry and "count" in entry:
         raise SpecError("step and count exclude each other; keep one")
     if log and "count" not in entry:
@@ -172,7 +172,7 @@ def _scalar(value: Any) -> Value:
         raise SpecError(f"{value} is no usable number; give one between {-_LARGEST:g} and {_LARGEST:g}")
     if value is None or isinstance(value, (int, float, str, bool)):
         return value
-    raise SpecError(f"a choice is a number, a word, true / false or null, got {value!r}")
+    raise SpecError(f"a choice is a number, a word, true / false or null, got {value!r}; list each choice by itself")
 
 
 def _listed(entry: list[Any]) -> tuple[Value, ...]:

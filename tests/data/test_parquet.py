@@ -120,6 +120,7 @@ KINDS: dict[str, Any] = {
     "categories": pa.array(NAMES).dictionary_encode(),
     "bytes": pa.array(LABELS, type=pa.uint8()),
     "floats": pa.array([float(label) for label in LABELS]),
+    "numbers as text": pa.array([str(label) for label in LABELS]),
     "categories of numbers": pa.array(LABELS).dictionary_encode(),
 }
 
