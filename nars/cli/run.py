@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from nars.stages import Execution, Given, Run, Stage
 
 Name = Annotated[
-    str, typer.Argument(help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet) or a YAML file.")
+    str,
+    typer.Argument(
+        help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet), a YAML file, or a run's folder."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Run folder; runs/NAME when absent.")]
 SpaceOption = Annotated[str | None, typer.Option("--space", help="Search another space: built-in name or YAML file.")]
@@ -50,7 +53,11 @@ def run(
     per_gpu: PerGpu = 1, device: Device = "auto", address: Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:  # fmt: skip
-    """All stages, from images to an exported family and the report. Interrupted, the same command goes on."""
+    """All stages, from images to an exported family and the report. Interrupted, the same command goes on.
+
+    A finished run can grow: nars run runs/quick with other --budgets, --set final.epochs=... or more collect.rounds
+    computes what depends on it and nothing else.
+    """
     shortcuts = {
         "space": ("--space", space), "data.name": ("--data", data), "seed": ("--seed", seed),
         "data.root": ("--data-root", data_root and str(data_root)), "search.budgets": ("--budgets", budgets),
@@ -82,7 +89,7 @@ def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
     """Stage 1: sample the pool, pretrain the predictor on FLOPs and parameters."""
     from nars import stages
 
-    stages.pretrain(_open(_asked(name, sets), out, upto="pretrain"))
+    stages.pretrain(_open(_asked(name, sets), out, upto="pretrain", alone=True))
 
 
 def collect(
@@ -93,7 +100,7 @@ def collect(
     from nars import stages
 
     opened = _open(
-        _asked(name, sets), out, upto="collect",
+        _asked(name, sets), out, upto="collect", alone=True,
         engine=engine, workers=workers, per_gpu=per_gpu, device=device, address=address,
     )  # fmt: skip
     stages.collect(opened)
@@ -136,7 +143,7 @@ def search(
     from nars import stages
 
     assert name is not None
-    stages.search(_open(_asked(name, sets), out, upto="search"))
+    stages.search(_open(_asked(name, sets), out, upto="search", alone=True))
 
 
 def train(
@@ -156,7 +163,7 @@ def train(
     from nars import stages
 
     if model is None and recipe is None:
-        stages.train(_open(_asked(name, sets), out, upto="train", shared=True, device=device))
+        stages.train(_open(_asked(name, sets), out, upto="train", alone=True, shared=True, device=device))
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
@@ -177,12 +184,13 @@ def train(
 def export(
     name: Name, out: Out = None, sets: Sets = None,
     verify: Annotated[bool, typer.Option("--verify", help="Load each format and compare.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also what is exported, e.g. by an earlier version.")] = False,
 ) -> None:  # fmt: skip
     """Export each member and check the files against PyTorch."""
     from nars import stages
 
-    opened = _open(_asked(name, sets), out, upto="export")
-    stages.export(opened)
+    opened = _open(_asked(name, sets), out, upto="export", alone=True)
+    stages.export(opened, again=again)
     if verify and not _verified(opened):
         raise typer.Exit(1)
 
@@ -200,7 +208,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder, also an unfi
 
 
 _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
-    (run, "nars run digits    nars run cifar10 --data imagefolder:photos --budgets 2M,4M"),
+    (run, "nars run digits    nars run runs/digits --budgets 150k,250k,500k,550k --set final.epochs=60"),
     (pretrain, "nars pretrain digits --out runs/mine"),
     (collect, "nars collect digits --out runs/mine --workers 2"),
     (search, "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k"),
@@ -209,7 +217,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
         "nars train digits --set final.teacher=timm:resnet18 --set final.teacher_weights=resnet18.pt    "
         "nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml",
     ),
-    (export, "nars export digits --out runs/mine --verify"),
+    (export, "nars export digits --out runs/mine --verify    nars export runs/mine --again"),
     (report, "nars report runs/digits"),
 )
 
@@ -218,7 +226,10 @@ def _folder_of(name: str, model: str) -> Path:
     """Where a network from elsewhere is trained: beside its file, or in the runs."""
     if model.endswith((".yaml", ".yml")):
         return Path(model).parent / "training"
-    return Path("runs") / Path(name).stem / "other" / model.replace(":", "_")
+    from nars.stages.config import run_folder
+
+    home = run_folder(name) or Path("runs") / Path(name).stem
+    return home / "other" / model.replace(":", "_")
 
 
 @dataclass(frozen=True)
@@ -278,19 +289,31 @@ def _as_begun(given: Given, out: Path | None) -> Given:
     for folder in [out] if out is not None else [Path("runs") / name for name in names if name]:
         file = RunFolder(folder).run_file
         if file.is_file():
-            kept = read_json(file).get("config", {})
-            if folder.name != given.file_name or kept.get("data", {}).get("name") == given.config.data.name:
+            document = read_json(file)
+            kept = document.get("config", {})
+            images = [part.get("data", {}).get("name") for part in (document, kept)]  # as given, and its whole path
+            if folder.name != given.file_name or given.config.data.name in images:
                 return given.begun_as(kept)
     return given
 
 
-def _open(asked: _Asked, out: Path | None, *, upto: Stage, shared: bool = False, **how: Any) -> Run:
+def _home(asked: _Asked, out: Path | None) -> Path | None:
+    """The folder that the options ask for: --out, or the run's folder that stands for a configuration."""
+    from nars.stages.config import run_folder
+
+    return out or run_folder(asked.name)
+
+
+def _open(
+    asked: _Asked, out: Path | None, *, upto: Stage, alone: bool = False, shared: bool = False, **how: Any
+) -> Run:
     """The run that the options ask for, checked.
 
     Args:
         asked: the configuration.
         out: its folder.
         upto: the last stage that the command computes.
+        alone: whether it computes no other.
         shared: whether several processes of torchrun can share it.
         how: of `Execution`.
     """
@@ -302,19 +325,22 @@ def _open(asked: _Asked, out: Path | None, *, upto: Stage, shared: bool = False,
             f"torchrun can start nars train only, where processes share each training; got {processes} processes. "
             f"Start the other stages once (--workers uses all cores or GPUs), then torchrun ... -m nars train"
         )
+    out = _home(asked, out)
     given, settings = _understood(asked, out, how)
     reporter = Terminal() if os.environ.get("RANK", "0") == "0" else Silent()
     if "device" in how:
         say_device(settings.device, reporter)
     for note in given.notes:
         reporter.say(note)
-    return open_run(given.config, out, execution=settings, reporter=reporter, upto=upto, place=given.place)
+    return open_run(given.config, out, execution=settings, reporter=reporter, upto=upto, alone=alone, place=given.place)
 
 
 def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
-    from nars.stages import Terminal, check, plan
+    from nars.stages import Terminal, check, check_reopening, plan
 
+    out = _home(asked, out)
     given, settings = _understood(asked, out, how)
+    check_reopening(given.config, out or Path("runs") / given.config.name)
     checked = check(given.config, settings, folder=out, upto="export", place=given.place)
     Console().print(plan(given.config, settings, checked=checked))
     for line in (*given.notes, *(f"warning: {warning}" for warning in checked.warnings)):

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nars.atomic import machine_at_fault
+from nars.atomic import machine_at_fault, write_json
 from nars.data.errors import DataError
+
+_SEAL = "seal"
+"""Key of a JSON file's own hash."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
     """The files of a run; each is written whole, so what exists is finished.
 
+    All that a run was made from is in it, apart from its images: it can be moved, and opened from anywhere.
+
     run.json             configuration, seed, versions, space and data fingerprints
+    space/space.yaml     the run's own copy of its space, which alone counts; tables of costs beside it
     pool.parquet         the Sobol pool with its free statistics
     encoder/             stage 1: the predictor pretrained on them
     samples/             the sample store: one row per training outcome
     rounds/round-1.json  what each round of stage 2 chose, where it stopped, how well the predictor did
     predictor/           stage 2's result
     family/family.json   stage 3's answer: one member per budget
-    training/NAME/       final training of each member, and of the teacher
+    training/NAME/       final training of each member, and of the teacher, with settings.json: what it is a training of
     family/NAME/         export of each member
+    exports.json         which training each export was made of
     swap/                sample store of architectures with other members' recipes
     scaled/NAME/         networks grown from the family by compound scaling
     report.html, nars.log
@@ -35,6 +44,11 @@ class RunFolder:
     def run_file(self) -> Path:
         """Configuration and versions."""
         return self.path / "run.json"
+
+    @property
+    def space_file(self) -> Path:
+        """The run's own copy of its space, with the numbers of classes and channels of its images in it."""
+        return self.path / "space" / "space.yaml"
 
     @property
     def pool_file(self) -> Path:
@@ -82,9 +96,18 @@ class RunFolder:
         """Final training of one member, or of the teacher."""
         return self.path / "training" / name
 
+    def training_settings(self, name: str) -> Path:
+        """What a final training is one of: choices, settings, teacher."""
+        return self.training(name) / "settings.json"
+
     def member(self, name: str) -> Path:
         """One exported member."""
         return self.path / "family" / name
+
+    @property
+    def exports_file(self) -> Path:
+        """Which training each export was made of."""
+        return self.path / "exports.json"
 
     @property
     def report_file(self) -> Path:
@@ -104,11 +127,16 @@ class RunFolder:
         return results
 
 
+def write_sealed(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON object with a hash of itself in it, by which `read_json` sees that somebody has edited it."""
+    write_json(path, {**document, _SEAL: _hash(document)})
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file.
 
     Raises:
-        DataError: missing, or not a JSON object.
+        DataError: missing, not a JSON object, or sealed and edited since.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -120,4 +148,22 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(document, dict):
         raise DataError(f"{path} must hold a JSON object, got {type(document).__name__}. Delete it to redo that step.")
+    seal = document.pop(_SEAL, None)
+    if seal is not None and seal != _hash(document):
+        raise DataError(
+            f"{path} has been edited since nars wrote it (its seal does not fit its content). Put it back as it was, "
+            f"or delete it to redo that step."
+        )
     return document
+
+
+def _hash(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def run_in(folder: str | Path) -> RunFolder | None:
+    """The run that is in a folder, or that it is the family/ of; None where there is none."""
+    for path in (Path(folder), *((Path(folder).parent,) if Path(folder).name == "family" else ())):
+        if RunFolder(path).run_file.is_file():
+            return RunFolder(path)
+    return None

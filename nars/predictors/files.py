@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import platform
@@ -42,6 +43,7 @@ def save_predictor(
     space: Space,
     data: str,
     quality: Mapping[str, float] | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a predictor into `folder` (created); returns the card's path.
 
@@ -51,6 +53,7 @@ def save_predictor(
         space: the space it was made for; loading it for another is refused.
         data: fingerprint or name of the data that the accuracies were measured on.
         quality: measured figures for the card, e.g. {"tau": 0.91, "interval_coverage": 0.8}.
+        origin: what it was made in, for whoever looks at the card.
 
     Raises:
         PredictorError: the space has another encoding than the predictor.
@@ -62,6 +65,7 @@ def save_predictor(
         "data": data,
         "samples": predictor.fitted.samples if predictor.fitted else 0,
         "quality": dict(quality or {}),
+        "origin": dict(origin) if origin is not None else None,
         "settings": asdict(predictor.settings),
         "architecture_width": predictor.architecture_width,
         "recipe_width": predictor.recipe_width,
@@ -82,9 +86,10 @@ def save_predictor(
     weights = {name: value.contiguous() for name, value in predictor.weights.items()}
     if predictor.fitted and predictor.fitted.process:
         weights |= {f"{_PROCESS}{name}": value for name, value in predictor.fitted.process.tensors.items()}
+    saved = save_weights(weights)
     # The card goes last: a folder with a card is complete.
-    write_bytes(folder / _WEIGHTS, save_weights(weights))
-    write_json(folder / _CARD, card)
+    write_bytes(folder / _WEIGHTS, saved)
+    write_json(folder / _CARD, card | {"weights": hashlib.sha256(saved).hexdigest()})
     return folder / _CARD
 
 
@@ -97,7 +102,8 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
     folder = Path(folder)
     try:
         card = json.loads((folder / _CARD).read_bytes())
-        weights = load_weights((folder / _WEIGHTS).read_bytes())
+        saved = (folder / _WEIGHTS).read_bytes()
+        weights = load_weights(saved)
     except FileNotFoundError as error:
         raise PredictorError(
             f"{folder} holds no predictor: {Path(error.filename).name} is missing; a predictor is a folder with "
@@ -107,6 +113,11 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         raise PredictorError(f"the predictor in {folder} is damaged ({error}); save it again") from None
     if not isinstance(card, dict) or card.get("format") not in (1, 2, _FORMAT):
         raise PredictorError(f"{folder / _CARD} is not the card of a predictor that this version reads; make it again")
+    if card.get("weights", hashlib.sha256(saved).hexdigest()) != hashlib.sha256(saved).hexdigest():
+        raise PredictorError(
+            f"{folder / _WEIGHTS} is not the file that {_CARD} beside it describes: they come from two predictors. Put "
+            f"back the one that belongs to it, or make the predictor again"
+        )
     try:
         return _assembled(folder, card, weights, space)
     except (KeyError, TypeError) as error:  # a key more or less than this version's

@@ -5,6 +5,7 @@ from nars.space.bounds import Bounds, quantity, shorten
 from nars.space.builtin import load_space, shipped, space_file, space_names
 from nars.space.cells import is_nothing, number_of
 from nars.space.costs import MBCONV_COSTS, architecture_costs, published_flops
+from nars.space.difference import differences
 from nars.space.dimension import Dimension, Value
 from nars.space.document import Document, parse_document, read_document
 from nars.space.errors import InfeasibleError, SpaceError, SpaceWarning
@@ -65,6 +66,7 @@ __all__ = [
     "block_shapes",
     "check_reachable",
     "cost_range",
+    "differences",
     "distinct",
     "distinct_blocks",
     "dump_yaml",

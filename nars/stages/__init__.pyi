@@ -24,8 +24,13 @@ from .exporting import export as export
 from .exporting import verify_family as verify_family
 from .growing import Grown as Grown
 from .growing import grow as grow
+from .identity import RunWarning as RunWarning
 from .measuring import Plan as Plan
 from .measuring import engine_of as engine_of
+from .members import Member as Member
+from .opening import check_reopening as check_reopening
+from .opening import open_run as open_run
+from .opening import reopen_run as reopen_run
 from .planning import plan as plan
 from .pool import Pool as Pool
 from .pool import sample_pool as sample_pool
@@ -39,9 +44,6 @@ from .progress import Silent as Silent
 from .progress import Terminal as Terminal
 from .replaying import Proposals as Proposals
 from .run import Run as Run
-from .run import open_run as open_run
-from .run import reopen_run as reopen_run
-from .searching import Member as Member
 from .searching import search as search
 from .swapping import Swap as Swap
 from .swapping import swap as swap

@@ -70,6 +70,8 @@ def check(
     folder: Path | str | None = None,
     upto: Stage | None = None,
     starting: bool = False,
+    grown: bool = False,
+    own_space: Path | None = None,
     place: Callable[[str], str] = str,
 ) -> Checked:
     """Check a run.
@@ -82,6 +84,8 @@ def check(
         folder: where; runs/NAME when None.
         upto: the last stage that will be computed now; what it and those before it need must be here. None: no stage.
         starting: the run starts now, so that its images must be there; the weights of a timm teacher are downloaded.
+        grown: the configuration of a run has changed, so that stages that are done go on.
+        own_space: the run's own copy of its space, which then counts.
         place: where the value of a dotted key was written, for messages (`Given.place`).
 
     Raises:
@@ -98,7 +102,7 @@ def check(
         findings.append(_absent(config, warning=not starting))
     try:
         space = load_space(
-            config.space,
+            own_space or config.space,
             classes=None if images is None else min(config.data.search_classes or 2**31, len(images.classes)),
             in_channels=None if images is None else images.in_channels,
         )
@@ -113,7 +117,7 @@ def check(
     if space is not None:
         findings += [*_range(config, space), *_resolution(config, space, images)]
     findings += [*_collect(config, sizes), *_final(config, sizes)]
-    left = remaining(home, upto)
+    left = remaining(home, upto, grown=grown)
     if images is not None:
         findings += _teacher(config, images, fetch=starting and "train" in left)
     findings += _machine(config, execution or Execution(), left)
@@ -488,16 +492,19 @@ def _teacher(config: RunConfig, images: Listing, *, fetch: bool) -> _Findings:
 # ---- this machine
 
 
-def remaining(home: RunFolder, upto: Stage | None) -> frozenset[Stage]:
-    """The stages that will be computed: up to the last one, without those that the folder holds."""
+def remaining(home: RunFolder, upto: Stage | None, *, grown: bool = False) -> frozenset[Stage]:
+    """The stages that will be computed: up to the last one, without those that the folder holds unless it has grown."""
     if upto is None:
         return frozenset()
     stages = set(_STAGES[: _STAGES.index(upto) + 1])
+    if grown:
+        return frozenset(stages)
     if (home.predictor / "card.json").is_file():
         stages -= {"pretrain", "collect"}
     if home.family_file.is_file():
         stages -= {"search"}
-        names = [member["name"] for member in json.loads(home.family_file.read_text())["members"]]
+        members = json.loads(home.family_file.read_text())["members"]
+        names = [member["name"] for member in members if member.get("same_as") is None]
         if all((home.training(name) / "result.json").is_file() for name in names):
             stages -= {"train"}
         if all((home.member(name) / "card.json").is_file() for name in names):

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from nars.data import Sample, SampleStore
 from nars.evaluate import Engine
-from nars.predictors import Predictor, load_predictor
+from nars.predictors import Predictor
 from nars.search import shrink_pool
 from nars.stages.asynchronous import collect_asynchronously
 from nars.stages.measuring import (
     Plan,
+    check_samples,
     choose,
     engine_of,
     finish_round,
@@ -32,6 +33,7 @@ from nars.stages.measuring import (
 )
 from nars.stages.outlook import together
 from nars.stages.pool import Pool, sample_pool
+from nars.stages.predictors import kept_predictor
 from nars.stages.pretraining import pretrain
 from nars.stages.run import Run
 
@@ -135,8 +137,10 @@ class Collection:
 
 def collect(run: Run) -> Predictor:
     """Stage 2 from where it stands to its end; returns the predictor that has learned from every sample."""
-    if (run.folder.predictor / "card.json").is_file():
-        return load_predictor(run.folder.predictor, run.space)
+    check_samples(run)
+    kept = kept_predictor(run)
+    if kept is not None:
+        return kept
     pool, pretrained = sample_pool(run), pretrain(run)
     if run.config.collect.asynchronous:
         return collect_asynchronously(run, pool=pool, predictor=pretrained)

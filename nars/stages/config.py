@@ -18,9 +18,11 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from nars.data.run_folder import RunFolder, read_json, run_in
 from nars.parallel import AUTO, resolve_device
 from nars.space import Document, SpaceError, quantity, read_document, shipped, shorten
 from nars.space.scalars import YesNo, among
+from nars.stages.naming import fault_of_name
 
 
 class ConfigError(ValueError):
@@ -346,14 +348,14 @@ def run_names() -> list[str]:
 
 
 def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """A run configuration by built-in name or path.
+    """A run configuration by built-in name or path, or that of a run in a folder, whose space is the run's own copy.
 
     A built-in configuration's numbers of images, crop and flips are for its own images: with another `data.name` they
     are those of the built-in configuration for these images, else the defaults. So are FLOPs range and budgets with
     another `space`, where a built-in configuration searches that.
 
     Args:
-        name: "digits", or the path of a YAML file.
+        name: "digits", the path of a YAML file, or the folder of a run.
         overrides: dotted keys with new values, e.g. {"collect.rounds": 2}; checked like the file.
 
     Raises:
@@ -377,11 +379,15 @@ def read_config(
         ConfigError: as `load_config`.
     """
     path, built_in, overrides = Path(name), False, overrides or {}
+    home = run_folder(name)
+    if home is not None:
+        return _given_by_run(home, overrides, options or {})
     if path.suffix not in (".yaml", ".yml"):
         path, built_in = shipped("space") / "runs" / f"{name}.yaml", True
     if not path.is_file():
         raise ConfigError(
-            f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}; or give a YAML file"
+            f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}; or give a YAML file, or the "
+            f"folder of a run (with run.json)"
         )
     document = _read(path)
     origin = _Origin(
@@ -401,10 +407,47 @@ def read_config(
             chosen |= values
             notes += [note] if note else []
     config = _validated(content, chosen | dict(overrides), origin)
+    if (fault := fault_of_name(config.name)) is not None:
+        raise ConfigError(f"{origin.place('name')}: {fault}")
     beside = path.parent / config.space
     if Path(config.space).suffix in (".yaml", ".yml") and not Path(config.space).is_absolute() and beside.is_file():
         config = config.model_copy(update={"space": str(beside)})
     return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen), file_name=file_name)
+
+
+def run_folder(name: str | Path) -> Path | None:
+    """The folder of the run that is meant where a configuration is asked for; None if it is none.
+
+    A built-in name is never a folder: write ./digits for a run in a folder of that name.
+    """
+    if str(name) in run_names():
+        return None
+    run = run_in(name)
+    return None if run is None else run.path
+
+
+def _given_by_run(home: Path, overrides: Mapping[str, Any], options: Mapping[str, str]) -> Given:
+    run = RunFolder(home)
+    content = read_json(run.run_file).get("config")
+    if not isinstance(content, dict):
+        raise ConfigError(f"{run.run_file} holds no configuration: it is not a run's file, or was edited. Put it back")
+    origin = _Origin(
+        document=Document(str(run.run_file), content, {}), built_in=False,
+        options={key: key for key in overrides} | dict(options),
+    )  # fmt: skip
+    try:
+        config = _validated(content, overrides, origin)
+    except ConfigError as error:
+        if overrides:
+            raise
+        wrote = read_json(run.run_file).get("versions", {}).get("nars", "an older one")
+        raise ConfigError(
+            f"{run.run_file} holds a configuration that this version cannot read ({error}); use the version that wrote "
+            f"it, {wrote}"
+        ) from error
+    if "space" not in overrides and run.space_file.is_file():
+        config = config.model_copy(update={"space": str(run.space_file)})
+    return Given(config=config, origin=origin)
 
 
 def _for_images(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -434,8 +477,11 @@ def _named_after(content: dict[str, Any], data: str) -> dict[str, Any]:
         path = Path(folder)
         with suppress(RuntimeError):  # no home directory: looking for the folder says so
             path = path.expanduser()
-        name = re.sub(r"[^\w.+-]+", "-", path.resolve().name).strip("-.")
-        return {"name": name or "images", "about": f"The images of {folder}, searched as {content['name']}."}
+        called = path.resolve().name if path.name in ("", "..") else path.name
+        name = re.sub(r"[^\w.+-]+", "-", called).strip("-.") or "images"
+        if name in run_names():  # which has a folder of its own
+            name = f"{name}-{content['name']}"
+        return {"name": name, "about": f"The images of {folder}, searched as {content['name']}."}
     return {"name": f"{data}-{content['name']}", "about": f"{data}, searched as {content['name']}."}
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from nars.stages.checking import check_machine
 from nars.stages.collecting import collect
-from nars.stages.exporting import export
+from nars.stages.exporting import export, unexported
+from nars.stages.members import distinct, read_family
 from nars.stages.pool import sample_pool
 from nars.stages.pretraining import pretrain
 from nars.stages.run import Run
 from nars.stages.searching import search
-from nars.stages.training import train
+from nars.stages.training import train, untrained
 
 
 def run_all(run: Run) -> None:
@@ -28,11 +29,19 @@ def run_all(run: Run) -> None:
 
 
 def is_finished(run: Run) -> bool:
-    """Whether nothing is left to compute."""
-    return run.folder.report_file.is_file() and all(
-        (run.folder.member(name) / "card.json").is_file() for name in _names(run)
-    )
+    """Whether nothing is left to compute.
+
+    Raises:
+        DataError: a file in the run's folder was edited, or belongs to another run.
+    """
+    family = read_family(run)
+    if family.missing or family.changed or untrained(run, family.members) or unexported(run):
+        return False
+    return run.folder.report_file.is_file() and not _is_older(run)
 
 
-def _names(run: Run) -> list[str]:
-    return [member.name for member in search(run)] if run.folder.family_file.is_file() else ["-"]
+def _is_older(run: Run) -> bool:
+    """Whether the report is older than what it tells."""
+    written = run.folder.report_file.stat().st_mtime_ns
+    cards = [run.folder.member(member.name) / "card.json" for member in distinct(read_family(run).members)]
+    return any(file.stat().st_mtime_ns > written for file in (run.folder.family_file, *cards))

@@ -16,8 +16,8 @@ from nars.recipe import Recipe
 from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, dump_yaml, growth, scale_to, shorten
 from nars.space.brief import brief_repr
 from nars.stages.config import ConfigError
+from nars.stages.members import Member, finished_family
 from nars.stages.run import Run
-from nars.stages.searching import Member, finished_family
 from nars.stages.training import architecture_of, recipe_of
 
 ARCHITECTURE, RECIPE = "architecture.yaml", "recipe.yaml"

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.atomic import write_json
-from nars.data import DataError, Sample, SampleStore, sample_key
-from nars.data.run_folder import read_json
+from nars.data import COST_CONVENTION, DataError, Identity, Sample, SampleStore, sample_key
+from nars.data.run_folder import read_json, write_sealed
 from nars.evaluate import (
     FEWEST_CURVES,
     Engine,
@@ -87,7 +86,7 @@ def settings_of(run: Run) -> EvaluationSettings:
 def write_plan(run: Run, plan: Plan, **more: Any) -> None:
     """Keep a round's candidates; `more` goes into the file beside them."""
     document = {"round": plan.number, "epochs": plan.epochs, "choices": plan.X.tolist(), "predicted": plan.predicted}
-    write_json(run.folder.round_plan(plan.number), document | more)
+    write_sealed(run.folder.round_plan(plan.number), document | {"origin": run.origin} | more)
 
 
 def choose(
@@ -118,12 +117,30 @@ def choose(
     return Plan(number=len(plans) + 1, X=chosen, predicted=tuple(told), epochs=epochs)
 
 
+def check_samples(run: Run) -> None:
+    """See that the sample stores of the run's folder hold samples of its space and images, if any.
+
+    Raises:
+        StoreError: they hold others.
+    """
+    ours = Identity(space=run.space.fingerprint, data=run.image_facts.fingerprint, cost_convention=COST_CONVENTION)
+    for folder in (run.folder.samples, run.folder.swaps):
+        theirs = SampleStore(folder).identity if folder.is_dir() else None
+        if theirs is not None:
+            ours.refuse_mixing(theirs, here=f"the run in {run.folder.path}", there=f"the store {folder}")
+
+
 def read_plans(run: Run) -> list[Plan]:
     """The rounds that have been planned, in order."""
     plans: list[Plan] = []
     rounds = run.folder.rounds()
     while (file := run.folder.round_plan(len(plans) + 1)).is_file():
         document = read_json(file)
+        if document.get("origin", run.origin if run.begun_earlier else None) != run.origin:
+            raise DataError(
+                f"{file} belongs to another run: its space, images, seed or settings were others. Put this run's own "
+                f"rounds/ back, or delete it: candidates are chosen again, and what is measured is not trained again."
+            )
         if "epochs" not in document:  # begun by an earlier version
             document["epochs"] = rounds[0]["stop_epoch"] if plans else run.config.collect.epochs
         plans.append(
@@ -144,7 +161,7 @@ def trials_of(run: Run, plan: Plan) -> list[Trial]:
     return [
         Trial(
             key=sample_key(
-                space=run.space.fingerprint, record=record, fidelity=fidelity, data=run.images.fingerprint,
+                space=run.space.fingerprint, record=record, fidelity=fidelity, data=run.image_facts.fingerprint,
                 seed=run.config.seed,
             ),
             choices=tuple(int(choice) for choice in row),
@@ -272,7 +289,7 @@ def finish_round(run: Run, plan: Plan, samples: Sequence[Sample], stop_epoch: in
         "tau": kendall(*map(np.array, zip(*pairs, strict=True))) if len(pairs) > 2 else None,
         "best": max((value for value in values if value is not None), default=None),
     }
-    write_json(run.folder.round_result(plan.number), result | more)
+    write_sealed(run.folder.round_result(plan.number), result | {"origin": run.origin} | more)
     run.log(_spell(result | more))
     for warning in more.get("advice", {}).get("warnings", ()):
         run.log(f"stage 2: stop epoch: {warning}")

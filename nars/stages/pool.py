@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,8 @@ def sample_pool(run: Run) -> Pool:
     columns: dict[str, NDArray[Any]] = {f"cost.{name}": values for name, values in pool.costs.items()}
     for column, dimension in enumerate(run.space.dimensions):
         columns[f"choice.{dimension.name}"] = X[:, column].astype(np.int32)
-    table = pa.table(columns).replace_schema_metadata({"nars.space": run.space.fingerprint})
+    about = {"nars.space": run.space.fingerprint, "nars.origin": run.origin, "nars.content": _content(X)}
+    table = pa.table(columns).replace_schema_metadata(about)
     with replacing(run.folder.pool_file) as path:
         pq.write_table(table, path)
     return pool
@@ -59,7 +61,19 @@ def _read(run: Run) -> Pool:
         raise DataError(
             f"{file} must be a Parquet file that nars wrote, reading gave: {error}. Delete it to redo it."
         ) from error
-    if (table.schema.metadata or {}).get(b"nars.space", b"").decode() != run.space.fingerprint:
+    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    if about.get("nars.space") != run.space.fingerprint:
         raise DataError(f"{file} belongs to another space than {run.space.name}. Choose another folder.")
-    X = np.stack([table[f"choice.{dim.name}"].to_numpy() for dim in run.space.dimensions], axis=1)
-    return Pool(X=X.astype(np.int64), costs=run.space.costs(X.astype(np.int64)))
+    if about.get("nars.origin", run.origin if run.begun_earlier else None) != run.origin:
+        raise DataError(
+            f"{file} belongs to another run: its images, seed or settings were others. Put this run's own pool back, "
+            f"or delete it to have it sampled again."
+        )
+    X = np.stack([table[f"choice.{dim.name}"].to_numpy() for dim in run.space.dimensions], axis=1).astype(np.int64)
+    if about.get("nars.content", _content(X)) != _content(X):
+        raise DataError(f"{file} has been edited since nars wrote it. Put it back, or delete it to have it made again.")
+    return Pool(X=X, costs=run.space.costs(X))
+
+
+def _content(X: Population) -> str:
+    return hashlib.sha256(np.ascontiguousarray(X, dtype="<i8").tobytes()).hexdigest()[:32]

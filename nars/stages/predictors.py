@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.data import write_space
+from nars.data import DataError, write_space
+from nars.data.run_folder import RunFolder, read_json
 from nars.predictors import Predictor, load_predictor, save_predictor
 from nars.space import Population, Space, read_document, read_space, shipped
 from nars.stages.config import ConfigError
@@ -19,12 +21,47 @@ _SPACE = "space.yaml"
 
 def keep_predictor(run: Run, predictor: Predictor, *, quality: Mapping[str, float]) -> None:
     """Save stage 2's predictor with its space, so that it can be asked without the run."""
-    write_predictor(run.folder.predictor, predictor, space=run.space, data=run.images.fingerprint, quality=quality)
+    write_predictor(
+        run.folder.predictor, predictor, space=run.space, data=run.image_facts.fingerprint, quality=quality,
+        origin={"run": run.origin, "rounds": run.config.collect.rounds},
+    )  # fmt: skip
+
+
+def kept_predictor(run: Run) -> Predictor | None:
+    """Stage 2's predictor; None before all its rounds are done.
+
+    Raises:
+        DataError: it belongs to another run.
+        PredictorError: it is damaged, or of another space.
+    """
+    card = run.folder.predictor / "card.json"
+    if not card.is_file():
+        return None
+    origin = made_here(run, card)
+    return load_predictor(card.parent, run.space) if run.rounds_of(origin) >= run.config.collect.rounds else None
+
+
+def made_here(run: Run, card: Path) -> dict[str, Any]:
+    """What the card of a predictor in the run's folder says of where it comes from.
+
+    Raises:
+        DataError: it comes from another run.
+    """
+    document = read_json(card)
+    origin: dict[str, Any] = document.get("origin") or {}
+    other = origin.get("run", run.origin) != run.origin or (not origin and not run.begun_earlier)
+    if other or document.get("space", {}).get("fingerprint") != run.space.fingerprint:
+        raise DataError(
+            f"{card.parent} belongs to another run: its space, images, seed or settings were others. Put this run's "
+            f"own folder back, or delete it to have it made again"
+        )
+    return origin
 
 
 def write_predictor(
-    folder: Path, predictor: Predictor, *, space: Space, data: str, quality: Mapping[str, float]
-) -> None:
+    folder: Path, predictor: Predictor, *, space: Space, data: str, quality: Mapping[str, float],
+    origin: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
     """Save a predictor with its space, which `open_predictor` reads.
 
     Args:
@@ -33,9 +70,10 @@ def write_predictor(
         space: what it was fitted for.
         data: fingerprint of the image set.
         quality: measured figures for the card.
+        origin: the run that it was made in, for the card.
     """
     write_space(space, folder / _SPACE)
-    save_predictor(predictor, folder, space=space, data=data, quality=quality)
+    save_predictor(predictor, folder, space=space, data=data, quality=quality, origin=origin)
 
 
 def open_predictor(name: str | Path) -> tuple[Space, Predictor]:
@@ -58,12 +96,32 @@ def predictor_folder(name: str | Path) -> Path:
     """
     for folder in (Path(name), Path(name) / "predictor", shipped("predictors") / str(name)):
         if (folder / "card.json").is_file() and (folder / _SPACE).is_file():
+            _check_home(folder)
             return folder
     known = sorted(path.parent.name for path in shipped("predictors").glob("*/card.json"))
     raise ConfigError(
         f"no predictor at {str(name)!r}; give a run folder, a predictor folder (card.json and {_SPACE}), "
         f"or a shipped one: {', '.join(known) or 'there is none yet'}"
     )
+
+
+def _check_home(folder: Path) -> None:
+    """See that a predictor in a run's folder is that run's.
+
+    Raises:
+        ConfigError: it is another's.
+    """
+    run = RunFolder(folder.parent)
+    if folder != run.predictor or not run.run_file.is_file():
+        return
+    card, document = read_json(folder / "card.json"), read_json(run.run_file)
+    told = (card.get("space", {}).get("fingerprint"), card.get("data"), (card.get("origin") or {}).get("run"))
+    known = (document["space"]["fingerprint"], document["data"]["fingerprint"], document.get("origin"))
+    if any(one != two for one, two in zip(told, known, strict=True) if one is not None and two is not None):
+        raise ConfigError(
+            f"{folder} belongs to another run than {run.path}: its space, images, seed or settings were others. Put "
+            f"that run's own predictor back"
+        )
 
 
 def scorer(space: Space, predictor: Predictor) -> Callable[[Population], NDArray[np.float64]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nars.predictors import PRESETS, Predictor, free_statistics, load_predictor, save_predictor
 from nars.stages.pool import sample_pool
+from nars.stages.predictors import made_here
 from nars.stages.run import Run
 
 
@@ -12,8 +13,12 @@ def pretrain(run: Run) -> Predictor:
 
     Returns:
         The pretrained predictor; read from the run's folder when it is there.
+
+    Raises:
+        DataError: the one in the folder belongs to another run.
     """
     if (run.folder.encoder / "card.json").is_file():
+        made_here(run, run.folder.encoder / "card.json")
         return load_predictor(run.folder.encoder, run.space)
     pool = sample_pool(run)
     settings = PRESETS[run.config.pretraining.preset]
@@ -26,7 +31,9 @@ def pretrain(run: Run) -> Predictor:
             seed=run.config.seed,
             progress=lambda done, of: advance(1, ""),
         )
-    save_predictor(predictor, run.folder.encoder, space=run.space, data="free statistics of the pool")
+    save_predictor(
+        predictor, run.folder.encoder, space=run.space, data="free statistics of the pool", origin={"run": run.origin}
+    )
     run.log(f"stage 1: {len(pool.X):,} Sobol pairs of {run.space.name}; {_errors(predictor)}")
     return predictor
 

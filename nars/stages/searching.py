@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
-from nars.atomic import write_json
-from nars.data.run_folder import read_json
 from nars.search import PRESETS, Progress, search_family
-from nars.space import Bounds, Population, shorten
-from nars.space.brief import brief_repr
+from nars.space import Bounds, Population
 from nars.stages.collecting import collect
-from nars.stages.config import ConfigError
 from nars.stages.measuring import measured
+from nars.stages.members import Family, Member, names_of_old_families, read_family, write_family
+from nars.stages.naming import budget_names
 from nars.stages.predictors import scorer
 from nars.stages.run import Run
 from nars.stages.trust import Answer, Evidence, doubts, evidence_of
@@ -25,59 +21,48 @@ _SEED_POPULATION = 50
 """Best pairs of stage 2 in the first generation (paper: 50)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One member of the family: a budget's answer."""
-
-    __repr__ = brief_repr
-
-    name: str
-    """The budget as people write it, e.g. "550M"."""
-    budget: float
-    """FLOPs it keeps."""
-    choices: tuple[int, ...]
-    """Its row of the population matrix, (D,)."""
-    record: dict[str, Any]
-    """Every setting, readable."""
-    costs: dict[str, float]
-    predicted: float
-    """Expected accuracy at the search's stop epoch, percent."""
-    predicted_std: float
-    history: tuple[tuple[int, float], ...]
-    """(evaluations, best predicted accuracy) after each generation."""
-    seconds: float
-    """Time the search took."""
-
-
 def search(run: Run) -> tuple[Member, ...]:
-    """Ask the predictor for one member per budget; read from the run's folder when it was asked before."""
-    if run.folder.family_file.is_file():
-        return _read(run)
+    """Ask the predictor for one member per budget; what was asked before is read from the run's folder.
+
+    Where only some budgets are new, the others keep their members.
+
+    Raises:
+        DataError: the family in the folder was edited, or belongs to another run.
+    """
+    family = read_family(run)
+    if family.missing:
+        return _answer(run, family)
+    return _write(run, family.members, family.removed)[0] if family.changed else family.members
+
+
+def _answer(run: Run, family: Family) -> tuple[Member, ...]:
+    """Search for the budgets that have no member yet."""
     predictor = collect(run)
+    known, budgets = family.answered, family.missing
     started = time.perf_counter()
     finished: dict[int, float] = {}
-    with run.reporter.bar("stage 3: searching", len(run.config.search.budgets)) as advance:
+    with run.reporter.bar("stage 3: searching", len(budgets)) as advance:
 
         def on_generation(budget: int, step: Progress) -> None:
             advance(1 if budget not in finished else 0, f"{step.evaluations:,} scored, best {step.best:.2f} %")
             finished[budget] = time.perf_counter()
 
-        family = search_family(
+        found = search_family(
             run.space,
             scorer(run.space, predictor),
-            [Bounds.at_most(flops=budget) for budget in run.config.search.budgets],
-            rng=run.rng(3),
-            seed_population=_best_measured(run),
+            [Bounds.at_most(flops=budget) for budget in budgets],
+            rng=run.rng(3, len(known)) if known else run.rng(3),
+            seed_population=_seeds(run, known),
             settings=PRESETS[run.config.search.preset],
             progress=on_generation,
         )
     seconds = time.perf_counter() - started
-    prediction = predictor.predict(run.space.encode(family.rows))
-    records = run.space.to_records(family.rows)
-    ends = [started, *(finished[number] for number in range(len(family.members)))]
+    prediction = predictor.predict(run.space.encode(found.rows))
+    records = run.space.to_records(found.rows)
+    ends = [started, *(finished[number] for number in range(len(found.members)))]
     members = tuple(
         Member(
-            name=shorten(budget),
+            name=name,
             budget=budget,
             choices=tuple(int(choice) for choice in result.row),
             record=record,
@@ -87,31 +72,33 @@ def search(run: Run) -> tuple[Member, ...]:
             history=tuple((step.evaluations, step.best) for step in result.history),
             seconds=round(end - begin, 3),
         )
-        for budget, result, record, mean, std, begin, end in zip(
-            run.config.search.budgets, family.members, records, prediction.mean, prediction.std, ends[:-1], ends[1:],
+        for name, budget, result, record, mean, std, begin, end in zip(
+            _names(run, budgets), budgets, found.members, records, prediction.mean, prediction.std, ends[:-1], ends[1:],
             strict=True,
         )
     )  # fmt: skip
-    doubtful = doubts(_evidence(run, members))
-    write_json(run.folder.family_file, {"members": [asdict(member) for member in members], "doubts": doubtful})
+    everything = {member.budget: member for member in (*family.members, *members)}
+    answered = [everything[budget] for budget in run.config.search.budgets]
+    told, doubtful = _write(run, answered, family.removed)
     run.log(f"stage 3: {len(members)} budgets answered in {seconds:.1f} s: " + _spell(members))
-    for sentence in doubtful:
+    for sentence in [*(member.note for member in told if member.note), *doubtful]:
         run.log(f"stage 3: attention: {sentence}")
-    return members
+    return told
 
 
-def finished_family(run: Run, what: str) -> tuple[Member, ...]:
-    """The family of a run whose search is finished; `what` needs it, for the message.
+def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> tuple[tuple[Member, ...], list[str]]:
+    """Keep the family; returns it with what is to be said of it."""
+    doubtful = list(doubts(_evidence(run, members)))
+    return write_family(run, members, removed, doubts=doubtful), doubtful
 
-    Raises:
-        ConfigError: the search is not finished.
-    """
-    if not run.folder.family_file.is_file():
-        raise ConfigError(
-            f"{what} needs a finished search, {run.folder.path} has no family yet; go on with it first "
-            f"(nars search CONFIG --out {run.folder.path})"
-        )
-    return _read(run)
+
+def _names(run: Run, budgets: Sequence[float]) -> list[str]:
+    """Of budgets that have no member: those that they had in an earlier family, else new ones."""
+    earlier = names_of_old_families(run)
+    new = [budget for budget in budgets if budget not in earlier]
+    return [
+        (earlier | dict(zip(new, budget_names(new, taken=earlier.values()), strict=True)))[budget] for budget in budgets
+    ]
 
 
 def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
@@ -119,25 +106,16 @@ def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
         Answer(name=member.name, record=member.record, predicted=member.predicted, std=member.predicted_std)
         for member in members
     )
-    return evidence_of(answers, run.space, run.folder.rounds(), validation_images=len(run.images.validation))
+    known = run.image_facts.images
+    validation = len(run.images.validation) if known is None else known[1]
+    return evidence_of(answers, run.space, run.folder.rounds(), validation_images=validation)
 
 
-def _best_measured(run: Run) -> Population:
-    """Stage 2's pairs, best measured first."""
+def _seeds(run: Run, known: Sequence[Member]) -> Population:
+    """Stage 2's pairs, best measured first, and the members of other budgets: a larger one is never worse."""
     X, accuracy = measured(run)
-    return X[np.argsort(-accuracy, kind="stable")[:_SEED_POPULATION]]
-
-
-def _read(run: Run) -> tuple[Member, ...]:
-    document = read_json(run.folder.family_file)
-    return tuple(
-        Member(
-            **{key: value for key, value in entry.items() if key not in ("choices", "history")},
-            choices=tuple(entry["choices"]),
-            history=tuple((count, best) for count, best in entry["history"]),
-        )
-        for entry in document["members"]
-    )
+    best = X[np.argsort(-accuracy, kind="stable")[:_SEED_POPULATION]]
+    return np.concatenate([best, [member.choices for member in known]]) if known else best
 
 
 def _spell(members: Sequence[Member]) -> str:

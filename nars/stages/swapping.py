@@ -18,10 +18,10 @@ from nars.space import Population
 from nars.space.brief import brief_repr
 from nars.stages.config import ConfigError
 from nars.stages.decomposition import Shares, shares
-from nars.stages.measuring import Plan, engine_of, label, settings_of, spell, trials_of
+from nars.stages.measuring import Plan, check_samples, engine_of, label, settings_of, spell, trials_of
+from nars.stages.members import Member, finished_family
 from nars.stages.predictors import open_predictor
 from nars.stages.run import Run
-from nars.stages.searching import Member, finished_family
 
 Cell = tuple[int, int]
 """(architecture, recipe), each by its member's place in the family."""
@@ -94,6 +94,7 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
     Raises:
         ConfigError: the search is not finished, or `train` names no cell of the family.
     """
+    check_samples(run)
     members, rounds = finished_family(run, "swapping"), run.folder.rounds()
     if len(members) < 2:
         raise ConfigError(f"swapping needs a family of two members or more, {run.folder.path} has {len(members)}")
@@ -161,7 +162,7 @@ def _with_seeds(run: Run, trials: Sequence[Trial], seeds: int) -> list[list[Tria
     def key(trial: Trial, seed: int) -> str:
         fidelity = settings_of(run).fidelity(trial.epochs)
         return sample_key(
-            space=trial.space, record=trial.record, fidelity=fidelity, data=run.images.fingerprint, seed=seed
+            space=trial.space, record=trial.record, fidelity=fidelity, data=run.image_facts.fingerprint, seed=seed
         )
 
     return [

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from nars.data import ImageData, Listing
-from nars.space import shorten
 from nars.stages.config import ConfigError, Final, RunConfig
+from nars.stages.naming import budget_name
 
 if TYPE_CHECKING:
     from nars.export import MemberConfig
@@ -87,7 +87,7 @@ def _same_classes(final: Final, images: Listing | ImageData) -> MemberConfig:
 
 def member_names(config: RunConfig) -> list[str]:
     """Names of the family's members, known before the search."""
-    return [shorten(budget) for budget in config.search.budgets]
+    return [budget_name(budget) for budget in config.search.budgets]
 
 
 def outside_teacher(final: Final, images: ImageData) -> tuple[nn.Module, int | None]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -15,23 +16,38 @@ from nars.network import build
 from nars.recipe import ALONE, Augmentation, Peers, Recipe, Schedule, joined_peers
 from nars.space import Architecture
 from nars.stages.config import RunConfig
+from nars.stages.members import Member, distinct, finished_family, read_family
 from nars.stages.outlook import together
 from nars.stages.progress import Silent
 from nars.stages.run import Run
-from nars.stages.searching import Member, finished_family, search
+from nars.stages.searching import search
+from nars.stages.settled import (
+    Settings,
+    clear_replaced,
+    is_settled,
+    keep_settings,
+    place_for,
+    settings_of,
+    take_places,
+)
 from nars.stages.teaching import LARGEST, NONE, outside_teacher
 from nars.stages.watching import watching
-from nars.train import RESULT, EpochReport, MemberJob, MemberResult, train_members
+from nars.train import RESULT, EpochReport, MemberJob, MemberResult, TrainError, train_members
 
 TEACHER = "teacher"
 """Name of the teaching member's first training, on labels alone."""
+
+_REASON = 200
+"""Characters of torch's reason that an error repeats."""
 
 
 def train(run: Run) -> dict[str, MemberResult]:
     """Two-step distillation (FBNetV3, section 4.3); returns the result of each member by name.
 
-    Each training goes on from its last checkpoint; one that is done is not repeated. Processes that `torchrun` started
-    train each network together, with batch norm over all of them; they need a finished search.
+    Each training goes on from its last checkpoint; one that is done is not repeated, and a network that answers two
+    budgets is trained once. Where the settings of final training have changed since, the family is trained anew beside
+    the old one and then takes its place. Processes that `torchrun` started train each network together, with batch norm
+    over all of them; they need a finished search.
 
     Raises:
         ConfigError: several processes without a finished search, or a teacher that does not fit.
@@ -49,7 +65,7 @@ def train(run: Run) -> dict[str, MemberResult]:
 def architecture_of(run: Run, member: Member) -> Architecture:
     """The network of a member, with the classes of final training."""
     (architecture,) = run.space.architectures(np.array([member.choices], dtype=np.int64))
-    return replace(architecture, classes=len(run.final_images.classes))
+    return replace(architecture, classes=run.final_classes)
 
 
 def recipe_of(run: Run, member: Member) -> Recipe:
@@ -59,9 +75,20 @@ def recipe_of(run: Run, member: Member) -> Recipe:
 
 
 def network_of(run: Run, member: Member, weights: Path) -> nn.Module:
-    """The network of a member with trained weights."""
+    """The network of a member with trained weights.
+
+    Raises:
+        TrainError: the file is none, or holds the weights of another network.
+    """
     model = build(architecture_of(run, member), seed=None)
-    model.load_state_dict(load_file(weights))
+    try:
+        model.load_state_dict(load_file(weights))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:_REASON]
+        raise TrainError(
+            f"{weights} does not hold the weights of {member.name} ({reason}). Put its own file back, or delete "
+            f"{weights.parent} to train it again."
+        ) from error
     return model
 
 
@@ -87,40 +114,90 @@ def final_options(config: RunConfig) -> dict[str, Any]:
 
 def _train_family(run: Run, peers: Peers) -> dict[str, MemberResult]:
     members = search(run)
-    done = {member.name: run.folder.training(member.name) / RESULT for member in members}
-    if all(file.is_file() for file in done.values()):
-        return {name: MemberResult.load(file) for name, file in done.items()}
-    teacher, resolution = _teacher(run, members, peers)
-    jobs = [_job(run, member, member.name) for member in sorted(members, key=lambda member: -member.costs["flops"])]
-    how = "on labels" if teacher is None else "by distillation"
-    return _train(run, jobs, how, peers=peers, teacher=teacher, teacher_resolution=resolution)
+    own = _own_teacher(run, members)
+    waiting = untrained(run, members)
+    if peers.first:
+        clear_replaced(run.folder)
+    if waiting:
+        teacher, resolution, taught_by = _teacher(run, own, peers)
+        ordered = sorted(waiting, key=lambda member: -member.costs["flops"])
+        wanted = {member.name: (member, settings_for(run, member, taught_by)) for member in ordered}
+        how = "on labels" if teacher is None else "by distillation"
+        _train_into_place(run, wanted, how, peers=peers, teacher=teacher, teacher_resolution=resolution)
+    return trained(run, members)
 
 
-def _teacher(run: Run, members: Sequence[Member], peers: Peers) -> tuple[nn.Module | None, int | None]:
-    """The trained teacher and the resolution of its images; a member is trained on labels first."""
+def untrained(run: Run, members: Sequence[Member]) -> list[Member]:
+    """Those whose final training by today's settings is not done."""
+    own, everyone = _own_teacher(run, members), read_family(run).answered
+    taught_by = run.config.final.teacher if own is None else own.choices
+    rows = [member.choices for member in everyone]
+    return [
+        member
+        for member in distinct(members)
+        if not is_settled(run.folder, member.name, settings_for(run, member, taught_by), teachers=rows)
+    ]
+
+
+def trained(run: Run, members: Sequence[Member]) -> dict[str, MemberResult]:
+    """The result of each member by name; of the same network and recipe it is one.
+
+    Raises:
+        TrainError: one is missing or damaged.
+    """
+    return {
+        member.name: MemberResult.load(run.folder.training(member.same_as or member.name) / RESULT)
+        for member in members
+    }
+
+
+def settings_for(run: Run, member: Member, teacher: Sequence[int] | str) -> Settings:
+    """What decides a member's final training; `teacher` is the row of the member that teaches it, or what else does."""
+    return settings_of(run.config.final, choices=member.choices, teacher=teacher, origin=run.origin)
+
+
+def _own_teacher(run: Run, members: Sequence[Member]) -> Member | None:
+    """The member that teaches the others; None where nobody does, or somebody from outside."""
+    if run.config.final.teacher == LARGEST:
+        return max(members, key=lambda member: member.costs["flops"])
+    return next((member for member in members if member.name == run.config.final.teacher), None)
+
+
+def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[nn.Module | None, int | None, tuple[int, ...] | str]:
+    """The trained teacher, the resolution of its images, and who it is; a member is trained on labels first."""
     final = run.config.final
     if final.teacher == NONE:
-        return None, None
-    by_name = {member.name: member for member in members}
-    if final.teacher == LARGEST:
-        member = max(members, key=lambda member: member.costs["flops"])
-    elif final.teacher in by_name:
-        member = by_name[final.teacher]
-    else:
-        return outside_teacher(final, run.final_images)
-    first = _train(run, [_job(run, member, TEACHER)], f"on labels ({member.name})", peers=peers)
-    resolution = final.teacher_resolution or architecture_of(run, member).resolution
-    return network_of(run, member, first[TEACHER].weights), resolution
+        return None, None, NONE
+    if own is None:
+        return *outside_teacher(final, run.final_images), final.teacher
+    settings = settings_for(run, own, NONE)
+    if not is_settled(run.folder, TEACHER, settings, teachers=()):
+        _train_into_place(run, {TEACHER: (own, settings)}, f"on labels ({own.name})", peers=peers)
+    weights = MemberResult.load(run.folder.training(TEACHER) / RESULT).weights
+    resolution = final.teacher_resolution or architecture_of(run, own).resolution
+    return network_of(run, own, weights), resolution, own.choices
 
 
-def _job(run: Run, member: Member, name: str) -> MemberJob:
-    return MemberJob(
-        name=name,
-        architecture=architecture_of(run, member),
-        recipe=recipe_of(run, member),
-        folder=run.folder.training(name),
-        seed=run.config.seed,
-    )
+def _train_into_place(
+    run: Run, wanted: Mapping[str, tuple[Member, Settings]], how: str, *, peers: Peers, **teaching: Any
+) -> None:
+    """Train networks, and put them where the run has them when all are done; what was there counts until then."""
+    places = {name: place_for(run.folder, name, settings) for name, (_, settings) in wanted.items()}
+    peers.wait()  # before the first of them writes what the others have just read
+    if peers.first:
+        for name, (_, settings) in wanted.items():
+            keep_settings(run.folder, places[name], settings)
+    jobs = [
+        MemberJob(
+            name=name, architecture=architecture_of(run, member), recipe=recipe_of(run, member),
+            folder=run.folder.training(places[name]), seed=run.config.seed,
+        )
+        for name, (member, _) in wanted.items()
+    ]  # fmt: skip
+    _train(run, jobs, how, peers=peers, **teaching)
+    if peers.first:
+        take_places(run.folder, places)
+    peers.wait()
 
 
 def _train(

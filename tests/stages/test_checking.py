@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -449,6 +450,8 @@ def test_a_run_that_is_done_asks_nothing_of_this_machine(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its images may have gone, and extras that nothing needs any more."""
+    shutil.copytree(here / "rgb", tmp_path / "rgb")
+    monkeypatch.chdir(tmp_path)
     config = load_config("fashion-mnist", {"data.name": "imagefolder:rgb", "search.budgets": "1M"})
     run = open_run(config, tmp_path / "run", reporter=Silent())
     for file, content in (
@@ -460,7 +463,7 @@ def test_a_run_that_is_done_asks_nothing_of_this_machine(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rgb").rename(tmp_path / "gone")
     open_run(config, tmp_path / "run", upto="export")
     (run.folder.member("1M") / "card.json").unlink()
     with pytest.raises(ConfigError) as error:

@@ -107,9 +107,9 @@ def test_a_finished_run_says_so_and_changes_nothing(finished: Path, config: Path
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished: Path, config: Path) -> None:
-    other = run("run", config, "--out", finished, "--set", "collect.rounds=3")
+    other = run("run", config, "--out", finished, "--set", "collect.keep=0.25")
     assert other.returncode == 2
-    assert "collect.rounds was 2, now 3" in other.stderr
+    assert "collect.keep was 0.5, now 0.25" in other.stderr
     assert "Traceback" not in other.stderr
 
 
@@ -234,7 +234,7 @@ def test_a_file_set_aside_is_one_line_and_other_folders_are_left_alone(finished:
 
 def test_ctrl_c_ends_the_run_with_a_word_and_keeps_what_is_measured(config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    command = nars("collect", config, "--out", folder, "--set", "collect.epochs=20")
+    command = nars("run", config, "--out", folder, "--set", "collect.epochs=20")
     # As in a terminal, though the tests may run in a shell's background, which ignores the signal.
     command[2] = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); " + command[2]
     process = subprocess.Popen(
@@ -254,9 +254,9 @@ def test_killed_in_stage_2_and_in_final_training_it_goes_on_to_the_same_family(
     finished: Path, config: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "interrupted"
-    _kill_when(lambda: len(list((folder / "samples").glob("*.parquet"))) >= 3, "train", config, "--out", folder)
+    _kill_when(lambda: len(list((folder / "samples").glob("*.parquet"))) >= 3, "run", config, "--out", folder)
     kept = {sample.key: sample.finished for sample in SampleStore(folder / "samples").samples()}
-    _kill_when(lambda: any(folder.glob("training/*/checkpoint.pt")), "train", config, "--out", folder)
+    _kill_when(lambda: any(folder.glob("training/*/checkpoint.pt")), "run", config, "--out", folder)
     done = run("train", config, "--out", folder)
     assert done.returncode == 0, done.stderr
 

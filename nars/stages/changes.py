@@ -1,0 +1,103 @@
+"""What may change in a run that has begun, and what is then computed again.
+
+    key                            may change        computed again
+    about, data.streaming,         always            nothing
+      final.watch
+    space, data.name, data.root    always: another   nothing
+                                     place of the
+                                     same content
+    search.budgets                 always            for each added budget stage 3, its final training and its export;
+                                                     the other members stay as they are, to the bit. A removed budget
+                                                     leaves the family; its files stay, and come back with it.
+    search.preset                  before stage 3    -
+    final.*                        always            final training from its first epoch (a schedule over more epochs
+                                                     is another training), beside the old one, which it replaces when
+                                                     the whole family is trained; then the exports
+    collect.rounds                 not below the     the added rounds; the samples so far are the same. Then stage 3,
+                                     rounds that     and final training and export of the members that are others now
+                                     have begun      or were taught by one that is
+    everything else                never             it decides the samples or the predictor: another run
+
+A member that is larger than all others when its budget is added is its own teacher, trained on labels first, as the
+largest always is; members that the former largest taught are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nars.data.run_folder import RunFolder, read_json
+from nars.stages.config import ConfigError, RunConfig
+
+_ALWAYS = ("about", "data.streaming", "search.budgets", "final.")
+_PLACES = ("space", "data.name", "data.root")
+"""Compared by what is there: not here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A key of the configuration that is not as it was."""
+
+    key: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f"{self.key} was {self.before!r}, now {self.now!r}"
+
+
+def changes(before: RunConfig, now: RunConfig) -> list[Change]:
+    """All keys that differ; places apart, which are compared by their content."""
+    found = _compare(before.model_dump(mode="json"), now.model_dump(mode="json"), "")
+    return [change for change in found if change.key not in _PLACES]
+
+
+def refuse_others(found: Sequence[Change], now: RunConfig, folder: RunFolder) -> None:
+    """Let through what may change as the run stands.
+
+    Raises:
+        ConfigError: something else has changed.
+    """
+    faults = [fault for change in found if (fault := _fault(change, now, folder)) is not None]
+    if faults:
+        raise ConfigError(
+            f"{folder.path} holds a run with another configuration ({'; '.join(faults)}). Go on with it as it is "
+            f"(nars run {folder.path}), or begin another in another folder with --out. What may change in a run: "
+            f"search.budgets, final.*, and collect.rounds upwards."
+        )
+
+
+def known_keys(document: dict[str, Any]) -> RunConfig:
+    """A configuration from a run's folder; keys that have come since it was written have their defaults.
+
+    Raises:
+        pydantic.ValidationError: this version cannot read it.
+    """
+    return RunConfig.model_validate(document)
+
+
+def begun_rounds(folder: RunFolder, config: RunConfig) -> int:
+    """Rounds whose candidates have been chosen; asynchronous ones are smaller than `per_round`, and count as such."""
+    sizes: list[int] = []
+    while (file := folder.round_plan(len(sizes) + 1)).is_file():
+        sizes.append(len(read_json(file)["choices"]))
+    return math.ceil(sum(sizes) / config.collect.per_round) if config.collect.asynchronous else len(sizes)
+
+
+def _fault(change: Change, now: RunConfig, folder: RunFolder) -> str | None:
+    if change.key == "search.preset":
+        return f"{change}, and the family is there" if folder.family_file.is_file() else None
+    if change.key == "collect.rounds":
+        begun = begun_rounds(folder, now)
+        return f"{change}, and {begun} rounds have begun" if change.now < begun else None
+    return None if change.key.startswith(_ALWAYS) else str(change)
+
+
+def _compare(before: Any, now: Any, key: str) -> list[Change]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        parts = [_compare(before.get(k), now.get(k), f"{key}.{k}".lstrip(".")) for k in sorted({*before, *now})]
+        return [change for part in parts for change in part]
+    return [] if before == now else [Change(key=key, before=before, now=now)]

@@ -1,0 +1,43 @@
+"""Whether the stage before is done: a command for one stage does not begin a search that nobody has asked for."""
+
+from __future__ import annotations
+
+from nars.stages.checking import Stage
+from nars.stages.config import ConfigError
+from nars.stages.members import read_family
+from nars.stages.predictors import kept_predictor
+from nars.stages.run import Run
+
+
+def check_stage(run: Run, stage: Stage) -> None:
+    """Refuse a stage whose predecessor is not done; nothing is computed.
+
+    Raises:
+        ConfigError: naming what is missing, and the command for it.
+        DataError: what is there was edited, or belongs to another run.
+    """
+    missing = _missing(run, stage)
+    if missing is None:
+        return
+    lacks, before = missing
+    raise ConfigError(
+        f"nars {stage} goes on where nars {before} ends, and {run.folder.path} {lacks}. First: nars {before} "
+        f"{run.folder.path} (with the same --set, if any), or nars run {run.folder.path} for all stages"
+    )
+
+
+def _missing(run: Run, stage: Stage) -> tuple[str, str] | None:
+    """What a stage lacks, and the stage that makes it."""
+    if stage == "collect" and not (run.folder.encoder / "card.json").is_file():
+        return "has no pretrained predictor yet", "pretrain"
+    if stage == "search" and kept_predictor(run) is None:
+        return f"has not done its {run.config.collect.rounds} rounds of stage 2", "collect"
+    if stage in ("train", "export") and (family := read_family(run)).missing:
+        lacks = "no family yet" if not family.members else f"no member for {len(family.missing)} of its budgets"
+        return f"has {lacks}", "search"
+    if stage == "export":
+        from nars.stages.training import untrained  # brings timm, which the other stages do without
+
+        if waiting := untrained(run, read_family(run).members):
+            return f"has no final training by these settings of {', '.join(m.name for m in waiting)}", "train"
+    return None

@@ -1,0 +1,297 @@
+"""Opening a run: a new one, or the one in a folder, if it is made from what it says.
+
+A run is whole: it has its own copy of the space, which alone counts, and of its images it keeps a fingerprint. Whoever
+opens it gets it as it began, or is told what is not as it was.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from nars.atomic import write_json
+from nars.data import write_space
+from nars.data.run_folder import RunFolder, read_json, run_in
+from nars.space import Space, SpaceError, differences, load_space
+from nars.stages.changes import Change, changes, known_keys, refuse_others
+from nars.stages.checking import Checked, Stage, check, remaining
+from nars.stages.config import ConfigError, Execution, RunConfig, load_config
+from nars.stages.earlier import upgraded
+from nars.stages.identity import ImageFacts, RunWarning, origin_of, other_images, spell, versions, with_versions
+from nars.stages.naming import fault_of_name
+from nars.stages.needs import check_stage
+from nars.stages.places import absolute
+from nars.stages.progress import Reporter, Silent
+from nars.stages.run import Run, introduce, introduction, read_images, smallest_resolution
+
+FORMAT = 2
+"""Of a run's folder. Folders without one are of earlier versions and are brought to this one when they are opened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reopened:
+    """An existing run as it is asked for."""
+
+    run: Run
+    document: dict[str, Any]
+    """Its file as it must be."""
+    changed: tuple[Change, ...]
+
+
+def open_run(
+    config: RunConfig,
+    folder: Path | str | None = None,
+    *,
+    execution: Execution | None = None,
+    reporter: Reporter | None = None,
+    upto: Stage | None = None,
+    alone: bool = False,
+    place: Callable[[str], str] = str,
+) -> Run:
+    """Start a run in a folder, or go on with the one that is there, if `check` finds nothing against it.
+
+    What may change between two starts is listed in `nars.stages.changes`.
+
+    Args:
+        config: what to do.
+        folder: where; runs/NAME when None.
+        execution: how to compute it.
+        reporter: who is told, also what `check` warns of.
+        upto: the last stage that will be computed now: what it needs of this machine is checked too.
+        alone: no other stage is to be computed: those before must be done.
+        place: where the value of a dotted key was written, for messages (`Given.place`).
+
+    Raises:
+        ConfigError: the folder holds another run, what `check` finds, or a stage before is missing.
+        SpaceError, DataError: the space or the images cannot be read, or are not those that the run began with.
+    """
+    if folder is None and (fault := fault_of_name(config.name)) is not None:
+        raise ConfigError(f"{place('name')}: {fault}")
+    home = RunFolder(Path(folder) if folder else Path("runs") / config.name)
+    how, told = execution or Execution(), reporter or Silent()
+    if not home.run_file.is_file():
+        without = alone and upto not in (None, "pretrain")
+        checked = check(config, how, folder=folder, upto=upto, starting=not without, place=place)
+        if without:
+            raise ConfigError(
+                f"nars {upto} goes on with a run, and {home.path} holds none. Begin one by nars run (all stages) or "
+                f"nars pretrain (the first), or give the folder of another with --out"
+            )
+        return _begin(config, home, how, told, checked)
+    found = _reopen(config, home, how, told)
+    grown = bool(found.changed)
+    if alone and upto is not None:
+        check_stage(found.run, upto)
+    if grown or remaining(home, upto):
+        checked = check(
+            found.run.config, how, folder=home.path, upto=upto, starting=True, grown=grown, own_space=home.space_file,
+            place=place,
+        )  # fmt: skip
+        _say_warnings(checked, told)
+    document = with_versions(found.document, home)
+    if document != read_json(home.run_file):
+        write_json(home.run_file, document)
+    if found.changed:
+        found.run.log(f"configuration: {'; '.join(map(str, found.changed))}")
+    return found.run
+
+
+def reopen_run(folder: Path, *, execution: Execution | None = None, reporter: Reporter | None = None) -> Run:
+    """The run that a folder holds, by the configuration that it keeps.
+
+    Args:
+        folder: of the run, or the family/ in it.
+        execution: how to compute.
+        reporter: who is told.
+
+    Raises:
+        ConfigError: the folder holds no run, or one of a version that is too different.
+    """
+    home = run_in(folder)
+    if home is None:
+        raise ConfigError(f"{folder} holds no run (no run.json); give the folder that nars run wrote")
+    return open_run(load_config(home.path.absolute()), home.path, execution=execution, reporter=reporter)
+
+
+def check_reopening(config: RunConfig, folder: Path) -> None:
+    """See whether a folder's run can go on with a configuration; nothing is written.
+
+    Raises:
+        As `open_run`.
+    """
+    if RunFolder(folder).run_file.is_file():
+        _reopen(config, RunFolder(folder), Execution(), Silent())
+
+
+def _begin(config: RunConfig, home: RunFolder, how: Execution, told: Reporter, checked: Checked) -> Run:
+    """A new run in an empty folder."""
+    left = [file for file in (home.pool_file, home.encoder, home.predictor, home.family_file) if file.exists()]
+    if left:
+        raise ConfigError(
+            f"{home.path} holds results of a run ({', '.join(file.name for file in left)}) but not its "
+            f"{home.run_file.name}, so nobody knows whose they are. Put that file back, or choose another folder with "
+            f"--out"
+        )
+    _say_warnings(checked, told)
+    images = read_images(config, resolution=smallest_resolution(checked.space), execution=how, reporter=told)
+    space = load_space(config.space, classes=len(images.classes), in_channels=images.in_channels)
+    write_space(space, home.space_file)
+    settled = absolute(config)
+    document = {
+        "format": FORMAT,
+        "config": settled.model_dump(mode="json"),
+        "space": {"name": space.name, "fingerprint": space.fingerprint},
+        "data": ImageFacts.about(images, name=config.data.name).to_dict(),
+        "origin": origin_of(settled, space=space.fingerprint, data=images.fingerprint),
+        "versions": versions(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    write_json(home.run_file, document)
+    run = Run(config=settled, execution=how, folder=home, reporter=told, loaded=images)
+    for line in introduction(images, "images"):
+        run.log(line)
+    return run
+
+
+def _reopen(config: RunConfig, home: RunFolder, how: Execution, told: Reporter) -> _Reopened:
+    kept = read_json(home.run_file)
+    _check_format(kept, home)
+    before = _kept_config(kept, home)
+    if "format" not in kept:
+        kept = upgraded(kept, before, home, format=FORMAT)
+        if config.space == before.space:  # the file that has just become the run's own copy
+            config = config.model_copy(update={"space": str(home.space_file)})
+        before = _kept_config(kept, home)
+    facts = ImageFacts.of(kept["data"])
+    space = _own_space(kept, home, facts, before)
+    if config.data.name == facts.name and _is_there(before.data.name):
+        # As it was written when the run began, whatever the working directory is now.
+        config = config.model_copy(update={"data": config.data.model_copy(update={"name": before.data.name})})
+    config = absolute(config)
+    config = _with_space(config, before, space, home, facts)
+    loaded = None
+    if (config.data.name, config.data.root) != (before.data.name, before.data.root):
+        loaded = read_images(config, resolution=smallest_resolution(space), execution=how, reporter=told)
+        if loaded.fingerprint != facts.fingerprint:
+            now = ImageFacts.about(loaded, name=config.data.name)
+            raise other_images(home, facts, now, place=config.data.name)
+        introduce(loaded, told)
+    found = changes(before, config)
+    refuse_others(found, config, home)
+    document = kept | {"config": config.model_dump(mode="json")}
+    run = Run(config=config, execution=how, folder=home, reporter=told, loaded=loaded)
+    return _Reopened(run=run, document=document, changed=tuple(found))
+
+
+def _check_format(kept: dict[str, Any], home: RunFolder) -> None:
+    made = kept.get("format", 1)
+    if not isinstance(made, int) or made > FORMAT:
+        wrote = kept.get("versions", {}).get("nars", "unknown")
+        raise ConfigError(
+            f"{home.run_file} has format {made}, this version of nars reads up to {FORMAT}; use the version that wrote "
+            f"it ({wrote}) or a later one"
+        )
+    for key in ("config", "space", "data"):
+        if not isinstance(kept.get(key), dict):
+            raise ConfigError(f"{home.run_file} lacks {key!r}: it is not a run's file, or was edited. Put it back")
+
+
+def _kept_config(kept: dict[str, Any], home: RunFolder) -> RunConfig:
+    try:
+        return known_keys(kept["config"])
+    except pydantic.ValidationError as error:
+        raise ConfigError(
+            f"{home.run_file} holds a configuration that this version cannot read ({error.errors()[0]['msg']}); use "
+            f"the version that wrote it, {kept.get('versions', {}).get('nars', 'an older one')}"
+        ) from error
+
+
+def _own_space(kept: dict[str, Any], home: RunFolder, facts: ImageFacts, before: RunConfig) -> Space:
+    """The run's copy of its space.
+
+    Raises:
+        ConfigError: it is not the one that the run began with.
+    """
+    known = kept["space"]["fingerprint"]
+    if not home.space_file.is_file():
+        raise ConfigError(
+            f"{home.space_file}, the run's own copy of the space {kept['space']['name']}, is not there. Put the file "
+            f"back ({before.space}, if that has not changed since)"
+        )
+    space = load_space(home.space_file, classes=facts.count, in_channels=facts.in_channels)
+    if space.fingerprint == known:
+        return space
+    told = ""
+    for other in (home.predictor / "space.yaml", Path(before.space)):
+        original = _readable(other, facts)
+        if original is not None and original.fingerprint == known:
+            told = f": {spell(differences(original, space))}"
+            break
+    raise ConfigError(
+        f"{home.space_file}, the run's own copy of its space, is not as the run began{told}. Its samples and its "
+        f"predictor belong to the space as it was: put the file back, or begin another run in another folder with --out"
+    )
+
+
+def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFolder, facts: ImageFacts) -> RunConfig:
+    """The configuration with the space in its place; what counts is the run's own copy.
+
+    Raises:
+        ConfigError: it asks for a space that is not the run's.
+    """
+    if _is_same_file(config.space, home.space_file):  # the run was opened by its folder
+        original = _readable(before.space, facts)
+        if original is not None and original.fingerprint != space.fingerprint:
+            warnings.warn(
+                f"{before.space} has changed since {home.path} began ({spell(differences(space, original))}); the run "
+                f"goes on with its own copy, {home.space_file}. For the new one begin another run",
+                RunWarning,
+                stacklevel=2,
+            )
+        return config.model_copy(update={"space": before.space})
+    try:
+        asked = load_space(config.space, classes=facts.count, in_channels=facts.in_channels)
+    except SpaceError:
+        if config.space != before.space or Path(config.space).is_file():
+            raise
+        warnings.warn(
+            f"{config.space} is not there any more; {home.path} goes on with its own copy, {home.space_file}",
+            RunWarning,
+            stacklevel=2,
+        )
+        return config
+    if asked.fingerprint != space.fingerprint:
+        raise ConfigError(
+            f"{home.path} was begun with another space than {config.space} is now: "
+            f"{spell(differences(space, asked))}. Its samples and its predictor belong to the space as it was. Go on "
+            f"with that, of which the run has a copy (nars run {home.path}), or begin another run with --out"
+        )
+    return config
+
+
+def _readable(file: str | Path, facts: ImageFacts) -> Space | None:
+    """A space, if it is there and is one."""
+    try:
+        return load_space(file, classes=facts.count, in_channels=facts.in_channels)
+    except SpaceError:
+        return None
+
+
+def _is_there(data: str) -> bool:
+    kind, _, folder = data.partition(":")
+    return kind != "imagefolder" or Path(folder).is_dir()
+
+
+def _is_same_file(one: str | Path, two: Path) -> bool:
+    return Path(one).is_file() and Path(one).resolve() == two.resolve()
+
+
+def _say_warnings(checked: Checked, reporter: Reporter) -> None:
+    for warning in checked.warnings:
+        reporter.say(f"warning: {warning}")
