@@ -25,7 +25,6 @@ Floats = NDArray[np.float64]
 
 SIZES = (20, 50, 100, 200, 500)
 _FEWEST = 30
-_DRAWS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +34,8 @@ class Row:
     model: str
     n: int
     mean: Score
-    error: Score
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ceiling:
-    """What labels that vary from seed to seed allow."""
-
-    tau: float
-    """Kendall's tau that the true accuracies would have with measured ones."""
-    noise: float
-    """Standard deviation between two trainings of one candidate."""
-    ties: int
-    """Candidates that the best one does not beat at the 5 % level: statistical ties with the best, itself included."""
+    error: Score | None
+    """None after one split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +63,7 @@ class Audit:
     tau_all_targets: float
     targets: tuple[TargetVerdict, ...]
     ceiling: Ceiling | None
-    """None where no candidate was trained twice."""
+    """None where the noise of the labels is unknown: hardly any candidate was trained twice."""
     efficiency: float | None
     """Samples with which the un-pretrained predictor has its best tau / samples the pretrained one needs for it."""
 
@@ -86,9 +74,9 @@ class Audit:
 
     @property
     def of_ceiling(self) -> float | None:
-        """Best tau of the pretrained predictor as a share of what the labels allow."""
+        """Best tau of the pretrained predictor as a share of what the labels allow; None where that is nothing."""
         best = max((row.mean.tau for row in self.rows if row.model == "pretrained"), default=None)
-        return None if best is None or self.ceiling is None else best / self.ceiling.tau
+        return None if best is None or self.ceiling is None or self.ceiling.tau <= 0 else best / self.ceiling.tau
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -105,7 +93,7 @@ def audit(
     sizes: Sequence[int] = SIZES,
     models: Sequence[str] = MODELS,
     pool: Population | None = None,
-    progress: Progress | None = None,
+    progress: Told | None = None,
 ) -> Audit:
     """Fit every model on random parts of finished trials and let it tell the rest.
 
@@ -113,38 +101,47 @@ def audit(
         space: of the trials.
         X: distinct candidates (N, D), N >= 30.
         accuracy: (N,) or (N, seeds); NaN where a seed is missing. Failed trainings are left out, not put in as 0.
-        seed: of splits and models.
-        splits: repetitions.
-        sizes: numbers of samples to fit on; those above 80 % of N are left out.
+        seed: of splits and models, >= 0.
+        splits: repetitions, >= 1.
+        sizes: numbers of samples to fit on, >= 5; those above 80 % of N are left out.
         models: of `MODELS`.
         pool: more candidates to pretrain on, e.g. `sobol(space, 4096, seed=0)`; None where the trials are the space.
-        progress: called with (steps done, steps in all).
+        progress: told what is next before each step.
 
     Raises:
-        PredictorError: too few candidates, or one without any accuracy.
+        PredictorError: too few candidates, one that stands twice or without any accuracy, equal accuracies throughout,
+            a cost that is not finite, or an unknown model.
     """
-    y, labels = _labels(X, accuracy)
+    y, labels = _labels(space, X, accuracy)
+    _check(splits, sizes, models, seed)
     sizes = [n for n in sizes if n <= 0.8 * len(y)] or [int(0.8 * len(y))]
     statistics = free_statistics(space, X)
-    cost = next((statistics[name] for name in ("flops", "params", *space.cost_names) if name in statistics), None)
-    cost = np.zeros(len(y)) if cost is None else cost
-    made = contenders(space, X, models, pool=pool, seed=seed)
-    scores: dict[tuple[str, int], list[Score]] = {}
-    steps, done = splits * len(sizes) * len(models), 0
-    for split in range(splits):
-        for n in sizes:
-            train, held_out = random_split(len(y), n, split=seed + split, held_out=None)
-            for name in models:
-                prediction = made[name].predict(train, held_out, y, seed=seed + split)
-                scores.setdefault((name, n), []).append(score(prediction, y[held_out], cost[held_out]))
-                done += 1
-                if progress is not None:
-                    progress(done, steps)
-    rows = tuple(_row(name, n, found) for (name, n), found in scores.items())
-    tau_all, targets = judge_targets(space.encode(X), statistics, y, cost, samples=sizes[len(sizes) // 2], seed=seed)
+    varying = Scale.of(statistics).names
+    cost = next((statistics[name] for name in ("flops", "params", *space.cost_names) if name in varying), None)
+    steps = Steps(told=progress, fits=splits * len(sizes) * len(models), targets=len(varying), models=models)
+    # Small matrices: more threads than one wait for each other most of the time.
+    with torch_threads(1), threadpool_limits(1):
+        made = contenders(space, X, models, pool=pool, seed=seed, progress=steps.pretraining)
+        scores: dict[tuple[str, int], list[Score]] = {}
+        for split in range(splits):
+            for n in sizes:
+                train, held_out = random_split(len(y), n, split=seed + split, held_out=None)
+                for name in models:
+                    steps.next(f"{name} on {n} samples, split {split + 1} of {splits}")
+                    prediction = made[name].predict(train, held_out, y, seed=seed + split)
+                    found = score(prediction, y[held_out], None if cost is None else cost[held_out])
+                    scores.setdefault((name, n), []).append(found)
+        rows = tuple(_row(name, n, found) for (name, n), found in scores.items())
+        tau_all, targets = judge_targets(
+            space.encode(X), statistics, y, cost, samples=sizes[len(sizes) // 2], seed=seed,
+            told=lambda name: steps.next(f"the predictor without {name}" if name else "the predictor with all targets"),
+        )  # fmt: skip
+        steps.next("the noise of the labels")
+        ceiling = noise_ceiling(labels)
+    steps.end()
     return Audit(
-        candidates=len(y), splits=splits, rows=rows, tau_all_targets=tau_all, targets=targets,
-        ceiling=noise_ceiling(labels),        efficiency=_efficiency(rows),
+        candidates=len(y), splits=splits, rows=rows, tau_all_targets=tau_all, targets=targets, ceiling=ceiling,
+        efficiency=_efficiency(rows),
     )  # fmt: skip
 
 
@@ -194,30 +191,6 @@ def judge_targets(
                 )
             )
     return float(everything.mean()), tuple(verdicts)
-
-
-def noise_ceiling(labels: Floats) -> Ceiling | None:
-    """The ceiling of labels (N, seeds) with NaN for missing ones; None where no candidate has two.
-
-    The noise is estimated in tenths of candidates of like accuracy (bad networks vary more). The tau is that of
-    measured means with the same means plus fresh noise of a mean, averaged over draws.
-    """
-    counts = np.isfinite(labels).sum(axis=1)
-    if labels.shape[1] < 2 or (counts >= 2).sum() < 10:
-        return None
-    mean = np.nanmean(labels, axis=1)
-    squares = np.nansum((labels - mean[:, None]) ** 2, axis=1)
-    variance = np.empty(len(mean))
-    for group in np.array_split(np.argsort(mean, kind="stable"), 10):
-        freedom = np.maximum(counts[group] - 1, 0).sum()
-        variance[group] = squares[group].sum() / max(1, freedom)
-    of_mean = np.sqrt(variance / counts)
-    rng = np.random.default_rng(0)
-    tau = float(np.mean([kendall(mean, mean + of_mean * rng.normal(size=len(mean))) for _ in range(_DRAWS)]))
-    best = int(np.argmax(mean))
-    margin = 1.96 * np.sqrt(of_mean**2 + of_mean[best] ** 2)
-    pooled = float(np.sqrt(squares.sum() / max(1, np.maximum(counts - 1, 0).sum())))
-    return Ceiling(tau=tau, noise=pooled, ties=int((mean[best] - mean <= margin).sum()))
 
 
 def plot_audit(result: Audit, path: Path) -> None:
