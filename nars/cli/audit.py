@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+from rich.markup import escape
 
 from nars.cli.spaces import SpaceName
 from nars.cli.trials import (
@@ -26,7 +27,7 @@ from nars.cli.trials import (
 )
 
 if TYPE_CHECKING:
-    from nars.predictors import Audit
+    from nars.predictors import Audit, Row
 
 
 def mount(app: typer.Typer) -> None:
@@ -46,8 +47,8 @@ def audit(
     costs: Costs = None,
     nearest: Nearest = False,
     data: DataFolder = None,
-    splits: Annotated[int, typer.Option(help="Repetitions.")] = 5,
-    seed: Annotated[int, typer.Option(help="Of splits and models.")] = 0,
+    splits: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of splits and models.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.svg.")] = None,
 ) -> None:
     """Is the predictor any good on these trials, and did pretraining help?"""
@@ -63,12 +64,10 @@ def audit(
     trials = trial_table(store, space, reading)
     whole = trials.space.kind == "generic" and trials.space.size("architecture") <= len(trials.X)
     pool = None if whole or trials.space.kind == "generic" else sobol(trials.space, 4096, seed=seed)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("fitting", total=None)
+    with ExitStack() as bars:
         result = examine(
-            trials.space, trials.X, trials.accuracy, seed=seed, splits=splits, pool=pool,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
-        )  # fmt: skip
+            trials.space, trials.X, trials.accuracy, seed=seed, splits=splits, pool=pool, progress=_bar(bars)
+        )
     _show(result)
     if out is not None:
         write_json(out / "audit.json", result.to_dict())
@@ -76,27 +75,71 @@ def audit(
         typer.echo(f"written to {out}")
 
 
+def _bar(bars: ExitStack) -> Callable[[int, int, str], None]:
+    """A bar that begins when it is told of the first step, and ends with `bars`."""
+    from nars.stages import Terminal
+
+    advance: Callable[[int, str], None] | None = None
+    shown = 0
+
+    def tell(done: int, of: int, what: str) -> None:
+        nonlocal advance, shown
+        advance = advance or bars.enter_context(Terminal().bar("audit", of))
+        advance(done - shown, what)
+        shown = done
+
+    return tell
+
+
 def _show(result: Audit) -> None:
-    table = Table(title=f"{result.candidates:,} candidates, {result.splits} splits", title_justify="left")
-    for heading in ("model", "samples", "Kendall tau", "within cost quintiles", "Spearman", "MAE, %", "top 1 %"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
-    for row in sorted(result.rows, key=lambda row: (row.n, -row.mean.tau)):
-        mean, error = row.mean, row.error
-        table.add_row(
-            row.model, str(row.n), f"{mean.tau:.3f} ± {error.tau:.3f}", f"{mean.within:.3f} ± {error.within:.3f}",
-            f"{mean.spearman:.3f}", f"{mean.mae:.2f}", f"{mean.precision:.2f}",
-        )  # fmt: skip
-    console = Console()
-    console.print(table)
+    from nars.report.fitting import FittingTable
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{result.candidates:,} candidates, {result.splits} split{'s' if result.splits > 1 else ''}")
+    for n in sorted({row.n for row in result.rows}):
+        rows = sorted((row for row in result.rows if row.n == n), key=lambda row: -row.mean.tau)
+        cells = [
+            (row.model, _figure(row, "tau"), _figure(row, "within"), f"{row.mean.mae:.2f}", f"{row.mean.precision:.2f}")
+            for row in rows
+        ]
+        console.print(f"\nfitted on {n} samples")
+        console.print(FittingTable(("model", "tau", "in quintiles", "MAE, %", "top 1 %"), cells, left=("model",)))
+    spread = " ± standard error over the splits" if result.splits > 1 else ""
+    console.print(
+        f"\ntau: Kendall's{spread}; in quintiles: inside those of the cost; top 1 %: share of the best that is found"
+    )
+    for line in _findings(result):
+        console.print(escape(line))
+
+
+def _figure(row: Row, name: str) -> str:
+    mean, error = getattr(row.mean, name), getattr(row.error, name, None)
+    if mean is None:
+        return "-"
+    return f"{mean:.3f}" if error is None else f"{mean:.3f} ± {error:.3f}"
+
+
+def _findings(result: Audit) -> list[str]:
+    """What follows from an audit, a sentence each."""
+    lines = []
     if result.efficiency is not None:
-        console.print(f"pretraining saves {result.efficiency:.1f} x samples (same tau as without it at its best)")
-    if result.ceiling is not None and result.of_ceiling is not None:
-        console.print(
-            f"at {100 * result.of_ceiling:.0f} % of what these labels allow (tau {result.ceiling.tau:.3f}, noise "
-            f"{result.ceiling.noise:.2f} %); {result.ceiling.ties} candidates are statistical ties with the best"
-        )
+        lines.append(f"pretraining saves {result.efficiency:.1f} x samples (same tau as without it at its best)")
     for target in result.targets:
         if target.hurts:
-            console.print(
-                f"pretraining on {target.name} hurts here (within budgets it correlates {target.within:+.2f})"
-            )
+            inside = "" if target.within is None else f" (within budgets it correlates {target.within:+.2f})"
+            lines.append(f"pretraining on {target.name} hurts here{inside}")
+    ceiling = result.ceiling
+    if ceiling is None:
+        lines.append(
+            "the noise of the labels is unknown, and with it the best tau that they allow: hardly any candidate was "
+            "trained twice; train a dozen of them again with another seed"
+        )
+    else:
+        (low, high), (least, most) = ceiling.interval, ceiling.noise_interval
+        part = "" if result.of_ceiling is None else f"at {100 * result.of_ceiling:.0f} % of "
+        lines.append(
+            f"{part}what these labels allow: a tau of {ceiling.tau:.3f} ({low:.3f} to {high:.3f}), as the noise is "
+            f"{ceiling.noise:.2f} % ({least:.2f} to {most:.2f}) by {ceiling.repeated:,} candidates that were trained "
+            f"more than once; {ceiling.ties:,} candidates are statistical ties with the best"
+        )
+    return lines if result.verdict is None else [*lines, result.verdict]

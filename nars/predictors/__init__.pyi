@@ -1,9 +1,7 @@
 from .auditing import Audit as Audit
-from .auditing import Ceiling as Ceiling
 from .auditing import Row as Row
 from .auditing import TargetVerdict as TargetVerdict
 from .auditing import audit as audit
-from .auditing import noise_ceiling as noise_ceiling
 from .auditing import plot_audit as plot_audit
 from .contest import MODELS as MODELS
 from .contest import Contender as Contender
@@ -22,6 +20,8 @@ from .metrics import mean_absolute_error as mean_absolute_error
 from .metrics import mean_squared_error as mean_squared_error
 from .metrics import precision_at_top as precision_at_top
 from .metrics import spearman as spearman
+from .noise import Ceiling as Ceiling
+from .noise import noise_ceiling as noise_ceiling
 from .predictor import Predictor as Predictor
 from .results import JointPrediction as JointPrediction
 from .results import Prediction as Prediction

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from nars.parallel import torch_threads
 from nars.predictors.contest import MODELS, OWN, Score, contenders, random_split, samples_needed, score
 from nars.predictors.errors import PredictorError
 from nars.predictors.gaussian import ENCODING_SCALE, fit_process
 from nars.predictors.metrics import kendall, spearman
+from nars.predictors.noise import Ceiling, noise_ceiling
 from nars.predictors.statistics import Scale, Statistics, free_statistics
-from nars.predictors.training import Progress
 from nars.predictors.warp import Warp
 from nars.space import Population, Space
 
@@ -25,6 +26,12 @@ Floats = NDArray[np.float64]
 
 SIZES = (20, 50, 100, 200, 500)
 _FEWEST = 30
+_SMALLEST = 5
+_PRETRAINING = 20
+"""Steps that one pretraining counts for."""
+
+Told = Callable[[int, int, str], None]
+"""Steps done, steps in all, what is next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +52,8 @@ class TargetVerdict:
     name: str
     correlation: float
     """Spearman's correlation with the accuracy."""
-    within: float
-    """The same inside cost quintiles, where a search compares."""
+    within: float | None
+    """The same inside cost quintiles, where a search compares; None without costs that differ."""
     tau_without: float
     """Cross-validated tau when all targets but this one are used."""
     hurts: bool
@@ -78,9 +85,27 @@ class Audit:
         best = max((row.mean.tau for row in self.rows if row.model == "pretrained"), default=None)
         return None if best is None or self.ceiling is None or self.ceiling.tau <= 0 else best / self.ceiling.tau
 
+    @property
+    def verdict(self) -> str | None:
+        """The pretrained predictor, fitted on the most samples, in one sentence; None where it did not take part."""
+        most = max((row.n for row in self.rows if row.model == "pretrained"), default=None)
+        if most is None:
+            return None
+        taus = {row.model: row.mean.tau for row in self.rows if row.n == most}
+        text = (
+            f"with {most} samples the pretrained predictor puts {50 * (1 + taus['pretrained']):.0f} % of pairs in the "
+            f"right order"
+        )
+        rivals = {model: tau for model, tau in taus.items() if model not in OWN}
+        if rivals:
+            best = max(rivals, key=rivals.__getitem__)
+            text += f", the best of its rivals ({best}) {50 * (1 + rivals[best]):.0f} %"
+        return text
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {**asdict(self), "chosen_targets": list(self.chosen_targets), "of_ceiling": self.of_ceiling}
+        more = {"chosen_targets": list(self.chosen_targets), "of_ceiling": self.of_ceiling, "verdict": self.verdict}
+        return asdict(self) | more
 
 
 def audit(
@@ -118,7 +143,10 @@ def audit(
     statistics = free_statistics(space, X)
     varying = Scale.of(statistics).names
     cost = next((statistics[name] for name in ("flops", "params", *space.cost_names) if name in varying), None)
-    steps = Steps(told=progress, fits=splits * len(sizes) * len(models), targets=len(varying), models=models)
+    steps = _Steps(
+        progress, fits=splits * len(sizes) * len(models), targets=len(varying),
+        pretrainings=len({"pretrained", "paper"} & set(models)) if varying and space.architecture_width else 0,
+    )  # fmt: skip
     # Small matrices: more threads than one wait for each other most of the time.
     with torch_threads(1), threadpool_limits(1):
         made = contenders(space, X, models, pool=pool, seed=seed, progress=steps.pretraining)
@@ -146,13 +174,23 @@ def audit(
 
 
 def judge_targets(
-    encoding: NDArray[np.float32], statistics: Statistics, y: Floats, cost: Floats, *, samples: int, seed: int,
-    splits: int = 4,
+    encoding: NDArray[np.float32], statistics: Statistics, y: Floats, cost: Floats | None, *, samples: int, seed: int,
+    splits: int = 4, told: Callable[[str], None] = lambda name: None,
 ) -> tuple[float, tuple[TargetVerdict, ...]]:  # fmt: skip
     """Cross-validated tau with all statistics, and a verdict on each: its correlations and what leaving it out does.
 
     The Gaussian process of the default preset is fitted on exact statistics here, not on told ones: one pretraining for
     each set of targets would take minutes, and how well an encoder tells them is reported by the pretraining itself.
+
+    Args:
+        encoding: of the candidates, (N, E).
+        statistics: of them; those that never change are left out.
+        y: their accuracies, (N,).
+        cost: (N,) that makes the quintiles; None where there is none.
+        samples: to fit on.
+        seed: of splits and fits.
+        splits: repetitions.
+        told: called before each set of targets with the one that is left out, "" for none.
     """
     scale = Scale.of(statistics)
     z = scale.standardise(statistics) if scale.names else np.zeros((len(y), 0), dtype=np.float32)
@@ -176,16 +214,18 @@ def judge_targets(
         return np.array(found)
 
     with torch_threads(1):
+        told("")
         everything = taus(list(range(len(scale.names))))
         verdicts = []
         for column, name in enumerate(scale.names):
+            told(name)
             without = taus([other for other in range(len(scale.names)) if other != column])
             gain = without - everything
             verdicts.append(
                 TargetVerdict(
                     name=name,
                     correlation=spearman(statistics[name], y),
-                    within=_within_spearman(statistics[name], y, cost),
+                    within=None if cost is None else _within_spearman(statistics[name], y, cost),
                     tau_without=float(without.mean()),
                     hurts=bool(gain.mean() > max(1e-3, gain.std(ddof=1) / len(gain) ** 0.5)),
                 )
@@ -206,15 +246,16 @@ def plot_audit(result: Audit, path: Path) -> None:
     counts = sorted({row.n for row in result.rows})
     for axes, name, title in zip(panels, ("tau", "within"), ("all", "within cost quintiles"), strict=True):
         for model in models:
-            rows = [row for row in result.rows if row.model == model]
+            rows = [row for row in result.rows if row.model == model and getattr(row.mean, name) is not None]
             axes.errorbar(
                 [row.n for row in rows], [getattr(row.mean, name) for row in rows],
-                yerr=[getattr(row.error, name) for row in rows], label=model, marker="o", markersize=3,
-                linewidth=2.5 if model == "pretrained" else 1.2, linestyle="-" if model in OWN else ":",
-                color=colours.get(model),
+                yerr=None if any(row.error is None for row in rows) else [getattr(row.error, name) for row in rows],
+                label=model, marker="o", markersize=3, linewidth=2.5 if model == "pretrained" else 1.2,
+                linestyle="-" if model in OWN else ":", color=colours.get(model),
             )  # fmt: skip
         if result.ceiling is not None and name == "tau":
             axes.axhline(result.ceiling.tau, color="grey", linestyle="--", linewidth=1, label="what the labels allow")
+            axes.axhspan(*result.ceiling.interval, color="grey", alpha=0.15, linewidth=0)
         axes.set_xscale("log")
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.xaxis.set_minor_locator(NullLocator())
@@ -225,31 +266,89 @@ def plot_audit(result: Audit, path: Path) -> None:
     figure.savefig(path)
 
 
-def _labels(X: Population, accuracy: Floats) -> tuple[Floats, Floats]:
+@final
+class _Steps:
+    """Tells what is next, and how far it is: a step for each fit, several for each pretraining."""
+
+    def __init__(self, told: Told | None, *, fits: int, targets: int, pretrainings: int) -> None:
+        self._told, self._done = told, 0
+        self._pretraining, self._of = 0, pretrainings
+        self._total = _PRETRAINING * pretrainings + fits + targets + 2
+
+    def pretraining(self, epochs: int, of: int) -> None:
+        """Told by the pretrainings one after the other."""
+        at = _PRETRAINING * self._pretraining + _PRETRAINING * epochs // max(1, of)
+        self._pretraining += epochs == of
+        self._done = min(at, _PRETRAINING * self._of)
+        self._say("pretraining on free statistics")
+
+    def next(self, what: str) -> None:
+        """A step begins."""
+        self._done = max(self._done, _PRETRAINING * self._of)
+        self._say(what)
+        self._done += 1
+
+    def _say(self, what: str) -> None:
+        if self._told is not None:
+            self._told(min(self._done, self._total), self._total, what)
+
+    def end(self) -> None:
+        """Nothing is left."""
+        self._done = self._total
+        self._say("done")
+
+
+def _labels(space: Space, X: Population, accuracy: Floats) -> tuple[Floats, Floats]:
+    """Means (N,) and labels (N, seeds), checked."""
     labels = np.asarray(accuracy, dtype=np.float64)
     labels = labels[:, None] if labels.ndim == 1 else labels
-    if len(X) != len(labels) or len(labels) < _FEWEST:
+    if labels.ndim != 2 or len(X) != len(labels):
         raise PredictorError(
-            f"an audit needs accuracies of at least {_FEWEST} distinct candidates, got {len(labels)} for {len(X)}; "
-            f"collect more samples first"
+            f"an audit needs accuracies (N,) or (N, seeds) of N candidates, got shape {np.shape(accuracy)} for {len(X)}"
         )
-    empty = ~np.isfinite(labels).any(axis=1)
-    if empty.any():
+    if len(labels) < _FEWEST:
         raise PredictorError(
-            f"{int(empty.sum())} candidates have no accuracy at all; a training that failed is no sample: leave it out"
+            f"an audit needs accuracies of at least {_FEWEST} distinct candidates, got {len(labels)}; collect more "
+            f"samples first"
         )
-    return np.asarray(np.nanmean(labels, axis=1), dtype=np.float64), labels
+    known = np.isfinite(labels)
+    if empty := int((~known.any(axis=1)).sum()):
+        raise PredictorError(
+            f"{empty} candidates have no accuracy at all; a training that failed is no sample: leave it out"
+        )
+    if twice := len(X) - len(np.unique(space.canonical(space.check(X)), axis=0)):
+        raise PredictorError(
+            f"{twice} candidates stand twice or more; put the accuracies of one candidate side by side, one per seed"
+        )
+    labels = np.where(known, labels, np.nan)
+    y = np.asarray(np.nanmean(labels, axis=1), dtype=np.float64)
+    if np.ptp(y) == 0:
+        raise PredictorError(
+            f"all {len(y)} candidates have the accuracy {y[0]:g}, so there is nothing to tell apart; check that the "
+            f"column of accuracies is the right one"
+        )
+    return y, labels
+
+
+def _check(splits: int, sizes: Sequence[int], models: Sequence[str], seed: int) -> None:
+    for name, got, least in (("splits", splits, 1), ("seed", seed, 0), ("sizes", min(sizes, default=0), _SMALLEST)):
+        if got < least:
+            raise PredictorError(f"{name} must be at least {least}, got {got}")
+    if unknown := [name for name in models if name not in MODELS]:
+        raise PredictorError(f"there is no model {unknown[0]!r}; there are {', '.join(MODELS)}")
 
 
 def _row(model: str, n: int, scores: Sequence[Score]) -> Row:
-    values = {field.name: np.array([getattr(one, field.name) for one in scores]) for field in fields(Score)}
     root = len(scores) ** 0.5
-    return Row(
-        model=model,
-        n=n,
-        mean=Score(**{name: float(v.mean()) for name, v in values.items()}),
-        error=Score(**{name: float(v.std(ddof=1) / root) if len(v) > 1 else 0.0 for name, v in values.items()}),
-    )
+    columns = {field.name: [getattr(one, field.name) for one in scores] for field in fields(Score)}
+    known = {name: None if None in values else np.array(values) for name, values in columns.items()}
+
+    def each(what: Callable[[Floats], Any]) -> Score:
+        found: dict[str, Any] = {name: None if v is None else float(what(v)) for name, v in known.items()}
+        return Score(**found)
+
+    error = each(lambda values: values.std(ddof=1) / root) if len(scores) > 1 else None
+    return Row(model=model, n=n, mean=each(np.mean), error=error)
 
 
 def _efficiency(rows: Sequence[Row]) -> float | None:

@@ -35,8 +35,8 @@ class Score:
 
     tau: float
     """Kendall's tau on all held-out candidates."""
-    within: float
-    """Mean of tau inside the quintiles of the cost."""
+    within: float | None
+    """Mean of tau inside the quintiles of the cost; None without a cost."""
     spearman: float
     mae: float
     mse: float
@@ -79,7 +79,8 @@ def contenders(
     statistics = dict(free_statistics(space, rows) if statistics is None else statistics)
     width = space.architecture_width
     scale = Scale.of(statistics)
-    wide = np.concatenate([encoding[:, :width], scale.standardise(statistics), encoding[:, width:]], axis=1)
+    told = scale.standardise(statistics) if scale.names else np.zeros((len(rows), 0), dtype=np.float32)
+    wide = np.concatenate([encoding[:, :width], told, encoding[:, width:]], axis=1)
     papers: Statistics = {name: values for name, values in statistics.items() if name in ("flops", "params")}
 
     def network(columns: Features, recipe_from: int, told: Statistics, preset: str) -> Contender:
@@ -115,12 +116,12 @@ def random_split(
     return order[:samples], rest if held_out is None else rest[:held_out]
 
 
-def score(prediction: Prediction, measured: Features, cost: Features) -> Score:
-    """The figures of a prediction of N candidates, with their measured accuracies and cost, both (N,)."""
+def score(prediction: Prediction, measured: Features, cost: Features | None) -> Score:
+    """The figures of a prediction of N candidates, with their measured accuracies and cost, both (N,), if any."""
     mean, half = prediction.mean, Z_LEVEL * prediction.std
     return Score(
         tau=metrics.kendall(mean, measured),
-        within=metrics.kendall_within(mean, measured, cost),
+        within=None if cost is None else metrics.kendall_within(mean, measured, cost),
         spearman=metrics.spearman(mean, measured),
         mae=metrics.mean_absolute_error(mean, measured),
         mse=metrics.mean_squared_error(mean, measured),

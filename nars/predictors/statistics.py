@@ -78,7 +78,8 @@ def free_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64
         space: where X is from.
         X: candidates (N, D).
     """
-    costs = {name: np.asarray(values, dtype=np.float64) for name, values in space.costs(X).items()}
+    known = space.costs(X) if space.cost_names else {}
+    costs = {name: np.asarray(values, dtype=np.float64) for name, values in known.items()}
     return costs | (_block_statistics(space, X) if space.kind == "mbconv" else _counts(space, X))
 
 

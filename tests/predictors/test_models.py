@@ -11,8 +11,9 @@ import pytest
 
 from nars.data.trials import with_costs
 from nars.predictors import PRESETS, Predictor, PredictorError, kendall
-from nars.predictors.auditing import audit, noise_ceiling, plot_audit
+from nars.predictors.auditing import audit, plot_audit
 from nars.predictors.contest import MODELS, contenders
+from nars.predictors.noise import noise_ceiling
 from nars.predictors.rivals import RIVALS, AccuracyModel
 from nars.space import Space, parse_document, read_space
 
@@ -85,9 +86,12 @@ def test_an_audit_of_trials(toy, tmp_path: Path) -> None:
     steps = []
     result = audit(
         space, X, accuracy, seed=0, splits=2, sizes=(20, 60, 5000), models=("pretrained", "no-pretraining", "ridge"),
-        progress=lambda done, total: steps.append((done, total)),
+        progress=lambda done, total, what: steps.append((done, total, what)),
     )  # fmt: skip
-    assert steps[-1] == (12, 12)
+    assert steps[-1][0] == steps[-1][1]
+    assert all(a[0] <= b[0] for a, b in itertools.pairwise(steps))
+    assert {f"ridge on {n} samples, split {s} of 2" for n in (20, 60) for s in (1, 2)} <= {what for _, _, what in steps}
+    assert sum(what.startswith("pretraining") for _, _, what in steps) > 10
     assert {(row.model, row.n) for row in result.rows} == set(
         itertools.product(("pretrained", "no-pretraining", "ridge"), (20, 60))
     )
