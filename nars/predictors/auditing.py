@@ -148,6 +148,7 @@ def audit(
         pretrainings=len({"pretrained", "paper"} & set(models)) if varying and space.architecture_width else 0,
     )  # fmt: skip
     # Small matrices: more threads than one wait for each other most of the time.
+    steps.begin()
     with torch_threads(1), threadpool_limits(1):
         made = contenders(space, X, models, pool=pool, seed=seed, progress=steps.pretraining)
         scores: dict[tuple[str, int], list[Score]] = {}
@@ -274,6 +275,10 @@ class _Steps:
         self._told, self._done = told, 0
         self._pretraining, self._of = 0, pretrainings
         self._total = _PRETRAINING * pretrainings + fits + targets + 2
+
+    def begin(self) -> None:
+        """Before anything else, so that something is seen at once."""
+        self._say("free statistics")
 
     def pretraining(self, epochs: int, of: int) -> None:
         """Told by the pretrainings one after the other."""
