@@ -13,6 +13,7 @@ more), true accuracies are drawn from what it says of each candidate, and their 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -244,10 +245,9 @@ def _octaves(labels: _Labels, weights: Floats) -> float:
     By the first two moments of their variances, each a chi-square with its degrees of freedom; weights sum to R.
     """
     freedom = labels.counts - 1
-    first = (weights @ labels.squares) / (weights @ freedom)
-    second = (weights @ labels.squares**2) / (weights @ (freedom * (freedom + 2.0)))
-    spread = np.log(max(1.0, second / first**2)) if first > 0 else 0.0
-    return float(np.sqrt(spread) / (2 * np.log(2)))
+    first = float(weights @ labels.squares) / float(weights @ freedom)
+    second = float(weights @ labels.squares**2) / float(weights @ (freedom * (freedom + 2.0)))
+    return math.sqrt(math.log(max(1.0, second / first**2))) / (2 * math.log(2)) if first > 0 else 0.0
 
 
 def _mixture(octaves: float) -> Floats:
