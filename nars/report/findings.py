@@ -76,12 +76,13 @@ def read_findings(folder: RunFolder) -> Findings:
         rounds=tuple(folder.rounds()),
         samples=SampleStore(folder.samples).frame() if folder.samples.is_dir() else pd.DataFrame(),
         members=tuple(_member(folder, entry) for entry in family["members"]),
-        doubts=tuple(family.get("doubts", ())),
+        doubts=(*(entry["note"] for entry in family["members"] if entry.get("note")), *family.get("doubts", ())),
     )
 
 
 def _member(folder: RunFolder, entry: Mapping[str, Any]) -> MemberFinding:
-    result, card = folder.training(entry["name"]) / "result.json", folder.member(entry["name"]) / "card.json"
+    trained = entry.get("same_as") or entry["name"]  # one network for two budgets is trained and exported once
+    result, card = folder.training(trained) / "result.json", folder.member(trained) / "card.json"
     return MemberFinding(
         name=entry["name"],
         budget=entry["budget"],

@@ -34,3 +34,21 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     run.folder.family_file.write_text("{half")
     with pytest.raises(DataError, match=r"family\.json"):
         read_findings(run.folder)
+
+
+def test_one_network_for_two_budgets_shows_its_figures_in_both_rows(tmp_path: Path) -> None:
+    member = {
+        "budget": 1e6, "costs": {"flops": 6e5, "params": 4e4}, "record": {"resolution": 28}, "predicted": 70.0,
+        "predicted_std": 1.0, "history": [], "seconds": 0.1,
+    }  # fmt: skip
+    family = [
+        member | {"name": "700k", "budget": 7e5, "same_as": "1M"},
+        member | {"name": "1M", "note": "1M brings nothing beyond 700k"},
+    ]
+    folder = RunFolder(tmp_path)
+    write_json(folder.run_file, {"config": {}})
+    write_json(folder.family_file, {"members": family, "doubts": ["few trainings"]})
+    write_json(folder.training("1M") / "result.json", {"validation_accuracy": 71.5, "test_accuracy": 70.25})
+    findings = read_findings(folder)
+    assert [found.result for found in findings.members] == [{"validation_accuracy": 71.5, "test_accuracy": 70.25}] * 2
+    assert findings.doubts == ("1M brings nothing beyond 700k", "few trainings")
