@@ -87,7 +87,7 @@ def _candidates(store: str, opened: SampleStore) -> Iterator[Space]:
         yield kept
     local = Path(store.removeprefix("file://"))
     for home in (local, local.parent) if local.is_dir() else ():
-        for file in (home / "space.yaml", home / "predictor" / "space.yaml"):
+        for file in (RunFolder(home).space_file, home / "space.yaml", home / "predictor" / "space.yaml"):
             if file.is_file():
                 yield load_space(file)
         if RunFolder(home).run_file.is_file():

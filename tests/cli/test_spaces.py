@@ -40,7 +40,7 @@ def test_also_with_other_classes_and_channels(classes: int, channels: int, tmp_p
     assert space_of(None, str(fill(tmp_path, space))).fingerprint == space.fingerprint
 
 
-@pytest.mark.parametrize("where", ["_space.yaml", "space.yaml", "predictor/space.yaml"])
+@pytest.mark.parametrize("where", ["_space.yaml", "space/space.yaml", "space.yaml", "predictor/space.yaml"])
 @pytest.mark.parametrize("asked", [".", "samples"])
 def test_own_spaces_are_found_in_the_store_or_the_run(where: str, asked: str, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(OWN)
