@@ -226,6 +226,18 @@ def _share(source: Source, validation_images: int) -> float:
     return validation_images / images
 
 
+def folder_of(name: str) -> Path:
+    """The folder of `imagefolder:PATH`.
+
+    Raises:
+        DataError: there is no path, which would be the working directory.
+    """
+    path = name.removeprefix(_FOLDER_PREFIX).strip()
+    if not path:
+        raise DataError(f"imagefolder:PATH needs the path of a folder, got {name!r}; imagefolder:. is this one.")
+    return expanded(path)
+
+
 def _open(name: str, root: str | Path | None, progress: Progress | None) -> Source:
     with looked_for(name):
         if name == "digits":
@@ -237,7 +249,7 @@ def _open(name: str, root: str | Path | None, progress: Progress | None) -> Sour
         if name == "imagenet":
             return folder_source(data_root(root) / "imagenet")
         if name.startswith(_FOLDER_PREFIX):
-            return folder_source(expanded(name.removeprefix(_FOLDER_PREFIX)))
+            return folder_source(folder_of(name))
         raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
 
 

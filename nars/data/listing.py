@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from nars.data.errors import DataError
 from nars.data.folder import folder_source
-from nars.data.home import expanded, looked_for
-from nars.data.images import IMAGE_SETS
+from nars.data.home import looked_for
+from nars.data.images import IMAGE_SETS, folder_of
 from nars.data.source import TEST, TRAIN, VALIDATION, Source
 from nars.data.sources import DIGITS_TEST, classes_of, count_idx, data_root
 
@@ -68,7 +68,7 @@ def list_images(name: str, *, root: str | Path | None = None) -> Listing:
 
 def _list(name: str, root: str | Path | None) -> Listing:
     if name.startswith(_FOLDER):
-        return _of_source(name, folder_source(expanded(name.removeprefix(_FOLDER))))
+        return _of_source(name, folder_source(folder_of(name)))
     if name not in _KNOWN:
         raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
     if name == "imagenet" and (data_root(root) / name).is_dir():

@@ -119,8 +119,8 @@ def _measured(
             ema_decay=config.collect.ema_decay,
             amp=config.collect.amp,
         )
-        training = _fastest(loop.train_epoch, _SECONDS)
-        evaluation = _fastest(lambda: loop.accuracy(data.validation), _SECONDS / 4)
+        training = _pace(loop.train_epoch, _SECONDS)
+        evaluation = _pace(lambda: loop.accuracy(data.validation), _SECONDS / 4)
     return training / batch, evaluation / batch
 
 
@@ -137,11 +137,14 @@ def _noise(architecture: Architecture, count: int) -> ImageData:
     return replace(some, name="noise", mean=middle, std=middle, train=split, validation=split, test=split)
 
 
-def _fastest(step: Callable[[], object], seconds: float) -> float:
-    """Seconds of a step: the first sets things up and counts only where it takes all the time there is."""
-    begin, best = time.perf_counter(), float("inf")
+def _pace(step: Callable[[], object], seconds: float) -> float:
+    """Mean seconds of a step; the first, which sets things up, counts only where it takes all the time there is.
+
+    The mean, not the best: where other programs use this machine too, the run will share it as well.
+    """
+    begin, times = time.perf_counter(), list[float]()
     while time.perf_counter() - begin < seconds:
         start = time.perf_counter()
         step()
-        best = min(best, time.perf_counter() - start)
-    return best
+        times.append(time.perf_counter() - start)
+    return float(np.mean(times[1:] or times))

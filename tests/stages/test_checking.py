@@ -47,7 +47,7 @@ FOLDERS = {
 """Image folders: mode, side in pixels, images of each class."""
 
 IMAGES = ("digits", "fashion-mnist", "cifar10", "imagenet", *(f"imagefolder:{name}" for name in FOLDERS))
-NOWHERE = ("imagefolder:nosuch", "nonsense", "imagefolder:")
+NOWHERE = ("imagefolder:nosuch", "nonsense", "imagefolder:", "imagefolder: ", "imagefolder:data/cifar10")
 
 
 def _write(folder: Path, mode: str, side: int, classes: dict[str, int]) -> None:
@@ -429,10 +429,9 @@ def test_every_command_checks_first(
 
 @pytest.mark.parametrize("images", NOWHERE)
 def test_images_that_are_nowhere_are_one_error(images: str, here: Path) -> None:
-    if images == "imagefolder:":
-        images = f"imagefolder:{here / 'data'}/cifar10"  # a folder without classes
     (line,) = _lines("fashion-mnist", {"data.name": images, "search.budgets": "1M"})
     assert line.startswith("data.name: ")
+    assert images.strip() in line or images.partition(":")[2] in line
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
