@@ -125,7 +125,7 @@ def search_progress(findings: Findings) -> str | None:
         for number, member in enumerate(findings.members):
             colour = mpl.colormaps["viridis"](number / max(1, len(findings.members) - 0.5))
             axes.plot(*zip(*member.history, strict=True), "o-", ms=3, color=colour,
-                      label=f"{shorten(member.budget)} ({member.seconds:.1f} s)")  # fmt: skip
+                      label=f"{member.name} ({member.seconds:.1f} s)")  # fmt: skip
         axes.legend(loc="lower right")
     return svg[0]
 

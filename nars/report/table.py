@@ -83,7 +83,7 @@ def _row(member: MemberFinding) -> tuple[str, ...]:
 
     latency = card.get("latency_ms", {})
     return (
-        shorten(member.budget),
+        member.name,
         shorten(member.costs["flops"]),
         shorten(member.costs["params"]),
         "/".join(f"{latency[runtime]:.2f}" for runtime in ("eager", "onnxruntime") if runtime in latency) or "-",

@@ -14,6 +14,7 @@ from nars.space import SpaceError, cost_range, shorten
 from nars.space.brief import brief_repr
 from nars.stages.config import ConfigError
 from nars.stages.run import Run
+from nars.stages.settled import is_begun
 
 _CLOSE = 1e-9
 """Relative difference of a cost that is one of arithmetic."""
@@ -191,8 +192,10 @@ def _compared(run: Run, members: Sequence[Member]) -> tuple[Member, ...]:
     Of several with the same network and recipe that one is trained which has been already, else that of the smallest
     budget.
     """
-    owners = {m.choices: m.name for m in members if m.same_as is None and _is_trained(run, m)}
-    for member in sorted(members, key=lambda member: member.budget):
+    ascending = sorted(members, key=lambda member: member.budget)
+    owners: dict[tuple[int, ...], str] = {}
+    begun = [m for m in ascending if m.same_as is None and is_begun(run.folder, m.name, m.choices)]
+    for member in [*begun, *ascending]:
         owners.setdefault(member.choices, member.name)
     told = []
     for member in members:
@@ -201,10 +204,6 @@ def _compared(run: Run, members: Sequence[Member]) -> tuple[Member, ...]:
         owner = owners[member.choices]
         told.append(replace(member, same_as=None if owner == member.name else owner, note=note))
     return tuple(told)
-
-
-def _is_trained(run: Run, member: Member) -> bool:
-    return run.folder.training(member.name).is_dir()
 
 
 def _note(run: Run, member: Member, smaller: Member) -> str:

@@ -66,6 +66,12 @@ def is_settled(folder: RunFolder, name: str, settings: Settings, *, teachers: Se
     return isinstance(kept["teacher"], str) or kept["teacher"] in [list(row) for row in teachers]
 
 
+def is_begun(folder: RunFolder, name: str, choices: Sequence[int]) -> bool:
+    """Whether there is a final training of this name and of this network and recipe, finished or not."""
+    file = folder.training_settings(name)
+    return file.is_file() and read_json(file)["choices"] == list(choices)
+
+
 def place_for(folder: RunFolder, name: str, settings: Settings) -> str:
     """Where a training by these settings is done: in its place, or beside another one."""
     beside = f"{name}~{digest(settings)[:8]}"
