@@ -16,6 +16,7 @@ from pyarrow import csv
 
 from nars.atomic import replacing
 from nars.data.errors import StoreError
+from nars.data.kept_space import keep_space, kept_space
 from nars.data.rows import COST, Identity
 from nars.data.store import SampleStore, first_of_each_key
 
@@ -121,6 +122,9 @@ def merge_stores(sources: Sequence[SampleStore], target: SampleStore) -> Merged:
     winners = first_of_each_key(contest, tie="source")["source"].to_numpy()
     winners = winners[winners >= 0]
     target.append_table(rows.take(winners), identity)
+    kept = next((space for store in held if (space := kept_space(store.path)) is not None), None)
+    if kept is not None:
+        keep_space(target.path, kept)
     return Merged(added=len(winners), repeated=len(rows) - len(winners))
 
 

@@ -16,11 +16,14 @@ from nars.data import (
     at_random,
     best_per_budget,
     export_store,
+    keep_space,
+    kept_space,
     measured,
     merge_stores,
     replay,
     store_info,
 )
+from nars.space import load_space
 
 
 def sample(number, **changes):
@@ -173,6 +176,13 @@ def test_merge_refuses_what_cannot_be_compared(tmp_path, change, message):
 
 
 # -- replay -----------------------------------------------------------------------------------------------------------
+
+
+def test_merging_keeps_the_space(tmp_path):
+    source = store_of(tmp_path / "a", [sample(1)])
+    keep_space(source.path, load_space("digits"))
+    merge_stores([store_of(tmp_path / "b", [sample(2)]), source], SampleStore(tmp_path / "all"))
+    assert kept_space(tmp_path / "all").fingerprint == load_space("digits").fingerprint
 
 
 def test_measured_takes_the_longest_training_and_averages_seeds(tmp_path):
