@@ -52,6 +52,7 @@ SHORT = {
     "--set search.budgets=2M",
     "nars train digits": "--device cpu --resolution 16 --set final.epochs=1 --set final.warmup_epochs=0 "
     "--set data.validation=0.9",
+    "nars run runs/digits": "--engine in-process --workers 1 --device cpu --set final.epochs=2 --set collect.rounds=3",
     "nars audit runs/digits": "--splits 1",
     "nars swap runs/digits": "--engine in-process --device cpu",
 }

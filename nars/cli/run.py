@@ -78,7 +78,9 @@ def run(
 
     opened = _open(asked, out, upto="export", **how)
     if stages.is_finished(opened):
-        opened.reporter.say(f"{opened.folder.path} is finished; nothing to do (delete the folder to start over)")
+        opened.reporter.say(
+            f"{opened.folder.path} is finished; nothing to do (more --budgets, final.* or collect.rounds: it goes on)"
+        )
     else:
         stages.run_all(opened)
         write_report(opened.folder)

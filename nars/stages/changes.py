@@ -18,6 +18,9 @@
                                      have begun      or were taught by one that is
     everything else                never             it decides the samples or the predictor: another run
 
+The configuration that a run began with stays valid: what has grown since is kept, where that is opened again. Smaller
+values are asked for with the run's folder (nars run runs/quick --set final.epochs=16).
+
 A member that is larger than all others when its budget is added is its own teacher, trained on labels first, as the
 largest always is; members that the former largest taught are kept.
 """
@@ -25,7 +28,7 @@ largest always is; members that the former largest taught are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +73,36 @@ def refuse_others(found: Sequence[Change], now: RunConfig, folder: RunFolder) ->
         )
 
 
+def as_begun(asked: RunConfig, kept: RunConfig, began: Mapping[str, Any]) -> tuple[RunConfig, list[Change]]:
+    """The configuration with what has grown since, where it asks for what the run began with.
+
+    Args:
+        asked: by a file, which does not know of the growth.
+        kept: the run's.
+        began: dotted keys that have changed since the run began, with their first values.
+
+    Returns:
+        What to go on with, and what of it was asked for otherwise (`now`, where the run has `before`).
+    """
+    document, grown = asked.model_dump(mode="json"), kept.model_dump(mode="json")
+    back = [Change(key=key, before=_value(grown, key), now=first) for key, first in began.items()]
+    back = [change for change in back if _value(document, change.key) == change.now != change.before]
+    for change in back:
+        *parents, last = change.key.split(".")
+        section = document
+        for parent in parents:
+            section = section[parent]
+        section[last] = change.before
+    return RunConfig.model_validate(document), back
+
+
+def first_values(began: Mapping[str, Any], found: Sequence[Change]) -> dict[str, Any]:
+    """The same keys and values after these changes."""
+    first = {change.key: change.before for change in found} | dict(began)
+    back = {change.key for change in found if first[change.key] == change.now}
+    return {key: value for key, value in first.items() if key not in back}
+
+
 def known_keys(document: dict[str, Any]) -> RunConfig:
     """A configuration from a run's folder; keys that have come since it was written have their defaults.
 
@@ -94,6 +127,12 @@ def _fault(change: Change, now: RunConfig, folder: RunFolder) -> str | None:
         begun = begun_rounds(folder, now)
         return f"{change}, and {begun} rounds have begun" if change.now < begun else None
     return None if change.key.startswith(_ALWAYS) else str(change)
+
+
+def _value(document: Any, key: str) -> Any:
+    for part in key.split("."):
+        document = document.get(part) if isinstance(document, dict) else None
+    return document
 
 
 def _compare(before: Any, now: Any, key: str) -> list[Change]:

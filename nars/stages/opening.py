@@ -19,7 +19,7 @@ from nars.atomic import write_json
 from nars.data import write_space
 from nars.data.run_folder import RunFolder, read_json, run_in
 from nars.space import Space, SpaceError, differences, load_space
-from nars.stages.changes import Change, changes, known_keys, refuse_others
+from nars.stages.changes import Change, as_begun, changes, first_values, known_keys, refuse_others
 from nars.stages.checking import Checked, Stage, check, remaining
 from nars.stages.config import ConfigError, Execution, RunConfig, load_config
 from nars.stages.earlier import upgraded
@@ -174,6 +174,7 @@ def _reopen(config: RunConfig, home: RunFolder, how: Execution, told: Reporter) 
         # As it was written when the run began, whatever the working directory is now.
         config = config.model_copy(update={"data": config.data.model_copy(update={"name": before.data.name})})
     config = absolute(config)
+    by_folder = _is_same_file(config.space, home.space_file)
     config = _with_space(config, before, space, home, facts)
     loaded = None
     if (config.data.name, config.data.root) != (before.data.name, before.data.root):
@@ -182,9 +183,19 @@ def _reopen(config: RunConfig, home: RunFolder, how: Execution, told: Reporter) 
             now = ImageFacts.about(loaded, name=config.data.name)
             raise other_images(home, facts, now, place=config.data.name)
         introduce(loaded, told)
+    began = kept.get("began", {})
+    if not by_folder:
+        config, back = as_begun(config, before, began)
+        for change in back:
+            told.say(
+                f"{change.key} stays {change.before!r}, to which the run has grown from {change.now!r}; for that "
+                f"again: nars run {home.path} --set {change.key}=..."
+            )
     found = changes(before, config)
     refuse_others(found, config, home)
     document = kept | {"config": config.model_dump(mode="json")}
+    if found or began:
+        document["began"] = first_values(began, found)
     run = Run(config=config, execution=how, folder=home, reporter=told, loaded=loaded)
     return _Reopened(run=run, document=document, changed=tuple(found))
 

@@ -68,6 +68,16 @@ class Interrupting(Silent):
         yield advance
 
 
+class Telling(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
 def begin(home: Path, **overrides: Any) -> Run:
     home.mkdir(parents=True, exist_ok=True)
     (home / "mine.yaml").write_text(SPACE)
@@ -272,6 +282,25 @@ def test_what_decides_the_samples_never_changes(copy: Path, change: dict[str, An
     with pytest.raises(ConfigError, match=rf"{key.replace('__', '.')} was .*, now .*{value}.*nars run .*run"):
         grown(copy, **change)
     assert (copy / "run.json").read_bytes() == kept
+
+
+def test_the_configuration_that_it_began_with_does_not_undo_what_has_grown(trained: Path, copy: Path) -> None:
+    """A family trained overnight is not trained anew for the command of the day before."""
+    first = load_config(trained.parent / "small.yaml")
+    train(grown(copy, final__epochs=3, search__budgets=["40k", "80k", "150k"]))
+    after = files(copy, "training")
+    told = Telling()
+    run = open_run(first, copy, execution=HOW, reporter=told)
+    assert (run.config.final.epochs, len(run.config.search.budgets)) == (3, 3)
+    assert sum(" stays " in line and "has grown from" in line for line in told.lines) == 2
+    train(run)
+    assert files(copy, "training") == after
+    # By its folder it goes back, and forward again by the file.
+    assert grown(copy, final__epochs=2).config.final.epochs == 2
+    other = first.model_copy(update={"final": first.final.model_copy(update={"epochs": 5})})
+    assert open_run(other, copy).config.final.epochs == 5
+    with pytest.raises(ConfigError, match=r"seed was 0, now 1"):
+        open_run(first.model_copy(update={"seed": 1}), copy)
 
 
 def test_everything_else_may_change(copy: Path) -> None:
