@@ -188,8 +188,9 @@ def _folder(config: RunConfig, folder: Path | str | None, path: Path) -> _Findin
     if not existing.is_dir():
         yield _Finding(keys=(key,), text=f"{existing} is a file, no folder; choose another with --out", here=True)
     elif not os.access(existing, os.W_OK | os.X_OK):
+        reason = "read-only file system" if os.statvfs(existing).f_flag & os.ST_RDONLY else "permission denied"
         yield _Finding(
-            keys=(key,), text=f"{existing} cannot be written to by you; choose another folder with --out", here=True
+            keys=(key,), text=f"{existing} cannot be written to ({reason}); choose another folder with --out", here=True
         )
 
 

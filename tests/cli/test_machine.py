@@ -97,6 +97,7 @@ def test_a_run_on_a_disk_that_fills_up_goes_on_to_the_same_result(
         assert (disk / "run/training" / name / "model.safetensors").read_bytes() == result.weights.read_bytes()
     families = [json.loads((run / "family/family.json").read_text()) for run in (disk / "run", whole.folder.path)]
     for family in families:
+        del family["seal"]  # of everything in the file, the seconds too
         for member in family["members"]:
             del member["seconds"]
     assert families[0] == families[1]
@@ -162,7 +163,7 @@ def test_a_place_that_cannot_be_written(
     line = last_line(said)
     assert code == 2
     assert expected in line.lower()
-    assert str(target) in line or f"{target.parent}:" in line
+    assert str(target) in line or str(target.parent) in line
     assert ";" in line  # what to do about it
 
 

@@ -1,5 +1,6 @@
 """Where a run has processes beside it and where not; from files, standard input and scripts as people write them."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -25,25 +26,28 @@ collect(open_run(load_config("digits", {SETTINGS!r}), FOLDER, execution=Executio
 
 
 class Children(threading.Thread):
-    """Looks again and again which processes this one has started."""
+    """Looks again and again which processes this one has started since."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.seen: set[str] = set()
         self.stopped = threading.Event()
+        self.others = self._children()  # of tests before
 
     def run(self) -> None:
         while not self.stopped.wait(0.005):
-            for task in Path(f"/proc/{os.getpid()}/task").iterdir():
+            for child in self._children() - self.others:
                 try:
-                    children = (task / "children").read_text().split()
+                    self.seen.add(Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode())
                 except OSError:
-                    continue
-                for child in children:
-                    try:
-                        self.seen.add(Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode())
-                    except OSError:
-                        self.seen.add(child)
+                    self.seen.add(child)
+
+    def _children(self) -> set[str]:
+        found: set[str] = set()
+        for task in Path(f"/proc/{os.getpid()}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found.update((task / "children").read_text().split())
+        return found
 
 
 @pytest.fixture(scope="module")
