@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nars.export import Card, Verification, export_member, read_card, timm_names, verify
 from nars.stages.checking import check_machine
 from nars.stages.members import distinct
@@ -36,7 +38,8 @@ def export(run: Run, *, again: bool = False) -> dict[str, Card]:
                     name=names[member.name],
                     architecture=architecture,
                     recipe=recipe_of(run, member).to_dict(),
-                    data=run.final_images.at(architecture.resolution),
+                    # Called as the user called it: a member that is given away does not tell where the images lie.
+                    data=replace(run.final_images.at(architecture.resolution), name=run.image_facts.name),
                     accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
                     progress=lambda file: advance(0, file),
                 )

@@ -214,7 +214,11 @@ def test_killed_while_the_new_takes_the_place_of_the_old(copy: Path, killed: str
 
 
 def test_exports_follow_their_training(copy: Path) -> None:
+    document = json.loads((copy / "run.json").read_text())
+    document["data"]["name"] = "imagefolder:photos"  # as the user wrote it, wherever that is
+    (copy / "run.json").write_text(json.dumps(document))
     first = export(grown(copy))
+    assert {card.data["name"] for card in first.values()} == {"imagefolder:photos"}
     made = {name: (copy / "family" / name / "card.json").stat().st_mtime_ns for name in ("40k", "150k")}
     assert export(grown(copy)) == first
     run = grown(copy, final__epochs=3)
