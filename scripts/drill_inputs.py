@@ -1,7 +1,7 @@
 """Does what people bring ever give a wrong result without a word, a traceback, or an error that does not help?
 
 Command:  python scripts/drill_inputs.py           (--kinds images,tables --only NAME --keep FOLDER)
-Cost:     about 5 minutes on 2 CPU cores
+Cost:     about 8 minutes on one CPU core
 Expected: silent_wrong 0, tracebacks 0, unclear 0
 Method:   each case writes files as people have them (image folders, tables of trials, spaces, run configurations), runs
           one command of nars on them in a process of its own, and compares what came of it with what its construction
@@ -62,7 +62,7 @@ def main() -> None:
             counts[kind][verdict] += 1
             if verdict != "right":
                 console.print(f"{verdict}: {kind}: {case.name}: {why}", markup=False, soft_wrap=True)
-    table = Table("kind", "cases", *VERDICTS)
+    table = Table("kind", "cases", *(verdict.replace("_", " ") for verdict in VERDICTS))
     for kind in kinds:
         table.add_row(kind, str(counts[kind].total()), *(str(counts[kind][verdict]) for verdict in VERDICTS))
     console.print(table)
