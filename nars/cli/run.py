@@ -228,7 +228,7 @@ def _folder_of(name: str, model: str) -> Path:
     """Where a network from elsewhere is trained: beside its file, or in the runs."""
     if model.endswith((".yaml", ".yml")):
         return Path(model).parent / "training"
-    from nars.stages.config import run_folder
+    from nars.stages.given import run_folder
 
     home = run_folder(name) or Path("runs") / Path(name).stem
     return home / "other" / model.replace(":", "_")
@@ -301,7 +301,7 @@ def _as_begun(given: Given, out: Path | None) -> Given:
 
 def _home(asked: _Asked, out: Path | None) -> Path | None:
     """The folder that the options ask for: --out, or the run's folder that stands for a configuration."""
-    from nars.stages.config import run_folder
+    from nars.stages.given import run_folder
 
     return out or run_folder(asked.name)
 

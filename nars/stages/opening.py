@@ -21,8 +21,9 @@ from nars.data.run_folder import RunFolder, read_json, run_in
 from nars.space import Space, SpaceError, differences, load_space
 from nars.stages.changes import Change, as_begun, changes, first_values, known_keys, refuse_others
 from nars.stages.checking import Checked, Stage, check, remaining
-from nars.stages.config import ConfigError, Execution, RunConfig, load_config
+from nars.stages.config import ConfigError, Execution, RunConfig
 from nars.stages.earlier import upgraded
+from nars.stages.given import load_config
 from nars.stages.identity import ImageFacts, RunWarning, origin_of, other_images, spell, versions, with_versions
 from nars.stages.naming import fault_of_name
 from nars.stages.needs import check_stage
