@@ -3,7 +3,7 @@
 from nars.data.best import best_per_budget
 from nars.data.catalogue import StoreFile, StoreWarning
 from nars.data.errors import DataError, StoreError
-from nars.data.images import IMAGE_SETS, ImageData, Split, Streaming, load_images
+from nars.data.images import FOLDER_PREFIX, IMAGE_SETS, ImageData, Split, Streaming, load_images
 from nars.data.importing import Imported, add_trials
 from nars.data.kept_space import KEPT_SPACE, keep_space, kept_space, write_space
 from nars.data.listing import Listing, list_images
@@ -19,6 +19,7 @@ from nars.data.trials import Trials, TrialTable, samples_of, trials_of, with_cos
 
 __all__ = [
     "COST_CONVENTION",
+    "FOLDER_PREFIX",
     "IMAGE_SETS",
     "KEPT_SPACE",
     "STATUSES",

@@ -33,7 +33,8 @@ from nars.space.brief import brief_repr
 IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PATH")
 """What `load_images` takes as a name."""
 
-_FOLDER_PREFIX = "imagefolder:"
+FOLDER_PREFIX = "imagefolder:"
+"""How the name of a user's own folder begins."""
 
 Streaming = bool | Literal["auto"]
 """Whether the images of a folder stay in their files; "auto" if they would take more than a quarter of the memory."""
@@ -150,6 +151,7 @@ def load_images(
     streaming: Streaming = "auto",
     loaders: int | None = None,
     progress: Progress | None = None,
+    source: Source | None = None,
 ) -> ImageData:
     """Load an image set, split it and resize it.
 
@@ -170,12 +172,13 @@ def load_images(
             difference to any result. Not used by the other sets, which are small.
         loaders: processes that read ahead for each training that streams; None is one per core, 8 at most.
         progress: called with (images decoded, images in all).
+        source: what `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
 
     Raises:
         DataError: unknown name, missing folder, unreadable file, a split without images, not enough memory.
     """
     _check(resolution, validation_fraction, max_train)
-    source = _open(name, root, progress)
+    source = source or _open(name, root, progress)
     if max_classes is not None and max_classes < len(source.classes):
         source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
     if validation_images is not None:
@@ -232,7 +235,7 @@ def folder_of(name: str) -> Path:
     Raises:
         DataError: there is no path, which would be the working directory.
     """
-    path = name.removeprefix(_FOLDER_PREFIX).strip()
+    path = name.removeprefix(FOLDER_PREFIX).strip()
     if not path:
         raise DataError(f"imagefolder:PATH needs the path of a folder, got {name!r}; imagefolder:. is this one.")
     return expanded(path)
@@ -248,7 +251,7 @@ def _open(name: str, root: str | Path | None, progress: Progress | None) -> Sour
             return cifar10(data_root(root), progress)
         if name == "imagenet":
             return folder_source(data_root(root) / "imagenet")
-        if name.startswith(_FOLDER_PREFIX):
+        if name.startswith(FOLDER_PREFIX):
             return folder_source(folder_of(name))
         raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
 
@@ -278,9 +281,7 @@ def _divide(
 def _summary(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
     counts = [
         f"{len(index):,} {name}{f' ({source.origin[mark]})' if mark in source.origin and mark != TEST else ''}"
-        for index, mark, name in zip(
-            indices, (TRAIN, VALIDATION, TEST), ("training", "validation", "test"), strict=True
-        )
+        for index, mark, name in zip(indices, (TRAIN, VALIDATION, TEST), _SPLIT_NAMES, strict=True)
     ]
     where = f" ({source.origin[TEST]})" if TEST in source.origin else ""
     return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}"

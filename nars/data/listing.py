@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,9 @@ import pyarrow.parquet as pq
 from nars.data.errors import DataError
 from nars.data.folder import folder_source
 from nars.data.home import looked_for
-from nars.data.images import IMAGE_SETS, folder_of
+from nars.data.images import FOLDER_PREFIX, IMAGE_SETS, folder_of
 from nars.data.source import TEST, TRAIN, VALIDATION, Source
 from nars.data.sources import DIGITS_TEST, classes_of, count_idx, data_root
-
-_FOLDER = "imagefolder:"
 
 _KNOWN = {
     "digits": (1_797 - DIGITS_TEST, DIGITS_TEST),
@@ -50,6 +48,8 @@ class Listing:
     """Training images of the class that has fewest; None where that was not counted."""
     present: bool = True
     """False for a set known by name that is not there; its numbers are the published ones."""
+    source: Source | None = field(default=None, repr=False, compare=False)
+    """A folder's files, for `load_images`: so that it is walked, and copies in it are looked for, once."""
 
 
 def list_images(name: str, *, root: str | Path | None = None) -> Listing:
@@ -67,7 +67,7 @@ def list_images(name: str, *, root: str | Path | None = None) -> Listing:
 
 
 def _list(name: str, root: str | Path | None) -> Listing:
-    if name.startswith(_FOLDER):
+    if name.startswith(FOLDER_PREFIX):
         return _of_source(name, folder_source(folder_of(name)))
     if name not in _KNOWN:
         raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
@@ -97,6 +97,7 @@ def _of_source(name: str, source: Source) -> Listing:
         validation=validation,
         test=test,
         files=True,
+        source=source,
         smallest=int(np.bincount(source.labels[source.part == TRAIN], minlength=len(source.classes)).min()),
     )
 

@@ -4,7 +4,6 @@ from .asking import ask as ask
 from .asking import ask_front as ask_front
 from .asynchronous import OpenRounds as OpenRounds
 from .checking import Checked as Checked
-from .checking import Stage as Stage
 from .checking import check as check
 from .collecting import Collection as Collection
 from .collecting import collect as collect
@@ -14,6 +13,7 @@ from .config import RunConfig as RunConfig
 from .config import execution as execution
 from .decomposition import Shares as Shares
 from .decomposition import shares as shares
+from .environment import Stage as Stage
 from .everything import is_finished as is_finished
 from .everything import run_all as run_all
 from .exporting import export as export

@@ -85,8 +85,8 @@ def as_begun(asked: RunConfig, kept: RunConfig, began: Mapping[str, Any]) -> tup
         What to go on with, and what of it was asked for otherwise (`now`, where the run has `before`).
     """
     document, grown = asked.model_dump(mode="json"), kept.model_dump(mode="json")
-    back = [Change(key=key, before=_value(grown, key), now=first) for key, first in began.items()]
-    back = [change for change in back if _value(document, change.key) == change.now != change.before]
+    back = [Change(key=key, before=value_at(grown, key), now=first) for key, first in began.items()]
+    back = [change for change in back if value_at(document, change.key) == change.now != change.before]
     for change in back:
         *parents, last = change.key.split(".")
         section = document
@@ -103,21 +103,19 @@ def first_values(began: Mapping[str, Any], found: Sequence[Change]) -> dict[str,
     return {key: value for key, value in first.items() if key not in back}
 
 
-def known_keys(document: dict[str, Any]) -> RunConfig:
-    """A configuration from a run's folder; keys that have come since it was written have their defaults.
-
-    Raises:
-        pydantic.ValidationError: this version cannot read it.
-    """
-    return RunConfig.model_validate(document)
-
-
 def begun_rounds(folder: RunFolder, config: RunConfig) -> int:
     """Rounds whose candidates have been chosen; asynchronous ones are smaller than `per_round`, and count as such."""
     sizes: list[int] = []
     while (file := folder.round_plan(len(sizes) + 1)).is_file():
         sizes.append(len(read_json(file)["choices"]))
     return math.ceil(sum(sizes) / config.collect.per_round) if config.collect.asynchronous else len(sizes)
+
+
+def value_at(document: Any, key: str) -> Any:
+    """What a document has at a dotted key, such as "search.budgets[0]", whose last index does not count; else None."""
+    for part in key.split("[", maxsplit=1)[0].split("."):
+        document = document.get(part) if isinstance(document, Mapping) else None
+    return document
 
 
 def _fault(change: Change, now: RunConfig, folder: RunFolder) -> str | None:
@@ -127,12 +125,6 @@ def _fault(change: Change, now: RunConfig, folder: RunFolder) -> str | None:
         begun = begun_rounds(folder, now)
         return f"{change}, and {begun} rounds have begun" if change.now < begun else None
     return None if change.key.startswith(_ALWAYS) else str(change)
-
-
-def _value(document: Any, key: str) -> Any:
-    for part in key.split("."):
-        document = document.get(part) if isinstance(document, dict) else None
-    return document
 
 
 def _compare(before: Any, now: Any, key: str) -> list[Change]:

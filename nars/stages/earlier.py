@@ -9,9 +9,9 @@ from typing import Any
 from nars.atomic import write_json
 from nars.data import write_space
 from nars.data.run_folder import RunFolder, read_json
-from nars.space import Space, SpaceError, load_space, read_document
+from nars.space import load_space, read_document
 from nars.stages.config import ConfigError, RunConfig
-from nars.stages.identity import ImageFacts, origin_of, other_images
+from nars.stages.identity import ImageFacts, origin_of, other_images, space_with
 from nars.stages.places import absolute, whole_or_near
 from nars.stages.run import images_of, smallest_resolution
 from nars.stages.settled import keep_export, keep_settings, settings_of
@@ -30,7 +30,7 @@ def upgraded(kept: dict[str, Any], config: RunConfig, home: RunFolder, *, format
     config = absolute(config, partial(whole_or_near, folder=home.path))
     facts = _facts(kept, config, home)
     fingerprint = kept["space"]["fingerprint"]
-    candidates = (_space(file, facts) for file in (config.space, home.predictor / "space.yaml"))
+    candidates = (space_with(file, facts) for file in (config.space, home.predictor / "space.yaml"))
     space = next((found for found in candidates if found is not None and found.fingerprint == fingerprint), None)
     if space is None:
         raise ConfigError(
@@ -70,13 +70,6 @@ def _facts(kept: dict[str, Any], config: RunConfig, home: RunFolder) -> ImageFac
         before = ImageFacts(name=known["name"], fingerprint=known["fingerprint"], count=0, in_channels=0)
         raise other_images(home, before, facts, place=config.data.name)
     return facts
-
-
-def _space(file: str | Path, facts: ImageFacts) -> Space | None:
-    try:
-        return load_space(file, classes=facts.count, in_channels=facts.in_channels)
-    except SpaceError:
-        return None
 
 
 def _state(space: str) -> str:

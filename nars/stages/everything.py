@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nars.stages.checking import check_machine
 from nars.stages.collecting import collect
+from nars.stages.environment import check_machine
 from nars.stages.exporting import export, unexported
 from nars.stages.members import distinct, read_family
 from nars.stages.pool import sample_pool

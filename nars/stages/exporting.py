@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nars.export import Card, Verification, export_member, read_card, timm_names, verify
-from nars.stages.checking import check_machine
+from nars.stages.environment import check_machine
 from nars.stages.members import distinct
 from nars.stages.run import Run
 from nars.stages.searching import search

@@ -15,6 +15,7 @@ from typing import Any
 
 import pydantic
 
+from nars.data import FOLDER_PREFIX
 from nars.data.run_folder import RunFolder, read_json, run_in
 from nars.space import Document, SpaceError, read_document, shipped
 from nars.stages.config import ConfigError, Data, RunConfig, keys_at, message_of
@@ -209,9 +210,8 @@ def _for_images(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[
 
 def _named_after(content: dict[str, Any], data: str) -> dict[str, Any]:
     """Name and description of a run on other images than the configuration's."""
-    kind, _, folder = data.partition(":")
-    if kind == "imagefolder":
-        path = Path(folder)
+    if data.startswith(FOLDER_PREFIX):
+        path = Path(folder := data.removeprefix(FOLDER_PREFIX))
         with suppress(RuntimeError):  # no home directory: looking for the folder says so
             path = path.expanduser()
         called = path.resolve().name if path.name in ("", "..") else path.name

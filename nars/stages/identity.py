@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import nars
 from nars.atomic import write_json
 from nars.data import DataError, ImageData
 from nars.data.run_folder import RunFolder, read_json
+from nars.space import Space, SpaceError, load_space
 from nars.stages.config import RunConfig
 
 _VERSIONED = ("torch", "timm", "numpy", "scipy", "pyarrow")
@@ -76,6 +78,14 @@ class ImageFacts:
             train, validation, test = self.images
             parts += f", {train:,} training / {validation:,} validation / {test:,} test images"
         return parts
+
+
+def space_with(file: str | Path, facts: ImageFacts) -> Space | None:
+    """A space with the classes and channels of these images; None if the file is not there, or is none."""
+    try:
+        return load_space(file, classes=facts.count, in_channels=facts.in_channels)
+    except SpaceError:
+        return None
 
 
 def check_images(folder: RunFolder, images: ImageData, config: RunConfig, *, whole: bool = False) -> None:

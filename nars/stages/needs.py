@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nars.stages.checking import Stage
 from nars.stages.config import ConfigError
+from nars.stages.environment import Stage
 from nars.stages.members import read_family
 from nars.stages.predictors import kept_predictor
 from nars.stages.run import Run

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,25 @@ from typing import Any
 import pydantic
 
 from nars.atomic import write_json
-from nars.data import write_space
+from nars.data import FOLDER_PREFIX, write_space
 from nars.data.run_folder import RunFolder, read_json, run_in
 from nars.space import Space, SpaceError, differences, load_space
-from nars.stages.changes import Change, as_begun, changes, first_values, known_keys, refuse_others
-from nars.stages.checking import Checked, Stage, check, remaining
+from nars.stages.changes import Change, as_begun, changes, first_values, refuse_others
+from nars.stages.checking import Checked, check
 from nars.stages.config import ConfigError, Execution, RunConfig
 from nars.stages.earlier import upgraded
+from nars.stages.environment import Stage, remaining
 from nars.stages.given import load_config
-from nars.stages.identity import ImageFacts, RunWarning, origin_of, other_images, spell, versions, with_versions
-from nars.stages.naming import fault_of_name
+from nars.stages.identity import (
+    ImageFacts,
+    RunWarning,
+    origin_of,
+    other_images,
+    space_with,
+    spell,
+    versions,
+    with_versions,
+)
 from nars.stages.needs import check_stage
 from nars.stages.places import absolute
 from nars.stages.progress import Reporter, Silent
@@ -72,8 +81,6 @@ def open_run(
         ConfigError: the folder holds another run, what `check` finds, or a stage before is missing.
         SpaceError, DataError: the space or the images cannot be read, or are not those that the run began with.
     """
-    if folder is None and (fault := fault_of_name(config.name)) is not None:
-        raise ConfigError(f"{place('name')}: {fault}")
     home = RunFolder(Path(folder) if folder else Path("runs") / config.name)
     how, told = execution or Execution(), reporter or Silent()
     if not home.run_file.is_file():
@@ -95,6 +102,7 @@ def open_run(
             place=place,
         )  # fmt: skip
         _say_warnings(checked, told)
+        found = replace(found, run=replace(found.run, source=checked.images.source))
     document = with_versions(found.document, home)
     if document != read_json(home.run_file):
         write_json(home.run_file, document)
@@ -140,7 +148,10 @@ def _begin(config: RunConfig, home: RunFolder, how: Execution, told: Reporter, c
             f"--out"
         )
     _say_warnings(checked, told)
-    images = read_images(config, resolution=smallest_resolution(checked.space), execution=how, reporter=told)
+    source = checked.images.source
+    images = read_images(
+        config, resolution=smallest_resolution(checked.space), execution=how, reporter=told, source=source
+    )
     space = load_space(config.space, classes=len(images.classes), in_channels=images.in_channels)
     write_space(space, home.space_file)
     settled = absolute(config)
@@ -154,7 +165,7 @@ def _begin(config: RunConfig, home: RunFolder, how: Execution, told: Reporter, c
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     write_json(home.run_file, document)
-    run = Run(config=settled, execution=how, folder=home, reporter=told, loaded=images)
+    run = Run(config=settled, execution=how, folder=home, reporter=told, loaded=images, source=source)
     for line in introduction(images, "images"):
         run.log(line)
     return run
@@ -216,7 +227,7 @@ def _check_format(kept: dict[str, Any], home: RunFolder) -> None:
 
 def _kept_config(kept: dict[str, Any], home: RunFolder) -> RunConfig:
     try:
-        return known_keys(kept["config"])
+        return RunConfig.model_validate(kept["config"])
     except pydantic.ValidationError as error:
         raise ConfigError(
             f"{home.run_file} holds a configuration that this version cannot read ({error.errors()[0]['msg']}); use "
@@ -241,7 +252,7 @@ def _own_space(kept: dict[str, Any], home: RunFolder, facts: ImageFacts, before:
         return space
     told = ""
     for other in (home.predictor / "space.yaml", Path(before.space)):
-        original = _readable(other, facts)
+        original = space_with(other, facts)
         if original is not None and original.fingerprint == known:
             told = f": {spell(differences(original, space))}"
             break
@@ -258,7 +269,7 @@ def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFol
         ConfigError: it asks for a space that is not the run's.
     """
     if _is_same_file(config.space, home.space_file):  # the run was opened by its folder
-        original = _readable(before.space, facts)
+        original = space_with(before.space, facts)
         if original is not None and original.fingerprint != space.fingerprint:
             warnings.warn(
                 f"{before.space} has changed since {home.path} began ({spell(differences(space, original))}); the run "
@@ -287,17 +298,8 @@ def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFol
     return config
 
 
-def _readable(file: str | Path, facts: ImageFacts) -> Space | None:
-    """A space, if it is there and is one."""
-    try:
-        return load_space(file, classes=facts.count, in_channels=facts.in_channels)
-    except SpaceError:
-        return None
-
-
 def _is_there(data: str) -> bool:
-    kind, _, folder = data.partition(":")
-    return kind != "imagefolder" or Path(folder).is_dir()
+    return not data.startswith(FOLDER_PREFIX) or Path(data.removeprefix(FOLDER_PREFIX)).is_dir()
 
 
 def _is_same_file(one: str | Path, two: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from nars.stages.config import RunConfig
-from nars.stages.teaching import LARGEST, NONE, member_names
+from nars.stages.teaching import NONE, teaches_itself
 
 if TYPE_CHECKING:
     from nars.data import Sample
@@ -119,8 +119,7 @@ class Outlook:
         final = self._config.final
         budgets = self._config.search.budgets
         epoch = self._images * self._epoch(max(budgets))
-        own_teacher = final.teacher in (LARGEST, *member_names(self._config))
-        alone = epoch * final.epochs if own_teacher else 0.0
+        alone = epoch * final.epochs if teaches_itself(self._config) else 0.0
         return alone + self._family(epoch)
 
     def _family(self, epoch: float) -> float:

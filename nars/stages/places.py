@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from nars.data import FOLDER_PREFIX
 from nars.data.home import expanded
 from nars.stages.config import RunConfig
-
-_FOLDER = "imagefolder:"
 
 
 def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunConfig:
@@ -21,8 +20,8 @@ def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunCo
     """
     at = at or whole
     data = {"name": config.data.name, "root": config.data.root and at(config.data.root)}
-    if config.data.name.startswith(_FOLDER):
-        data["name"] = _FOLDER + at(config.data.name.removeprefix(_FOLDER))
+    if config.data.name.startswith(FOLDER_PREFIX):
+        data["name"] = FOLDER_PREFIX + at(config.data.name.removeprefix(FOLDER_PREFIX))
     final: dict[str, str] = {}
     if config.final.teacher_weights is not None:
         final["teacher_weights"] = at(config.final.teacher_weights)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from nars.data import ImageData, Split, load_images
+from nars.data import ImageData, load_images
+from nars.data.source import TEST, TRAIN, VALIDATION, array_source
 from nars.network import build
 from nars.parallel import describe_device, resolve_device, torch_threads, worker_devices
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop
@@ -126,15 +127,15 @@ def _measured(
 
 def _noise(architecture: Architecture, count: int) -> ImageData:
     """Random pixels in the shape that a network takes; speed does not depend on what they show."""
-    generator = torch.Generator().manual_seed(0)
-    channels, side = architecture.in_channels, architecture.resolution
-    split = Split(
-        images=torch.randint(0, 256, (count, channels, side, side), generator=generator, dtype=torch.uint8),
-        labels=torch.randint(0, architecture.classes, (count,), generator=generator),
+    rng, side, classes = np.random.default_rng(0), architecture.resolution, architecture.classes
+    pixels = rng.integers(0, 256, (3 * count, architecture.in_channels, side, side), dtype=np.uint8)
+    source = array_source(
+        classes=tuple(map(str, range(classes))),
+        images=torch.from_numpy(pixels),
+        labels=rng.integers(0, classes, 3 * count),
+        part=np.repeat(np.array([TRAIN, VALIDATION, TEST], dtype=np.int8), count),
     )
-    middle = torch.full((channels,), 0.5)
-    some = load_images("digits", resolution=8, validation_fraction=0.5, seed=0)
-    return replace(some, name="noise", mean=middle, std=middle, train=split, validation=split, test=split)
+    return load_images("noise", resolution=side, validation_fraction=0.5, seed=0, source=source)
 
 
 def _pace(step: Callable[[], object], seconds: float) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from nars.atomic import append_line
 from nars.data import DataError, ImageData, load_images
 from nars.data.run_folder import RunFolder, read_json
+from nars.data.source import Source
 from nars.parallel import worker_devices
 from nars.space import Bounds, Space, load_space, shorten
 from nars.stages.config import Execution, RunConfig
@@ -34,6 +35,8 @@ class Run:
     reporter: Reporter
     loaded: ImageData | None = field(default=None, repr=False, compare=False)
     """The images of the search, where opening the run has loaded them."""
+    source: Source | None = field(default=None, repr=False, compare=False)
+    """The files of an image folder, where opening the run has listed them."""
 
     def __repr__(self) -> str:
         budgets = ", ".join(shorten(budget) for budget in self.config.search.budgets)
@@ -83,8 +86,9 @@ class Run:
         resolution = smallest_resolution(load_space(self.folder.space_file))
         try:
             return read_images(
-                self.config, resolution=resolution, whole=whole, execution=self.execution, reporter=self.reporter
-            )
+                self.config, resolution=resolution, whole=whole, execution=self.execution, reporter=self.reporter,
+                source=self.source,
+            )  # fmt: skip
         except DataError as error:
             raise DataError(
                 f"the images of the run in {self.folder.path} are needed now, and reading them from "
@@ -150,7 +154,7 @@ class Run:
 
 def images_of(
     config: RunConfig, *, resolution: int, whole: bool = False, loaders: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None, source: Source | None = None,
 ) -> ImageData:  # fmt: skip
     """The images that a configuration names.
 
@@ -160,6 +164,7 @@ def images_of(
         whole: all classes and all training images, as in final training; else what the search is narrowed to.
         loaders: processes that read streamed images; None is as many as fit.
         progress: called with (images decoded, images in all).
+        source: the files of an image folder, where they are listed already.
 
     Raises:
         DataError: they cannot be read.
@@ -177,12 +182,14 @@ def images_of(
         streaming=data.streaming,
         loaders=loaders,
         progress=progress,
+        source=source,
     )
 
 
 def read_images(
-    config: RunConfig, *, resolution: int, execution: Execution, reporter: Reporter, whole: bool = False
-) -> ImageData:
+    config: RunConfig, *, resolution: int, execution: Execution, reporter: Reporter, whole: bool = False,
+    source: Source | None = None,
+) -> ImageData:  # fmt: skip
     """The same with a bar; in-process means that no process beside this one reads them either."""
     with counting(reporter, "reading images") as progress:
         return images_of(
@@ -191,6 +198,7 @@ def read_images(
             whole=whole,
             loaders=0 if execution.engine == "in-process" else None,
             progress=progress,
+            source=source,
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nars.data.walk import counted
 from nars.space import Space
 
 WIDE = 0.7
@@ -108,7 +109,7 @@ def _few(evidence: Evidence) -> str:
     if evidence.failed < FAILING * all_of_them:
         failing = ""
     if good < FEW:
-        few = f"the predictor has learned from {_counted(good, 'training')} only: raise collect.per_round or .rounds"
+        few = f"the predictor has learned from {counted(good, 'training')} only: raise collect.per_round or .rounds"
         return f"{few}; {failing}." if failing else f"{few}."
     return f"{failing}; the accuracies of such candidates are guessed." if failing else ""
 
@@ -196,11 +197,7 @@ def _noise(evidence: Evidence) -> str:
     if noise <= NOISY * spread:
         return ""
     return (
-        f"accuracies are measured on {_counted(evidence.validation_images, 'validation image')}, where chance alone "
+        f"accuracies are measured on {counted(evidence.validation_images, 'validation image')}, where chance alone "
         f"makes them differ by ± {noise:.2f} %; between the candidates it is ± {spread:.2f} %. Hold out more images "
         f"(data.validation)."
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -11,44 +11,17 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from small_run import CONFIG, HOW, write_files
 
 from nars.data import SampleStore
 from nars.report import family_table, read_findings
 from nars.space import Bounds, sobol
-from nars.stages import ConfigError, Run, Silent, execution, export, load_config, open_run, search, train
+from nars.stages import ConfigError, Run, Silent, export, load_config, open_run, search, train
 from nars.stages.collecting import collect
 from nars.stages.everything import is_finished
 from nars.stages.members import Member, distinct, read_family, write_family
 from nars.stages.naming import budget_name, budget_names
 from nars.stages.progress import Advance
-
-CONFIG = """
-name: small
-space: mine.yaml
-data: {name: digits, validation: 0.75, flip: false, crop: 0.0, max_train: 120}
-flops: {low: 20k, high: 200k}
-pretraining: {pool: 64}
-collect: {rounds: 2, per_round: 3, epochs: 2, warmup_epochs: 0, batch_size: 48}
-search: {budgets: [40k, 150k]}
-final: {epochs: 2, warmup_epochs: 0, policy: none, batch_size: 96, ema_decay: 0.9}
-"""
-
-SPACE = """
-name: mine
-architecture:
-  classes: 10
-  in_channels: 1
-  resolution: 8
-  stem: {channels: [8, 16], stride: 1}
-  stages:
-    - {kernel: [3, 5], expand: {low: 1, high: 3}, channels: [8, 16], depth: {low: 1, high: 2}}
-  head: {expand: 2, channels: 32}
-recipe:
-  learning_rate: {low: 0.002, high: 0.05, count: 5, scale: log}
-  optimizer: [sgd, adamw]
-"""
-
-HOW = execution(engine="in-process", workers=1, device="cpu")
 
 
 class Interrupting(Silent):
@@ -80,10 +53,9 @@ class Telling(Silent):
 
 def begin(home: Path, **overrides: Any) -> Run:
     home.mkdir(parents=True, exist_ok=True)
-    (home / "mine.yaml").write_text(SPACE)
-    (home / "small.yaml").write_text(CONFIG)
+    config = CONFIG.replace("[30k, 150k]", "[40k, 150k]").replace("final: {epochs: 1", "final: {epochs: 2")
     changed = {key.replace("__", "."): value for key, value in overrides.items()}
-    return open_run(load_config(home / "small.yaml", changed), home / "run", execution=HOW)
+    return open_run(load_config(write_files(home, config), changed), home / "run", execution=HOW)
 
 
 def grown(folder: Path, *, reporter: Silent | None = None, **overrides: Any) -> Run:

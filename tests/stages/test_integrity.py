@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
+from small_run import CONFIG, HOW, SPACE, write_files
 
 from nars.atomic import write_json
 from nars.cli import main
@@ -23,7 +24,6 @@ from nars.stages import (
     Run,
     RunWarning,
     collect,
-    execution,
     grow,
     load_config,
     open_predictor,
@@ -37,35 +37,6 @@ from nars.stages import (
     train,
 )
 
-SPACE = """
-# A space of a user's own.
-name: mine
-architecture:
-  classes: 10
-  in_channels: 1
-  resolution: 8
-  stem: {channels: [8, 16], stride: 1}
-  stages:
-    - {kernel: [3, 5], expand: {low: 1, high: 3}, channels: [8, 16], depth: {low: 1, high: 2}}
-  head: {expand: 2, channels: 32}
-recipe:
-  learning_rate: {low: 0.002, high: 0.05, count: 5, scale: log}
-  optimizer: [sgd, adamw]
-"""
-
-CONFIG = """
-name: small
-space: mine.yaml
-data: {name: digits, validation: 0.75, flip: false, crop: 0.0, max_train: 120}
-flops: {low: 20k, high: 200k}
-pretraining: {pool: 64}
-collect: {rounds: 2, per_round: 3, epochs: 2, warmup_epochs: 0, batch_size: 48}
-search: {budgets: [30k, 150k]}
-final: {epochs: 1, warmup_epochs: 0, policy: none, batch_size: 96, ema_decay: 0.9}
-"""
-
-HOW = execution(engine="in-process", workers=1, device="cpu")
-
 
 def nars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str]:
     """The command line, in this process: exit code and everything said, on one line."""
@@ -78,18 +49,14 @@ def nars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *a
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "mine.yaml").write_text(SPACE)
-    (tmp_path / "small.yaml").write_text(CONFIG)
-    return tmp_path / "small.yaml"
+    return write_files(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run after stage 3, from a folder of its own that nobody else writes to."""
     home = tmp_path_factory.mktemp("searched")
-    (home / "mine.yaml").write_text(SPACE)
-    (home / "small.yaml").write_text(CONFIG)
-    search(open_run(load_config(home / "small.yaml"), home / "run", execution=HOW))
+    search(open_run(load_config(write_files(home)), home / "run", execution=HOW))
     return home
 
 
@@ -367,9 +334,7 @@ def test_another_library_is_a_warning_once_and_a_newer_format_an_error(config: P
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another run in the same space: of another seed."""
     home = tmp_path_factory.mktemp("foreign")
-    (home / "mine.yaml").write_text(SPACE)
-    (home / "small.yaml").write_text(CONFIG)
-    search(open_run(load_config(home / "small.yaml", {"seed": 1}), home / "run", execution=HOW))
+    search(open_run(load_config(write_files(home), {"seed": 1}), home / "run", execution=HOW))
     return home / "run"
 
 
@@ -409,8 +374,8 @@ def test_a_foreign_predictor_is_not_asked(copy: Path, foreign: Path) -> None:
 
 
 def test_samples_of_another_space_are_refused_before_anything_is_trained(copy: Path, tmp_path: Path) -> None:
+    write_files(tmp_path)
     (tmp_path / "mine.yaml").write_text(SPACE.replace("count: 5", "count: 7"))
-    (tmp_path / "small.yaml").write_text(CONFIG)
     other = open_run(load_config(tmp_path / "small.yaml"), tmp_path / "other", execution=HOW)
     collect(other)
     replace_with(copy, other.folder.path, "samples")
