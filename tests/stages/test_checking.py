@@ -137,6 +137,26 @@ def test_each_configuration_on_each_image_set_and_in_each_space_has_a_plan_or_er
                 assert not [text for text in left if _key(text) in ("flops", "search.budgets")], (line, left)
 
 
+@pytest.mark.parametrize("images", IMAGES)
+@pytest.mark.parametrize("config", run_names())
+def test_each_command_tells_the_same(
+    config: str, images: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mistakes that a run would tell; where there are none, that the stage before is missing. Nothing is begun."""
+    lines = _lines(config, {"data.name": images})
+    for command in ("collect", "search", "train", "export"):
+        words = ("nars", command, config, "--out", "nothing", "--set", f"data.name={images}")
+        monkeypatch.setattr("sys.argv", list(words))
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        said = capsys.readouterr().err
+        assert leaving.value.code == 2
+        assert "Traceback" not in said
+        for line in lines or [f"nars {command} goes on with a run, and nothing holds none."]:
+            assert line.removeprefix("data.name") in said
+    assert not (here / "nothing").exists()
+
+
 def _key(line: str) -> str:
     return line.split(":", maxsplit=1)[0].split("[", maxsplit=1)[0]
 
