@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nars.data.errors import DataError
 from nars.data.pixels import read, read_one
-from nars.parallel import usable_cores, without_program
+from nars.parallel import interrupts_blocked, usable_cores, without_program
 from nars.space.brief import brief_repr
 
 Cuts = NDArray[np.int64]
@@ -88,7 +88,7 @@ class StreamedSplit:
             collate_fn=_as_it_is,
             generator=torch.Generator(),  # else it would draw from the global one, which decides dropout
         )
-        with without_program():
+        with without_program(), interrupts_blocked():  # the training ends them, not Ctrl-C
             reading = iter(loader)
         for batch in reading:
             if isinstance(batch, DataError):

@@ -2,6 +2,7 @@
 
 from nars.parallel.cores import usable_cores
 from nars.parallel.devices import AUTO, DeviceError, describe_device, resolve_device, worker_devices
+from nars.parallel.interrupts import interrupts_blocked
 from nars.parallel.memory import memory_limit
 from nars.parallel.pool import Failure, Pool, PoolError, without_program, worker_setups
 from nars.parallel.sharing import put_together, take_apart
@@ -17,6 +18,7 @@ __all__ = [
     "Report",
     "WorkerSetup",
     "describe_device",
+    "interrupts_blocked",
     "memory_limit",
     "put_together",
     "resolve_device",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, Generic, TypeVar, final
 
 from nars.parallel.cores import usable_cores
+from nars.parallel.interrupts import interrupts_blocked
 from nars.parallel.sharing import SharedObject
 from nars.parallel.worker import Report, WorkerSetup, serve
 
@@ -82,7 +82,7 @@ class Pool(Generic[Job, Result]):
         self._shared = SharedObject(self._shared_context)
         try:
             for setup in self._setups:
-                with _interrupts_blocked():  # a worker that nobody knows of would outlive Ctrl-C
+                with interrupts_blocked():  # a worker that nobody knows of would outlive Ctrl-C
                     self._workers.append(self._start(setup))
         except BaseException:
             self._end(patience=0.0)
@@ -191,7 +191,7 @@ class Pool(Generic[Job, Result]):
         # Not daemonic: those may not have processes of their own, which a training that streams its images needs.
         process = self._context.Process(target=serve, args=(setup, theirs), name="nars-worker")
         alone = nullcontext() if self._needs_program() else without_program()
-        with _interrupts_blocked(), alone:
+        with interrupts_blocked(), alone:
             process.start()
         theirs.close()
         with suppress(OSError):  # it is dead already; waiting for it will tell
@@ -212,7 +212,7 @@ class Pool(Generic[Job, Result]):
         return self._function.__module__ == "__main__" or b"__main__" in self._shared.message.rest
 
     def _replace(self, index: int) -> None:
-        with _interrupts_blocked():
+        with interrupts_blocked():
             self._workers[index].end()
             self._workers[index] = self._start(self._workers[index].setup)
 
@@ -223,7 +223,7 @@ class Pool(Generic[Job, Result]):
             for worker in self._workers:
                 worker.wait(patience)
         finally:
-            with _interrupts_blocked():
+            with interrupts_blocked():
                 for worker in self._workers:
                     worker.end()
                 self._workers = []
@@ -341,28 +341,3 @@ def without_program() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = program
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C waits until the block ends, and processes started inside ignore it from their first instruction on.
-
-    The signal mask, which they inherit, is the calling thread's alone: another thread may take the signal, and Python's
-    handler then runs in the main thread all the same. So that is exchanged too.
-    """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    came: list[FrameType | None] = []
-    handler = signal.getsignal(signal.SIGINT)
-    if callable(handler):
-        signal.signal(signal.SIGINT, lambda number, frame: came.append(frame))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what was held back comes now
-        if callable(handler):
-            signal.signal(signal.SIGINT, handler)
-            if came:
-                handler(signal.SIGINT, came[0])
