@@ -8,12 +8,7 @@ from importlib import import_module as _import_module
 __version__ = "0.1.0"
 
 
-_PUBLIC = {
-    "Bounds": "nars.space",
-    "ask": "nars.stages",
-    "ask_front": "nars.stages",
-    "register": "nars.export",
-}
+_PUBLIC = {"Bounds": "nars.space", "ask": "nars.stages", "ask_front": "nars.stages", "register": "nars.export"}
 """What people use most, and where it is."""
 
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604  # names, all of them

@@ -35,7 +35,7 @@ from nars.space import (
     published_models,
     sobol,
     space_names,
-)  # fmt: skip
+)
 
 _REPEATS = 7
 

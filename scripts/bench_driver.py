@@ -140,12 +140,24 @@ def outcome(run: Run, trial: Trial, recorded: Sequence[Sample], chance: random.R
     real = chance.choice([sample for sample in recorded if len(sample.curve) >= trial.epochs])
     curve, ema_curve = real.curve[: trial.epochs], real.ema_curve[: trial.epochs]
     return replace(
-        real, key=trial.key, record=trial.record, choices=trial.choices, costs=trial.costs, space=trial.space,
-        data=run.images.fingerprint, fidelity=settings_of(run).fidelity(trial.epochs), seed=trial.seed,
-        round=trial.round, curve=curve, ema_curve=ema_curve, epochs=trial.epochs, planned_epochs=trial.epochs,
-        accuracy=curve[-1], ema_accuracy=ema_curve[-1] if ema_curve else None,
+        real,
+        key=trial.key,
+        record=trial.record,
+        choices=trial.choices,
+        costs=trial.costs,
+        space=trial.space,
+        data=run.images.fingerprint,
+        fidelity=settings_of(run).fidelity(trial.epochs),
+        seed=trial.seed,
+        round=trial.round,
+        curve=curve,
+        ema_curve=ema_curve,
+        epochs=trial.epochs,
+        planned_epochs=trial.epochs,
+        accuracy=curve[-1],
+        ema_accuracy=ema_curve[-1] if ema_curve else None,
         seconds=real.seconds * trial.epochs / real.epochs,
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -104,14 +104,23 @@ def make_trials(data: ImageData, settings: EvaluationSettings, count: int) -> li
     return [
         Trial(
             key=sample_key(
-                space=space.fingerprint, record=record, fidelity=settings.fidelity(EPOCHS), data=data.fingerprint,
+                space=space.fingerprint,
+                record=record,
+                fidelity=settings.fidelity(EPOCHS),
+                data=data.fingerprint,
                 seed=0,
             ),
-            choices=tuple(row.tolist()), record=record, costs={}, architecture=architecture, recipe=recipe,
-            space=space.fingerprint, epochs=EPOCHS, seed=0,
+            choices=tuple(row.tolist()),
+            record=record,
+            costs={},
+            architecture=architecture,
+            recipe=recipe,
+            space=space.fingerprint,
+            epochs=EPOCHS,
+            seed=0,
         )
         for row, record, architecture, recipe in rows
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -84,9 +84,15 @@ def collect(run: Run, kind: str, label: str, rng: np.random.Generator) -> tuple[
     scores = None
     for _ in range(config.rounds):
         plan = choose(
-            run, pool, alive, plans, count=config.per_round, predictor=predictor if plans else None, scores=scores,
+            run,
+            pool,
+            alive,
+            plans,
+            count=config.per_round,
+            predictor=predictor if plans else None,
+            scores=scores,
             epochs=config.epochs,
-        )  # fmt: skip
+        )
         plans.append(plan)
         trained += [int(np.flatnonzero((row == pool.X).all(axis=1))[0]) for row in plan.X]
         tried = np.array(trained)

@@ -75,9 +75,13 @@ def main() -> None:
     with Terminal().bar("final training", 5 * arguments.seeds * arguments.epochs) as advance:
         for seed in range(arguments.seeds):
             data = load_images(
-                "cifar10", resolution=32, root=arguments.data, validation_fraction=0.1, seed=seed,
+                "cifar10",
+                resolution=32,
+                root=arguments.data,
+                validation_fraction=0.1,
+                seed=seed,
                 max_train=arguments.images,
-            )  # fmt: skip
+            )
             bench = Bench(data, arguments.work / f"seed-{seed}", arguments.epochs, seed)
             teacher, of_teacher = bench.train("large-labels", members["large"], advance=advance)
             seconds += of_teacher["seconds"]
@@ -87,17 +91,24 @@ def main() -> None:
                 seconds += labels["seconds"] + taught["seconds"]
                 done[name].append(
                     {
-                        "plain": labels["plain"], "ema": labels["ema"], "distillation": taught["plain"],
-                        "both": taught["ema"], "teacher": of_teacher["ema"],
+                        "plain": labels["plain"],
+                        "ema": labels["ema"],
+                        "distillation": taught["plain"],
+                        "both": taught["ema"],
+                        "teacher": of_teacher["ema"],
                     }
-                )  # fmt: skip
+                )
     students = {name: summary(seeds) for name, seeds in done.items()}
     for name, figures in students.items():
         Console().print(terminal_table(name, figures))
     document = {
-        **{row: students["small"][row] for row in ROWS}, "students": students, "images": arguments.images,
-        "epochs": arguments.epochs, "costs": costs(members), "cpu_minutes": round(seconds / 60, 1),
-    }  # fmt: skip
+        **{row: students["small"][row] for row in ROWS},
+        "students": students,
+        "images": arguments.images,
+        "epochs": arguments.epochs,
+        "costs": costs(members),
+        "cpu_minutes": round(seconds / 60, 1),
+    }
     write_json(arguments.out / "final.json", document)
     write_text(arguments.out / "README.md", readme(document))
     print(json.dumps(document))
@@ -133,9 +144,15 @@ class Bench:
         steps = epochs * (len(self.data.train) // BATCH)
         decay = FINAL_DECAY ** (395 / (epochs - 1))
         loop = TrainingLoop(
-            build(architecture, seed=self.seed), RECIPE, self.data, batch_size=BATCH, seed=self.seed, teacher=teacher,
-            schedule=Schedule(epochs=epochs, warmup_epochs=1, decay=decay), ema_decay=1 - 1 / max(1.0, 0.03 * steps),
-        )  # fmt: skip
+            build(architecture, seed=self.seed),
+            RECIPE,
+            self.data,
+            batch_size=BATCH,
+            seed=self.seed,
+            teacher=teacher,
+            schedule=Schedule(epochs=epochs, warmup_epochs=1, decay=decay),
+            ema_decay=1 - 1 / max(1.0, 0.03 * steps),
+        )
         checkpoint, seconds = self.folder / f"{name}.pt", 0.0
         if checkpoint.is_file():
             saved = torch.load(checkpoint, weights_only=True)
@@ -181,11 +198,12 @@ def lines(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         gain = figures["gain"].get(name)
         rows.append(
             (
-                label, f"{figures[name]['mean']:.2f} ± {figures[name]['std']:.2f}",
+                label,
+                f"{figures[name]['mean']:.2f} ± {figures[name]['std']:.2f}",
                 f"{gain['mean']:+.2f} ± {gain['std']:.2f}" if gain else "",
                 ", ".join(f"{value:.2f}" for value in figures[name]["seeds"]),
             )
-        )  # fmt: skip
+        )
     return rows
 
 

@@ -54,8 +54,12 @@ _LIMIT = 5
 
 def main() -> int:
     sections: dict[str, Section] = {
-        "speed": speed, "macro": macro, "constraints": constraints, "closed-loop": closed_loop, "fcnet": fcnet,
-    }  # fmt: skip
+        "speed": speed,
+        "macro": macro,
+        "constraints": constraints,
+        "closed-loop": closed_loop,
+        "fcnet": fcnet,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sections", default=",".join(sections), help="separated by commas")
     parser.add_argument("--seeds", type=int, default=None, help=f"else {_SEEDS}, the others 1")
@@ -97,9 +101,12 @@ def made_up_predictor(space: Space) -> Score:
     X = sobol(space, 2000, seed=0)
     settings = replace(PRESETS["default"], pretrain_epochs=20)
     model = Predictor.pretrain(
-        space.encode(X)[:, : space.architecture_width], free_statistics(space, X), recipe_width=space.recipe_width,
-        settings=settings, seed=0,
-    )  # fmt: skip
+        space.encode(X)[:, : space.architecture_width],
+        free_statistics(space, X),
+        recipe_width=space.recipe_width,
+        settings=settings,
+        seed=0,
+    )
     X = uniform(space, 200, rng=rng)
     encoding = space.encode(X)
     accuracy = 60 + 8 * np.log(space.costs(X)["flops"] / 1e8) + encoding @ rng.normal(size=encoding.shape[1]) / 2
@@ -161,11 +168,25 @@ def speed(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         figures |= {
             f"ratio_to_{name}": round(ratio, 1),
             f"best_score_against_{name}": {
-                "evaluations": evaluations, "ours": round(float(np.mean(ours)), 3), name: round(float(np.mean(theirs)), 3),
-                "ours_lower_in": lower, "seeds": arguments.seeds,
+                "evaluations": evaluations,
+                "ours": round(float(np.mean(ours)), 3),
+                name: round(float(np.mean(theirs)), 3),
+                "ours_lower_in": lower,
+                "seeds": arguments.seeds,
             },
-        }  # fmt: skip
-        rows.append([name, evaluations, float(np.mean(our_time)), float(np.mean(their_time)), ratio, f"{np.mean(ours):.3f}", f"{np.mean(theirs):.3f}", f"{lower} of {arguments.seeds}"])  # fmt: skip
+        }
+        rows.append(
+            [
+                name,
+                evaluations,
+                float(np.mean(our_time)),
+                float(np.mean(their_time)),
+                ratio,
+                f"{np.mean(ours):.3f}",
+                f"{np.mean(theirs):.3f}",
+                f"{lower} of {arguments.seeds}",
+            ]
+        )
     head = ["rival", "evaluations", "ours per CPU s", "its per CPU s", "ratio", "our best", "its best", "ours lower in"]
     text = (
         f"Four budgets (up to 50,000 evaluations each, fewer where the search is saturated or a score is known already; "
@@ -190,9 +211,12 @@ def macro(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     table = load_table("nas-bench-macro", root=arguments.data)
     space, encoding = table.space, table.space.encode(table.X)
     model = Predictor.pretrain(
-        encoding[:, : space.architecture_width], free_statistics(space, table.X), recipe_width=space.recipe_width,
-        settings=PRESETS["default"], seed=0,
-    )  # fmt: skip
+        encoding[:, : space.architecture_width],
+        free_statistics(space, table.X),
+        recipe_width=space.recipe_width,
+        settings=PRESETS["default"],
+        seed=0,
+    )
     train = np.random.default_rng(0).permutation(len(table.X))[:100]
     told = model.fit(encoding[train], table.mean[train], seed=0).predict_mean(encoding)
     radix = np.cumprod(np.concatenate([space.cardinalities[1:], [1]])[::-1])[::-1]
@@ -247,7 +271,9 @@ def stop(*_: object) -> NoReturn:
 def constraints(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     rng = np.random.default_rng(0)
     signal.signal(signal.SIGALRM, stop)
-    counts = dict.fromkeys(("sets", "answered", "infeasible", "violations", "hangs", "wrongly_infeasible", "bad_nearest"), 0)  # fmt: skip
+    counts = dict.fromkeys(
+        ("sets", "answered", "infeasible", "violations", "hangs", "wrongly_infeasible", "bad_nearest"), 0
+    )
     slowest = 0.0
     settings = replace(DEFAULT, max_evaluations=5000)
     spaces = [load_space(name) for name in ("fbnetv3", "cifar10", "digits")]
@@ -261,7 +287,13 @@ def constraints(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             started = time.perf_counter()
             signal.alarm(_LIMIT)
             try:
-                found = search(space, lambda X: space.encode(X) @ weight, limits, rng=np.random.default_rng(seed), settings=settings)  # fmt: skip
+                found = search(
+                    space,
+                    lambda X: space.encode(X) @ weight,
+                    limits,
+                    rng=np.random.default_rng(seed),
+                    settings=settings,
+                )
             finally:
                 signal.alarm(0)
                 slowest = max(slowest, time.perf_counter() - started)

@@ -118,9 +118,15 @@ def limit(candidate: Candidate, data: ImageData, batch: int) -> Callable[[], int
 def ours(candidate: Candidate, data: ImageData, batch: int) -> Callable[[], int]:
     """The loop of the package."""
     loop = TrainingLoop(
-        _network(candidate), RECIPE, data, schedule=Schedule(epochs=10_000), batch_size=batch, seed=0,
-        augmentation=Augmentation(), ema_decay=0.999,
-    )  # fmt: skip
+        _network(candidate),
+        RECIPE,
+        data,
+        schedule=Schedule(epochs=10_000),
+        batch_size=batch,
+        seed=0,
+        augmentation=Augmentation(),
+        ema_decay=0.999,
+    )
 
     def steps() -> int:
         images = 0
@@ -193,10 +199,17 @@ class Plain:
 def _loader(data: ImageData, split: Split | StreamedSplit, batch: int, *, training: bool, workers: int) -> Any:
     dataset: Any = Encoded(split.images, split.labels)
     return create_loader(
-        dataset, (data.in_channels, data.resolution, data.resolution), batch, is_training=training,
-        num_workers=workers, persistent_workers=workers > 0, mean=tuple(data.mean.tolist()),
-        std=tuple(data.std.tolist()), device=torch.device("cpu"), pin_memory=False,
-    )  # fmt: skip
+        dataset,
+        (data.in_channels, data.resolution, data.resolution),
+        batch,
+        is_training=training,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        mean=tuple(data.mean.tolist()),
+        std=tuple(data.std.tolist()),
+        device=torch.device("cpu"),
+        pin_memory=False,
+    )
 
 
 COLUMNS: dict[str, Callable[[Candidate, ImageData, int], Callable[[], int]]] = {
@@ -252,10 +265,18 @@ def _trials(candidate: Candidate, settings: EvaluationSettings, data: ImageData,
     for seed in range(count):
         record = {"network": candidate.name}
         yield Trial(
-            key=sample_key(space="bench", record=record, fidelity=settings.fidelity(3), data=data.fingerprint,
-            seed=seed), choices=(), record=record, costs={}, architecture=candidate.architecture,
-            recipe=RECIPE.to_dict(), space="bench", epochs=3, seed=seed,
-        )  # fmt: skip
+            key=sample_key(
+                space="bench", record=record, fidelity=settings.fidelity(3), data=data.fingerprint, seed=seed
+            ),
+            choices=(),
+            record=record,
+            costs={},
+            architecture=candidate.architecture,
+            recipe=RECIPE.to_dict(),
+            space="bench",
+            epochs=3,
+            seed=seed,
+        )
 
 
 def _network(candidate: Candidate) -> nn.Module:
@@ -284,9 +305,13 @@ def main() -> None:
     batch, sizes = BATCH[arguments.images], arguments.networks or NETWORKS[arguments.images]
     found = candidates(arguments.images, [quantity(size) for size in sizes.split(",")])
     data = load_images(
-        arguments.images, resolution=found[0].architecture.resolution, validation_fraction=0.2, seed=0,
-        root=arguments.data, max_train=None if arguments.images == "digits" else 2048,
-    )  # fmt: skip
+        arguments.images,
+        resolution=found[0].architecture.resolution,
+        validation_fraction=0.2,
+        seed=0,
+        root=arguments.data,
+        max_train=None if arguments.images == "digits" else 2048,
+    )
     table = Table(title=f"images per second on one thread: {arguments.images}, {data.resolution} px, batch {batch}")
     for column in ("network", *COLUMNS, "ours / plain", "ours / timm's defaults", "ours / limit"):
         table.add_column(column, justify="right")

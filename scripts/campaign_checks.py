@@ -75,8 +75,15 @@ def stage3(phase: Phase) -> Iterator[str]:
         second, third = (accuracies_of(found[f"{shorten(entry['budget'])} {name}"]) for name in ("stage 2", "stage 3"))
         gain = third.mean() - second.mean()
         error = np.sqrt(third.var(ddof=1) / len(third) + second.var(ddof=1) / len(second))
-        rows.append((shorten(entry["budget"]), *(shorten(flops) for flops in entry["flops"]),
-                     spread(second), spread(third), f"{gain:+.2f} ± {error:.2f}"))  # fmt: skip
+        rows.append(
+            (
+                shorten(entry["budget"]),
+                *(shorten(flops) for flops in entry["flops"]),
+                spread(second),
+                spread(third),
+                f"{gain:+.2f} ± {error:.2f}",
+            )
+        )
     text = (
         f"For each FLOPs range, up to the budget and from 1 M below, the pair with the best measured accuracy of the "
         f"first {document['pairs']} (stage 2), and the pair that the shipped predictor and the genetic search find "
@@ -213,9 +220,12 @@ def run_phases(about: str | None, phases: Mapping[str, Callable[[Phase], Iterato
     parser.add_argument("--data", type=Path, default=_ROOT / "data" / "cifar10", help="the published samples")
     parser.add_argument("--out", type=Path, default=_ROOT / "results" / "cifar10")
     parser.add_argument(
-        "--part", type=part_of, default=(1, 1), metavar="I/N",
+        "--part",
+        type=part_of,
+        default=(1, 1),
+        metavar="I/N",
         help="transfer, final: this part of the trainings, for N processes at once; a run of all makes the table",
-    )  # fmt: skip
+    )
     arguments = parser.parse_args()
     phase = Phase(
         campaign=cifar10(), store=arguments.store, data=arguments.data, out=arguments.out, part=arguments.part

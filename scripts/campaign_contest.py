@@ -71,9 +71,12 @@ class Contest:
         """Stage 1 on the pool."""
         encoding = self.space.encode(self.pool)[:, : self.space.architecture_width]
         return Predictor.pretrain(
-            encoding, free_statistics(self.space, self.pool), recipe_width=self.space.recipe_width,
-            settings=PRESETS["default"], seed=0,
-        )  # fmt: skip
+            encoding,
+            free_statistics(self.space, self.pool),
+            recipe_width=self.space.recipe_width,
+            settings=PRESETS["default"],
+            seed=0,
+        )
 
     def admits(self, X: Population) -> bool:
         """Whether all rows are inside the bounds."""
@@ -192,9 +195,10 @@ def _method(contest: Contest, fixed: Literal["architecture", "recipe"] | None, r
             accuracies.append((yield row))
         good = [number for number, accuracy in enumerate(accuracies) if accuracy is not None]
         predictor = contest.pretrained.fit(
-            space.encode(np.array(rows)[good]), np.array([accuracies[number] for number in good], dtype=np.float64),
+            space.encode(np.array(rows)[good]),
+            np.array([accuracies[number] for number in good], dtype=np.float64),
             seed=int(rng.integers(2**31)),
-        )  # fmt: skip
+        )
 
         def score(X: Population, predictor: Predictor = predictor) -> Floats:
             return predictor.predict_mean(space.encode(standardised(X)))

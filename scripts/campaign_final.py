@@ -99,9 +99,15 @@ def transfer(phase: Phase) -> Iterator[str]:
         model = timm_network(name, images, recipe=recipes[label], seed=seed)
         folder = phase.store / "transfer" / f"{name}-{label}-{seed}"
         result = _train_long(
-            model, recipes[label], images, folder, seed=seed, epochs=fidelity.epochs, batch=fidelity.batch_size,
+            model,
+            recipes[label],
+            images,
+            folder,
+            seed=seed,
+            epochs=fidelity.epochs,
+            batch=fidelity.batch_size,
             ema_decay=fidelity.ema_decay,
-        )  # fmt: skip
+        )
         accuracies.setdefault((name, label), []).append(result.test_accuracy)
         yield f"{name}, {label} recipe, seed {seed}: {result.test_accuracy:.2f} %"
     if len(mine) < len(jobs):
@@ -171,24 +177,43 @@ def _plot(points: dict[str, list[tuple[float, float]]], path: Path) -> None:
         kind = label.split(",")[0]
         flops, accuracy = zip(*sorted(line), strict=True)
         axes.plot(
-            np.array(flops) / 1e6, accuracy, "o--" if label.endswith("searched recipe") else "o-",
-            color=f"C{kinds.index(kind)}", lw=2.5 if kind == "searched" else 1.2, label=label,
-        )  # fmt: skip
+            np.array(flops) / 1e6,
+            accuracy,
+            "o--" if label.endswith("searched recipe") else "o-",
+            color=f"C{kinds.index(kind)}",
+            lw=2.5 if kind == "searched" else 1.2,
+            label=label,
+        )
     axes.set(xlabel="million multiply-accumulates", ylabel="test accuracy, %")
     figure.legend(loc="outside right upper", fontsize=8)
     figure.savefig(path, metadata={"Date": None})
 
 
 def _train_long(
-    model: nn.Module, recipe: Recipe, images: ImageData, folder: Path, *, seed: int, epochs: int, batch: int,
-    ema_decay: float, compiler: str | None = None,
-) -> MemberResult:  # fmt: skip
+    model: nn.Module,
+    recipe: Recipe,
+    images: ImageData,
+    folder: Path,
+    *,
+    seed: int,
+    epochs: int,
+    batch: int,
+    ema_decay: float,
+    compiler: str | None = None,
+) -> MemberResult:
     with torch_threads(1):
         return train_network(
-            model, recipe, images, folder=folder, seed=seed, batch_size=batch, ema_decay=ema_decay,
-            schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"), augmentation=Augmentation(),
+            model,
+            recipe,
+            images,
+            folder=folder,
+            seed=seed,
+            batch_size=batch,
+            ema_decay=ema_decay,
+            schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"),
+            augmentation=Augmentation(),
             compiler=compiler,
-        )  # fmt: skip
+        )
 
 
 if __name__ == "__main__":

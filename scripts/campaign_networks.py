@@ -17,24 +17,44 @@ Row = tuple[int, float, int, int, int, bool, str]
 
 _STAGES: dict[str, tuple[int, str, tuple[Row, ...]]] = {
     "MobileNetV2": (
-        32, "relu6",
-        ((3, 1, 16, 1, 1, False, "relu6"), (3, 6, 24, 2, 2, False, "relu6"), (3, 6, 32, 3, 2, False, "relu6"),
-         (3, 6, 64, 4, 1, False, "relu6"), (3, 6, 96, 3, 1, False, "relu6"), (3, 6, 160, 3, 1, False, "relu6"),
-         (3, 6, 320, 1, 1, False, "relu6")),
+        32,
+        "relu6",
+        (
+            (3, 1, 16, 1, 1, False, "relu6"),
+            (3, 6, 24, 2, 2, False, "relu6"),
+            (3, 6, 32, 3, 2, False, "relu6"),
+            (3, 6, 64, 4, 1, False, "relu6"),
+            (3, 6, 96, 3, 1, False, "relu6"),
+            (3, 6, 160, 3, 1, False, "relu6"),
+            (3, 6, 320, 1, 1, False, "relu6"),
+        ),
     ),
     "MobileNetV3": (
-        16, "hard_swish",
-        ((3, 1, 16, 1, 1, False, "relu"), (3, 4, 24, 2, 2, False, "relu"), (5, 3, 40, 3, 2, True, "relu"),
-         (3, 4, 80, 4, 1, False, "hard_swish"), (3, 6, 112, 2, 1, True, "hard_swish"),
-         (5, 6, 160, 3, 1, True, "hard_swish")),
+        16,
+        "hard_swish",
+        (
+            (3, 1, 16, 1, 1, False, "relu"),
+            (3, 4, 24, 2, 2, False, "relu"),
+            (5, 3, 40, 3, 2, True, "relu"),
+            (3, 4, 80, 4, 1, False, "hard_swish"),
+            (3, 6, 112, 2, 1, True, "hard_swish"),
+            (5, 6, 160, 3, 1, True, "hard_swish"),
+        ),
     ),
     "EfficientNet": (
-        32, "swish",
-        ((3, 1, 16, 1, 1, True, "swish"), (3, 6, 24, 2, 2, True, "swish"), (5, 6, 40, 2, 2, True, "swish"),
-         (3, 6, 80, 3, 1, True, "swish"), (5, 6, 112, 3, 1, True, "swish"), (5, 6, 192, 4, 1, True, "swish"),
-         (3, 6, 320, 1, 1, True, "swish")),
+        32,
+        "swish",
+        (
+            (3, 1, 16, 1, 1, True, "swish"),
+            (3, 6, 24, 2, 2, True, "swish"),
+            (5, 6, 40, 2, 2, True, "swish"),
+            (3, 6, 80, 3, 1, True, "swish"),
+            (5, 6, 112, 3, 1, True, "swish"),
+            (5, 6, 192, 4, 1, True, "swish"),
+            (3, 6, 320, 1, 1, True, "swish"),
+        ),
     ),
-}  # fmt: skip
+}
 
 NAMES = tuple(_STAGES)
 
@@ -57,14 +77,21 @@ def hand_made(name: str, *, flops: float) -> Architecture:
         stem=Stem(channels=stem, stride=2, activation=activation),
         stages=tuple(
             Stage(
-                kernel_first=kernel, kernel_rest=kernel, expand_first=expand, expand_rest=expand, channels=channels,
-                depth=depth, stride=stride, se=se, activation=own,
+                kernel_first=kernel,
+                kernel_rest=kernel,
+                expand_first=expand,
+                expand_rest=expand,
+                channels=channels,
+                depth=depth,
+                stride=stride,
+                se=se,
+                activation=own,
             )
             for kernel, expand, channels, depth, stride, se, own in rows
         ),
         head=Head(expand=3, channels=256, activation=activation),
         classes=10,
-    )  # fmt: skip
+    )
     candidates = [scale(full, Scaling(depth=0.5, width=float(width))) for width in np.arange(0.1, 1.51, 0.01)]
     costs = [architecture_costs(candidate)["flops"] for candidate in candidates]
     inside = [number for number, cost in enumerate(costs) if cost <= flops]

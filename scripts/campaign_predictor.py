@@ -41,14 +41,15 @@ def main() -> int:
     stage1 = pretrained(space)
     predictor = stage1.fit(encoding, accuracy, seed=0)
     write_predictor(
-        arguments.out / "predictors" / "cifar10", predictor, space=space, data=samples[0].data,
+        arguments.out / "predictors" / "cifar10",
+        predictor,
+        space=space,
+        data=samples[0].data,
         quality={"tau": cross_validated(stage1, encoding, accuracy)},
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(0)
     best = trials.X[np.argsort(-accuracy, kind="stable")[:50]]
-    family = search_family(
-        space, scorer(space, predictor), campaign.strata, rng=rng, seed_population=best
-    )  # fmt: skip
+    family = search_family(space, scorer(space, predictor), campaign.strata, rng=rng, seed_population=best)
     told = predictor.predict(space.encode(family.rows))
     members = [
         {
@@ -66,10 +67,15 @@ def main() -> int:
     folder = arguments.out / "results" / "cifar10" / "family"
     write_json(folder / "family.json", {"space": space.fingerprint, "data": samples[0].data, "members": members})
     rows = [
-        (m["budget"], shorten(m["costs"]["flops"]), shorten(m["costs"]["params"]),
-         f"{m['predicted']:.1f} ± {m['predicted_std']:.1f}", _recipe(m["record"]))
+        (
+            m["budget"],
+            shorten(m["costs"]["flops"]),
+            shorten(m["costs"]["params"]),
+            f"{m['predicted']:.1f} ± {m['predicted_std']:.1f}",
+            _recipe(m["record"]),
+        )
         for m in members
-    ]  # fmt: skip
+    ]
     text = (
         "The answer of stage 3 to each budget, with the shipped predictor. A budget is a range here, from 1 M "
         "multiply-accumulates below: in trainings as short as those of the samples small networks are ahead, and "

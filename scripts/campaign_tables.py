@@ -51,16 +51,34 @@ def fidelity_table(campaign: Campaign, store: Path, out: Path) -> str:
         share = seconds / np.mean([reference[pair].seconds for pair in pairs])
         rows.append(
             (
-                fidelity.name, f"{fidelity.images:,}", fidelity.epochs, fidelity.resolution, fidelity.batch_size,
-                len(pairs), f"{short.mean():.1f}", f"{seconds:.1f}", f"{share:.2f}",
-                with_interval(kendall, short, long), with_interval(spearman, short, long),
+                fidelity.name,
+                f"{fidelity.images:,}",
+                fidelity.epochs,
+                fidelity.resolution,
+                fidelity.batch_size,
+                len(pairs),
+                f"{short.mean():.1f}",
+                f"{seconds:.1f}",
+                f"{share:.2f}",
+                with_interval(kendall, short, long),
+                with_interval(spearman, short, long),
                 with_interval(kendall, averaged, long),
             )
-        )  # fmt: skip
+        )
     heading = (
-        "fidelity", "images", "epochs", "px", "batch", "pairs", "mean accuracy, %", "seconds", "share of the cost",
-        "Kendall tau", "Spearman", "Kendall tau, averaged weights",
-    )  # fmt: skip
+        "fidelity",
+        "images",
+        "epochs",
+        "px",
+        "batch",
+        "pairs",
+        "mean accuracy, %",
+        "seconds",
+        "share of the cost",
+        "Kendall tau",
+        "Spearman",
+        "Kendall tau, averaged weights",
+    )
     text = (
         f"The same random pairs, one from each FLOPs stratum in turn, trained with each fidelity and with the longer "
         f"training of the last row; rank correlation of the two final accuracies over pairs, 95 % bootstrap interval "
@@ -81,9 +99,10 @@ def stop_epoch_table(campaign: Campaign, store: Path, out: Path) -> str:
     curves = np.array([sample.curve for sample in samples])
     flops = np.array([sample.costs["flops"] for sample in samples])
     advice = choose_stop_epoch(
-        curves, rng=np.random.default_rng(0),
+        curves,
+        rng=np.random.default_rng(0),
         bins={f"{low} to {low + 1} M": (flops >= low * 1e6) & (flops < (low + 1) * 1e6) for low in range(1, 6)},
-    )  # fmt: skip
+    )
     rows = [
         (epoch, f"{value:.3f} ({low:.3f} to {high:.3f})")
         for epoch, (value, (low, high)) in enumerate(zip(advice.correlations, advice.intervals, strict=True), 1)
@@ -144,18 +163,20 @@ def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
         f"needs for the same: **{result.efficiency:.1f}** (paper: 5)"
     )
     ceiling = (
-        "" if result.ceiling is None or result.of_ceiling is None
+        ""
+        if result.ceiling is None or result.of_ceiling is None
         else f" Noise between two trainings of a pair: {result.ceiling.noise:.2f} %; the labels allow a tau of "
         f"{result.ceiling.tau:.3f}, of which the pretrained predictor has {100 * result.of_ceiling:.0f} %; "
         f"{result.ceiling.ties} pairs are statistical ties with the best measured."
-    )  # fmt: skip
+    )
     tables = "\n".join(
         f"{title}, mean and standard error over splits, by number of samples:\n\n{_by_size(result, name, digits)}"
         for title, name, digits in (
-            ("Kendall's tau", "tau", 3), ("Kendall's tau within quintiles of FLOPs", "within", 3),
+            ("Kendall's tau", "tau", 3),
+            ("Kendall's tau within quintiles of FLOPs", "within", 3),
             ("Mean absolute error, percent", "mae", 2),
         )
-    )  # fmt: skip
+    )
     targets = ", ".join(f"{t.name} {t.correlation:+.2f}" for t in result.targets)
     text = (
         f"{result.candidates} pairs, {result.splits} random splits: fitted on so many samples, tested on all others."

@@ -155,9 +155,12 @@ def pretrained(space: Space) -> Predictor:
     """Stage 1 on 20,000 Sobol pairs of the campaign's range."""
     pool = sobol(space, 20_000, seed=0, bounds=Bounds({"flops": (1e6, 6e6)}))
     return Predictor.pretrain(
-        space.encode(pool)[:, : space.architecture_width], free_statistics(space, pool),
-        recipe_width=space.recipe_width, settings=PRESETS["default"], seed=0,
-    )  # fmt: skip
+        space.encode(pool)[:, : space.architecture_width],
+        free_statistics(space, pool),
+        recipe_width=space.recipe_width,
+        settings=PRESETS["default"],
+        seed=0,
+    )
 
 
 def say(lines: Iterable[str]) -> int:

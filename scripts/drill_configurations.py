@@ -234,7 +234,7 @@ def _data() -> list[Case]:
                 "--dry-run",
             ),
             works=holds("3 classes", "1M, 2M, 4M"),
-        ),
+        )
     ]
 
 

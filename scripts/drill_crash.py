@@ -144,9 +144,15 @@ def observe(config: Path, folder: Path, how: Execution) -> dict[str, float]:
 
 
 def one_life(
-    config: Path, folder: Path, how: Execution, *, aim: str | None, times: int, stays: dict[str, float],
+    config: Path,
+    folder: Path,
+    how: Execution,
+    *,
+    aim: str | None,
+    times: int,
+    stays: dict[str, float],
     chance: random.Random,
-) -> str | None:  # fmt: skip
+) -> str | None:
     """A search from where the folder has it, to be killed when it is at `aim` for the `times`-th time; where it was
     killed, None if it came to its end."""
     process, watch, place, moment = start(partial(once, config, folder, how)), Watch(folder), "", float("inf")

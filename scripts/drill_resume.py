@@ -33,9 +33,13 @@ from nars.train import CHECKPOINT, RESULT, WEIGHTS, MemberResult, train_member
 
 STAGE = Stage(kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=8, depth=2, stride=2, se=True)
 NETWORK = Architecture(
-    resolution=8, stem=Stem(channels=8, stride=1), stages=(STAGE,), head=Head(expand=2, channels=16), in_channels=1,
+    resolution=8,
+    stem=Stem(channels=8, stride=1),
+    stages=(STAGE,),
+    head=Head(expand=2, channels=16),
+    in_channels=1,
     classes=10,
-)  # fmt: skip
+)
 RECIPE = Recipe(
     learning_rate=0.02, dropout=0.2, stochastic_depth=0.2, mixup=0.2, weight_decay=1e-5, label_smoothing=0.1
 )
@@ -84,10 +88,18 @@ def drill(scratch: Path, data: ImageData, epochs: int, kills: int, chance: rando
 def once(folder: Path, data: ImageData, epochs: int) -> None:
     """One training, from where the folder has it."""
     train_member(
-        NETWORK, RECIPE, data, folder=folder, seed=5, teacher=build(NETWORK, seed=8), batch_size=32, ema_decay=0.9,
-        schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"), augmentation=Augmentation(flip=False),
+        NETWORK,
+        RECIPE,
+        data,
+        folder=folder,
+        seed=5,
+        teacher=build(NETWORK, seed=8),
+        batch_size=32,
+        ema_decay=0.9,
+        schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"),
+        augmentation=Augmentation(flip=False),
         checkpoint_every=2,
-    )  # fmt: skip
+    )
 
 
 def moment(folder: Path) -> str:

@@ -170,8 +170,10 @@ def fcnet(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     )
     kept = all(
         means["ours"][count][0] < means[other][count][0]
-        for means in figures.values() for other in names[1:] for count in _CHECKPOINTS
-    )  # fmt: skip
+        for means in figures.values()
+        for other in names[1:]
+        for count in _CHECKPOINTS
+    )
     target = f"\n\nTarget: ahead of each other loop on every table at every number of trainings {verdict(kept=kept)}."
     return {"fcnet_regret": figures}, text + markdown(["table", "loop", *map(str, _CHECKPOINTS)], table_rows) + target
 

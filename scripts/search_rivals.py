@@ -43,9 +43,12 @@ def with_pymoo(space: Space, score: Score, bounds: Bounds, *, evaluations: int, 
 
     repair = RoundingRepair()
     algorithm = GA(
-        pop_size=100, sampling=IntegerRandomSampling(), crossover=SBX(prob=1.0, eta=3.0, vtype=float, repair=repair),
-        mutation=PM(prob=1.0, eta=3.0, vtype=float, repair=repair), eliminate_duplicates=True,
-    )  # fmt: skip
+        pop_size=100,
+        sampling=IntegerRandomSampling(),
+        crossover=SBX(prob=1.0, eta=3.0, vtype=float, repair=repair),
+        mutation=PM(prob=1.0, eta=3.0, vtype=float, repair=repair),
+        eliminate_duplicates=True,
+    )
     found = minimize(Choices(), algorithm, ("n_eval", evaluations), seed=seed, verbose=False)
     return -np.inf if found.F is None else -float(found.F[0])
 
@@ -76,7 +79,7 @@ def suggest(space: Space, trial: optuna.Trial) -> list[int]:
         if dimension.ordinal
         else trial.suggest_categorical(dimension.name, tuple(range(len(dimension.values))))
         for dimension in space.dimensions
-    ]  # fmt: skip
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,13 +9,15 @@ from nars.space import Architecture, Head, Stage, Stem
 # Small networks gain nothing from more threads, and a busy machine loses much.
 torch.set_num_threads(1)
 
-_STAGE = Stage(
-    kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=8, depth=2, stride=2, se=True,
-)  # fmt: skip
+_STAGE = Stage(kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=8, depth=2, stride=2, se=True)
 _TINY = Architecture(
-    resolution=8, stem=Stem(channels=8, stride=1), stages=(_STAGE,), head=Head(expand=2, channels=16), in_channels=1,
+    resolution=8,
+    stem=Stem(channels=8, stride=1),
+    stages=(_STAGE,),
+    head=Head(expand=2, channels=16),
+    in_channels=1,
     classes=10,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="session")

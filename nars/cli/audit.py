@@ -58,9 +58,16 @@ def audit(
     from nars.space import sobol
 
     reading = Reading(
-        accuracy=accuracy, columns=columns, status=status, ok_status=ok_status, failed_status=failed_status,
-        scale=scale, costs=costs, nearest=nearest, data=data,
-    )  # fmt: skip
+        accuracy=accuracy,
+        columns=columns,
+        status=status,
+        ok_status=ok_status,
+        failed_status=failed_status,
+        scale=scale,
+        costs=costs,
+        nearest=nearest,
+        data=data,
+    )
     trials = trial_table(store, space, reading)
     whole = trials.space.kind == "generic" and trials.space.size("architecture") <= len(trials.X)
     pool = None if whole or trials.space.kind == "generic" else sobol(trials.space, 4096, seed=seed)

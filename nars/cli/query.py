@@ -92,12 +92,14 @@ def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
     """What not to rely on; of a run folder also what its trainings say."""
     answers = (
         Answer(
-            name=str(budget.bounds), record=record, predicted=float(budget.ties.predicted[0]),
+            name=str(budget.bounds),
+            record=record,
+            predicted=float(budget.ties.predicted[0]),
             std=float(budget.ties.predicted_std[0]),
         )
         for budget in family.budgets
         for record in family.space.to_records(budget.ties.rows[:1])
-    )  # fmt: skip
+    )
     return doubts(evidence_of(answers, family.space, RunFolder(Path(predictor)).rounds()))
 
 
@@ -132,9 +134,10 @@ def _family_rows(answer: FamilyAnswer) -> list[dict[str, Any]]:
         train = set(budget.plan.train.tolist())
         for rank, row in enumerate(_plain(answer.space, budget.ties)):
             verdict = {
-                "train": rank in train, "probability_of_best": float(budget.plan.best[rank]),
+                "train": rank in train,
+                "probability_of_best": float(budget.plan.best[rank]),
                 "plan_probability": budget.plan.probability,
-            }  # fmt: skip
+            }
             rows.append({"budget": str(budget.bounds), "rank": rank, "evaluations": budget.evaluations} | verdict | row)
     return rows
 
@@ -179,11 +182,15 @@ def _family_table(answer: FamilyAnswer) -> FittingTable:
     gains = ["", *(f"{price.gain:+.2f}" for price in answer.prices)]
     rows = [
         [
-            str(budget.bounds).replace(", ", "\n"), *(write(budget.ties, 0) for write in columns.values()), gain,
-            str(len(budget.ties.rows) - 1), str(len(budget.plan.train)), f"{budget.evaluations:,}",
+            str(budget.bounds).replace(", ", "\n"),
+            *(write(budget.ties, 0) for write in columns.values()),
+            gain,
+            str(len(budget.ties.rows) - 1),
+            str(len(budget.plan.train)),
+            f"{budget.evaluations:,}",
         ]
         for budget, gain in zip(answer.budgets, gains, strict=True)
-    ]  # fmt: skip
+    ]
     return FittingTable(["budget", *columns, "gain %", "ties", "train", "scored"], rows, left=["budget"])
 
 
@@ -199,9 +206,11 @@ def _front_table(answer: FrontAnswer) -> FittingTable:
 def _columns(choices: Sequence[Choice]) -> dict[str, Callable[[Choice, int], str]]:
     """What tables show of a candidate; the resolution only where it differs, as lines are short."""
     written: dict[str, tuple[str, Callable[[float], str]]] = {
-        "flops": ("FLOPs", shorten), "params": ("params", shorten), "latency": ("ms", "{:.2f}".format),
+        "flops": ("FLOPs", shorten),
+        "params": ("params", shorten),
+        "latency": ("ms", "{:.2f}".format),
         "resolution": ("px", "{:.0f}".format),
-    }  # fmt: skip
+    }
     values = {name: np.concatenate([choice.costs[name] for choice in choices]) for name in choices[0].costs}
     shown = [name for name in written if name in values and (name != "resolution" or np.ptp(values[name]))]
     columns: dict[str, Callable[[Choice, int], str]] = {

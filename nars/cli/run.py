@@ -48,20 +48,33 @@ def mount(app: typer.Typer) -> None:
 
 
 def run(
-    name: Name, out: Out = None, space: SpaceOption = None, data: DataOption = None, data_root: DataRoot = None,
-    budgets: Budgets = None, seed: Seed = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
-    per_gpu: PerGpu = 1, device: Device = "auto", address: Address = None,
+    name: Name,
+    out: Out = None,
+    space: SpaceOption = None,
+    data: DataOption = None,
+    data_root: DataRoot = None,
+    budgets: Budgets = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    engine: Engine = "processes",
+    workers: Workers = 0,
+    per_gpu: PerGpu = 1,
+    device: Device = "auto",
+    address: Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on.
 
     A finished run can grow: nars run runs/quick with other --budgets, --set final.epochs=... or more collect.rounds
     computes what depends on it and nothing else.
     """
     shortcuts = {
-        "space": ("--space", space), "data.name": ("--data", data), "seed": ("--seed", seed),
-        "data.root": ("--data-root", data_root and str(data_root)), "search.budgets": ("--budgets", budgets),
-    }  # fmt: skip
+        "space": ("--space", space),
+        "data.name": ("--data", data),
+        "seed": ("--seed", seed),
+        "data.root": ("--data-root", data_root and str(data_root)),
+        "search.budgets": ("--budgets", budgets),
+    }
     asked = _asked(name, sets, shortcuts)
     how: dict[str, Any] = {
         "engine": engine,
@@ -95,22 +108,36 @@ def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
 
 
 def collect(
-    name: Name, out: Out = None, sets: Sets = None, engine: Engine = "processes", workers: Workers = 0,
-    per_gpu: PerGpu = 1, device: Device = "auto", address: Address = None,
-) -> None:  # fmt: skip
+    name: Name,
+    out: Out = None,
+    sets: Sets = None,
+    engine: Engine = "processes",
+    workers: Workers = 0,
+    per_gpu: PerGpu = 1,
+    device: Device = "auto",
+    address: Address = None,
+) -> None:
     """Stage 2: rounds of real training; each outcome goes to the sample store, the predictor learns from all."""
     from nars import stages
 
     opened = _open(
-        _asked(name, sets), out, upto="collect", alone=True,
-        engine=engine, workers=workers, per_gpu=per_gpu, device=device, address=address,
-    )  # fmt: skip
+        _asked(name, sets),
+        out,
+        upto="collect",
+        alone=True,
+        engine=engine,
+        workers=workers,
+        per_gpu=per_gpu,
+        device=device,
+        address=address,
+    )
     stages.collect(opened)
 
 
 def search(
     name: Annotated[str | None, typer.Argument(help="Run configuration: stage 3 of that run.")] = None,
-    out: Out = None, sets: Sets = None,
+    out: Out = None,
+    sets: Sets = None,
     predictor: Annotated[str | None, typer.Option(help="Ask this: run folder, predictor folder, shipped name.")] = None,
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None,
@@ -125,7 +152,7 @@ def search(
     seed: Annotated[int, typer.Option(help="Seed of the search (with --predictor).")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the answer here.")] = None,
     parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Also write the answer here.")] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Stage 3: one member per budget, by the predictor alone; or ask any trained predictor about other budgets."""
     if (name is None) == (predictor is None):
         raise typer.BadParameter("give a run configuration (stage 3 of that run) or --predictor, one of the two")
@@ -133,14 +160,24 @@ def search(
         from nars.cli.query import query
 
         most = {
-            "flops": max_flops, "params": max_params, "activations": max_activations, "latency": max_latency,
-            "resolution": max_resolution, "peak_activations": max_peak_activations,
-        }  # fmt: skip
+            "flops": max_flops,
+            "params": max_params,
+            "activations": max_activations,
+            "latency": max_latency,
+            "resolution": max_resolution,
+            "peak_activations": max_peak_activations,
+        }
         least = {"flops": min_flops, "resolution": min_resolution}
         query(
-            predictor, most=most, least=least, pareto=pareto, seed=seed, latency=latency, json_file=json_file,
+            predictor,
+            most=most,
+            least=least,
+            pareto=pareto,
+            seed=seed,
+            latency=latency,
+            json_file=json_file,
             parquet_file=parquet_file,
-        )  # fmt: skip
+        )
         return
     from nars import stages
 
@@ -149,7 +186,10 @@ def search(
 
 
 def train(
-    name: Name, out: Out = None, sets: Sets = None, device: Device = "auto",
+    name: Name,
+    out: Out = None,
+    sets: Sets = None,
+    device: Device = "auto",
     model: Annotated[
         str | None, typer.Option(help="Train this instead: timm:NAME, or an architecture.yaml of nars scale.")
     ] = None,
@@ -157,7 +197,7 @@ def train(
     resolution: Annotated[
         int | None, typer.Option(help="With --model: side of the images, pixels; 32 for timm, an architecture's own.")
     ] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Final training of the family: the largest on labels, then all by distillation. Or any network with a recipe.
 
     Several processes or GPUs share each training: torchrun --nproc-per-node 2 -m nars train digits
@@ -184,10 +224,12 @@ def train(
 
 
 def export(
-    name: Name, out: Out = None, sets: Sets = None,
+    name: Name,
+    out: Out = None,
+    sets: Sets = None,
     verify: Annotated[bool, typer.Option("--verify", help="Load each format and compare.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Also what is exported, e.g. by an earlier version.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Export each member and check the files against PyTorch."""
     from nars import stages
 

@@ -50,10 +50,15 @@ def scale(
         table.add_column(heading, justify="right")
     for one in grown:
         table.add_row(
-            one.name, one.source, f"{one.scaling.depth:.2f}", f"{one.scaling.width:.2f}",
-            f"{one.scaling.resolution:.2f}", shorten(one.costs["flops"]), shorten(one.costs["params"]),
+            one.name,
+            one.source,
+            f"{one.scaling.depth:.2f}",
+            f"{one.scaling.width:.2f}",
+            f"{one.scaling.resolution:.2f}",
+            shorten(one.costs["flops"]),
+            shorten(one.costs["params"]),
             str(one.architecture.resolution),
-        )  # fmt: skip
+        )
     Console().print(table)
     for one in grown:
         Console().print(f"{one.name}: {one.folder / 'architecture.yaml'} with recipe.yaml", soft_wrap=True)

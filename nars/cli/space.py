@@ -27,7 +27,7 @@ from nars.space import (
     sobol,
     space_file,
     space_names,
-)  # fmt: skip
+)
 from nars.space.describe import COLUMNS, architecture_line, counts, power, settings_table, summary, table
 
 app = typer.Typer(help="Search spaces: what is built in, what one contains, checking your own.", no_args_is_help=True)
@@ -108,9 +108,13 @@ def sample(
     if latency is not None:
         space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency), file=latency))
     upper = {
-        "flops": max_flops, "params": max_params, "activations": max_activations,
-        "peak_activations": max_peak_activations, "resolution": max_resolution, "latency": max_latency,
-    }  # fmt: skip
+        "flops": max_flops,
+        "params": max_params,
+        "activations": max_activations,
+        "peak_activations": max_peak_activations,
+        "resolution": max_resolution,
+        "latency": max_latency,
+    }
     bounds = _bounds(upper, {"flops": min_flops, "params": min_params})
     X = sobol(space, n, seed=seed, bounds=bounds)
     if as_json:

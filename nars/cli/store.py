@@ -122,9 +122,13 @@ def replay(
         epochs, seconds = (float(np.mean([getattr(run, of)[-1] for run in runs])) for of in ("epochs", "seconds"))
         spread = f" ± {best.std():.2f}" if len(runs) > 1 else ""
         table.add_row(
-            name, str(len(runs)), f"{best.mean():.2f}{spread}", f"{regret.mean():.2f}", f"{epochs:,.0f}",
+            name,
+            str(len(runs)),
+            f"{best.mean():.2f}{spread}",
+            f"{regret.mean():.2f}",
+            f"{epochs:,.0f}",
             f"{seconds / 3600:.2f}",
-        )  # fmt: skip
+        )
     Console().print(table)
 
 

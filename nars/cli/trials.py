@@ -89,9 +89,16 @@ def import_trials(
     from nars.data import SampleStore, add_trials, keep_space, samples_of
 
     reading = Reading(
-        accuracy=accuracy, columns=columns, status=status, ok_status=ok_status, failed_status=failed_status,
-        scale=scale, costs=costs, nearest=nearest, data=data,
-    )  # fmt: skip
+        accuracy=accuracy,
+        columns=columns,
+        status=status,
+        ok_status=ok_status,
+        failed_status=failed_status,
+        scale=scale,
+        costs=costs,
+        nearest=nearest,
+        data=data,
+    )
     store = SampleStore(out)
     beside = str(out) if space is None and store.identity is not None else None
     trials = trial_table(table, space, reading, beside=beside)

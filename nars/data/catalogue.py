@@ -128,11 +128,7 @@ class Catalogue:
             self._small = pa.concat_tables(joined).combine_chunks()
 
     def read(
-        self,
-        names: Sequence[str] | None,
-        where: pc.Expression | None = None,
-        *,
-        without: frozenset[str] = frozenset(),
+        self, names: Sequence[str] | None, where: pc.Expression | None = None, *, without: frozenset[str] = frozenset()
     ) -> pa.Table:
         """The rows of all files as they are, repetitions included.
 

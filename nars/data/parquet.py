@@ -27,12 +27,7 @@ from nars.data.source import digests_of
 _IMAGE_COLUMNS = ("img", "image")
 _LABEL_COLUMN = "label"
 
-_BINARY = (
-    pa.types.is_binary,
-    pa.types.is_large_binary,
-    pa.types.is_binary_view,
-    pa.types.is_fixed_size_binary,
-)
+_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
 
 _DECIDED = 1.25
 """Flat pixels of one reading must differ from their neighbours so many times less than those of the other."""

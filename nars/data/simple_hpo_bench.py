@@ -50,9 +50,16 @@ recipe:
   schedule: [cosine, constant]
 """
 _FCNET_ORDER = (
-    "activation_1", "activation_2", "recipe.batch_size", "recipe.dropout_1", "recipe.dropout_2", "recipe.learning_rate",
-    "recipe.schedule", "units_1", "units_2",
-)  # fmt: skip
+    "activation_1",
+    "activation_2",
+    "recipe.batch_size",
+    "recipe.dropout_1",
+    "recipe.dropout_2",
+    "recipe.learning_rate",
+    "recipe.schedule",
+    "units_1",
+    "units_2",
+)
 """Digits of the table's keys."""
 
 _CELL_SPACE = """

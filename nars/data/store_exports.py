@@ -39,9 +39,12 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
             f"it was collected in"
         )
     X, faults, _ = Cells(
-        dimensions=space.dimensions, settings=space.settings, rows=file.rows, literal=False,
+        dimensions=space.dimensions,
+        settings=space.settings,
+        rows=file.rows,
+        literal=False,
         columns={setting: file[name] for name, setting in prefixed.items()},
-    ).read()  # fmt: skip
+    ).read()
     if faults:
         lines = [f"row {fault.row + 1}: {fault.setting} {fault.text}" for fault in faults]
         raise SpaceError(f"{file.path}: {one_message(f'cells that are no choices of {space.name}', lines)}")
@@ -69,9 +72,13 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
 
 
 def _table(
-    file: TableFile, space: Space, bare: Space, X: np.ndarray[Any, np.dtype[np.int64]], samples: list[Sample],
+    file: TableFile,
+    space: Space,
+    bare: Space,
+    X: np.ndarray[Any, np.dtype[np.int64]],
+    samples: list[Sample],
     remarks: tuple[str, ...],
-) -> TrialTable:  # fmt: skip
+) -> TrialTable:
     accuracy = np.array([np.nan if sample.result is None else sample.result for sample in samples])
     names = [
         name for name in samples[0].costs if all(name in sample.costs for sample in samples if sample.status == "ok")

@@ -94,11 +94,17 @@ def read_trials(
         headings = Headings(file=file, space=space, said=said)
         headings.check_names({"accuracy", "status", "seed", "fidelity", *chosen})
         return _Reader(
-            file=file, space=space, headings=headings, scale=scale, nearest=nearest,
+            file=file,
+            space=space,
+            headings=headings,
+            scale=scale,
+            nearest=nearest,
             accuracies=headings.accuracies(accuracy if accuracy or "accuracy" not in said else [said["accuracy"]]),
-            status=_status(headings, status), succeeded=succeeded, failed=failed,
+            status=_status(headings, status),
+            succeeded=succeeded,
+            failed=failed,
             costs={name: headings.column(said.get(name, heading), "--costs") for name, heading in chosen.items()},
-        ).table()  # fmt: skip
+        ).table()
     except TableFileError as error:
         raise DataError(str(error)) from None
 
@@ -140,9 +146,12 @@ class _Reader:
         ended: list[Ending] = ["ok"] * self.file.rows
         if self.status is not None:
             ended = endings(
-                self.file[self.status], path=self.file.path, column=self.status, succeeded=self.succeeded,
+                self.file[self.status],
+                path=self.file.path,
+                column=self.status,
+                succeeded=self.succeeded,
                 failed=self.failed,
-            )  # fmt: skip
+            )
         rows, ended = self._finished(ended, remarks)
         if ignored := [name for name in self.headings.ignored() if name not in self.costs.values()]:
             remarks.append(
@@ -178,11 +187,13 @@ class _Reader:
         steps = [number_of(cell) or 0.0 for cell in columns["st_worker_iter"]]
         longest = max(steps)
         return [
-            "error" if str(decision) == "STOP" and step < longest
-            else "ok" if ending == "unfinished" and step == longest
+            "error"
+            if str(decision) == "STOP" and step < longest
+            else "ok"
+            if ending == "unfinished" and step == longest
             else ending
             for ending, decision, step in zip(ended, columns["st_decision"], steps, strict=True)
-        ]  # fmt: skip
+        ]
 
     def _choices(self, rows: NDArray[np.int64], remarks: list[str]) -> Population:
         found = self.headings.settings

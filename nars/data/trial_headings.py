@@ -12,9 +12,18 @@ from nars.data.errors import DataError
 from nars.space import Fixed, Space, TableFile
 
 SETTING_PREFIXES = (
-    "choice.", "params_", "params.", "param_", "config/", "config.", "config_", "hyperparameters.", "parameters.",
-    "hparams.", "hparams/",
-)  # fmt: skip
+    "choice.",
+    "params_",
+    "params.",
+    "param_",
+    "config/",
+    "config.",
+    "config_",
+    "hyperparameters.",
+    "parameters.",
+    "hparams.",
+    "hparams/",
+)
 """Of nars (`nars store export`), Optuna, MLflow, Ray Tune, Weights & Biases, Syne Tune, NNI, TensorBoard."""
 RESULT_PREFIXES = ("user_attrs_", "summary.", "metrics.", "metrics/", "values_")
 """The same of what was measured."""
@@ -111,9 +120,10 @@ class Headings:
         names = [name for name in self.file.columns if name.startswith(SETTING_PREFIXES) and name not in used]
         seeds = {_plain(prefix + seed) for prefix in SETTING_PREFIXES for seed in _SEEDS}
         return [
-            name for name in names
+            name
+            for name in names
             if _plain(name) not in seeds and len({str(cell) for cell in self.file.columns[name]}) > 1
-        ]  # fmt: skip
+        ]
 
     def check_names(self, known: Iterable[str]) -> None:
         """Raises: DataError when the user gives a heading to something that there is not."""

@@ -115,9 +115,13 @@ def gather(name: str, space: Space, X: Population, accuracy: Floats) -> TrialTab
     padded = np.array([values + [np.nan] * (seeds - len(values)) for values in collected])
     good = np.isfinite(padded).any(axis=1)
     return TrialTable(
-        name=name, space=space, X=distinct[good], accuracy=padded[good], failed=distinct[~good],
+        name=name,
+        space=space,
+        X=distinct[good],
+        accuracy=padded[good],
+        failed=distinct[~good],
         failed_trials=int((~np.isfinite(accuracy)).sum()),
-    )  # fmt: skip
+    )
 
 
 def trials_of(samples: Sequence[Sample], space: Space, *, name: str = "store") -> TrialTable:

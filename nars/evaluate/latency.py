@@ -35,7 +35,7 @@ from nars.space import (
     block_shapes,
     distinct_blocks,
     sobol,
-)  # fmt: skip
+)
 
 RUNTIMES = ("eager", "onnxruntime")
 """PyTorch as it is, and ONNX Runtime on the exported graph."""
@@ -252,10 +252,17 @@ def build_block(shape: BlockShape) -> nn.Module:
         stem = Stem(channels=named["c_in"], stride=1)
         kernel, expand = named["kernel"], _ratio(named["expand"])
         stage = Stage(
-            kernel_first=kernel, kernel_rest=kernel, expand_first=expand, expand_rest=expand, channels=named["c_out"],
-            depth=1, stride=named["stride"], se=bool(named["se"]), activation=named["activation"],
+            kernel_first=kernel,
+            kernel_rest=kernel,
+            expand_first=expand,
+            expand_rest=expand,
+            channels=named["c_out"],
+            depth=1,
+            stride=named["stride"],
+            se=bool(named["se"]),
+            activation=named["activation"],
             first_padding=named["padding"],
-        )  # fmt: skip
+        )
     else:
         stem, classes = Stem(channels=named["c_in"], stride=1), named["classes"]
         head = Head(expand=named["expand"], channels=named["channels"], activation=named["activation"])
@@ -271,11 +278,15 @@ def build_block(shape: BlockShape) -> nn.Module:
     )
     model: Any = build(
         Architecture(
-            resolution=resolution, stem=stem, stages=(stage or plain,), head=head, in_channels=in_channels,
+            resolution=resolution,
+            stem=stem,
+            stages=(stage or plain,),
+            head=head,
+            in_channels=in_channels,
             classes=classes,
         ),
         seed=None,
-    )  # fmt: skip
+    )
     if shape.kind == "stem":
         return nn.Sequential(model.conv_stem, model.bn1)
     if shape.kind == "mbconv":

@@ -125,8 +125,12 @@ class RayEngine:
         """
         if not self._ray.is_initialized():
             try:
-                self._ray.init(address=self._address, include_dashboard=None if self._address else False,
-                               log_to_driver=False, logging_level="warning")  # fmt: skip
+                self._ray.init(
+                    address=self._address,
+                    include_dashboard=None if self._address else False,
+                    log_to_driver=False,
+                    logging_level="warning",
+                )
             except (ConnectionError, ValueError) as error:
                 raise EvaluationError(
                     f"no Ray cluster at {self._address!r} ({error}). Start one: ray start --head."
@@ -253,9 +257,10 @@ class RayEngine:
             return
         patience = self._settings.time_limit + _GRACE
         late = {
-            reference: task for reference, task in tasks.items()
+            reference: task
+            for reference, task in tasks.items()
             if not task.overdue and time.monotonic() > task.submitted + patience
-        }  # fmt: skip
+        }
         ages = self._ages(list(late.values()))
         for reference, task in late.items():
             if ages.get(task.name, 0.0) > patience:

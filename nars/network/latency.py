@@ -29,13 +29,7 @@ def median_milliseconds(run: Callable[[], object], *, seconds: float, warmup: in
 
 
 def measure_latency(
-    model: nn.Module,
-    resolution: int,
-    in_channels: int,
-    *,
-    batch: int = 1,
-    threads: int = 1,
-    seconds: float = 0.5,
+    model: nn.Module, resolution: int, in_channels: int, *, batch: int = 1, threads: int = 1, seconds: float = 0.5
 ) -> float:
     """Median time of one forward pass in eager mode, on the device of the model's weights.
 

@@ -144,9 +144,11 @@ def audit(
     varying = Scale.of(statistics).names
     cost = next((statistics[name] for name in ("flops", "params", *space.cost_names) if name in varying), None)
     steps = _Steps(
-        progress, fits=splits * len(sizes) * len(models), targets=len(varying),
+        progress,
+        fits=splits * len(sizes) * len(models),
+        targets=len(varying),
         pretrainings=len({"pretrained", "paper"} & set(models)) if varying and space.architecture_width else 0,
-    )  # fmt: skip
+    )
     # Small matrices: more threads than one wait for each other most of the time.
     steps.begin()
     with torch_threads(1), threadpool_limits(1):
@@ -162,22 +164,39 @@ def audit(
                     scores.setdefault((name, n), []).append(found)
         rows = tuple(_row(name, n, found) for (name, n), found in scores.items())
         tau_all, targets = judge_targets(
-            space.encode(X), statistics, y, cost, samples=sizes[len(sizes) // 2], seed=seed,
+            space.encode(X),
+            statistics,
+            y,
+            cost,
+            samples=sizes[len(sizes) // 2],
+            seed=seed,
             told=lambda name: steps.next(f"the predictor without {name}" if name else "the predictor with all targets"),
-        )  # fmt: skip
+        )
         steps.next("the noise of the labels")
         ceiling = noise_ceiling(labels)
     steps.end()
     return Audit(
-        candidates=len(y), splits=splits, rows=rows, tau_all_targets=tau_all, targets=targets, ceiling=ceiling,
+        candidates=len(y),
+        splits=splits,
+        rows=rows,
+        tau_all_targets=tau_all,
+        targets=targets,
+        ceiling=ceiling,
         efficiency=_efficiency(rows),
-    )  # fmt: skip
+    )
 
 
 def judge_targets(
-    encoding: NDArray[np.float32], statistics: Statistics, y: Floats, cost: Floats | None, *, samples: int, seed: int,
-    splits: int = 4, told: Callable[[str], None] = lambda name: None,
-) -> tuple[float, tuple[TargetVerdict, ...]]:  # fmt: skip
+    encoding: NDArray[np.float32],
+    statistics: Statistics,
+    y: Floats,
+    cost: Floats | None,
+    *,
+    samples: int,
+    seed: int,
+    splits: int = 4,
+    told: Callable[[str], None] = lambda name: None,
+) -> tuple[float, tuple[TargetVerdict, ...]]:
     """Cross-validated tau with all statistics, and a verdict on each: its correlations and what leaving it out does.
 
     The Gaussian process of the default preset is fitted on exact statistics here, not on told ones: one pretraining for
@@ -207,9 +226,12 @@ def judge_targets(
                 torch.from_numpy(np.asarray(encoding, dtype=np.float32) * ENCODING_SCALE),
             )
             process, _ = fit_process(
-                parts[0][train], parts[1][train], torch.from_numpy(warped), torch.from_numpy(warp.slope(warped) ** 2),
+                parts[0][train],
+                parts[1][train],
+                torch.from_numpy(warped),
+                torch.from_numpy(warp.slope(warped) ** 2),
                 generator=torch.Generator().manual_seed(seed),
-            )  # fmt: skip
+            )
             told = process.mean(parts[0][rest], parts[1][rest], process.scratch(len(rest)))
             found.append(kendall(told.numpy(), y[rest]))
         return np.array(found)
@@ -249,11 +271,16 @@ def plot_audit(result: Audit, path: Path) -> None:
         for model in models:
             rows = [row for row in result.rows if row.model == model and getattr(row.mean, name) is not None]
             axes.errorbar(
-                [row.n for row in rows], [getattr(row.mean, name) for row in rows],
+                [row.n for row in rows],
+                [getattr(row.mean, name) for row in rows],
                 yerr=None if any(row.error is None for row in rows) else [getattr(row.error, name) for row in rows],
-                label=model, marker="o", markersize=3, linewidth=2.5 if model == "pretrained" else 1.2,
-                linestyle="-" if model in OWN else ":", color=colours.get(model),
-            )  # fmt: skip
+                label=model,
+                marker="o",
+                markersize=3,
+                linewidth=2.5 if model == "pretrained" else 1.2,
+                linestyle="-" if model in OWN else ":",
+                color=colours.get(model),
+            )
         if result.ceiling is not None and name == "tau":
             axes.axhline(result.ceiling.tau, color="grey", linestyle="--", linewidth=1, label="what the labels allow")
             axes.axhspan(*result.ceiling.interval, color="grey", alpha=0.15, linewidth=0)

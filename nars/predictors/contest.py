@@ -60,9 +60,15 @@ class Contender:
 
 
 def contenders(
-    space: Space, X: Population, names: Sequence[str], *, pool: Population | None = None,
-    statistics: Statistics | None = None, seed: int, progress: Progress | None = None,
-) -> dict[str, Contender]:  # fmt: skip
+    space: Space,
+    X: Population,
+    names: Sequence[str],
+    *,
+    pool: Population | None = None,
+    statistics: Statistics | None = None,
+    seed: int,
+    progress: Progress | None = None,
+) -> dict[str, Contender]:
     """Models by name, pretrained where that is part of them, on X (N, D) and the pool: statistics are free.
 
     Args:
@@ -85,9 +91,13 @@ def contenders(
 
     def network(columns: Features, recipe_from: int, told: Statistics, preset: str) -> Contender:
         model = Predictor.pretrain(
-            columns[:, :recipe_from], told, recipe_width=space.recipe_width, settings=PRESETS[preset], seed=seed,
+            columns[:, :recipe_from],
+            told,
+            recipe_width=space.recipe_width,
+            settings=PRESETS[preset],
+            seed=seed,
             progress=progress,
-        )  # fmt: skip
+        )
         return Contender(model=model, columns=columns[: len(X)])
 
     made: dict[str, Contender] = {}

@@ -75,9 +75,16 @@ def fit_members(
         (("accuracy", "tuned"), settings.joint_epochs, settings.joint_rate),
     ):
         weights = descend(
-            weights, loss, samples=len(target), trained=trained, epochs=epochs, batch=batch, rate=rate,
-            weight_decay=settings.weight_decay, generator=order,
-        )  # fmt: skip
+            weights,
+            loss,
+            samples=len(target),
+            trained=trained,
+            epochs=epochs,
+            batch=batch,
+            rate=rate,
+            weight_decay=settings.weight_decay,
+            generator=order,
+        )
     with torch.no_grad():
         blind = output(weights, slice(None))[networks - parts + part, torch.arange(len(target))]
     return {name: value[:kept].contiguous() for name, value in weights.items()}, blind.double().numpy()

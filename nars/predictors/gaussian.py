@@ -74,9 +74,12 @@ class Process:
         trend, smooth, joint = self.tensors["amplitudes"][:3]
         weights, z = self.tensors["weights"], self._z_samples()
         return {
-            "x": _right(self.tensors["x"]), "z": _right(self.tensors["z"]), "joint": joint * weights,
-            "smooth": smooth * weights, "trend": z.T @ weights * (trend / max(1, z.shape[1])),
-        }  # fmt: skip
+            "x": _right(self.tensors["x"]),
+            "z": _right(self.tensors["z"]),
+            "joint": joint * weights,
+            "smooth": smooth * weights,
+            "trend": z.T @ weights * (trend / max(1, z.shape[1])),
+        }
 
     def variance(self, z: Tensor, x: Tensor, relative: Tensor) -> Tensor:
         """Posterior variance (N,) of a measurement; `relative` (N,) as in `fit_process`."""
@@ -151,9 +154,14 @@ def fit_process(
         varying, constant = logs["noise"].exp()
         amplitudes = torch.stack([*logs["amplitudes"].exp(), varying / unit, constant + _NOISE_FLOOR])
         tensors = {
-            "z": z / z_length, "x": both / x_length, "z_length": z_length, "x_length": x_length, "weights": weights,
-            "inverse": inverse, "amplitudes": amplitudes,
-        }  # fmt: skip
+            "z": z / z_length,
+            "x": both / x_length,
+            "z_length": z_length,
+            "x_length": x_length,
+            "weights": weights,
+            "inverse": inverse,
+            "amplitudes": amplitudes,
+        }
     return Process(tensors={name: value.float().contiguous() for name, value in tensors.items()}), left_out
 
 

@@ -90,9 +90,13 @@ def noise_ceiling(labels: Floats, *, seed: int = 0) -> Ceiling | None:
     else:
         tau, interval = _tau(found, pooled, effective, np.random.default_rng(seed))
     return Ceiling(
-        tau=tau, interval=interval, noise=float(np.sqrt(pooled)), noise_interval=(noise_interval[0], noise_interval[1]),
-        repeated=len(repeated), ties=_ties(found, pooled),
-    )  # fmt: skip
+        tau=tau,
+        interval=interval,
+        noise=float(np.sqrt(pooled)),
+        noise_interval=(noise_interval[0], noise_interval[1]),
+        repeated=len(repeated),
+        ties=_ties(found, pooled),
+    )
 
 
 @final

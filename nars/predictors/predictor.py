@@ -139,10 +139,17 @@ class Predictor:
         batch = min(settings.pretrain_batch, max(16, cut // 16))
         with torch_threads(1):
             weights = descend(
-                self.weights, loss, samples=len(x), trained=("encoder", "proxy"),
-                epochs=settings.pretrain_epochs, batch=batch, rate=settings.pretrain_rate,
-                weight_decay=settings.weight_decay, generator=generator_of(seed, stream=2), on_epoch=on_epoch,
-            )  # fmt: skip
+                self.weights,
+                loss,
+                samples=len(x),
+                trained=("encoder", "proxy"),
+                epochs=settings.pretrain_epochs,
+                batch=batch,
+                rate=settings.pretrain_rate,
+                weight_decay=settings.weight_decay,
+                generator=generator_of(seed, stream=2),
+                on_epoch=on_epoch,
+            )
         trained = replace(self, weights=weights)
         truth = self.scale.restore(targets[held_out])
         predicted = trained.predict_statistics(architecture[held_out])

@@ -94,9 +94,12 @@ def _block_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float
         expansion = expansion + stage.expand_first + rest * stage.expand_rest
         width = width + stage.channels * stage.depth
     return {
-        "blocks": blocks, "blocks.large": large, "blocks.gated": gated, "mean.expansion": expansion / blocks,
+        "blocks": blocks,
+        "blocks.large": large,
+        "blocks.gated": gated,
+        "mean.expansion": expansion / blocks,
         "mean.width": width / blocks,
-    }  # fmt: skip
+    }
 
 
 def _counts(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:

@@ -79,9 +79,15 @@ class Warp:
         shift, stretch = float(bent.mean()), float(bent.std())
         warped = (bent - shift) / stretch
         return Warp(
-            centre=centre, unit=unit, below=below, above=above, shift=shift, stretch=stretch,
-            low=float(warped.min()), high=float(warped.max()),
-        )  # fmt: skip
+            centre=centre,
+            unit=unit,
+            below=below,
+            above=above,
+            shift=shift,
+            stretch=stretch,
+            low=float(warped.min()),
+            high=float(warped.max()),
+        )
 
     @property
     def linear(self) -> bool:

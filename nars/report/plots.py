@@ -17,10 +17,17 @@ from nars.space import shorten
 
 _BLUE, _RED, _GREY, _GREEN = "#3b6ea8", "#c44e52", "#8c8c8c", "#4f9d69"
 _STYLE: Any = {
-    "font.family": "sans-serif", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.color": "#e6e6e6", "axes.axisbelow": True, "legend.frameon": False,
-    "svg.fonttype": "none", "svg.hashsalt": "nars",
-}  # fmt: skip
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "nars",
+}
 
 
 @contextmanager
@@ -46,14 +53,29 @@ def accuracy_against_flops(findings: Findings) -> str | None:
     # The weights that count: the averaged ones where the recipe has them.
     accuracy = good["ema_accuracy"].astype(float).fillna(good["accuracy"].astype(float))
     with _axes("Accuracy against FLOPs", "FLOPs (multiply-accumulates)", "validation accuracy, %") as (axes, svg):
-        shades = axes.scatter(good["cost.flops"], accuracy, c=good["round"], cmap="Blues", vmin=-1, s=18,
-                              edgecolors=_BLUE, linewidths=0.4, label="samples (darker: later round)")  # fmt: skip
+        shades = axes.scatter(
+            good["cost.flops"],
+            accuracy,
+            c=good["round"],
+            cmap="Blues",
+            vmin=-1,
+            s=18,
+            edgecolors=_BLUE,
+            linewidths=0.4,
+            label="samples (darker: later round)",
+        )
         shades.set_zorder(2)
         trained = [m for m in findings.members if m.result is not None]
         if trained:
-            axes.plot([m.costs["flops"] for m in trained],
-                      [m.result["validation_accuracy"] for m in trained if m.result],
-                      "o-", color=_RED, ms=7, zorder=3, label="the family, after final training")  # fmt: skip
+            axes.plot(
+                [m.costs["flops"] for m in trained],
+                [m.result["validation_accuracy"] for m in trained if m.result],
+                "o-",
+                color=_RED,
+                ms=7,
+                zorder=3,
+                label="the family, after final training",
+            )
         for member in findings.members:
             axes.axvline(member.budget, color=_GREY, lw=0.8, ls=":", zorder=1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
@@ -124,8 +146,13 @@ def search_progress(findings: Findings) -> str | None:
     with _axes("Search progress", "candidates scored by the predictor", "best predicted accuracy, %") as (axes, svg):
         for number, member in enumerate(findings.members):
             colour = mpl.colormaps["viridis"](number / max(1, len(findings.members) - 0.5))
-            axes.plot(*zip(*member.history, strict=True), "o-", ms=3, color=colour,
-                      label=f"{member.name} ({member.seconds:.1f} s)")  # fmt: skip
+            axes.plot(
+                *zip(*member.history, strict=True),
+                "o-",
+                ms=3,
+                color=colour,
+                label=f"{member.name} ({member.seconds:.1f} s)",
+            )
         axes.legend(loc="lower right")
     return svg[0]
 

@@ -12,18 +12,14 @@ from nars.report.findings import MemberFinding
 from nars.report.fitting import FittingTable
 from nars.space import shorten
 
-HEADINGS = (
-    "budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "diff",
-)  # fmt: skip
+HEADINGS = ("budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "diff")
 NOTE = (
     "FLOPs are multiply-accumulates of convolution and linear layers. Predicted: at the search's stop epoch, before "
     "final training. ms: latency of one image on one CPU thread, eager PyTorch/ONNX Runtime. Accuracy in percent. "
     "diff: largest difference of a logit between the exported forms (ONNX, torch.export) and PyTorch."
 )
 
-_SHORT = {
-    "learning_rate": "lr", "stochastic_depth": "drop path", "weight_decay": "wd", "label_smoothing": "smoothing",
-}  # fmt: skip
+_SHORT = {"learning_rate": "lr", "stochastic_depth": "drop path", "weight_decay": "wd", "label_smoothing": "smoothing"}
 
 
 def family_rows(members: Sequence[MemberFinding]) -> list[tuple[str, ...]]:
@@ -49,8 +45,13 @@ def family_table(members: Sequence[MemberFinding], doubts: Sequence[str] = ()) -
         recipes.add_row(Text(row[0]), Text(recipe_text(member)))
     return Group(
         Text("The family: one member per budget, each with its own recipe", style="italic"),
-        figures, "", recipes, "", Text(NOTE, style="dim"), *doubtful(doubts),
-    )  # fmt: skip
+        figures,
+        "",
+        recipes,
+        "",
+        Text(NOTE, style="dim"),
+        *doubtful(doubts),
+    )
 
 
 def doubtful(doubts: Sequence[str]) -> list[Text]:

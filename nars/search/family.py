@@ -80,10 +80,16 @@ def search_family(
         report = (lambda step, at=index: progress(at, step)) if progress else None
         histories.append(
             explore(
-                space, score, bounds, rng=rng, seed_population=seed_population, settings=settings,
-                archive=archive, progress=report,
+                space,
+                score,
+                bounds,
+                rng=rng,
+                seed_population=seed_population,
+                settings=settings,
+                archive=archive,
+                progress=report,
             )
-        )  # fmt: skip
+        )
     # Only now: a candidate found for a later budget may also keep an earlier one.
     members = tuple(result_of(archive, bounds, history) for bounds, history in zip(budgets, histories, strict=True))
     prices = tuple(

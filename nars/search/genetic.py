@@ -146,10 +146,13 @@ class Genetic:
         rng = np.random.default_rng()
         rng.bit_generator.state = state["rng"]
         run = Genetic(
-            space, Bounds({name: (low, high) for name, (low, high) in state["limits"].items()}),
-            settings=SearchSettings(**state["settings"]), archive=Archive.from_state(space, state["archive"]), rng=rng,
+            space,
+            Bounds({name: (low, high) for name, (low, high) in state["limits"].items()}),
+            settings=SearchSettings(**state["settings"]),
+            archive=Archive.from_state(space, state["archive"]),
+            rng=rng,
             first=np.array(state["generation"], dtype=np.int64).reshape(-1, len(space.dimensions)),
-        )  # fmt: skip
+        )
         run._members = np.array(state["members"], dtype=np.int64)
         run._best, run._stale = state["best"], state["stale"]
         run._left, run._spent = state["left"], state["spent"]

@@ -167,16 +167,25 @@ def pareto_search(
         idle = idle + 1 if spent == before else 0
     front = _climbed(space, archive, bounds, objectives, look=look, left=lambda: settings.max_evaluations - spent)
     return Front(
-        rows=archive.take(front), scores=archive.scores[front].copy(),
+        rows=archive.take(front),
+        scores=archive.scores[front].copy(),
         costs={name: column[front].copy() for name, column in archive.costs.items()},
-        objectives=tuple(objectives), evaluations=spent, archive=archive,
-    )  # fmt: skip
+        objectives=tuple(objectives),
+        evaluations=spent,
+        archive=archive,
+    )
 
 
 def _children(
-    space: Space, archive: Archive, members: IndexArray, objectives: Sequence[str], bounds: Bounds, *,
-    settings: SearchSettings, rng: np.random.Generator,
-) -> Population:  # fmt: skip
+    space: Space,
+    archive: Archive,
+    members: IndexArray,
+    objectives: Sequence[str],
+    bounds: Bounds,
+    *,
+    settings: SearchSettings,
+    rng: np.random.Generator,
+) -> Population:
     """Children of the survivors; fitness is less the worse the front, and on a front less the more crowded."""
     F = _objectives(archive, members, objectives)
     rank = ranks(F)
@@ -206,9 +215,14 @@ def _survivors(F: FloatArray, n: int) -> IndexArray:
 
 
 def _climbed(
-    space: Space, archive: Archive, bounds: Bounds, objectives: Sequence[str], *,
-    look: Callable[[Population], IndexArray], left: Callable[[], int],
-) -> IndexArray:  # fmt: skip
+    space: Space,
+    archive: Archive,
+    bounds: Bounds,
+    objectives: Sequence[str],
+    *,
+    look: Callable[[Population], IndexArray],
+    left: Callable[[], int],
+) -> IndexArray:
     """The front after exchanges of one choice of every candidate on it, until they bring nothing new."""
     climbed = np.empty(0, dtype=np.int64)
     while True:

@@ -73,9 +73,15 @@ def search(
     """
     archive = Archive(space) if archive is None else archive
     history = explore(
-        space, score, bounds, rng=rng, seed_population=seed_population, settings=settings, archive=archive,
+        space,
+        score,
+        bounds,
+        rng=rng,
+        seed_population=seed_population,
+        settings=settings,
+        archive=archive,
         progress=progress,
-    )  # fmt: skip
+    )
     return result_of(archive, bounds, history)
 
 

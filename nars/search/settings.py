@@ -44,9 +44,14 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         for name, least in (
-            ("first", 2), ("children", 1), ("survivors", 2), ("patience", 1), ("max_evaluations", 1), ("climbs", 0),
+            ("first", 2),
+            ("children", 1),
+            ("survivors", 2),
+            ("patience", 1),
+            ("max_evaluations", 1),
+            ("climbs", 0),
             ("least_gain", 0),
-        ):  # fmt: skip
+        ):
             if getattr(self, name) < least:
                 raise SpaceError(f"search setting {name} must be at least {least}, got {getattr(self, name)}; raise it")
         for name in ("k1", "k2", "k3", "k4", "mutation_floor", "steps"):
@@ -57,15 +62,7 @@ class SearchSettings:
 PAPER = SearchSettings()
 """The paper's search as it is described."""
 
-DEFAULT = SearchSettings(
-    children=6,
-    survivors=20,
-    k2=0.1,
-    k4=0.1,
-    mutation_floor=0.03,
-    steps=0.5,
-    climbs=12,
-)
+DEFAULT = SearchSettings(children=6, survivors=20, k2=0.1, k4=0.1, mutation_floor=0.03, steps=0.5, climbs=12)
 """Climbs by many exchanges at a time, with kicks, find better scores after 3,000 and after 50,000 evaluations than the
 genetic algorithm, which several questions at once (`pareto_search`) still go to: with small generations and less
 mutation."""

@@ -101,12 +101,7 @@ def _mutate(
 
 
 def _repair(
-    space: Space,
-    X: Population,
-    parents: Population,
-    bounds: Bounds,
-    *,
-    rng: np.random.Generator,
+    space: Space, X: Population, parents: Population, bounds: Bounds, *, rng: np.random.Generator
 ) -> tuple[Population, dict[str, FloatArray], NDArray[np.bool_]]:
     """Children outside the bounds go back towards their parent, half of the differing choices at a time.
 

@@ -52,8 +52,10 @@ def read_spec(entry: Any) -> Spec:
     if unknown:
         raise SpecError(f"unknown key {unknown[0]!r}; allowed are {', '.join(sorted(_KEYS))}")
     extras: dict[str, Any] = {
-        "when": _when(entry.get("when")), "slides": _slides(entry.get("slides")), "paper": _paper(entry.get("paper")),
-    }  # fmt: skip
+        "when": _when(entry.get("when")),
+        "slides": _slides(entry.get("slides")),
+        "paper": _paper(entry.get("paper")),
+    }
     if "same_as" in entry:
         if not isinstance(entry["same_as"], str) or set(entry) - {"same_as", "paper"}:
             raise SpecError("same_as takes the name of another setting, e.g. stage1.channels, and nothing beside it")
@@ -151,7 +153,7 @@ def _stepped(low: float, high: float, step: float) -> tuple[Value, ...]:
             f"one of the three"
         )
     exact = all(isinstance(number, int) for number in (low, step))
-    return tuple(low + i * step if exact else _neat(low + i * step) for i in range(round(steps) + 1))  # fmt: skip
+    return tuple(low + i * step if exact else _neat(low + i * step) for i in range(round(steps) + 1))
 
 
 def _neat(number: float) -> float:

@@ -116,9 +116,13 @@ def _choices(table: TableFile, columns: Sequence[int], space: Space) -> Populati
     # Dimensions by their own names here: "stage1.kernel" for what two settings read.
     own = {dimension.name: Choice(column) for column, dimension in enumerate(space.dimensions) if column in columns}
     cells = Cells(
-        dimensions=space.dimensions, settings=own, columns={name: table[name] for name in own}, rows=table.rows,
-        literal=False, tolerance={name: table.tolerance[name] for name in own if name in table.tolerance},
-    )  # fmt: skip
+        dimensions=space.dimensions,
+        settings=own,
+        columns={name: table[name] for name in own},
+        rows=table.rows,
+        literal=False,
+        tolerance={name: table.tolerance[name] for name in own if name in table.tolerance},
+    )
     X, faults, _ = cells.read()
     if faults:
         lines = [f"row {fault.row + 1}: {fault.setting} {fault.text}" for fault in faults]

@@ -35,11 +35,17 @@ def table(space: Space) -> list[tuple[str, ...]]:
             kernel += f", first padding {say(f'{stage}.first_padding').replace('null', 'k // 2')}"
         rows.append(
             (
-                str(number), "MBConv", kernel, both(f"{stage}.expand_first", f"{stage}.expand_rest"),
-                say(f"{stage}.channels"), say(f"{stage}.depth"), say(f"{stage}.stride"), say(f"{stage}.se"),
+                str(number),
+                "MBConv",
+                kernel,
+                both(f"{stage}.expand_first", f"{stage}.expand_rest"),
+                say(f"{stage}.channels"),
+                say(f"{stage}.depth"),
+                say(f"{stage}.stride"),
+                say(f"{stage}.se"),
                 say(f"{stage}.activation"),
             )
-        )  # fmt: skip
+        )
     head = ("head", "MBPool", "-", say("head.expand"), say("head.channels"), "1", "-", "-", say("head.activation"))
     return [*rows, head]
 

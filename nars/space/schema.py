@@ -29,10 +29,19 @@ RECIPE_SETTINGS: Mapping[str, Limit] = {
 """What a recipe may set, with the range or the words allowed."""
 
 ARCHITECTURE_LIMITS: Mapping[str, Limit] = {
-    "resolution": (4, 4096), "channels": (1, 16384), "stride": (1, 2), "activation": ACTIVATIONS,
-    "kernel_first": (1, 31), "kernel_rest": (1, 31), "expand_first": (1, 32), "expand_rest": (1, 32), "depth": (1, 64),
-    "se": "switch", "first_padding": (0, 15), "expand": (1, 32),
-}  # fmt: skip
+    "resolution": (4, 4096),
+    "channels": (1, 16384),
+    "stride": (1, 2),
+    "activation": ACTIVATIONS,
+    "kernel_first": (1, 31),
+    "kernel_rest": (1, 31),
+    "expand_first": (1, 32),
+    "expand_rest": (1, 32),
+    "depth": (1, 64),
+    "se": "switch",
+    "first_padding": (0, 15),
+    "expand": (1, 32),
+}
 
 _WHOLE = {"resolution", "channels", "stride", "kernel_first", "kernel_rest", "depth", "first_padding", "expand"}
 

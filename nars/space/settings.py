@@ -16,9 +16,17 @@ Population = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 STAGE_SETTINGS = (
-    "kernel_first", "kernel_rest", "expand_first", "expand_rest", "channels", "depth", "stride", "se", "activation",
+    "kernel_first",
+    "kernel_rest",
+    "expand_first",
+    "expand_rest",
+    "channels",
+    "depth",
+    "stride",
+    "se",
+    "activation",
     "first_padding",
-)  # fmt: skip
+)
 
 PAIRS = {"kernel": ("kernel_first", "kernel_rest"), "expand": ("expand_first", "expand_rest")}
 """What a space file may say once for the first and the other blocks of a stage."""

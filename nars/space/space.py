@@ -72,10 +72,16 @@ class Space:
         document = {
             "kind": self.kind,
             "dimensions": [
-                [d.name, list(d.values), d.group, d.ordinal, d.log,
-                 [[c.dimension, sorted(c.choices)] for c in d.active_when],
-                 [[e.choice, e.same_as, e.when.dimension, sorted(e.when.choices)] for e in d.equivalences],
-                 *([[d.slide.choice, d.slide.next]] if d.slide else [])]
+                [
+                    d.name,
+                    list(d.values),
+                    d.group,
+                    d.ordinal,
+                    d.log,
+                    [[c.dimension, sorted(c.choices)] for c in d.active_when],
+                    [[e.choice, e.same_as, e.when.dimension, sorted(e.when.choices)] for e in d.equivalences],
+                    *([[d.slide.choice, d.slide.next]] if d.slide else []),
+                ]
                 for d in self.dimensions
             ],
             "settings": {
@@ -86,7 +92,7 @@ class Space:
             "classes": self.classes,
             # Measured costs (latency) beside the closed-form ones say nothing about what a row means.
             "table": self.table.fingerprint if self.table and self.kind == "generic" else None,
-        }  # fmt: skip
+        }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
     # -- rows ---------------------------------------------------------------------------------------------------------

@@ -156,9 +156,13 @@ def _csv(path: Path) -> TableFile:
         columns = {name: [_with_point(cell) for cell in cells] for name, cells in columns.items()}
     remarks = (f"its heading stands {again} times more among the rows; those lines are left out",) if again else ()
     return TableFile(
-        path=path, columns=dict(reversed(columns.items())), rows=len(rows), tolerance={}, remarks=remarks,
+        path=path,
+        columns=dict(reversed(columns.items())),
+        rows=len(rows),
+        tolerance={},
+        remarks=remarks,
         repeated=_repeated(heading),
-    )  # fmt: skip
+    )
 
 
 def _repeated(names: Sequence[str]) -> frozenset[str]:

@@ -12,15 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.predictors import Predictor
-from nars.search import (
-    Archive,
-    Price,
-    VerificationPlan,
-    near_ties,
-    pareto_search,
-    search_family,
-    verification_plan,
-)  # fmt: skip
+from nars.search import Archive, Price, VerificationPlan, near_ties, pareto_search, search_family, verification_plan
 from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space, shorten
 from nars.space.brief import brief_repr
 from nars.stages.config import ConfigError
@@ -80,10 +72,15 @@ class FamilyAnswer:
 
     def __repr__(self) -> str:
         rows = [
-            [str(budget.bounds), *_figures(budget.ties, 0), gain, f"{len(budget.ties.rows) - 1}",
-             f"{len(budget.plan.train)}"]
+            [
+                str(budget.bounds),
+                *_figures(budget.ties, 0),
+                gain,
+                f"{len(budget.ties.rows) - 1}",
+                f"{len(budget.plan.train)}",
+            ]
             for budget, gain in zip(self.budgets, ["", *(f"{p.gain:+.2f}" for p in self.prices)], strict=True)
-        ]  # fmt: skip
+        ]
         head = ["budget", *_headings(self.budgets[0].ties), "gain %", "ties", "train"]
         return (
             f"FamilyAnswer: {len(rows)} budget{'s' * (len(rows) > 1)} in {self.space.name}, {len(self.known):,} "
@@ -161,9 +158,12 @@ def ask(
         plan = verification_plan(ties.predicted, alike, rng=rng, confidence=_CONFIDENCE, margin=_MARGIN)
         answers.append(BudgetAnswer(bounds=member.bounds, ties=ties, plan=plan, evaluations=member.evaluations))
     return FamilyAnswer(
-        space=space, budgets=tuple(answers), prices=family.prices, known=family.archive,
+        space=space,
+        budgets=tuple(answers),
+        prices=family.prices,
+        known=family.archive,
         seconds=time.perf_counter() - started,
-    )  # fmt: skip
+    )
 
 
 def ask_front(
@@ -196,9 +196,13 @@ def ask_front(
         space, scorer(space, model), objectives, bounds or Bounds(), rng=np.random.default_rng(seed), archive=known
     )
     return FrontAnswer(
-        space=space, objectives=tuple(objectives), front=_choice(space, model, found.rows),
-        evaluations=found.evaluations, known=found.archive, seconds=time.perf_counter() - started,
-    )  # fmt: skip
+        space=space,
+        objectives=tuple(objectives),
+        front=_choice(space, model, found.rows),
+        evaluations=found.evaluations,
+        known=found.archive,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _open(name: str | Path, latency: str | Path | None, known: Archive | None) -> tuple[Space, Predictor]:
@@ -227,9 +231,11 @@ def _choice(space: Space, model: Predictor, rows: Population) -> Choice:
 
 def _part(choice: Choice, at: NDArray[np.int64]) -> Choice:
     return Choice(
-        rows=choice.rows[at], predicted=choice.predicted[at], predicted_std=choice.predicted_std[at],
+        rows=choice.rows[at],
+        predicted=choice.predicted[at],
+        predicted_std=choice.predicted_std[at],
         costs={name: values[at] for name, values in choice.costs.items()},
-    )  # fmt: skip
+    )
 
 
 def _headings(choice: Choice) -> list[str]:

@@ -103,10 +103,15 @@ class OpenRounds:
         seconds = time.perf_counter() - began
         has_predictor = len(self._scores) > 0
         plan = choose(
-            self._run, self._pool, self._alive, self._plans, count=count,
-            predictor=self._predictor if has_predictor else None, scores=self._scores if has_predictor else None,
+            self._run,
+            self._pool,
+            self._alive,
+            self._plans,
+            count=count,
+            predictor=self._predictor if has_predictor else None,
+            scores=self._scores if has_predictor else None,
             epochs=self._stop_epoch or self._run.config.collect.epochs,
-        )  # fmt: skip
+        )
         more = {"learned_from": self._learned_from, "learning_seconds": seconds, "alive": self._alive.tolist()}
         write_plan(self._run, plan, **more)
         self._add(plan)

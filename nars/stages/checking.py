@@ -111,9 +111,14 @@ _GENERIC = (
 
 
 def _told(
-    findings: Sequence[Finding], config: RunConfig, home: RunFolder, place: Callable[[str], str],
-    images: Listing | None, space: Space | None, sizes: Sizes | None,
-) -> Checked:  # fmt: skip
+    findings: Sequence[Finding],
+    config: RunConfig,
+    home: RunFolder,
+    place: Callable[[str], str],
+    images: Listing | None,
+    space: Space | None,
+    sizes: Sizes | None,
+) -> Checked:
     """The answer, if nothing speaks against it."""
     if home.run_file.is_file():
         kept, now = read_json(home.run_file).get("config", {}), config.model_dump(mode="json")
@@ -135,9 +140,13 @@ def _told(
     if space is None:
         raise ConfigError(f"{place('space')}: {config.space} cannot be searched")
     return Checked(
-        images=images, space=space, searched=sizes.searched, trained=sizes.trained, validated=sizes.validated,
+        images=images,
+        space=space,
+        searched=sizes.searched,
+        trained=sizes.trained,
+        validated=sizes.validated,
         warnings=tuple(cautions),
-    )  # fmt: skip
+    )
 
 
 def _placed(finding: Finding, place: Callable[[str], str]) -> str:

@@ -76,11 +76,15 @@ class Collection:
             return plans[self.done]
         config = self.run.config.collect
         plan = choose(
-            self.run, self.pool, self.alive, plans, count=config.per_round,
+            self.run,
+            self.pool,
+            self.alive,
+            plans,
+            count=config.per_round,
             predictor=self.predictor if self.done else None,
             scores=self._scores(samples_of(self.run, plans)) if self.done else None,
             epochs=self.stop_epoch or config.epochs,
-        )  # fmt: skip
+        )
         write_plan(self.run, plan)
         return plan
 

@@ -170,9 +170,10 @@ def _given_by_run(home: Path, overrides: Mapping[str, Any], options: Mapping[str
     if not isinstance(content, dict):
         raise ConfigError(f"{run.run_file} holds no configuration: it is not a run's file, or was edited. Put it back")
     origin = _Origin(
-        document=Document(str(run.run_file), content, {}), built_in=False,
+        document=Document(str(run.run_file), content, {}),
+        built_in=False,
         options={key: key for key in overrides} | dict(options),
-    )  # fmt: skip
+    )
     try:
         config = _validated(content, overrides, origin)
     except ConfigError as error:
@@ -235,8 +236,10 @@ def _for_space(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[d
         values["search.budgets"] = own["search"]["budgets"]
     if not values:
         return {}, ""
-    shown = {"flops": f"FLOPs range {own['flops']['low']} to {own['flops']['high']}",
-             "search.budgets": f"budgets {', '.join(map(str, own['search']['budgets']))}"}  # fmt: skip
+    shown = {
+        "flops": f"FLOPs range {own['flops']['low']} to {own['flops']['high']}",
+        "search.budgets": f"budgets {', '.join(map(str, own['search']['budgets']))}",
+    }
     return values, f"space: {' and '.join(shown[key] for key in values)} for {space}, as in nars run {own['name']}"
 
 
@@ -282,9 +285,11 @@ def _validated(content: dict[str, Any], overrides: Mapping[str, Any], origin: _O
             fault
             for fault in faults
             if fault["type"] != "too_short"
-            or not any(len(other["loc"]) > len(fault["loc"]) and fault["loc"] == other["loc"][: len(fault["loc"])]
-                       for other in faults)
-        ]  # fmt: skip
+            or not any(
+                len(other["loc"]) > len(fault["loc"]) and fault["loc"] == other["loc"][: len(fault["loc"])]
+                for other in faults
+            )
+        ]
         raise ConfigError("\n".join(_explain(origin, fault) for fault in told)) from error
 
 

@@ -61,9 +61,13 @@ class ImageFacts:
     def about(images: ImageData, *, name: str) -> ImageFacts:
         """Of loaded images; `name` is what people call them."""
         return ImageFacts(
-            name=name, fingerprint=images.fingerprint, count=len(images.classes), in_channels=images.in_channels,
-            classes=images.classes, images=(len(images.train), len(images.validation), len(images.test)),
-        )  # fmt: skip
+            name=name,
+            fingerprint=images.fingerprint,
+            count=len(images.classes),
+            in_channels=images.in_channels,
+            classes=images.classes,
+            images=(len(images.train), len(images.validation), len(images.test)),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """For the run's file."""

@@ -13,15 +13,7 @@ from numpy.typing import NDArray
 
 from nars.data import COST_CONVENTION, DataError, Identity, Sample, SampleStore, sample_key
 from nars.data.run_folder import read_json, write_sealed
-from nars.evaluate import (
-    FEWEST_CURVES,
-    Engine,
-    EvaluationSettings,
-    StopAdvice,
-    Trial,
-    choose_stop_epoch,
-    open_engine,
-)
+from nars.evaluate import FEWEST_CURVES, Engine, EvaluationSettings, StopAdvice, Trial, choose_stop_epoch, open_engine
 from nars.predictors import Predictor
 from nars.predictors.metrics import kendall
 from nars.recipe import Augmentation, Schedule
@@ -61,9 +53,14 @@ def engine_of(run: Run) -> Engine:
     """What trains the candidates, to be used in a `with` statement."""
     how = run.execution
     return open_engine(
-        how.engine, run.images, settings_of(run), workers=how.workers or None, per_gpu=how.per_gpu, device=how.device,
+        how.engine,
+        run.images,
+        settings_of(run),
+        workers=how.workers or None,
+        per_gpu=how.per_gpu,
+        device=how.device,
         address=how.address,
-    )  # fmt: skip
+    )
 
 
 def settings_of(run: Run) -> EvaluationSettings:
@@ -90,9 +87,16 @@ def write_plan(run: Run, plan: Plan, **more: Any) -> None:
 
 
 def choose(
-    run: Run, pool: Pool, alive: NDArray[np.int64], plans: Sequence[Plan], *, count: int, predictor: Predictor | None,
-    scores: NDArray[np.float64] | None, epochs: int,
-) -> Plan:  # fmt: skip
+    run: Run,
+    pool: Pool,
+    alive: NDArray[np.int64],
+    plans: Sequence[Plan],
+    *,
+    count: int,
+    predictor: Predictor | None,
+    scores: NDArray[np.float64] | None,
+    epochs: int,
+) -> Plan:
     """The next round: from each of `count` FLOPs bins the pool member with the highest predicted accuracy.
 
     Args:
@@ -161,7 +165,10 @@ def trials_of(run: Run, plan: Plan) -> list[Trial]:
     return [
         Trial(
             key=sample_key(
-                space=run.space.fingerprint, record=record, fidelity=fidelity, data=run.image_facts.fingerprint,
+                space=run.space.fingerprint,
+                record=record,
+                fidelity=fidelity,
+                data=run.image_facts.fingerprint,
                 seed=run.config.seed,
             ),
             choices=tuple(int(choice) for choice in row),
@@ -177,7 +184,7 @@ def trials_of(run: Run, plan: Plan) -> list[Trial]:
         for i, (row, record, architecture, recipe) in enumerate(
             zip(plan.X, records, run.space.architectures(plan.X), run.space.recipes(plan.X), strict=True)
         )
-    ]  # fmt: skip
+    ]
 
 
 def samples_of(run: Run, plans: Sequence[Plan]) -> tuple[Sample, ...]:
@@ -267,13 +274,20 @@ def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
         )
     nothing = (math.nan,) * config.epochs
     return StopAdvice(
-        epoch=config.epochs, cautious_epoch=config.epochs, threshold=config.stop_correlation, correlations=nothing,
-        intervals=tuple((math.nan, math.nan) for _ in nothing), saved=0.0, top_kept=0, top_size=0, within_bins={},
+        epoch=config.epochs,
+        cautious_epoch=config.epochs,
+        threshold=config.stop_correlation,
+        correlations=nothing,
+        intervals=tuple((math.nan, math.nan) for _ in nothing),
+        saved=0.0,
+        top_kept=0,
+        top_size=0,
+        within_bins={},
         warnings=(
             f"only {full} of the {len(samples)} trainings of round 1 succeeded, too few for a rank correlation: "
             f"training is not cut.",
         ),
-    )  # fmt: skip
+    )
 
 
 def finish_round(run: Run, plan: Plan, samples: Sequence[Sample], stop_epoch: int, **more: Any) -> None:

@@ -98,9 +98,15 @@ def open_run(
         check_stage(found.run, upto)
     if grown or remaining(home, upto):
         checked = check(
-            found.run.config, how, folder=home.path, upto=upto, starting=True, grown=grown, own_space=home.space_file,
+            found.run.config,
+            how,
+            folder=home.path,
+            upto=upto,
+            starting=True,
+            grown=grown,
+            own_space=home.space_file,
             place=place,
-        )  # fmt: skip
+        )
         _say_warnings(checked, told)
         found = replace(found, run=replace(found.run, source=checked.images.source))
     document = with_versions(found.document, home)

@@ -24,12 +24,7 @@ _WORTH_A_GPU = 1.0
 """GPU-hours from which they are said."""
 
 
-def plan(
-    config: RunConfig,
-    execution: Execution | None = None,
-    *,
-    checked: Checked | None = None,
-) -> Table:
+def plan(config: RunConfig, execution: Execution | None = None, *, checked: Checked | None = None) -> Table:
     """Trainings, epochs and the time they will take, as a table.
 
     Trains two networks of the space for a step or two, under two seconds each.
@@ -139,10 +134,7 @@ def _gpu_hours(config: RunConfig, checked: Checked) -> tuple[float, float]:
     if teaches_itself(config):
         per_image += _TRAINING / 3 * max(budgets) * (trainings - 1)
     middle = (config.flops.low + config.flops.high) / 2
-    operations = (
-        _TRAINING * middle * checked.searched * _epochs(config),
-        per_image * checked.trained * final.epochs,
-    )
+    operations = (_TRAINING * middle * checked.searched * _epochs(config), per_image * checked.trained * final.epochs)
     search, family = (total / _GPU_FLOPS / 3600 for total in operations)
     return search, family
 

@@ -22,9 +22,13 @@ _SPACE = "space.yaml"
 def keep_predictor(run: Run, predictor: Predictor, *, quality: Mapping[str, float]) -> None:
     """Save stage 2's predictor with its space, so that it can be asked without the run."""
     write_predictor(
-        run.folder.predictor, predictor, space=run.space, data=run.image_facts.fingerprint, quality=quality,
+        run.folder.predictor,
+        predictor,
+        space=run.space,
+        data=run.image_facts.fingerprint,
+        quality=quality,
         origin={"run": run.origin, "rounds": run.config.collect.rounds},
-    )  # fmt: skip
+    )
 
 
 def kept_predictor(run: Run) -> Predictor | None:
@@ -59,9 +63,14 @@ def made_here(run: Run, card: Path) -> dict[str, Any]:
 
 
 def write_predictor(
-    folder: Path, predictor: Predictor, *, space: Space, data: str, quality: Mapping[str, float],
+    folder: Path,
+    predictor: Predictor,
+    *,
+    space: Space,
+    data: str,
+    quality: Mapping[str, float],
     origin: Mapping[str, Any] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Save a predictor with its space, which `open_predictor` reads.
 
     Args:

@@ -10,15 +10,7 @@ from datetime import timedelta
 from typing import Protocol, final
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 _SECONDS_BETWEEN_LINES = 30.0
@@ -72,9 +64,13 @@ class Terminal:
             yield self._lines(title, total)
             return
         columns = (
-            TextColumn("  {task.description}", markup=False), BarColumn(bar_width=16), MofNCompleteColumn(),
-            TimeElapsedColumn(), _Left(), TextColumn("{task.fields[note]}", markup=False),
-        )  # fmt: skip
+            TextColumn("  {task.description}", markup=False),
+            BarColumn(bar_width=16),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            _Left(),
+            TextColumn("{task.fields[note]}", markup=False),
+        )
         self._drawing = True
         try:
             # Trainings may take many minutes each: the speed is that of all so far, not that of the last half minute.

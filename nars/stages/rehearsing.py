@@ -87,8 +87,7 @@ def rehearse(config: RunConfig, execution: Execution, space: Space) -> Pace:
     device = "cpu" if execution.engine == "ray" else resolve_device(execution.device)
     batch = max(2, min(config.collect.batch_size, int(_OPERATIONS / flops[1])))
     pairs = zip(space.architectures(rows), space.recipes(rows), strict=True)
-    times = [_measured(config, architecture, Recipe.from_dict(recipe), batch, device)
-             for architecture, recipe in pairs]  # fmt: skip
+    times = [_measured(config, architecture, Recipe.from_dict(recipe), batch, device) for architecture, recipe in pairs]
     workers = execution.workers or None
     at_once = len(worker_devices(device, workers=workers, per_gpu=execution.per_gpu))
     return Pace(

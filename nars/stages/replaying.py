@@ -44,15 +44,23 @@ class Proposals:
         if space.kind == "mbconv":
             X = np.concatenate([X, sobol(space, _POOL, seed=seed)])
         predictor = Predictor.pretrain(
-            space.encode(X)[:, : space.architecture_width], free_statistics(space, X),
-            recipe_width=space.recipe_width, settings=PRESETS["default"], seed=seed,
-        )  # fmt: skip
+            space.encode(X)[:, : space.architecture_width],
+            free_statistics(space, X),
+            recipe_width=space.recipe_width,
+            settings=PRESETS["default"],
+            seed=seed,
+        )
         return Proposals(space=space, predictor=predictor, cost=cost)
 
     def __call__(
-        self, measured: Measured, known: NDArray[np.float64], failed: NDArray[np.bool_], count: int, *,
+        self,
+        measured: Measured,
+        known: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+        count: int,
+        *,
         rng: np.random.Generator,
-    ) -> NDArray[np.int64]:  # fmt: skip
+    ) -> NDArray[np.int64]:
         """As in `nars.data.Strategy`."""
         rest = rng.permutation(np.flatnonzero(np.isnan(known) & ~failed))
         good = np.flatnonzero(~np.isnan(known))

@@ -86,9 +86,13 @@ class Run:
         resolution = smallest_resolution(load_space(self.folder.space_file))
         try:
             return read_images(
-                self.config, resolution=resolution, whole=whole, execution=self.execution, reporter=self.reporter,
+                self.config,
+                resolution=resolution,
+                whole=whole,
+                execution=self.execution,
+                reporter=self.reporter,
                 source=self.source,
-            )  # fmt: skip
+            )
         except DataError as error:
             raise DataError(
                 f"the images of the run in {self.folder.path} are needed now, and reading them from "
@@ -153,9 +157,14 @@ class Run:
 
 
 def images_of(
-    config: RunConfig, *, resolution: int, whole: bool = False, loaders: int | None = None,
-    progress: Callable[[int, int], None] | None = None, source: Source | None = None,
-) -> ImageData:  # fmt: skip
+    config: RunConfig,
+    *,
+    resolution: int,
+    whole: bool = False,
+    loaders: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    source: Source | None = None,
+) -> ImageData:
     """The images that a configuration names.
 
     Args:
@@ -187,9 +196,14 @@ def images_of(
 
 
 def read_images(
-    config: RunConfig, *, resolution: int, execution: Execution, reporter: Reporter, whole: bool = False,
+    config: RunConfig,
+    *,
+    resolution: int,
+    execution: Execution,
+    reporter: Reporter,
+    whole: bool = False,
     source: Source | None = None,
-) -> ImageData:  # fmt: skip
+) -> ImageData:
     """The same with a bar; in-process means that no process beside this one reads them either."""
     with counting(reporter, "reading images") as progress:
         return images_of(

@@ -73,10 +73,17 @@ def _answer(run: Run, family: Family) -> tuple[Member, ...]:
             seconds=round(end - begin, 3),
         )
         for name, budget, result, record, mean, std, begin, end in zip(
-            _names(run, budgets), budgets, found.members, records, prediction.mean, prediction.std, ends[:-1], ends[1:],
+            _names(run, budgets),
+            budgets,
+            found.members,
+            records,
+            prediction.mean,
+            prediction.std,
+            ends[:-1],
+            ends[1:],
             strict=True,
         )
-    )  # fmt: skip
+    )
     everything = {member.budget: member for member in (*family.members, *members)}
     answered = [everything[budget] for budget in run.config.search.budgets]
     told, doubtful = _write(run, answered, family.removed)

@@ -21,15 +21,7 @@ from nars.stages.outlook import together
 from nars.stages.progress import Silent
 from nars.stages.run import Run
 from nars.stages.searching import search
-from nars.stages.settled import (
-    Settings,
-    clear_replaced,
-    is_settled,
-    keep_settings,
-    place_for,
-    settings_of,
-    take_places,
-)
+from nars.stages.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, settings_of, take_places
 from nars.stages.teaching import LARGEST, NONE, outside_teacher
 from nars.stages.watching import watching
 from nars.train import RESULT, EpochReport, MemberJob, MemberResult, TrainError, train_members
@@ -189,11 +181,14 @@ def _train_into_place(
             keep_settings(run.folder, places[name], settings)
     jobs = [
         MemberJob(
-            name=name, architecture=architecture_of(run, member), recipe=recipe_of(run, member),
-            folder=run.folder.training(places[name]), seed=run.config.seed,
+            name=name,
+            architecture=architecture_of(run, member),
+            recipe=recipe_of(run, member),
+            folder=run.folder.training(places[name]),
+            seed=run.config.seed,
         )
         for name, (member, _) in wanted.items()
-    ]  # fmt: skip
+    ]
     _train(run, jobs, how, peers=peers, **teaching)
     if peers.first:
         take_places(run.folder, places)

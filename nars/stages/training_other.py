@@ -75,9 +75,19 @@ def train_other(
                 watch("network", report)
 
             return train_network(
-                network, settings, images, folder=folder, seed=config.seed, device=own_device, threads=1, peers=peers,
-                teacher=teacher, teacher_resolution=side, on_epoch=on_epoch, **final_options(config),
-            )  # fmt: skip
+                network,
+                settings,
+                images,
+                folder=folder,
+                seed=config.seed,
+                device=own_device,
+                threads=1,
+                peers=peers,
+                teacher=teacher,
+                teacher_resolution=side,
+                on_epoch=on_epoch,
+                **final_options(config),
+            )
 
 
 def read_architecture(file: Path) -> Architecture:

@@ -60,9 +60,7 @@ class Evidence:
 
 def doubts(evidence: Evidence) -> tuple[str, ...]:
     """A sentence or two for each reason to doubt the answers; none where there is none."""
-    found = (
-        _few(evidence), _order(evidence), _wide(evidence), _alike(evidence), _edges(evidence), _noise(evidence),
-    )  # fmt: skip
+    found = (_few(evidence), _order(evidence), _wide(evidence), _alike(evidence), _edges(evidence), _noise(evidence))
     return tuple(sentence for sentence in found if sentence)
 
 

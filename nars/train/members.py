@@ -87,12 +87,5 @@ def train_members(
 def _train(job: MemberJob, context: tuple[ImageData, dict[str, Any]], device: str, report: Report) -> MemberResult:
     data, options = context
     return train_member(
-        job.architecture,
-        job.recipe,
-        data,
-        folder=job.folder,
-        seed=job.seed,
-        device=device,
-        on_epoch=report,
-        **options,
+        job.architecture, job.recipe, data, folder=job.folder, seed=job.seed, device=device, on_epoch=report, **options
     )

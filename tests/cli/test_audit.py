@@ -183,9 +183,7 @@ def test_other_spaces_and_wrong_stores_are_said(store: Path, tmp_path: Path) -> 
         run(str(tmp_path))
     failed = space_named(GENERIC)
     X, _ = trials(failed, 36)
-    table = TrialTable(
-        name="t", space=failed, X=X[:0], accuracy=np.empty((0, 1)), failed=X, failed_trials=len(X)
-    )  # fmt: skip
+    table = TrialTable(name="t", space=failed, X=X[:0], accuracy=np.empty((0, 1)), failed=X, failed_trials=len(X))
     SampleStore(tmp_path / "failed").append(samples_of(table, data="mine"))
     keep_space(tmp_path / "failed", failed)
     with pytest.raises(DataError, match="none of its 36 trials succeeded"):

@@ -39,8 +39,15 @@ def run(*arguments: str) -> str:
 
 
 OPTIONS = (
-    "--columns", "accuracy=top1,status=end", "--ok-status", "gut", "--failed-status", "mies", "--costs", "flops=macs",
-)  # fmt: skip
+    "--columns",
+    "accuracy=top1,status=end",
+    "--ok-status",
+    "gut",
+    "--failed-status",
+    "mies",
+    "--costs",
+    "flops=macs",
+)
 
 
 def test_all_options_in_one_line(folder: Path) -> None:
@@ -50,8 +57,9 @@ def test_all_options_in_one_line(folder: Path) -> None:
     assert "3 new trainings in store, 1 of them failed; 0 equal" in said
     samples = SampleStore("store").samples()
     assert sorted((s.record["depth"], s.accuracy, s.costs["flops"]) for s in samples if s.status == "ok") == [
-        (1, 70.0, 10.0), (2, 80.0, 20.0),
-    ]  # fmt: skip
+        (1, 70.0, 10.0),
+        (2, 80.0, 20.0),
+    ]
     # The store knows its space from now on.
     assert "0 new trainings in store, 0 of them failed; 3 equal" in run("import", "t.csv", "--out", "store", *OPTIONS)
     run("import", "t.csv", "--space", "mine.yaml", "--out", "raw", *OPTIONS, "--scale", "1", "--data-set", "photos")

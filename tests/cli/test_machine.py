@@ -210,8 +210,12 @@ def _shell(command: str) -> subprocess.CompletedProcess[str]:
     program = f'{sys.executable} -c "from nars.cli import main; main()"'
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command.replace("nars", program, 1)],
-        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2], timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        timeout=120,
+    )
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

@@ -14,12 +14,31 @@ from nars.report import family_table
 from nars.report.findings import MemberFinding
 
 COMMANDS = [
-    "--help", "space --help", "store --help", "run --help", "pretrain --help", "collect --help", "search --help",
-    "train --help", "export --help", "report --help", "swap --help", "scale --help", "import --help", "audit --help",
-    "latency --help", "space list", "space show digits", "space show fbnetv3", "space sample digits -n 2",
-    "search --predictor cifar10 --max-flops 3M,4M", "search --predictor cifar10 --pareto flops --max-flops 3M",
-    "run digits --dry-run", "run nonsense --dry-run", "store info STORE",
-]  # fmt: skip
+    "--help",
+    "space --help",
+    "store --help",
+    "run --help",
+    "pretrain --help",
+    "collect --help",
+    "search --help",
+    "train --help",
+    "export --help",
+    "report --help",
+    "swap --help",
+    "scale --help",
+    "import --help",
+    "audit --help",
+    "latency --help",
+    "space list",
+    "space show digits",
+    "space show fbnetv3",
+    "space sample digits -n 2",
+    "search --predictor cifar10 --max-flops 3M,4M",
+    "search --predictor cifar10 --pareto flops --max-flops 3M",
+    "run digits --dry-run",
+    "run nonsense --dry-run",
+    "store info STORE",
+]
 
 
 class _Captured(io.TextIOWrapper):
@@ -59,10 +78,17 @@ def test_every_command_on_a_terminal_of_few_signs(
 @pytest.mark.parametrize(
     ("text", "plain"),
     [
-        ("48.78 ± 17.97", "48.78 +- 17.97"), ("3 × 4", "3 x 4"), ("é à ñ", "e a n"), ("straße", "strasse"),
-        ("─┼│╭╯━", "-+|++-"), ("µm", "um"), ("花", "?"), ("\udcff.png", "?.png"), ("a → b", "a -> b"),
+        ("48.78 ± 17.97", "48.78 +- 17.97"),
+        ("3 × 4", "3 x 4"),
+        ("é à ñ", "e a n"),
+        ("straße", "strasse"),
+        ("─┼│╭╯━", "-+|++-"),
+        ("µm", "um"),
+        ("花", "?"),
+        ("\udcff.png", "?.png"),
+        ("a → b", "a -> b"),
     ],
-)  # fmt: skip
+)
 def test_signs_become_the_nearest_that_there_are(text: str, plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = _Captured("ascii")
     monkeypatch.setattr(sys, "stdout", stream)
@@ -81,15 +107,27 @@ def test_a_file_name_that_is_no_utf8_can_be_printed(monkeypatch: pytest.MonkeyPa
 
 def member(budget: float, **more: object) -> MemberFinding:
     record = {
-        "resolution": 16, "recipe.learning_rate": 0.01234, "recipe.optimizer": "rmsprop", "recipe.ema": True,
-        "recipe.dropout": 0.14, "recipe.stochastic_depth": 0.2, "recipe.mixup": 0.34, "recipe.weight_decay": 1.5e-5,
-    }  # fmt: skip
+        "resolution": 16,
+        "recipe.learning_rate": 0.01234,
+        "recipe.optimizer": "rmsprop",
+        "recipe.ema": True,
+        "recipe.dropout": 0.14,
+        "recipe.stochastic_depth": 0.2,
+        "recipe.mixup": 0.34,
+        "recipe.weight_decay": 1.5e-5,
+    }
     return MemberFinding(
-        name="1M", budget=budget, costs={"flops": budget - 11.0, "params": 12_345_678.0}, record=record,
-        predicted=98.76, predicted_std=12.34, history=((1, 2.0),), seconds=1.0,
+        name="1M",
+        budget=budget,
+        costs={"flops": budget - 11.0, "params": 12_345_678.0},
+        record=record,
+        predicted=98.76,
+        predicted_std=12.34,
+        history=((1, 2.0),),
+        seconds=1.0,
         result={"validation_accuracy": 98.76, "test_accuracy": 100.0},
         card={"latency_ms": {"eager": 123.45, "onnxruntime": 101.23}, "max_difference": {"onnx": 1.2e-6}},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("width", [80, 100])

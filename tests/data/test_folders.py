@@ -79,11 +79,14 @@ def test_two_splits_in_any_spelling(tmp_path: Path, names: str) -> None:
 @pytest.mark.parametrize(
     ("names", "validation", "test"),
     [
-        ("train val test", "val", "test"), ("Training Validation Testing", "Validation", "Testing"),
-        ("training validation evaluation", "validation", "evaluation"), ("train eval test", "eval", "test"),
-        ("train_set dev_set test_set", "dev_set", "test_set"), ("TRAIN VALID TEST", "VALID", "TEST"),
+        ("train val test", "val", "test"),
+        ("Training Validation Testing", "Validation", "Testing"),
+        ("training validation evaluation", "validation", "evaluation"),
+        ("train eval test", "eval", "test"),
+        ("train_set dev_set test_set", "dev_set", "test_set"),
+        ("TRAIN VALID TEST", "VALID", "TEST"),
     ],
-)  # fmt: skip
+)
 def test_three_splits(tmp_path: Path, names: str, validation: str, test: str) -> None:
     data = load(fill(tmp_path, divided(names.split())))
     assert counts(data) == (16, 16, 16)
@@ -126,10 +129,12 @@ DOUBT: dict[str, tuple[dict[str, int], str]] = {
         r"train/ as the training split with the classes cat/, dog/, or cat/, train/ as classes",
     ),
     "two classes or two splits without classes": (
-        {"train": 8, "test": 8}, r"test/, train/ as splits whose images are not sorted .* or test/, train/ as classes"
+        {"train": 8, "test": 8},
+        r"test/, train/ as splits whose images are not sorted .* or test/, train/ as classes",
     ),
     "images of unknown class, or a class": (
-        {"cat": 8, "dog": 8, "test": 8}, "test/ as splits .*cat/, dog/, test/ as classes"
+        {"cat": 8, "dog": 8, "test": 8},
+        "test/ as splits .*cat/, dog/, test/ as classes",
     ),
     "other classes": (
         divided(["train"]) | divided(["test"], ["cat", "bird"]),
@@ -140,14 +145,15 @@ DOUBT: dict[str, tuple[dict[str, int], str]] = {
     "training without classes": ({"train": 8} | divided(["test"]), "without a training split, or test/, train/ as c"),
     "test without classes": (divided(["train"]) | {"test": 9}, "test/ holds images, but not in one folder per class"),
     "training twice": (
-        divided(["train", "Training", "test"]), "Training/ as training split or train/ as training split, or both as cl"
+        divided(["train", "Training", "test"]),
+        "Training/ as training split or train/ as training split, or both as cl",
     ),
     "validation twice": (divided(["train", "valid", "validation"]), "validation/ as validation split, or both"),
     "splits in classes": (
         divided(["cat", "dog"], ["train", "test"]),
         r"classes with splits of their own \(cat/test/\), or as classes with deeper folders",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", DOUBT)

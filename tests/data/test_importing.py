@@ -112,11 +112,21 @@ def _as_earlier(space: Space, values: Sequence[tuple[int, float | None]]) -> lis
         samples.append(
             Sample(
                 key=sample_key(space=space.fingerprint, record=record, fidelity=fidelity, data="imported", seed=seed),
-                record=record, choices=tuple(space.from_records([record])[0]), costs={}, accuracy=value,
-                status="error" if value is None else "ok", epochs=0, planned_epochs=0, seconds=0.0, seed=seed,
-                space=space.fingerprint, data="imported", fidelity=fidelity, cost_convention="as in t",
+                record=record,
+                choices=tuple(space.from_records([record])[0]),
+                costs={},
+                accuracy=value,
+                status="error" if value is None else "ok",
+                epochs=0,
+                planned_epochs=0,
+                seconds=0.0,
+                seed=seed,
+                space=space.fingerprint,
+                data="imported",
+                fidelity=fidelity,
+                cost_convention="as in t",
             )
-        )  # fmt: skip
+        )
     return samples
 
 

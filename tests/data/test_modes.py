@@ -65,9 +65,15 @@ def png(pixels: Pixels, kind: int, *, depth: int = 8, key: Sequence[int] = ()) -
 
 
 def tiff(
-    data: bytes, *, bits: int, samples: int = 1, photometric: int = 1, sample_format: int = 1, extra: int | None = None,
+    data: bytes,
+    *,
+    bits: int,
+    samples: int = 1,
+    photometric: int = 1,
+    sample_format: int = 1,
+    extra: int | None = None,
     order: str = "<",
-) -> bytes:  # fmt: skip
+) -> bytes:
     """A TIFF of SIDE x SIDE written by hand; `extra` says what a last sample is: 1 premultiplied alpha, 2 alpha."""
     sizes = struct.pack(f"{order}{samples}H", *[bits] * samples) if samples > 1 else b""
     tags = [(256, 1, SIDE), (257, 1, SIDE), (258, samples, 8 if samples > 2 else bits), (259, 1, 1)]
@@ -150,26 +156,31 @@ READ: dict[str, tuple[Write, Pixels, float]] = {
     "LA.tif": (saved(stack(GREY, ALPHA, mode="LA")), over_white(grey(GREY), ALPHA), 0.5),
     "LA-16-bits.png": (
         content(png(np.dstack([DEEP, ALPHA.astype(int) * 257]), 4, depth=16)),
-        over_white(scaled(DEEP, 65535), ALPHA), 1.5,
+        over_white(scaled(DEEP, 65535), ALPHA),
+        1.5,
     ),
     "La.tif": (
         content(tiff(np.dstack([GREY_PREMULTIPLIED, ALPHA]).tobytes(), bits=8, samples=2, extra=1)),
-        grey(GREY_PREMULTIPLIED) + (255 - ALPHA[..., None].astype(int)), 1,
+        grey(GREY_PREMULTIPLIED) + (255 - ALPHA[..., None].astype(int)),
+        1,
     ),
     "P.png": (saved(indexed()), PALETTE[GREY], 0),
     "P.gif": (saved(indexed()), PALETTE[GREY], 0),
     "P.tif": (saved(indexed()), PALETTE[GREY], 0),
     "P-one-clear.png": (
         saved(indexed(), transparency=int(GREY[3, 3])),
-        np.where((GREY[3, 3] == GREY)[..., None], 255, PALETTE[GREY]), 0,
+        np.where((GREY[3, 3] == GREY)[..., None], 255, PALETTE[GREY]),
+        0,
     ),
     "P-one-clear.gif": (
         saved(indexed(), transparency=int(GREY[3, 3])),
-        np.where((GREY[3, 3] == GREY)[..., None], 255, PALETTE[GREY]), 0,
+        np.where((GREY[3, 3] == GREY)[..., None], 255, PALETTE[GREY]),
+        0,
     ),
     "P-table.png": (
         saved(indexed(), transparency=TABLE_ALPHA),
-        over_white(PALETTE[GREY], np.frombuffer(TABLE_ALPHA, dtype=np.uint8)[GREY]), 0.5,
+        over_white(PALETTE[GREY], np.frombuffer(TABLE_ALPHA, dtype=np.uint8)[GREY]),
+        0.5,
     ),
     "RGB.png": (saved(Image.fromarray(COLOUR)), COLOUR, 0),
     "RGB.bmp": (saved(Image.fromarray(COLOUR)), COLOUR, 0),
@@ -177,45 +188,55 @@ READ: dict[str, tuple[Write, Pixels, float]] = {
     "RGB.qoi": (saved(Image.fromarray(COLOUR)), COLOUR, 0),
     "RGB.webp": (saved(Image.fromarray(COLOUR), lossless=True), COLOUR, 0),
     "RGB-key.png": (
-        content(png(COLOUR, 2, key=[int(value) for value in KEYED])), np.where(IS_KEY[..., None], 255, COLOUR), 0,
+        content(png(COLOUR, 2, key=[int(value) for value in KEYED])),
+        np.where(IS_KEY[..., None], 255, COLOUR),
+        0,
     ),
     "RGB-16-bits.png": (content(png(DEEP_COLOUR, 2, depth=16)), np.rint(DEEP_COLOUR / 257), 1),
     "RGB-16-bits-key.png": (
         content(png(DEEP_COLOUR, 2, depth=16, key=DEEP_KEY)),
-        np.where((DEEP_COLOUR == DEEP_KEY).all(axis=-1)[..., None], 255, np.rint(DEEP_COLOUR / 257)), 1,
+        np.where((DEEP_COLOUR == DEEP_KEY).all(axis=-1)[..., None], 255, np.rint(DEEP_COLOUR / 257)),
+        1,
     ),
     "RGB-16-bits.ppm": (
-        content(b"P6 6 6 65535\n" + DEEP_COLOUR.astype(">u2").tobytes()), np.rint(DEEP_COLOUR / 257), 1,
+        content(b"P6 6 6 65535\n" + DEEP_COLOUR.astype(">u2").tobytes()),
+        np.rint(DEEP_COLOUR / 257),
+        1,
     ),
     "RGBA.png": (saved(stack(COLOUR, ALPHA, mode="RGBA")), over_white(COLOUR, ALPHA), 0.5),
     "RGBA.tif": (saved(stack(COLOUR, ALPHA, mode="RGBA")), over_white(COLOUR, ALPHA), 0.5),
-    "RGBA.webp": (
-        saved(stack(COLOUR, ALPHA, mode="RGBA"), lossless=True, exact=True), over_white(COLOUR, ALPHA), 0.5,
-    ),
+    "RGBA.webp": (saved(stack(COLOUR, ALPHA, mode="RGBA"), lossless=True, exact=True), over_white(COLOUR, ALPHA), 0.5),
     "RGBA-16-bits.png": (
         content(png(np.dstack([DEEP_COLOUR, ALPHA.astype(int) * 257]), 6, depth=16)),
-        over_white(np.rint(DEEP_COLOUR / 257), ALPHA), 1.5,
+        over_white(np.rint(DEEP_COLOUR / 257), ALPHA),
+        1.5,
     ),
     "RGBa.tif": (
         content(tiff(np.dstack([PREMULTIPLIED, ALPHA]).tobytes(), bits=8, samples=4, photometric=2, extra=1)),
-        PREMULTIPLIED + (255 - ALPHA[..., None].astype(int)), 1,
+        PREMULTIPLIED + (255 - ALPHA[..., None].astype(int)),
+        1,
     ),
     "RGBX.tif": (saved(stack(COLOUR, ALPHA, mode="RGBX")), COLOUR, 0),
     "CMYK.tif": (saved(stack(INK, mode="CMYK")), PAPER, 1),
     "YCbCr.tif": (saved(Image.fromarray(COLOUR).convert("YCbCr")), COLOUR, 3),
     "LAB.tif": (
         content(tiff(np.resize(LAB, (SIDE, SIDE, 3)).tobytes(), bits=8, samples=3, photometric=8)),
-        np.resize(LAB_SEEN, (SIDE, SIDE, 3)), 5,
+        np.resize(LAB_SEEN, (SIDE, SIDE, 3)),
+        5,
     ),
     "I16.png": (saved(Image.fromarray(DEEP)), scaled(DEEP, 65535), 0),
     "I16-key.png": (
-        content(png(DEEP, 0, depth=16, key=[256])), np.where(grey(DEEP) == 256, 255, scaled(DEEP, 65535)), 0,
+        content(png(DEEP, 0, depth=16, key=[256])),
+        np.where(grey(DEEP) == 256, 255, scaled(DEEP, 65535)),
+        0,
     ),
     "I16.tif": (saved(Image.fromarray(DEEP)), scaled(DEEP, 65535), 0),
     "I16-packed.tif": (saved(Image.fromarray(DEEP), compression="tiff_deflate"), scaled(DEEP, 65535), 0),
     "I16B.tif": (content(tiff(DEEP.astype(">u2").tobytes(), bits=16, order=">")), scaled(DEEP, 65535), 0),
     "I16-white-is-0.tif": (
-        content(tiff(DEEP.astype("<u2").tobytes(), bits=16, photometric=0)), 255 - scaled(DEEP, 65535), 0,
+        content(tiff(DEEP.astype("<u2").tobytes(), bits=16, photometric=0)),
+        255 - scaled(DEEP, 65535),
+        0,
     ),
     "I12.tif": (content(tiff(twelve_bits(TWELVE), bits=12)), scaled(TWELVE, 4095), 0),
     "I16.jp2": (saved(Image.fromarray(DEEP)), scaled(DEEP, 65535), 0),
@@ -228,7 +249,7 @@ READ: dict[str, tuple[Write, Pixels, float]] = {
     "frames.png": (saved(Image.fromarray(COLOUR), **frames(mode="RGB")), COLOUR, 0),
     "frames.webp": (saved(Image.fromarray(COLOUR), lossless=True, **frames(mode="RGB")), COLOUR, 0),
     "frames.tif": (saved(Image.fromarray(COLOUR), **frames(mode="RGB")), COLOUR, 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", READ)
@@ -250,11 +271,15 @@ def test_all_of_them_streamed_and_in_memory(tmp_path: Path) -> None:
     for resolution in (SIDE, 3, 9):
         held, streamed = (
             load_images(
-                f"imagefolder:{tmp_path}", resolution=resolution, validation_fraction=0.2, seed=0, streaming=streaming,
+                f"imagefolder:{tmp_path}",
+                resolution=resolution,
+                validation_fraction=0.2,
+                seed=0,
+                streaming=streaming,
                 loaders=0,
             )
             for streaming in (False, True)
-        )  # fmt: skip
+        )
         assert held.fingerprint == streamed.fingerprint
         for part in ("train", "validation", "test"):
             one, other = getattr(held, part), getattr(streamed, part)
@@ -329,7 +354,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "empty.png": (content(b""), "is empty, 0 bytes"),
     "page.jpg": (content(b"<!DOCTYPE html><title>404</title>"), "in no format that Pillow knows"),
     "cut.jpg": (content(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"), "could not be read"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

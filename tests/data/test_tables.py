@@ -35,19 +35,26 @@ def space() -> Space:
 def rows() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "d": [1, 2, 3, 1], "act": ["relu", "tanh", "relu", "relu"], "lr": [0.1, 0.01, 0.1, 0.1],
+            "d": [1, 2, 3, 1],
+            "act": ["relu", "tanh", "relu", "relu"],
+            "lr": [0.1, 0.01, 0.1, 0.1],
             "ema": [True, False, True, True],
-            "acc": [0.9, 0.8, np.nan, 0.92], "acc2": [0.91, np.nan, 0.5, 0.93], "state": ["ok", "ok", "crashed", "OK"],
+            "acc": [0.9, 0.8, np.nan, 0.92],
+            "acc2": [0.91, np.nan, 0.5, 0.93],
+            "state": ["ok", "ok", "crashed", "OK"],
             "size": [10, 20, 30, 10],
         }
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "json"])
 def test_failed_and_missing_trials_are_failures_not_zeros(space: Space, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"t.{suffix}"
-    {"csv": lambda: rows().to_csv(path, index=False), "parquet": lambda: rows().to_parquet(path),
-     "json": lambda: rows().to_json(path, orient="records")}[suffix]()  # fmt: skip
+    {
+        "csv": lambda: rows().to_csv(path, index=False),
+        "parquet": lambda: rows().to_parquet(path),
+        "json": lambda: rows().to_json(path, orient="records"),
+    }[suffix]()
     columns = {"depth": "d", "recipe.lr": "lr", "recipe.ema": "ema"}
     table = read_trials(
         path, space, accuracy=["acc", "acc2"], status="state", columns=columns, costs={"params": "size"}, scale=100
@@ -145,7 +152,7 @@ def test_nas_bench_macro_from_a_folder(tmp_path: Path) -> None:
     document = {
         code: {"test_acc": [90.0 + i % 7, 91.0, 92.0], "params": 1000 + total, "flops": 100 + total}
         for i, (code, total) in enumerate((code, sum(map(int, code))) for code in codes)
-    }  # fmt: skip
+    }
     folder = tmp_path / "nas-bench-macro"
     folder.mkdir()
     (folder / "nas-bench-macro_cifar10.json").write_text(json.dumps(document))

@@ -142,8 +142,7 @@ WAYS: dict[str, Callable[[Path], Path]] = {
     "CSV with a heading in the middle": text(lambda t: t.replace("\n3,tanh", "\n" + t.split("\n")[0] + "\n3,tanh")),
     "CSV without lr's prefix": text(lambda t: t.replace("recipe.", "")),
     "CSV with 3,000 more columns": written(
-        "t.csv",
-        lambda f, p: f.join(pd.DataFrame(0, index=f.index, columns=[f"x{i}" for i in range(3000)])).to_csv(p),
+        "t.csv", lambda f, p: f.join(pd.DataFrame(0, index=f.index, columns=[f"x{i}" for i in range(3000)])).to_csv(p)
     ),
     "Parquet": written("t.parquet", lambda f, p: f.to_parquet(p)),
     "Parquet, DECIMAL": parquet(lr=pa.decimal128(5, 4), accuracy=pa.decimal128(6, 2)),
@@ -168,7 +167,7 @@ WAYS: dict[str, Callable[[Path], Path]] = {
             json.dumps([{"config": dict(zip(NAMES, row, strict=False)), "accuracy": row[-1]} for row in TRIALS])
         ),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -251,10 +250,13 @@ def nni_jobs(accuracy: Callable[[float], Any]) -> list[dict[str, Any]]:
         }
         jobs.append(
             {
-                "trialJobId": f"id{number}", "status": "SUCCEEDED", "hyperParameters": [json.dumps(parameters)],
-                "sequenceId": number, "finalMetricData": [final | {"data": json.dumps(json.dumps(accuracy(value)))}],
+                "trialJobId": f"id{number}",
+                "status": "SUCCEEDED",
+                "hyperParameters": [json.dumps(parameters)],
+                "sequenceId": number,
+                "finalMetricData": [final | {"data": json.dumps(json.dumps(accuracy(value)))}],
             }
-        )  # fmt: skip
+        )
     failed = {"trialJobId": "x", "status": "FAILED", "hyperParameters": jobs[0]["hyperParameters"], "sequenceId": 9}
     return [*jobs, failed]
 
@@ -264,10 +266,11 @@ def nni_export(dictionary: bool) -> list[dict[str, Any]]:
     return [
         {
             "parameter": {name.removeprefix("recipe."): v for name, v in zip(NAMES, row, strict=False)},
-            "value": json.dumps({"default": row[-1], "loss": 0.1} if dictionary else row[-1]), "trialJobId": f"id{n}",
+            "value": json.dumps({"default": row[-1], "loss": 0.1} if dictionary else row[-1]),
+            "trialJobId": f"id{n}",
         }
         for n, row in enumerate(TRIALS)
-    ]  # fmt: skip
+    ]
 
 
 def test_trials_of_nni(space: Space, tmp_path: Path) -> None:
@@ -298,9 +301,16 @@ def test_reports_of_syne_tune_are_no_trainings(space: Space, tmp_path: Path) -> 
             decision = "STOP" if stopped and step == 2 else "CONTINUE"
             status = "Completed" if step == 4 and trial == 0 else "InProgress"
             rows.append(
-                {"st_decision": decision, "st_status": status, "trial_id": trial, "val_top1": value - 4 + step,
-                 "st_worker_iter": step, "st_tuner_time": float(step), **config}
-            )  # fmt: skip
+                {
+                    "st_decision": decision,
+                    "st_status": status,
+                    "trial_id": trial,
+                    "val_top1": value - 4 + step,
+                    "st_worker_iter": step,
+                    "st_tuner_time": float(step),
+                    **config,
+                }
+            )
     rows.sort(key=lambda row: row["st_tuner_time"])
     pd.DataFrame(rows).to_csv(tmp_path / "results.csv.zip", index=False)
     table = read_trials(tmp_path / "results.csv.zip", space, accuracy=["val_top1"])
@@ -310,11 +320,15 @@ def test_reports_of_syne_tune_are_no_trainings(space: Space, tmp_path: Path) -> 
 
 def test_ray_tune_tells_a_line_for_each_step(space: Space, tmp_path: Path) -> None:
     lines = [
-        {"accuracy": (value - 3 + step) / 100, "training_iteration": step, "trial_id": f"t{number}",
-         "config": {name.removeprefix("recipe."): v for name, v in zip(NAMES, settings, strict=True)}}
+        {
+            "accuracy": (value - 3 + step) / 100,
+            "training_iteration": step,
+            "trial_id": f"t{number}",
+            "config": {name.removeprefix("recipe."): v for name, v in zip(NAMES, settings, strict=True)},
+        }
         for number, (*settings, value) in enumerate(TRIALS)
         for step in (1, 2, 3)
-    ]  # fmt: skip
+    ]
     (tmp_path / "result.json").write_text("\n".join(map(json.dumps, lines)) + "\n")
     table = read_trials(tmp_path / "result.json", space)
     assert contents(table) == Counter(TRIALS)
@@ -350,7 +364,7 @@ def test_a_line_for_each_epoch_is_no_training(space: Space, tmp_path: Path) -> N
         *[("OOM", "out_of_memory"), ("timed out", "timeout"), ("time-out", "timeout"), ("Diverged", "diverged")],
         *[(word, None) for word in ("RUNNING", "InProgress", "pending", "Waiting", "PAUSED")],
     ],
-)  # fmt: skip
+)
 def test_statuses(status: str, ending: str | None, space: Space, tmp_path: Path) -> None:
     trials = frame().assign(State=[status, "ok", "ok", "ok", "ok"])
     trials.to_csv(tmp_path / "t.csv", index=False)
@@ -626,8 +640,11 @@ def test_strange_cells_are_refused_by_their_row(cell: Any, space: Space) -> None
     columns = {name: [record[name] for record in records] for name in NAMES}
     for name in ("depth", "act", "recipe.lr", "recipe.ema"):
         cells = Cells(
-            dimensions=space.dimensions, settings=space.settings, rows=len(records), literal=False,
+            dimensions=space.dimensions,
+            settings=space.settings,
+            rows=len(records),
+            literal=False,
             columns={**columns, name: [*columns[name][:-1], cell]},
-        )  # fmt: skip
+        )
         _, faults, _ = cells.read()
         assert [(fault.row, fault.setting) for fault in faults] == [(len(records) - 1, name)]

@@ -21,9 +21,11 @@ MakeTrial = Callable[..., Trial]
 @pytest.fixture(scope="session")
 def settings() -> EvaluationSettings:
     return EvaluationSettings(
-        schedule=Schedule(epochs=3, warmup_epochs=1, kind="cosine"), batch_size=32,
-        augmentation=Augmentation(flip=False), ema_decay=0.9,
-    )  # fmt: skip
+        schedule=Schedule(epochs=3, warmup_epochs=1, kind="cosine"),
+        batch_size=32,
+        augmentation=Augmentation(flip=False),
+        ema_decay=0.9,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +44,11 @@ def make_trial(digits: ImageData, architecture: Architecture, settings: Evaluati
         record = {"resolution": 8, **{f"recipe.{name}": value for name, value in (RECIPE | changes).items()}}
         return Trial(
             key=sample_key(
-                space="test", record=record | {"extra": str(architecture)}, fidelity=settings.fidelity(epochs),
-                data=digits.fingerprint, seed=seed,
+                space="test",
+                record=record | {"extra": str(architecture)},
+                fidelity=settings.fidelity(epochs),
+                data=digits.fingerprint,
+                seed=seed,
             ),
             choices=(seed, 1),
             record=record,
@@ -54,6 +59,6 @@ def make_trial(digits: ImageData, architecture: Architecture, settings: Evaluati
             epochs=epochs,
             seed=seed,
             round=2,
-        )  # fmt: skip
+        )
 
     return make

@@ -97,9 +97,12 @@ class Endless(dict[str, Any]):
 
 
 def test_waiting_in_the_queue_is_no_time_of_the_trial_and_hanging_is(
-    engine: Engine, make_trial: MakeTrial, digits: ImageData, settings: EvaluationSettings,
+    engine: Engine,
+    make_trial: MakeTrial,
+    digits: ImageData,
+    settings: EvaluationSettings,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     ray = pytest.importorskip("ray")
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     monkeypatch.setattr("nars.evaluate.ray_engine._GRACE", 1.0)

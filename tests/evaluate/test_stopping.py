@@ -29,9 +29,14 @@ def test_intervals_are_scipys_percentile_bootstrap() -> None:
     curves = _curves(candidates=40)
     advice = choose_stop_epoch(curves, rng=np.random.default_rng(0), resamples=3000)
     reference = stats.bootstrap(
-        (curves[:, 9], curves[:, -1]), lambda a, b: stats.spearmanr(a, b).statistic, paired=True, vectorized=False,
-        n_resamples=3000, method="percentile", rng=1,
-    ).confidence_interval  # fmt: skip
+        (curves[:, 9], curves[:, -1]),
+        lambda a, b: stats.spearmanr(a, b).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=3000,
+        method="percentile",
+        rng=1,
+    ).confidence_interval
     np.testing.assert_allclose(advice.intervals[9], (reference.low, reference.high), atol=0.03)
     assert advice.intervals[-1] == pytest.approx((1.0, 1.0))
 

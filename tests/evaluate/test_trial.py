@@ -26,9 +26,15 @@ def test_a_good_candidate_is_the_training_loop_measured_each_epoch(
     recipe = Recipe.from_dict(trial.recipe)
     model = build(trial.architecture, dropout=0.1, stochastic_depth=0.1, seed=4)
     loop = TrainingLoop(
-        model, recipe, digits, schedule=settings.schedule, batch_size=32, seed=4, augmentation=settings.augmentation,
+        model,
+        recipe,
+        digits,
+        schedule=settings.schedule,
+        batch_size=32,
+        seed=4,
+        augmentation=settings.augmentation,
         ema_decay=0.9,
-    )  # fmt: skip
+    )
     curve, ema_curve = [], []
     for _ in range(3):
         loop.train_epoch()
@@ -65,9 +71,10 @@ def test_the_candidate_is_trained_at_its_own_resolution(
 ) -> None:
     sample = evaluate_trial(make_trial(architecture={"resolution": 12}, epochs=1), digits, settings)
     assert sample.status == "ok"
-    assert sample.curve == evaluate_trial(
-        make_trial(architecture={"resolution": 12}, epochs=1), digits.at(12), settings
-    ).curve  # fmt: skip
+    assert (
+        sample.curve
+        == evaluate_trial(make_trial(architecture={"resolution": 12}, epochs=1), digits.at(12), settings).curve
+    )
 
 
 def test_every_way_to_fail_is_a_status_and_never_an_accuracy(

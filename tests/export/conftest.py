@@ -49,9 +49,14 @@ def _export(architecture: Architecture, data: ImageData, folder: Path, family: s
     with torch.no_grad():
         model.classifier.weight.mul_(40)  # so that a grey level shows
     export_member(
-        model, folder, name=timm_name(family, "1.5M"), architecture=architecture, recipe={"optimizer": "sgd"},
-        data=data, accuracy={"validation": 50.0, "test": 50.0},
-    )  # fmt: skip
+        model,
+        folder,
+        name=timm_name(family, "1.5M"),
+        architecture=architecture,
+        recipe={"optimizer": "sgd"},
+        data=data,
+        accuracy={"validation": 50.0, "test": 50.0},
+    )
     return Exported(folder=folder, model=model, data=data)
 
 

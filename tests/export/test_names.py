@@ -50,9 +50,13 @@ def test_every_member_of_a_family_is_created_in_a_fresh_process(of_digits: Any, 
     folders = [str(tmp_path / str(number)) for number in range(len(families))] + [str(tmp_path / "earlier")]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", _FRESH, str(tmp_path / "images.pt"), *folders],
-        capture_output=True, text=True, check=False, cwd=tmp_path, encoding="utf-8",
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        encoding="utf-8",
         env={"PYTHONPATH": str(Path(nars.__file__).parents[1]), "PATH": "", "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     found = {line.split()[0]: [float(value) for value in line.split()[1:]] for line in done.stdout.splitlines()}
     assert set(found) == {*expected, earlier}
@@ -79,8 +83,11 @@ def test_the_name(family: str, name: str) -> None:
 
 def test_members_that_would_have_one_name_are_numbered() -> None:
     assert timm_names("x", ["1.5M", "1_5M", "1-5M", "2M"]) == {
-        "1.5M": "nars_x_1_5M", "1_5M": "nars_x_1_5M_2", "1-5M": "nars_x_1_5M_3", "2M": "nars_x_2M",
-    }  # fmt: skip
+        "1.5M": "nars_x_1_5M",
+        "1_5M": "nars_x_1_5M_2",
+        "1-5M": "nars_x_1_5M_3",
+        "2M": "nars_x_2M",
+    }
 
 
 def test_registering_twice_and_two_runs_of_one_name(of_digits: Any, tmp_path: Path) -> None:

@@ -160,9 +160,13 @@ def test_the_code_of_the_readme_runs_and_agrees(of_photos: Any, of_digits: Any, 
         likeliest = []
         for block in blocks:
             done = subprocess.run(
-                [sys.executable, "-W", "error", "-c", block], cwd=folder, capture_output=True, text=True, check=False,
+                [sys.executable, "-W", "error", "-c", block],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
                 env={"PYTHONPATH": str(Path(nars.__file__).parents[1]), "PATH": ""},
-            )  # fmt: skip
+            )
             assert done.returncode == 0, done.stderr
             likeliest.append(done.stdout.strip().partition(":")[0].strip("{'\""))
         assert set(likeliest) == {likeliest[0]}
@@ -176,8 +180,11 @@ def test_the_standalone_file_names_what_is_in_pictures(of_photos: Any, photo: Ph
     photo((60, 60), 9).save(tmp_path / "one.png")
     done = subprocess.run(
         [sys.executable, "-I", of_photos.folder / "model.py", tmp_path / "one.png"],
-        capture_output=True, text=True, check=True, env={"PYTHONIOENCODING": "utf-8", "PATH": ""},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONIOENCODING": "utf-8", "PATH": ""},
+    )
     expected = runpy.run_path(str(of_photos.folder / "model.py"))["predict"](tmp_path / "one.png")
     first, share = next(iter(expected.items()))
     assert f"one.png: {first} {100 * share:.1f} %" in done.stdout

@@ -61,9 +61,7 @@ PLAIN = Architecture(
     resolution=16,
     stem=Stem(channels=6, stride=1, activation="relu"),
     stages=stages(
-        ((3, 3), (1, 1), 6, 1, 1, False),
-        ((3, 5), (3, 2.5), 10, 2, 2, True),
-        ((5, 3), (4, 1), 14, 2, 2, True),
+        ((3, 3), (1, 1), 6, 1, 1, False), ((3, 5), (3, 2.5), 10, 2, 2, True), ((5, 3), (4, 1), 14, 2, 2, True)
     ),
     head=Head(expand=2, channels=20, activation="swish"),
     in_channels=1,

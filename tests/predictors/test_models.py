@@ -85,9 +85,15 @@ def test_an_audit_of_trials(toy, tmp_path: Path) -> None:
     space, X, accuracy = toy
     steps = []
     result = audit(
-        space, X, accuracy, seed=0, splits=2, sizes=(20, 60, 5000), models=("pretrained", "no-pretraining", "ridge"),
+        space,
+        X,
+        accuracy,
+        seed=0,
+        splits=2,
+        sizes=(20, 60, 5000),
+        models=("pretrained", "no-pretraining", "ridge"),
         progress=lambda done, total, what: steps.append((done, total, what)),
-    )  # fmt: skip
+    )
     assert steps[-1][0] == steps[-1][1]
     assert all(a[0] <= b[0] for a, b in itertools.pairwise(steps))
     assert {f"ridge on {n} samples, split {s} of 2" for n in (20, 60) for s in (1, 2)} <= {what for _, _, what in steps}

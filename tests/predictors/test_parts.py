@@ -192,8 +192,11 @@ def test_generic_spaces_count_choices_over_like_dimensions() -> None:
     space = read_space(parse_document(text, source="g"))
     statistics = free_statistics(_with_no_costs(space), np.array([[0, 2, 1, 1, 0], [1, 1, 0, 1, 1]]))
     assert {name: list(values) for name, values in statistics.items() if name.startswith(("count", "sum"))} == {
-        "count.x": [1, 0], "count.y": [0, 2], "count.z": [1, 0], "sum.c": [2, 1],
-    }  # fmt: skip
+        "count.x": [1, 0],
+        "count.y": [0, 2],
+        "count.z": [1, 0],
+        "sum.c": [2, 1],
+    }
 
 
 def _with_no_costs(space):

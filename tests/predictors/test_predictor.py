@@ -44,9 +44,12 @@ def truth(space: Space, encoding: np.ndarray) -> np.ndarray:
 def pretrained(space: Space, encoding: np.ndarray, preset: str) -> Predictor:
     X = space.decode(encoding)
     return Predictor.pretrain(
-        encoding[:, : space.architecture_width], free_statistics(space, X), recipe_width=space.recipe_width,
-        settings=PRESETS[preset], seed=3,
-    )  # fmt: skip
+        encoding[:, : space.architecture_width],
+        free_statistics(space, X),
+        recipe_width=space.recipe_width,
+        settings=PRESETS[preset],
+        seed=3,
+    )
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

@@ -14,9 +14,14 @@ from nars.recipe.batches import Batches, ImageStore, erase
 
 def _plan(**changes: object) -> EpochPlan:
     arguments: dict[str, object] = {
-        "images": 320, "batch_size": 48, "padding": 2, "augmentation": Augmentation(), "mixup": 0.0, "seed": 5,
+        "images": 320,
+        "batch_size": 48,
+        "padding": 2,
+        "augmentation": Augmentation(),
+        "mixup": 0.0,
+        "seed": 5,
         "epoch": 2,
-    }  # fmt: skip
+    }
     return plan_epoch(**arguments | changes)
 
 
@@ -80,8 +85,8 @@ def test_policies_change_images_and_repeat_with_the_generator(digits: ImageData,
     def batch(policy: Any) -> torch.Tensor:
         augmentation = Augmentation(crop=0.0, flip=False, policy=policy)
         batches = Batches(
-            data, batch_size=64, augmentation=augmentation, mixup=0.0, seed=0, peers=ALONE, device=torch.device("cpu"),
-        )  # fmt: skip
+            data, batch_size=64, augmentation=augmentation, mixup=0.0, seed=0, peers=ALONE, device=torch.device("cpu")
+        )
         with torch.random.fork_rng():
             torch.manual_seed(3)
             images, labels, share = batches.batch(batches.plan(0), 0)

@@ -21,16 +21,24 @@ from nars.recipe import (
 )
 
 FULL = Recipe(
-    learning_rate=0.02, optimizer="rmsprop", dropout=0.2, stochastic_depth=0.2, mixup=0.2, weight_decay=1e-5,
+    learning_rate=0.02,
+    optimizer="rmsprop",
+    dropout=0.2,
+    stochastic_depth=0.2,
+    mixup=0.2,
+    weight_decay=1e-5,
     label_smoothing=0.1,
-)  # fmt: skip
+)
 
 
 def _loop(model: nn.Module, data: ImageData, recipe: Recipe = FULL, **changes: Any) -> TrainingLoop:
     options: dict[str, Any] = {
-        "schedule": Schedule(epochs=8, warmup_epochs=1, kind="cosine"), "batch_size": 32, "seed": 7, "ema_decay": 0.9,
+        "schedule": Schedule(epochs=8, warmup_epochs=1, kind="cosine"),
+        "batch_size": 32,
+        "seed": 7,
+        "ema_decay": 0.9,
         "augmentation": Augmentation(flip=False),
-    }  # fmt: skip
+    }
     return TrainingLoop(model, recipe, data, **options | changes)
 
 
@@ -98,8 +106,14 @@ def test_the_first_step_is_the_one_written_out_by_hand(network: nn.Module, digit
     plain = copy.deepcopy(network)
     _without_drops(plain)
     _without_drops(network)
-    loop = _loop(network, digits, recipe, batch_size=320, augmentation=NO_AUGMENTATION,
-                 schedule=Schedule(epochs=4, warmup_epochs=2))  # fmt: skip
+    loop = _loop(
+        network,
+        digits,
+        recipe,
+        batch_size=320,
+        augmentation=NO_AUGMENTATION,
+        schedule=Schedule(epochs=4, warmup_epochs=2),
+    )
     stats = loop.train_epoch()
     # One step of all images: their order only changes the rounding.
     x = (digits.train.images.float() / 255 - digits.mean.view(1, -1, 1, 1)) / digits.std.view(1, -1, 1, 1)

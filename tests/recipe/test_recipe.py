@@ -14,9 +14,15 @@ def test_sgd_trains_with_four_times_the_learning_rate() -> None:
 
 def test_recipe_survives_a_round_trip_and_numpy_scalars() -> None:
     document = {
-        "learning_rate": np.float64(0.026), "optimizer": "rmsprop", "ema": np.bool_(True), "dropout": np.float32(0.25),
-        "stochastic_depth": 0.09, "mixup": 0.19, "weight_decay": 7e-6, "label_smoothing": 0,
-    }  # fmt: skip
+        "learning_rate": np.float64(0.026),
+        "optimizer": "rmsprop",
+        "ema": np.bool_(True),
+        "dropout": np.float32(0.25),
+        "stochastic_depth": 0.09,
+        "mixup": 0.19,
+        "weight_decay": 7e-6,
+        "label_smoothing": 0,
+    }
     recipe = Recipe.from_dict(document)
     assert Recipe.from_dict(recipe.to_dict()) == recipe
     assert all(type(value) in (float, str, bool) for value in recipe.to_dict().values())
@@ -71,9 +77,13 @@ def test_cosine_comes_down_to_zero_whatever_the_length() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"epochs": 0}, {"epochs": 3, "warmup_epochs": 4}, {"epochs": 3, "warmup_epochs": 0, "decay": 0.0},
-     {"epochs": 3, "warmup_epochs": 0, "kind": "step"}],
-)  # fmt: skip
+    [
+        {"epochs": 0},
+        {"epochs": 3, "warmup_epochs": 4},
+        {"epochs": 3, "warmup_epochs": 0, "decay": 0.0},
+        {"epochs": 3, "warmup_epochs": 0, "kind": "step"},
+    ],
+)
 def test_a_schedule_that_cannot_be_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(RecipeError):
         Schedule(**options)  # type: ignore[arg-type]

@@ -26,9 +26,14 @@ def _trained(
     model: nn.Module, data: ImageData, *, steps: int = 6, recipe: Recipe = MIXED, **options: Any
 ) -> TrainingLoop:
     loop = TrainingLoop(
-        model, recipe, data, schedule=Schedule(epochs=2, warmup_epochs=0), seed=1, ema_decay=0.9,
+        model,
+        recipe,
+        data,
+        schedule=Schedule(epochs=2, warmup_epochs=0),
+        seed=1,
+        ema_decay=0.9,
         **{"batch_size": 32} | options,
-    )  # fmt: skip
+    )
     loop.train_epoch(max_steps=steps)
     return loop
 

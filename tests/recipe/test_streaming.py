@@ -23,14 +23,12 @@ NETWORK = Architecture(
     resolution=SIDE,
     stem=Stem(channels=8, stride=2),
     stages=(
-        Stage(
-            kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=8, depth=1, stride=2, se=False,
-        ),
+        Stage(kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=8, depth=1, stride=2, se=False),
     ),
     head=Head(expand=2, channels=16),
     in_channels=3,
     classes=3,
-)  # fmt: skip
+)
 RECIPE = {"learning_rate": 0.02, "optimizer": "rmsprop", "dropout": 0.2, "stochastic_depth": 0.1, "mixup": 0.2}
 
 
@@ -59,10 +57,15 @@ def load(folder: Path, **how: Any) -> ImageData:
 
 def training(data: ImageData, *, border: Any = "reflect") -> TrainingLoop:
     return TrainingLoop(
-        build(NETWORK, dropout=0.2, stochastic_depth=0.1, seed=0), Recipe.from_dict(RECIPE), data,
-        schedule=Schedule(epochs=3, warmup_epochs=1), batch_size=16, seed=0,
-        augmentation=Augmentation(border=border, erasing=0.3), ema_decay=0.9,
-    )  # fmt: skip
+        build(NETWORK, dropout=0.2, stochastic_depth=0.1, seed=0),
+        Recipe.from_dict(RECIPE),
+        data,
+        schedule=Schedule(epochs=3, warmup_epochs=1),
+        batch_size=16,
+        seed=0,
+        augmentation=Augmentation(border=border, erasing=0.3),
+        ema_decay=0.9,
+    )
 
 
 def weights(loop: TrainingLoop) -> dict[str, torch.Tensor]:

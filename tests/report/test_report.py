@@ -38,9 +38,14 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 def test_one_network_for_two_budgets_shows_its_figures_in_both_rows(tmp_path: Path) -> None:
     member = {
-        "budget": 1e6, "costs": {"flops": 6e5, "params": 4e4}, "record": {"resolution": 28}, "predicted": 70.0,
-        "predicted_std": 1.0, "history": [], "seconds": 0.1,
-    }  # fmt: skip
+        "budget": 1e6,
+        "costs": {"flops": 6e5, "params": 4e4},
+        "record": {"resolution": 28},
+        "predicted": 70.0,
+        "predicted_std": 1.0,
+        "history": [],
+        "seconds": 0.1,
+    }
     family = [
         member | {"name": "700k", "budget": 7e5, "same_as": "1M"},
         member | {"name": "1M", "note": "1M brings nothing beyond 700k"},

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nars.search import (
-    near_ties,
-    non_dominated,
-    pareto_search,
-    ranks,
-    verification_plan,
-)
+from nars.search import near_ties, non_dominated, pareto_search, ranks, verification_plan
 from nars.search.pareto import crowding
 from nars.space import Bounds, InfeasibleError, SpaceError, enumerate_architectures, parse_document, read_space
 

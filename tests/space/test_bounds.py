@@ -43,7 +43,7 @@ def test_numbers_and_texts_are_the_same_limits() -> None:
         (lambda: Bounds.at_most(flops=(0, 3e6)), r"a limit is a number, .*got \(0, 3000000\.0\)"),
         (lambda: Bounds.at_most(3e5), r"has the name of its cost, e\.g\. .*\(flops=300000\.0\).*costs of networks"),
     ],
-)  # fmt: skip
+)
 def test_wrong_limits_are_told_at_once(make, message) -> None:
     with pytest.raises(SpaceError, match=message):
         make()

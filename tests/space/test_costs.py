@@ -19,7 +19,7 @@ from nars.space import (
     sobol,
     space_names,
     uniform,
-)  # fmt: skip
+)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore compiles a loss with torch.jit when imported

@@ -207,9 +207,31 @@ def test_names_and_paths():
 
 
 WORDS = [
-    "0", "-1", "1e400", "10" * 200, ".inf", ".nan", "null", "true", "[]", "{}", "[[1]]", "2001-01-01", "3.5", "kernel",
-    "yes", "same_as", "!!python/object:os.system x", "&x", "*x", "low", "''", "1", "2", "16",
-]  # fmt: skip
+    "0",
+    "-1",
+    "1e400",
+    "10" * 200,
+    ".inf",
+    ".nan",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "[[1]]",
+    "2001-01-01",
+    "3.5",
+    "kernel",
+    "yes",
+    "same_as",
+    "!!python/object:os.system x",
+    "&x",
+    "*x",
+    "low",
+    "''",
+    "1",
+    "2",
+    "16",
+]
 
 
 def mutate(text, rng):

@@ -23,7 +23,7 @@ from nars.space import (
     parse_document,
     read_space,
     sobol,
-)  # fmt: skip
+)
 
 TINY = """
 name: tiny

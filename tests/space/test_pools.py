@@ -22,7 +22,7 @@ from nars.space import (
     sobol,
     space_names,
     uniform,
-)  # fmt: skip
+)
 
 HASH = """
 import hashlib, sys

@@ -5,9 +5,13 @@ import pytest
 from nars.space import SpaceError, architecture_costs, load_space, published, published_flops, published_models
 
 RECIPE = {
-    "learning_rate": 0.026, "optimizer": "rmsprop", "dropout": 0.17, "stochastic_depth": 0.09, "mixup": 0.19,
+    "learning_rate": 0.026,
+    "optimizer": "rmsprop",
+    "dropout": 0.17,
+    "stochastic_depth": 0.09,
+    "mixup": 0.19,
     "weight_decay": 7e-6,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("model", published_models(), ids=lambda model: model.name)

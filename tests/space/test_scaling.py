@@ -21,7 +21,7 @@ from nars.space import (
     scale_to,
     shorten,
     sobol,
-)  # fmt: skip
+)
 from nars.space.scaling import FULLEST
 
 

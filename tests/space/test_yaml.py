@@ -21,7 +21,7 @@ from nars.space import (
     read_space,
     sobol,
     space_names,
-)  # fmt: skip
+)
 from nars.space.scalars import YesNo, among
 
 FINGERPRINTS = {
@@ -185,10 +185,57 @@ def test_any_encoding_with_a_mark_and_any_line_end(tmp_path):
 
 
 WRITTEN = [
-    "no", "yes", "on", "OFF", "y", "1e-6", ".5", "012", "089", "0o17", "0x1F", "0b1", "1_000", "1:30", "2020-01-01",
-    "null", "~", "", " x ", "<<", "=", "true", "- a", "a: b", "#c", "é", "a\nb", "\t", "'", '"', "&a", "*a", "!t", "%",
-    "1.", "+.inf", ".nan", "5.e3", 1e-6, 1e-300, 1e20, -1.5, 0.1, float("inf"), 0, -7, 10**18, True, False, None,
-]  # fmt: skip
+    "no",
+    "yes",
+    "on",
+    "OFF",
+    "y",
+    "1e-6",
+    ".5",
+    "012",
+    "089",
+    "0o17",
+    "0x1F",
+    "0b1",
+    "1_000",
+    "1:30",
+    "2020-01-01",
+    "null",
+    "~",
+    "",
+    " x ",
+    "<<",
+    "=",
+    "true",
+    "- a",
+    "a: b",
+    "#c",
+    "é",
+    "a\nb",
+    "\t",
+    "'",
+    '"',
+    "&a",
+    "*a",
+    "!t",
+    "%",
+    "1.",
+    "+.inf",
+    ".nan",
+    "5.e3",
+    1e-6,
+    1e-300,
+    1e20,
+    -1.5,
+    0.1,
+    float("inf"),
+    0,
+    -7,
+    10**18,
+    True,
+    False,
+    None,
+]
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=repr)

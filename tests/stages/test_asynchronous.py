@@ -77,12 +77,22 @@ def outcome(run: Run, trial: Trial) -> Sample:
     fails = sum(trial.choices) % 9 == 0
     curve = tuple(60 + 8 * np.log10(trial.costs["flops"]) - 20 / epoch for epoch in range(1, trial.epochs + 1))
     return Sample(
-        key=trial.key, record=trial.record, choices=trial.choices, costs=trial.costs,
-        status="diverged" if fails else "ok", epochs=trial.epochs, planned_epochs=trial.epochs, seconds=1.0,
-        seed=trial.seed, space=trial.space, data=run.images.fingerprint,
-        fidelity=settings_of(run).fidelity(trial.epochs), accuracy=None if fails else curve[-1], curve=curve,
+        key=trial.key,
+        record=trial.record,
+        choices=trial.choices,
+        costs=trial.costs,
+        status="diverged" if fails else "ok",
+        epochs=trial.epochs,
+        planned_epochs=trial.epochs,
+        seconds=1.0,
+        seed=trial.seed,
+        space=trial.space,
+        data=run.images.fingerprint,
+        fidelity=settings_of(run).fidelity(trial.epochs),
+        accuracy=None if fails else curve[-1],
+        curve=curve,
         round=trial.round,
-    )  # fmt: skip
+    )
 
 
 def work_through(

@@ -308,7 +308,7 @@ MISTAKES: list[tuple[dict[str, object], list[str]]] = [
     ({"name": "../../x"}, ["name", "runs/NAME", "got '../../x'", "--out"]),
     ({"space": "nosuch"}, ["space", "no space is called 'nosuch'", "fbnetv3"]),
     ({"space": "fcnet"}, ["space", "generic space", "nars import"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("overrides", "expected"), MISTAKES)
@@ -331,7 +331,7 @@ WARNINGS: list[tuple[dict[str, object], list[str]]] = [
     ({"collect.per_round": 2, "flops.high": "0.6M"}, ["collect.per_round", "rank correlation"]),
     ({"final.teacher": "none", "final.teacher_resolution": 32}, ["final.teacher_resolution", "no effect"]),
     ({"data.validation": 5}, ["data.validation", "5 validation images for 10 classes"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("overrides", "expected"), WARNINGS)

@@ -67,10 +67,17 @@ def opened(config: Path, tmp_path: Path) -> Open:
             costs = {key: float(cost[0]) for key, cost in run.space.costs(X).items()}
             members.append(
                 {
-                    "name": label, "budget": budget, "choices": X[0].tolist(), "record": run.space.to_records(X)[0],
-                    "costs": costs, "predicted": 50.0, "predicted_std": 1.0, "history": [[1, 50.0]], "seconds": 0.0,
+                    "name": label,
+                    "budget": budget,
+                    "choices": X[0].tolist(),
+                    "record": run.space.to_records(X)[0],
+                    "costs": costs,
+                    "predicted": 50.0,
+                    "predicted_std": 1.0,
+                    "history": [[1, 50.0]],
+                    "seconds": 0.0,
                 }
-            )  # fmt: skip
+            )
         write_json(run.folder.family_file, {"members": members})
         return run
 
@@ -113,10 +120,14 @@ def test_an_exported_member_of_another_run_teaches_as_it_did_there(opened: Open,
     architecture = architecture_of(run, member)
     folder = tmp_path / "exported"
     export_member(
-        network_of(run, member, result.weights), folder, name="nars_a_200k", architecture=architecture,
-        recipe=recipe_of(run, member).to_dict(), data=run.final_images.at(architecture.resolution),
+        network_of(run, member, result.weights),
+        folder,
+        name="nars_a_200k",
+        architecture=architecture,
+        recipe=recipe_of(run, member).to_dict(),
+        data=run.final_images.at(architecture.resolution),
         accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
-    )  # fmt: skip
+    )
     # From outside or as a member of the family, the same weights teach the same.
     outside = train(opened("b", teacher=str(folder)))
     inside = train(opened("c", teacher="200k"))
@@ -134,9 +145,17 @@ def test_a_teacher_that_nobody_can_find_is_refused_before_anything_is_computed(o
 
 def test_every_option_reaches_the_training(config: Path) -> None:
     final = {
-        "scale_learning_rate": True, "accumulation": 2, "amp": "bf16", "channels_last": False, "compile": True,
-        "erasing": 0.25, "policy": "randaugment", "epochs": 400, "warmup_epochs": 5, "decay": 0.9875,
-    }  # fmt: skip
+        "scale_learning_rate": True,
+        "accumulation": 2,
+        "amp": "bf16",
+        "channels_last": False,
+        "compile": True,
+        "erasing": 0.25,
+        "policy": "randaugment",
+        "epochs": 400,
+        "warmup_epochs": 5,
+        "decay": 0.9875,
+    }
     options = final_options(load_config(config, {f"final.{key}": value for key, value in final.items()}))
     assert options["learning_rate_scale"] == 96 / 48
     assert (options["accumulation"], options["amp"], options["compiler"]) == (2, True, "inductor")
@@ -216,8 +235,12 @@ def test_two_processes_of_torchrun_train_the_family_together(opened: Open, confi
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "nars"]
     done = subprocess.run(
         [*command, "train", str(config), "--out", str(run.folder.path), "--device", "cpu"],
-        capture_output=True, text=True, check=False, timeout=250, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=250,
+        cwd=Path(__file__).parents[2],
+    )
     assert done.returncode == 0, done.stderr
     assert trained(run) == {"teacher", "150k", "200k"}
     assert run.folder.log_file.read_text().count("final training: 150k") == 1  # the first process alone writes
@@ -257,12 +280,22 @@ def test_scaled_members_keep_their_budget_and_their_recipe_and_train(
     with pytest.raises(ConfigError, match="the family has 150k, 200k"):
         grow(run, [1e6], members=("150k", "9M"))
     result = train_other(
-        load_config(config), str(up.folder / "architecture.yaml"), up.folder / "recipe.yaml", folder=tmp_path / "up",
-        resolution=None, device="cpu", reporter=Silent(),
-    )  # fmt: skip
+        load_config(config),
+        str(up.folder / "architecture.yaml"),
+        up.folder / "recipe.yaml",
+        folder=tmp_path / "up",
+        resolution=None,
+        device="cpu",
+        reporter=Silent(),
+    )
     assert len(result.curve) == 1
     with pytest.raises(ConfigError, match="an architecture needs resolution"):
         train_other(
-            load_config(config), str(up.folder / "recipe.yaml"), up.folder / "recipe.yaml", folder=tmp_path / "no",
-            resolution=None, device="cpu", reporter=Silent(),
-        )  # fmt: skip
+            load_config(config),
+            str(up.folder / "recipe.yaml"),
+            up.folder / "recipe.yaml",
+            folder=tmp_path / "no",
+            resolution=None,
+            device="cpu",
+            reporter=Silent(),
+        )

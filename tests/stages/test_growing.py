@@ -246,12 +246,23 @@ def test_asynchronous_rounds_grow_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"seed": 1}, {"collect__keep": 0.25}, {"collect__epochs": 3}, {"collect__per_round": 4}, {"flops__low": 30e3},
-        {"pretraining__pool": 128}, {"data__validation": 0.5}, {"data__max_train": 100}, {"data__flip": True},
-        {"collect__rounds": 1}, {"search__preset": "paper"}, {"collect__amp": True}, {"name": "other"},
-        {"collect__trial_seconds": 60.0}, {"data__crop": 0.1},
+        {"seed": 1},
+        {"collect__keep": 0.25},
+        {"collect__epochs": 3},
+        {"collect__per_round": 4},
+        {"flops__low": 30e3},
+        {"pretraining__pool": 128},
+        {"data__validation": 0.5},
+        {"data__max_train": 100},
+        {"data__flip": True},
+        {"collect__rounds": 1},
+        {"search__preset": "paper"},
+        {"collect__amp": True},
+        {"name": "other"},
+        {"collect__trial_seconds": 60.0},
+        {"data__crop": 0.1},
     ],
-)  # fmt: skip
+)
 def test_what_decides_the_samples_never_changes(copy: Path, change: dict[str, Any]) -> None:
     kept = (copy / "run.json").read_bytes()
     ((key, value),) = change.items()
@@ -373,8 +384,13 @@ def test_why_a_larger_budget_brings_nothing(tmp_path: Path) -> None:
 def test_budgets_of_four_equal_digits_have_names_of_their_own() -> None:
     assert budget_names([291_583, 291_584]) == ["291.583k", "291.584k"]
     assert [budget_name(budget) for budget in (550e6, 0.15e6, 1.5e6, 2e9, 999, 123_400)] == [
-        "550M", "150k", "1.5M", "2G", "999", "123.4k",
-    ]  # fmt: skip
+        "550M",
+        "150k",
+        "1.5M",
+        "2G",
+        "999",
+        "123.4k",
+    ]
     whole = [budget_name(float(budget)) for budget in range(990_000, 1_010_000)]
     assert len({name.lower() for name in whole}) == len(whole)
     # Which others there are makes no difference: names are known before the search, and stay when it grows.

@@ -127,8 +127,13 @@ def test_a_moved_run_answers_from_anywhere_without_the_files_it_came_from(
     assert grown[0].architecture.classes == 10
     matrix = swap(reopen_run(Path("../moved")))
     assert matrix.predicted.shape == (2, 2)
-    for command in (("report", copy), ("search", "--predictor", copy, "--max-flops", "80k"), ("store", "info", copy),
-                    ("scale", copy, "--to", "100k"), ("swap", copy)):  # fmt: skip
+    for command in (
+        ("report", copy),
+        ("search", "--predictor", copy, "--max-flops", "80k"),
+        ("store", "info", copy),
+        ("scale", copy, "--to", "100k"),
+        ("swap", copy),
+    ):
         code, said = nars(capsys, monkeypatch, *command)
         assert code == 0, said
     with pytest.raises(DataError, match=r"images of the run .* are needed now.*/nowhere/photos.*--set data.name="):
@@ -203,9 +208,12 @@ def test_tables_of_costs_are_part_of_what_is_copied(tmp_path: Path) -> None:
     space = load_space(tmp_path / "space.yaml")
     X = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
     predictor = Predictor.pretrain(
-        space.encode(X)[:, : space.architecture_width], free_statistics(space, X), recipe_width=0,
-        settings=PRESETS["default"], seed=0,
-    )  # fmt: skip
+        space.encode(X)[:, : space.architecture_width],
+        free_statistics(space, X),
+        recipe_width=0,
+        settings=PRESETS["default"],
+        seed=0,
+    )
     write_predictor(tmp_path / "predictor", predictor, space=space, data="none", quality={})
     shutil.rmtree(tmp_path / "tables")
     opened, _ = open_predictor(tmp_path / "predictor")

@@ -11,14 +11,7 @@ import pytest
 from nars.cli import main
 from nars.evaluate.latency import measure_blocks
 from nars.predictors import PRESETS, Predictor, free_statistics
-from nars.space import (
-    Bounds,
-    LatencyTable,
-    SpaceError,
-    distinct_blocks,
-    load_space,
-    sobol,
-)  # fmt: skip
+from nars.space import Bounds, LatencyTable, SpaceError, distinct_blocks, load_space, sobol
 from nars.stages import ConfigError, ask, ask_front, write_predictor
 
 TINY = """
@@ -57,9 +50,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     X = sobol(space, 40, seed=0)
     encoded = space.encode(X)
     predictor = Predictor.pretrain(
-        encoded[:, : space.architecture_width], free_statistics(space, X), recipe_width=space.recipe_width,
-        settings=replace(PRESETS["default"], members=2), seed=0,
-    ).fit(encoded[:20], encoded[:20].sum(axis=1) + 50, seed=0)  # fmt: skip
+        encoded[:, : space.architecture_width],
+        free_statistics(space, X),
+        recipe_width=space.recipe_width,
+        settings=replace(PRESETS["default"], members=2),
+        seed=0,
+    ).fit(encoded[:20], encoded[:20].sum(axis=1) + 50, seed=0)
     write_predictor(tmp_path / "runs" / "it's mine" / "predictor", predictor, space=space, data="none", quality={})
     return tmp_path
 

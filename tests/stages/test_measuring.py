@@ -32,11 +32,23 @@ def outcomes(succeeded: int, failed: int = 0) -> list[Sample]:
         curve = tuple(50.0 + number - 5.0 / epoch for epoch in range(1, 5)) if ok else (10.0,)
         samples.append(
             Sample(
-                key=f"{number}", record={}, choices=(number,), costs={"flops": 1.5e5 + 1e4 * number},
-                status="ok" if ok else "timeout", message="" if ok else "too slow", epochs=len(curve), planned_epochs=4,
-                accuracy=curve[-1] if ok else None, curve=curve, seconds=1.0, seed=0, space="s", data="d", fidelity="f",
+                key=f"{number}",
+                record={},
+                choices=(number,),
+                costs={"flops": 1.5e5 + 1e4 * number},
+                status="ok" if ok else "timeout",
+                message="" if ok else "too slow",
+                epochs=len(curve),
+                planned_epochs=4,
+                accuracy=curve[-1] if ok else None,
+                curve=curve,
+                seconds=1.0,
+                seed=0,
+                space="s",
+                data="d",
+                fidelity="f",
             )
-        )  # fmt: skip
+        )
     return samples
 
 

@@ -18,10 +18,16 @@ def config(**more: Any) -> Any:
     return load_config(
         "digits",
         {
-            "collect.rounds": ROUNDS, "collect.per_round": PER_ROUND, "collect.epochs": EPOCHS, "final.epochs": FINAL,
-            "search.budgets": [0.2e6, 0.4e6], "flops.low": 0.1e6, "flops.high": 0.5e6,
-        } | more,
-    )  # fmt: skip
+            "collect.rounds": ROUNDS,
+            "collect.per_round": PER_ROUND,
+            "collect.epochs": EPOCHS,
+            "final.epochs": FINAL,
+            "search.budgets": [0.2e6, 0.4e6],
+            "flops.low": 0.1e6,
+            "flops.high": 0.5e6,
+        }
+        | more,
+    )
 
 
 def epoch(flops: float) -> float:
@@ -31,9 +37,13 @@ def epoch(flops: float) -> float:
 
 def training(number: int, flops: float, *, epochs: int = EPOCHS) -> Any:
     return SimpleNamespace(
-        key=f"{number} {flops} {epochs}", round=number, epochs=epochs, planned_epochs=epochs, costs={"flops": flops},
+        key=f"{number} {flops} {epochs}",
+        round=number,
+        epochs=epochs,
+        planned_epochs=epochs,
+        costs={"flops": flops},
         seconds=epochs * epoch(flops),
-    )  # fmt: skip
+    )
 
 
 FLOPS = [0.1e6 + 0.4e6 * i / (PER_ROUND - 1) for i in range(PER_ROUND)]
@@ -90,11 +100,15 @@ def test_final_training_goes_by_its_own_pace() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (None, ""), (float("nan"), ""), (20.0, "less than a minute left in all (estimate)"),
-        (61.0, "about 2 min left in all (estimate)"), (89 * 60.0, "about 89 min left in all (estimate)"),
-        (2.5 * 3600, "about 2.5 h left in all (estimate)"), (72 * 3600.0, "about 3.0 days left in all (estimate)"),
+        (None, ""),
+        (float("nan"), ""),
+        (20.0, "less than a minute left in all (estimate)"),
+        (61.0, "about 2 min left in all (estimate)"),
+        (89 * 60.0, "about 89 min left in all (estimate)"),
+        (2.5 * 3600, "about 2.5 h left in all (estimate)"),
+        (72 * 3600.0, "about 3.0 days left in all (estimate)"),
     ],
-)  # fmt: skip
+)
 def test_times_in_words(seconds: float | None, text: str) -> None:
     assert spell(seconds) == text
 

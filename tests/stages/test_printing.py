@@ -26,9 +26,12 @@ def front(family: FamilyAnswer) -> FrontAnswer:
 def test_nars_lists_what_there_is() -> None:
     code = "import nars, sys; print(*dir(nars)); print('torch' in sys.modules)"
     listed, heavy = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PYTHONPATH": str(Path(nars.__file__).parents[1]), "PATH": ""},
-    ).stdout.splitlines()  # fmt: skip
+    ).stdout.splitlines()
     assert {"Bounds", "ask", "ask_front", "register", "__version__"} <= set(listed.split())
     assert "import_module" not in listed
     assert heavy == "False"
@@ -68,10 +71,24 @@ def test_large_objects_are_short(family: FamilyAnswer, front: FrontAnswer, digit
     run = open_run(load_config("digits"), tmp_path / "run")
     generic = load_space("fcnet")
     large = (
-        family, front, family.budgets, family.budgets[0].ties, family.prices, family.space, family.space.document,
-        family.known, Archive(family.space), digits, digits.train, predictor, predictor.fitted, generic, generic.table,
-        run, published("B"),
-    )  # fmt: skip
+        family,
+        front,
+        family.budgets,
+        family.budgets[0].ties,
+        family.prices,
+        family.space,
+        family.space.document,
+        family.known,
+        Archive(family.space),
+        digits,
+        digits.train,
+        predictor,
+        predictor.fitted,
+        generic,
+        generic.table,
+        run,
+        published("B"),
+    )
     for value in large:
         for text in (repr(value), str(value)):
             assert len(text) < 1700, text[:200]

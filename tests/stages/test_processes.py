@@ -15,10 +15,18 @@ from nars.data import SampleStore
 from nars.stages import Execution, load_config, open_run, train
 
 SETTINGS = {
-    "data.max_train": 120, "flops.low": 0.12e6, "flops.high": 0.4e6, "pretraining.pool": 64, "collect.rounds": 2,
-    "collect.per_round": 2, "collect.epochs": 2, "search.budgets": [0.2e6, 0.4e6], "final.epochs": 3,
-    "collect.batch_size": 60, "final.batch_size": 60,
-}  # fmt: skip
+    "data.max_train": 120,
+    "flops.low": 0.12e6,
+    "flops.high": 0.4e6,
+    "pretraining.pool": 64,
+    "collect.rounds": 2,
+    "collect.per_round": 2,
+    "collect.epochs": 2,
+    "search.budgets": [0.2e6, 0.4e6],
+    "final.epochs": 3,
+    "collect.batch_size": 60,
+    "final.batch_size": 60,
+}
 PROGRAM = f"""
 from nars.stages import Execution, collect, load_config, open_run
 collect(open_run(load_config("digits", {SETTINGS!r}), FOLDER, execution=Execution(engine="processes", workers=2)))
@@ -116,9 +124,14 @@ def program(text: str, file: str) -> subprocess.CompletedProcess[str]:
     here = Path(__file__).parents[1]
     paths = f"{here.parent}{os.pathsep}{here / 'parallel'}"
     return subprocess.run(
-        [sys.executable, file], input=text if file == "-" else None, capture_output=True, text=True, check=False,
-        timeout=280, env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        [sys.executable, file],
+        input=text if file == "-" else None,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+    )
 
 
 def test_a_context_of_the_programs_own_is_imported_from_its_file(tmp_path: Path) -> None:

@@ -42,12 +42,14 @@ def test_evolution_and_stage_two_find_more_than_chance(everything) -> None:
     proposals = Proposals.of(space, measured, cost="flops", seed=0)
     strategies = {"random": lambda: at_random, "evolution": Evolution, "predictor": lambda: proposals}
     regret = {
-        name: np.mean([
-            replay(measured, fresh(), trainings=40, batch=5, rng=np.random.default_rng(seed)).regret[-1]
-            for seed in range(6)
-        ])
+        name: np.mean(
+            [
+                replay(measured, fresh(), trainings=40, batch=5, rng=np.random.default_rng(seed)).regret[-1]
+                for seed in range(6)
+            ]
+        )
         for name, fresh in strategies.items()
-    }  # fmt: skip
+    }
     assert regret["predictor"] < regret["evolution"] < regret["random"]
     assert regret["predictor"] == 0
 
@@ -56,9 +58,12 @@ def test_a_failed_training_is_not_asked_for_again_and_teaches_nothing(everything
     space, measured = everything
     accuracy = np.where(measured.choices[:, 0] == 2, np.nan, measured.accuracy)
     failing = Measured(
-        choices=measured.choices, costs=measured.costs, accuracy=accuracy, epochs=measured.epochs,
+        choices=measured.choices,
+        costs=measured.costs,
+        accuracy=accuracy,
+        epochs=measured.epochs,
         seconds=measured.seconds,
-    )  # fmt: skip
+    )
     proposals = Proposals.of(space, failing, cost="flops", seed=0)
     for strategy in (Evolution(), proposals):
         found = replay(failing, strategy, trainings=60, batch=7, rng=np.random.default_rng(0))

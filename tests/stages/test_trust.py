@@ -41,22 +41,30 @@ def test_nothing_is_said_where_there_is_nothing_to_doubt() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"answers": (answer(std=7.1),)}, "1M: 80.00 ± 7.10 %"), ({"answers": (answer(std=6.9),)}, None),
+        ({"answers": (answer(std=7.1),)}, "1M: 80.00 ± 7.10 %"),
+        ({"answers": (answer(std=6.9),)}, None),
         ({"answers": (answer(std=17.97),), "measured": None}, None),
-        ({"taus": ((-0.2, 12),)}, "Kendall tau -0.20"), ({"taus": ((0.19, 12),)}, "hardly better than chance"),
-        ({"taus": ((0.21, 12),)}, None), ({"taus": ((0.0, 12), (0.5, 36))}, None), ({"taus": ()}, None),
+        ({"taus": ((-0.2, 12),)}, "Kendall tau -0.20"),
+        ({"taus": ((0.19, 12),)}, "hardly better than chance"),
+        ({"taus": ((0.21, 12),)}, None),
+        ({"taus": ((0.0, 12), (0.5, 36))}, None),
+        ({"taus": ()}, None),
         ({"taus": ((0.5, 12), (0.0, 36))}, "Kendall tau 0.12"),
-        ({"measured": accuracies(15)}, "15 trainings only"), ({"measured": accuracies(16)}, None),
+        ({"measured": accuracies(15)}, "15 trainings only"),
+        ({"measured": accuracies(16)}, None),
         ({"measured": accuracies(1)}, "1 training only"),
-        ({"failed": 14}, "14 of 54 trainings failed"), ({"failed": 13}, None),
+        ({"failed": 14}, "14 of 54 trainings failed"),
+        ({"failed": 13}, None),
         ({"measured": accuracies(8), "failed": 8}, "8 of 16 trainings failed"),
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 78.9, 1.2, lr=0.02))}, "78.00 to 78.90 %"),
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 79.1, 1.2, lr=0.02))}, None),
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 78.0, 1.0, lr=0.01))}, None),
-        ({"validation_images": 80}, "80 validation images"), ({"validation_images": 90}, None),
-        ({"validation_images": None}, None), ({"validation_images": 1}, "1 validation image,"),
+        ({"validation_images": 80}, "80 validation images"),
+        ({"validation_images": 90}, None),
+        ({"validation_images": None}, None),
+        ({"validation_images": 1}, "1 validation image,"),
     ],
-)  # fmt: skip
+)
 def test_each_reason_on_both_sides_of_its_threshold(change: dict, said: str | None) -> None:
     if "validation_images" in change:
         # At 70 % right of n images, chance is 100 sqrt(.7 x .3 / n) %: 5.12 of 80, 4.83 of 90; half of the spread is 5.

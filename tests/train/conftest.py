@@ -17,6 +17,9 @@ def recipe() -> Recipe:
 @pytest.fixture
 def options() -> dict[str, Any]:
     return {
-        "seed": 5, "schedule": Schedule(epochs=3, warmup_epochs=1, kind="cosine"), "batch_size": 32, "ema_decay": 0.9,
+        "seed": 5,
+        "schedule": Schedule(epochs=3, warmup_epochs=1, kind="cosine"),
+        "batch_size": 32,
+        "ema_decay": 0.9,
         "augmentation": Augmentation(flip=False),
-    }  # fmt: skip
+    }

@@ -63,17 +63,26 @@ def test_killed_at_ten_random_steps_it_ends_in_the_same_bits(
         lives += 1
         try:
             resumed = train_member(
-                architecture, recipe, digits, folder=tmp_path / "b", teacher=teacher, checkpoint_every=1,
-                on_steps=maybe_die, **options,
-            )  # fmt: skip
+                architecture,
+                recipe,
+                digits,
+                folder=tmp_path / "b",
+                teacher=teacher,
+                checkpoint_every=1,
+                on_steps=maybe_die,
+                **options,
+            )
             break
         except Killed:
             assert (tmp_path / "b" / CHECKPOINT).exists()
     assert lives == 11
     assert resumed.weights.read_bytes() == straight.weights.read_bytes()
     assert (resumed.losses, resumed.curve, resumed.ema_curve, resumed.test_accuracy) == (
-        straight.losses, straight.curve, straight.ema_curve, straight.test_accuracy
-    )  # fmt: skip
+        straight.losses,
+        straight.curve,
+        straight.ema_curve,
+        straight.test_accuracy,
+    )
 
 
 PROGRAM = """
@@ -100,9 +109,11 @@ def test_a_process_killed_with_sigkill_goes_on_where_it_was(
     def start() -> subprocess.Popen[str]:
         arguments = [str(tmp_path / "b"), json.dumps(architecture.to_dict()), json.dumps(recipe.to_dict())]
         return subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments], stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
             cwd=Path(__file__).parents[2],
-        )  # fmt: skip
+        )
 
     victim = start()
     assert victim.stdout is not None
@@ -157,9 +168,16 @@ def test_a_foreign_file_in_the_folder_is_named(
 
 def test_a_result_survives_its_file(tmp_path: Path) -> None:
     result = MemberResult(
-        test_accuracy=90.0, validation_accuracy=91.0, uses_ema=True, losses=(1.0, 0.5), curve=(10.0, 90.0),
-        ema_curve=(12.0, 91.0), seconds=3.5, identity="x", weights=tmp_path / WEIGHTS,
-    )  # fmt: skip
+        test_accuracy=90.0,
+        validation_accuracy=91.0,
+        uses_ema=True,
+        losses=(1.0, 0.5),
+        curve=(10.0, 90.0),
+        ema_curve=(12.0, 91.0),
+        seconds=3.5,
+        identity="x",
+        weights=tmp_path / WEIGHTS,
+    )
     result.save(tmp_path / RESULT)
     assert MemberResult.load(tmp_path / RESULT) == result
 

@@ -18,9 +18,11 @@ def test_tensorboard_reads_what_was_written(tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path)).Reload()
     found = {name: [(event.step, event.value) for event in events.Scalars(name)] for name in events.Tags()["scalars"]}
     assert found == {
-        "loss": [(2, 0.5)], "accuracy": [(2, 90.0)], "ema_accuracy": [(2, 91.0)],
+        "loss": [(2, 0.5)],
+        "accuracy": [(2, 90.0)],
+        "ema_accuracy": [(2, 91.0)],
         "learning_rate": [(2, pytest.approx(0.01))],
-    }  # fmt: skip
+    }
 
 
 def test_an_unknown_or_missing_watcher_is_refused(tmp_path: Path) -> None:

@@ -48,12 +48,14 @@ def test_two_processes_leave_one_result_that_is_the_one_of_one_process(
     arguments = [str(tmp_path / "b"), json.dumps(architecture.to_dict()), json.dumps(recipe.to_dict())]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments], stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
             cwd=Path(__file__).parents[2],
             env=os.environ | {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port},
         )
         for rank in ("0", "1")
-    ]  # fmt: skip
+    ]
     said = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert said[0] == said[1]
