@@ -29,11 +29,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from nars.data import Sample, SampleStore
-from nars.data.run_folder import read_json
 from nars.evaluate import Trial
-from nars.stages import OpenRounds, Run, Terminal, load_config, open_run, pretrain, sample_pool
+from nars.run import Run, Terminal, load_config
+from nars.run.folder import read_json
+from nars.stages import OpenRounds, open_run, pretrain, sample_pool
 from nars.stages.measuring import settings_of
+from nars.store import Sample, SampleStore
 
 ROUND = 500
 """Candidates of the first round."""

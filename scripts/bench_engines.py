@@ -26,10 +26,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from nars.data import ImageData, Sample, load_images, sample_key
 from nars.evaluate import Engine, EvaluationSettings, Trial, open_engine
+from nars.images import ImageData, load_images
 from nars.recipe import Augmentation, Schedule
 from nars.space import load_space, sobol
+from nars.store import Sample, sample_key
 
 EPOCHS = 2
 

@@ -29,10 +29,11 @@ from rich.console import Console
 from rich.table import Table
 
 from nars.recipe import Recipe
+from nars.run import Run, load_config
 from nars.search import shrink_pool
-from nars.stages import Pool, Run, load_config, open_run, pretrain, sample_pool
+from nars.stages import Plan, Pool, open_run, pretrain, sample_pool
 from nars.stages.avoiding import described, failures_last
-from nars.stages.measuring import Plan, choose
+from nars.stages.measuring import choose
 
 CONFIG = """
 name: failures

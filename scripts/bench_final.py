@@ -38,12 +38,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from nars.atomic import replacing, write_json, write_text
-from nars.data import ImageData, load_images
+from nars.files.atomic import replacing, write_json, write_text
+from nars.images import ImageData, load_images
 from nars.network import build
 from nars.recipe import FINAL_DECAY, Recipe, Schedule, TrainingLoop
+from nars.run import Terminal
 from nars.space import Architecture, Scaling, architecture_costs, load_space, scale, scale_to, shorten, sobol
-from nars.stages import Terminal
 
 MIDDLE_FLOPS, SMALL_FLOPS, LARGER = 1.5e6, 0.4e6, Scaling(depth=1.5, width=1.4)
 STUDENTS = ("small", "middle")

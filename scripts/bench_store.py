@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from nars.data import Identity, Sample, SampleStore, best_per_budget, sample_key
 from nars.space import Space, load_space, sobol
+from nars.store import Identity, Sample, SampleStore, best_per_budget, sample_key
 
 EPOCHS = 10
 BUDGETS = 8

@@ -51,12 +51,13 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision import transforms
 
-from nars.data import ImageData, Split, StreamedSplit, load_images, sample_key
 from nars.evaluate import EvaluationSettings, Trial, open_engine
+from nars.images import ImageData, Split, StreamedSplit, load_images
 from nars.network import build
 from nars.parallel import usable_cores
 from nars.recipe import Augmentation, Normalizer, Recipe, Schedule, TrainingLoop
 from nars.space import Architecture, load_space, quantity, shorten, sobol
+from nars.store import sample_key
 
 BATCH = {"digits": 64, "cifar10": 128}
 NETWORKS = {"digits": "0.3M,1M,2.4M", "cifar10": "1M,4M,12M"}

@@ -27,12 +27,14 @@ import numpy as np
 from campaign_cifar10 import cifar10
 from campaign_tables import markdown, provenance
 from campaign_trials import SEED, Campaign, raw_samples, say
-from nars.atomic import write_json, write_text
-from nars.data import ImageData, Sample, SampleStore, trials_of
+from nars.files.atomic import write_json, write_text
+from nars.images import ImageData
 from nars.recipe import Recipe
 from nars.search import search
 from nars.space import Bounds, Population, shorten
 from nars.stages import open_predictor, scorer
+from nars.store import Sample, SampleStore
+from nars.trials import trials_of
 
 _ROOT = Path(__file__).parent.parent
 SEEDS = tuple(range(100, 104))

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from campaign_trials import SEED, Campaign, Fidelity, say, schedule
-from nars.data import Sample, SampleStore, merge_stores
 from nars.space import Bounds, load_space
+from nars.store import Sample, SampleStore, merge_stores
 
 
 def cifar10() -> Campaign:

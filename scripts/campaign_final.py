@@ -36,11 +36,12 @@ from campaign_contest import STRATEGIES, Contest
 from campaign_networks import NAMES, hand_made
 from campaign_tables import markdown
 from campaign_trials import SEED
-from nars.data import ImageData, Sample, SampleStore, load_images
+from nars.images import ImageData, load_images
 from nars.network import build
 from nars.parallel import torch_threads
 from nars.recipe import Augmentation, Recipe, Schedule
 from nars.space import Architecture, Bounds, architecture_costs, shorten
+from nars.store import Sample, SampleStore
 from nars.train import MemberResult, timm_network, train_network
 
 _TIMM = ("mobilenetv3_small_100", "lcnet_100", "resnet10t")

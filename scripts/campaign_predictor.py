@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from campaign_cifar10 import cifar10
 from campaign_tables import markdown, provenance
 from campaign_trials import pretrained, raw_samples
-from nars.atomic import write_json, write_text
-from nars.data import trials_of
+from nars.files.atomic import write_json, write_text
 from nars.predictors import Predictor, kendall
 from nars.search import search_family
 from nars.space import shorten
 from nars.stages import scorer, write_predictor
+from nars.trials import trials_of
 
 _ROOT = Path(__file__).parent.parent
 _FOLDS = 5

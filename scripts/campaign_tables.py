@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from campaign_cifar10 import cifar10
 from campaign_contest import STRATEGIES, Contest, cross_validated, replayed
 from campaign_trials import Campaign, Fidelity, pretrained, raw_samples
-from nars.atomic import write_text
-from nars.data import Sample, SampleStore, trials_of
 from nars.evaluate import StopAdvice, choose_stop_epoch
+from nars.files.atomic import write_text
 from nars.predictors import RIVALS, Audit, audit, kendall, noise_ceiling, plot_audit, spearman
 from nars.predictors.calibration import Z_LEVEL
 from nars.space import Bounds, Population, sobol
+from nars.store import Sample, SampleStore
+from nars.trials import trials_of
 
 Floats = NDArray[np.float64]
 

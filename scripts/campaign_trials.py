@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nars.data import ImageData, Sample, SampleStore, load_images, sample_key
 from nars.evaluate import EvaluationSettings, Trial, evaluate_trial
+from nars.images import ImageData, load_images
 from nars.predictors import PRESETS, Predictor, free_statistics
 from nars.recipe import Augmentation, Schedule
 from nars.space import Bounds, Population, Space, sobol
+from nars.store import Sample, SampleStore, sample_key
 
 SEED = 0
 """Of the pairs, of the image subsets, and of every pair's first training."""

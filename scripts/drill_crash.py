@@ -33,9 +33,10 @@ from rich.console import Console
 from rich.table import Table
 
 from drill_process import kill, running, start
-from nars.data import SampleStore
-from nars.data.run_folder import RunFolder
-from nars.stages import Execution, Silent, execution, load_config, open_run, search
+from nars.run import Execution, Silent, execution, load_config
+from nars.run.folder import RunFolder
+from nars.stages import open_run, search
+from nars.store import SampleStore
 
 CONFIG = """
 name: drill

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from drill_case import Case, Check, Outcome, WrongError, equal
-from nars.data import ImageData, load_images
+from nars.images import ImageData, load_images
 
 SIDE = 12
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from drill_process import ended, start
-from nars.data import ImageData, load_images
+from nars.images import ImageData, load_images
 from nars.network import build
 from nars.recipe import Augmentation, Recipe, Schedule
 from nars.space import Architecture, Head, Stage, Stem

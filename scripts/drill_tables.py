@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from drill_case import Case, Check, Outcome, command, equal
-from nars.data import SampleStore
+from nars.store import SampleStore
 
 SPACE = """
 name: mine

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from nars.data.tables import load_table
-from nars.data.trials import TrialTable
 from nars.predictors import PRESETS, Predictor, free_statistics
 from nars.search import propose_round
 from nars.space import Bounds
+from nars.trials import TrialTable, load_table
 from search_rivals import Rows, by_evolution, by_random, by_tpe
 
 Floats = NDArray[np.float64]

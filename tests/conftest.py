@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nars.data import ImageData, load_images
+from nars.images import ImageData, load_images
 from nars.space import Architecture, Head, Stage, Stem
 
 # Small networks gain nothing from more threads, and a busy machine loses much.

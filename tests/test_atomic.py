@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from nars.atomic import replacing, write_bytes, write_json, write_text
+from nars.files.atomic import replacing, write_bytes, write_json, write_text
 
 
 def test_writes_create_the_folder_and_leave_nothing_else(tmp_path):

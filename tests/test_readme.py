@@ -174,7 +174,7 @@ def test_every_link_leads_to_a_file() -> None:
 
 
 def test_every_key_that_is_set_exists() -> None:
-    from nars.stages import load_config
+    from nars.run import load_config
 
     for text in re.findall(r"--set ([a-z_.]+=(?:'[^']*'|[^\s`]*))", README):
         key, _, value = text.partition("=")

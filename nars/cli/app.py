@@ -5,12 +5,16 @@ from __future__ import annotations
 import typer
 
 from nars import __version__
-from nars.cli import audit as auditing
-from nars.cli import latency as measure
-from nars.cli import run as run_commands
-from nars.cli import scale as scaling
-from nars.cli import space, store, trials
-from nars.cli import swap as swapping
+from nars.cli import (
+    audit as auditing,
+    latency as measure,
+    run as run_commands,
+    scale as scaling,
+    space,
+    store,
+    swap as swapping,
+    trials,
+)
 from nars.cli.starting import announced
 
 app = typer.Typer(

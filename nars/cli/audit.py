@@ -52,9 +52,8 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.svg.")] = None,
 ) -> None:
     """Is the predictor any good on these trials, and did pretraining help?"""
-    from nars.atomic import write_json
-    from nars.predictors import audit as examine
-    from nars.predictors import plot_audit
+    from nars.files.atomic import write_json
+    from nars.predictors import audit as examine, plot_audit
     from nars.space import sobol
 
     reading = Reading(
@@ -84,7 +83,7 @@ def audit(
 
 def _bar(bars: ExitStack) -> Callable[[int, int, str], None]:
     """A bar that begins when it is told of the first step, and ends with `bars`."""
-    from nars.stages import Terminal
+    from nars.run import Terminal
 
     advance: Callable[[int, str], None] | None = None
     shown = 0
@@ -99,7 +98,7 @@ def _bar(bars: ExitStack) -> Callable[[int, int, str], None]:
 
 
 def _show(result: Audit) -> None:
-    from nars.report.fitting import FittingTable
+    from nars.report import FittingTable
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{result.candidates:,} candidates, {result.splits} split{'s' if result.splits > 1 else ''}")

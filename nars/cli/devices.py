@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nars.stages import Reporter
+    from nars.run import Reporter
 
 DEVICE_HELP = "auto (a GPU where there is one), cpu, cuda, cuda:N, mps."
 

@@ -14,6 +14,7 @@ from typing import Any
 from nars.cli.interrupts import GOES_ON, INTERRUPTED, end_children
 from nars.cli.machine import spell
 from nars.cli.streams import close_quietly, mend_streams, reader_is_gone, say
+from nars.errors import NarsWarning, UserError
 
 USER_ERROR = 2
 _BROKEN_PIPE = 1
@@ -36,10 +37,7 @@ def run() -> None:
             _leave(_failed(error))
         except MemoryError as error:
             _refuse(f"out of memory{f' ({error})' if str(error) else ''}; use fewer --workers or a smaller batch size")
-        except Exception as error:
-            # What a user can cause is an error of ours (SpaceError, ConfigError, DataError, ...); others are bugs.
-            if not type(error).__module__.startswith("nars."):
-                raise
+        except UserError as error:  # others are bugs
             _refuse(str(error))
 
 
@@ -83,7 +81,7 @@ def _warnings() -> Iterator[None]:
     before = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-        if category.__module__.startswith("nars."):
+        if issubclass(category, NarsWarning):
             say(str(message), heading="warning", color="yellow")
         else:
             before(message, category, *where, **more)

@@ -38,7 +38,7 @@ def latency(
 
     A candidate's latency is the sum of its blocks: nars space sample SPACE --latency TABLE --max-latency 12ms
     """
-    from nars.evaluate.latency import latency_file, measure_blocks
+    from nars.evaluate.block_timing import latency_file, measure_blocks
     from nars.parallel import AUTO, resolve_device
     from nars.space import LatencyCosts, cost_range
 
@@ -69,8 +69,9 @@ def latency(
 
 def _space(name: str, classes: int | None, channels: int | None) -> Space:
     """The space of that name or file with so many classes and channels, or that of the run or predictor in a folder."""
+    from nars.run import ConfigError
     from nars.space import load_space, read_document, read_space, space_names
-    from nars.stages import ConfigError, predictor_folder, reopen_run
+    from nars.stages import predictor_folder, reopen_run
 
     home = Path(name)
     searched = any((home / file).is_file() for file in ("run.json", "card.json", "predictor/card.json"))

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from nars.atomic import replacing, write_json
-from nars.data.run_folder import RunFolder
+from nars.files.atomic import replacing, write_json
 from nars.report import FittingTable, doubtful
+from nars.run import ConfigError
+from nars.run.folder import RunFolder
 from nars.space import Bounds, Space, quantity, shorten
-from nars.stages import Answer, ConfigError, FamilyAnswer, FrontAnswer, ask, ask_front, doubts, evidence_of
+from nars.stages import Answer, FamilyAnswer, FrontAnswer, ask, ask_front, doubts, evidence_of
 from nars.stages.asking import Choice
 
 _SHOWN = 30

@@ -15,7 +15,7 @@ from rich.console import Console
 from nars.cli.devices import DEVICE_HELP, say_device
 
 if TYPE_CHECKING:
-    from nars.stages import Execution, Given, Run, Stage
+    from nars.run import Execution, Given, Run, Stage
 
 Name = Annotated[
     str,
@@ -209,14 +209,17 @@ def train(
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
-    reporter = stages.Terminal()
+    from nars.run import Terminal, check
+    from nars.studies import train_other
+
+    reporter = Terminal()
     folder = out or _folder_of(name, model)
     given, how = _understood(_asked(name, sets), folder, {"device": device})
-    checked = stages.check(given.config, how, folder=folder, upto="train", starting=True, place=given.place)
+    checked = check(given.config, how, folder=folder, upto="train", starting=True, place=given.place)
     for line in (*given.notes, *(f"warning: {warning}" for warning in checked.warnings)):
         reporter.say(line)
     say_device(how.device, reporter)
-    result = stages.train_other(
+    result = train_other(
         given.config, model, recipe, folder=folder, resolution=resolution, device=how.device, reporter=reporter
     )
     if os.environ.get("RANK", "0") == "0":
@@ -241,8 +244,8 @@ def export(
 
 def report(folder: Annotated[Path, typer.Argument(help="Run folder, also an unfinished one.")]) -> None:
     """Write report.html from what a run folder holds, and show the family."""
-    from nars.data.run_folder import RunFolder
     from nars.report import family_table, read_findings, write_report
+    from nars.run.folder import RunFolder
 
     path = write_report(RunFolder(folder))
     found = read_findings(RunFolder(folder))
@@ -270,7 +273,7 @@ def _folder_of(name: str, model: str) -> Path:
     """Where a network from elsewhere is trained: beside its file, or in the runs."""
     if model.endswith((".yaml", ".yml")):
         return Path(model).parent / "training"
-    from nars.stages.given import run_folder
+    from nars.run.given import run_folder
 
     home = run_folder(name) or Path("runs") / Path(name).stem
     return home / "other" / model.replace(":", "_")
@@ -302,7 +305,7 @@ def _asked(
 def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tuple[Given, Execution]:
     """Configuration and execution; what is wrong with either is told at once."""
     from nars.parallel import DeviceError
-    from nars.stages import ConfigError, Execution, check, execution, read_config
+    from nars.run import ConfigError, Execution, check, execution, read_config
 
     errors: list[str] = []
     given, settings = None, Execution()
@@ -327,7 +330,7 @@ def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tupl
 
 def _as_begun(given: Given, out: Path | None) -> Given:
     """With what was chosen when the run was begun, if it was; also by a version that named it after its file alone."""
-    from nars.data.run_folder import RunFolder, read_json
+    from nars.run.folder import RunFolder, read_json
 
     names = (given.config.name, given.file_name)
     for folder in [out] if out is not None else [Path("runs") / name for name in names if name]:
@@ -343,7 +346,7 @@ def _as_begun(given: Given, out: Path | None) -> Given:
 
 def _home(asked: _Asked, out: Path | None) -> Path | None:
     """The folder that the options ask for: --out, or the run's folder that stands for a configuration."""
-    from nars.stages.given import run_folder
+    from nars.run.given import run_folder
 
     return out or run_folder(asked.name)
 
@@ -361,7 +364,8 @@ def _open(
         shared: whether several processes of torchrun can share it.
         how: of `Execution`.
     """
-    from nars.stages import ConfigError, Silent, Terminal, open_run
+    from nars.run import ConfigError, Silent, Terminal
+    from nars.stages import open_run
 
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1 and not shared:
@@ -380,7 +384,8 @@ def _open(
 
 
 def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
-    from nars.stages import Terminal, check, check_reopening, plan
+    from nars.run import Terminal, check, plan
+    from nars.stages import check_reopening
 
     out = _home(asked, out)
     given, settings = _understood(asked, out, how)
@@ -392,8 +397,8 @@ def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
 
 
 def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
+    from nars.run import ConfigError
     from nars.space import SpaceError, parse_document
-    from nars.stages import ConfigError
 
     parsed = {}
     for text in sets or []:

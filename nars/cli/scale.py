@@ -38,13 +38,15 @@ def scale(
     from rich.console import Console
     from rich.table import Table
 
-    from nars import stages
+    from nars.run import ConfigError
     from nars.space import quantity, shorten
+    from nars.stages import reopen_run
+    from nars.studies import grow
 
     budgets = [quantity(part) for part in to.split(",")]
     if min(budgets) <= 0:
-        raise stages.ConfigError(f"--to takes FLOPs budgets above 0, got {to}")
-    grown = stages.grow(stages.reopen_run(folder), budgets, members=_pair(members), direction=_direction(factors))
+        raise ConfigError(f"--to takes FLOPs budgets above 0, got {to}")
+    grown = grow(reopen_run(folder), budgets, members=_pair(members), direction=_direction(factors))
     table = Table(title="factors on depth, width and resolution of a member", title_justify="left")
     for heading in ("budget", "from", "depth", "width", "resolution", "FLOPs", "params", "px"):
         table.add_column(heading, justify="right")
@@ -65,7 +67,7 @@ def scale(
 
 
 def _pair(text: str | None) -> tuple[str, str] | None:
-    from nars.stages import ConfigError
+    from nars.run import ConfigError
 
     if text is None:
         return None
@@ -76,8 +78,8 @@ def _pair(text: str | None) -> tuple[str, str] | None:
 
 
 def _direction(text: str | None) -> Scaling | None:
+    from nars.run import ConfigError
     from nars.space import Scaling
-    from nars.stages import ConfigError
 
     if text is None:
         return None

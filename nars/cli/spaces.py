@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from nars.data import Sample, SampleStore
     from nars.space import Space
+    from nars.store import Sample, SampleStore
 
 SpaceName = Annotated[str | None, typer.Option("--space", help="Their space: built-in name or YAML file.")]
 
@@ -34,8 +34,8 @@ def space_of(name: str | None, store: str) -> Space:
         ConfigError: there are no samples, or no space was found that fits them.
         SpaceError: the file of the space has mistakes.
     """
+    from nars.run import ConfigError
     from nars.space import load_space
-    from nars.stages import ConfigError
 
     if name is not None:
         return load_space(name)
@@ -60,8 +60,9 @@ def open_store(path: str, *, must_exist: bool = True) -> SampleStore:
     Raises:
         StoreError: it must exist, and there is no folder or no sample in it.
     """
-    from nars.data import SampleStore, StoreError
-    from nars.data.run_folder import RunFolder
+    from nars.errors import StoreError
+    from nars.run.folder import RunFolder
+    from nars.store import SampleStore
 
     folder = Path(path.removeprefix("file://"))
     run = RunFolder(folder)
@@ -78,9 +79,9 @@ def open_store(path: str, *, must_exist: bool = True) -> SampleStore:
 
 def _candidates(store: str, opened: SampleStore) -> Iterator[Space]:
     """Spaces that the samples may belong to, the likeliest first."""
-    from nars.data import kept_space
-    from nars.data.run_folder import RunFolder, read_json
+    from nars.run.folder import RunFolder, read_json
     from nars.space import load_space, space_names
+    from nars.store import kept_space
 
     kept = kept_space(opened.path)
     if kept is not None:

@@ -16,7 +16,7 @@ from nars.cli.spaces import SpaceName, open_store, space_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from nars.data import Measured, Strategy
+    from nars.studies import Measured, Strategy
 
 app = typer.Typer(help="Measured samples: what is in a store, merging, exporting, replaying.", no_args_is_help=True)
 
@@ -32,8 +32,8 @@ def info(
     cost: Annotated[str, typer.Option(help="Cost that the budgets bound.")] = "flops",
 ) -> None:
     """What a store holds."""
-    from nars.data import best_per_budget, store_info
     from nars.space import quantity, shorten
+    from nars.store import best_per_budget, store_info
 
     opened, limits = open_store(store), [quantity(part) for part in budgets.split(",")] if budgets else []
     best = best_per_budget(opened, cost=cost, budgets=limits) if limits else []
@@ -62,7 +62,7 @@ def info(
 @app.command(epilog="Example: nars store merge all-samples runs/a runs/b")
 def merge(target: StorePath, sources: Annotated[list[str], typer.Argument(help="Stores to take from.")]) -> None:
     """Add the samples of some stores to another; equal trainings count once."""
-    from nars.data import merge_stores
+    from nars.store import merge_stores
 
     merged = merge_stores([open_store(source) for source in sources], open_store(target, must_exist=False))
     typer.echo(f"{merged.added:,} samples added, {merged.repeated:,} were there already")
@@ -71,7 +71,7 @@ def merge(target: StorePath, sources: Annotated[list[str], typer.Argument(help="
 @app.command(epilog="Example: nars store export runs/digits samples.csv")
 def export(store: StorePath, file: Annotated[Path, typer.Argument(help="samples.csv, .parquet or .jsonl.")]) -> None:
     """One file with all samples."""
-    from nars.data import export_store
+    from nars.store import export_store
 
     typer.echo(f"{export_store(open_store(store), file):,} samples in {file}")
 
@@ -100,9 +100,8 @@ def replay(
     """What fewer trainings would have found: the run cut short, against other strategies among its samples."""
     import numpy as np
 
-    from nars.data import as_measured, measured
-    from nars.data import replay as spend
     from nars.space import quantity
+    from nars.studies import as_measured, measured, replay as spend
 
     limits = {} if budget is None else {cost: quantity(budget)}
     pool = measured(open_store(store), epoch=epoch).within(limits)
@@ -134,8 +133,10 @@ def replay(
 
 def _strategy(name: str, store: str, space: str | None, pool: Measured, cost: str, seed: int) -> Callable[[], Strategy]:
     """What makes the strategy of this name for one replay."""
-    from nars.data import Evolution, StoreError, at_random, store_info, with_costs
-    from nars.stages import Proposals
+    from nars.errors import StoreError
+    from nars.store import store_info
+    from nars.studies import Evolution, Proposals, at_random
+    from nars.trials import with_costs
 
     if name == "random":
         return lambda: at_random

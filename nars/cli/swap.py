@@ -13,7 +13,7 @@ from nars.cli.devices import DEVICE_HELP, say_device
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nars.stages import Shares, Swap
+    from nars.studies import Shares, Swap
 
 _EXAMPLES = """Example: nars swap runs/digits    nars swap runs/digits --train all --seeds 2
 nars swap runs/digits --train diagonal,150k:500k --json swap.json"""
@@ -43,15 +43,17 @@ def swap(
     """
     from rich.console import Console
 
-    from nars import stages
-    from nars.atomic import write_json
+    from nars.files.atomic import write_json
+    from nars.run import Terminal, execution
+    from nars.stages import reopen_run
+    from nars.studies import swap as swap_recipes
 
-    how = stages.execution(engine=engine, workers=workers, device=device)
-    reporter = stages.Terminal()
-    run = stages.reopen_run(folder, execution=how, reporter=reporter)
+    how = execution(engine=engine, workers=workers, device=device)
+    reporter = Terminal()
+    run = reopen_run(folder, execution=how, reporter=reporter)
     if train is not None:
         say_device(how.device, reporter)
-    found = stages.swap(run, train=train, seeds=seeds)
+    found = swap_recipes(run, train=train, seeds=seeds)
     if json_file is not None:
         write_json(json_file, found.to_dict())
     console = Console()

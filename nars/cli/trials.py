@@ -14,7 +14,7 @@ from rich.markup import escape
 from nars.cli.spaces import SpaceName, open_store, space_of
 
 if TYPE_CHECKING:
-    from nars.data import TrialTable
+    from nars.trials import TrialTable
 
 Accuracy = Annotated[
     str | None, typer.Option(help="Columns with accuracies, one per seed, e.g. acc0,acc1; found by name if left out.")
@@ -86,7 +86,8 @@ def import_trials(
 
     Trials that are there already (same candidate, seed and accuracy) count once.
     """
-    from nars.data import SampleStore, add_trials, keep_space, samples_of
+    from nars.store import SampleStore, keep_space
+    from nars.trials import add_trials, samples_of
 
     reading = Reading(
         accuracy=accuracy,
@@ -122,7 +123,8 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
         reading: how a file is to be read.
         beside: a store of the same space, where the trials are in a file and `space` is None.
     """
-    from nars.data import TABLES, DataError, load_table, read_trials
+    from nars.errors import DataError
+    from nars.trials import TABLES, load_table, read_trials
 
     if name in TABLES:
         return load_table(name, root=reading.data)
@@ -150,8 +152,8 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
 
 
 def _factor(text: str | None) -> float | None:
-    from nars.data import DataError
-    from nars.space import number_of
+    from nars.errors import DataError
+    from nars.files import number_of
 
     number = number_of(text)
     if text is not None and (number is None or not 0 < number < 1e300):
@@ -165,7 +167,7 @@ def _listed(text: str | None) -> list[str] | None:
 
 def _mapping(text: str | None, option: str, *, alone: bool = False) -> Mapping[str, str]:
     """ "a=b,c=d" as a mapping; `alone`: "a" is "a=a"."""
-    from nars.data import DataError
+    from nars.errors import DataError
 
     found = {}
     for part in _listed(text) or ():
@@ -182,7 +184,7 @@ def _stored(name: str, space: str | None) -> TrialTable:
     """The samples of a store or run folder."""
     import numpy as np
 
-    from nars.data import trials_of, with_costs
+    from nars.trials import trials_of, with_costs
 
     samples = open_store(name).samples()
     found = space_of(space, name)

@@ -1,22 +1,8 @@
-"""Measuring candidates: one training and its outcome, many of them on some workers, and how long to train."""
+"""Where trials run: engines, what they hand back, and how long to train.
 
-from nars.evaluate.engine import Engine, InProcess
-from nars.evaluate.engines import ENGINES, open_engine
-from nars.evaluate.evaluate import evaluate_trial
-from nars.evaluate.stopping import FEWEST_CURVES, THRESHOLD, StopAdvice, choose_stop_epoch
-from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
+Engines take trials as they come; which ones come is decided above.
+"""
 
-__all__ = [
-    "ENGINES",
-    "FEWEST_CURVES",
-    "THRESHOLD",
-    "Engine",
-    "EvaluationError",
-    "EvaluationSettings",
-    "InProcess",
-    "StopAdvice",
-    "Trial",
-    "choose_stop_epoch",
-    "evaluate_trial",
-    "open_engine",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Protocol, final
 
-from nars.data import ImageData, Sample
 from nars.evaluate.evaluate import evaluate_trial
 from nars.evaluate.trial import EvaluationSettings, Trial
+from nars.images import ImageData
+from nars.store import Sample
 
 OnResult = Callable[[Sample], None]
 """Gets each sample as it is finished, in the caller's thread; what it raises ends the run."""

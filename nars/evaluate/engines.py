@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nars.data import ImageData
 from nars.evaluate.engine import Engine, InProcess
 from nars.evaluate.processes import Processes
 from nars.evaluate.trial import EvaluationError, EvaluationSettings
+from nars.images import ImageData
 from nars.parallel import resolve_device, worker_devices
 
 ENGINES = ("processes", "in-process", "ray")

@@ -7,12 +7,13 @@ import time
 from datetime import datetime, timezone
 from importlib import metadata
 
-from nars.atomic import machine_at_fault
-from nars.data import ImageData, Sample, Status
 from nars.evaluate.trial import EvaluationSettings, Trial
+from nars.files.atomic import machine_at_fault
+from nars.images import ImageData
 from nars.network import build
 from nars.parallel import memory_limit, torch_threads
 from nars.recipe import DivergedError, Recipe, TrainingLoop
+from nars.store import Sample, Status
 
 _STEPS_BETWEEN_CHECKS = 16
 """Steps between looks at the clock."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import final
 
-from nars.data import ImageData, Sample
 from nars.evaluate.engine import OnResult
 from nars.evaluate.evaluate import evaluate_trial, outcome
 from nars.evaluate.trial import EvaluationSettings, Trial
+from nars.images import ImageData
 from nars.parallel import Failure, Pool, Report, worker_setups
+from nars.store import Sample
 
 _GRACE = 30.0
 """Seconds past the time limit after which a worker that does not answer is killed; trials keep the limit themselves."""

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nars.atomic import machine_at_fault
-from nars.data import ImageData, Sample, Status
 from nars.evaluate.engine import OnResult
 from nars.evaluate.evaluate import evaluate_trial, outcome
 from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
+from nars.files.atomic import machine_at_fault
+from nars.images import ImageData
 from nars.parallel import AUTO, put_together, take_apart
+from nars.store import Sample, Status
 
 _ATTEMPTS = 2
 """How often a trial may take its worker down before it counts as the cause."""

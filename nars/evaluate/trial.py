@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nars.errors import UserError
 from nars.recipe import IMAGENET_DECAY, Augmentation, Schedule
 from nars.space import Architecture
 
 
-class EvaluationError(ValueError):
+class EvaluationError(UserError):
     """Settings that no candidate can be trained with, or an engine that cannot run; the message names the way out."""
 
 

@@ -1,20 +1,14 @@
-from .card import Card as Card
-from .card import Int8 as Int8
-from .card import read_card as read_card
-from .errors import ExportError as ExportError
-from .errors import ParityError as ParityError
+from .card import Card as Card, Int8 as Int8, read_card as read_card
+from .errors import ExportError as ExportError, ParityError as ParityError
 from .int8 import quantise_member as quantise_member
-from .layout import MemberConfig as MemberConfig
-from .layout import load_member as load_member
-from .layout import read_config as read_config
+from .layout import MemberConfig as MemberConfig, load_member as load_member, read_config as read_config
 from .member import export_member as export_member
-from .naming import timm_name as timm_name
-from .naming import timm_names as timm_names
-from .onnx import OPSET as OPSET
-from .onnx import TOLERANCE as TOLERANCE
-from .onnx import export_onnx as export_onnx
-from .onnx import measure_onnx_latency as measure_onnx_latency
-from .parity import FormatCheck as FormatCheck
-from .parity import Verification as Verification
-from .parity import verify as verify
+from .naming import timm_name as timm_name, timm_names as timm_names
+from .onnx import (
+    OPSET as OPSET,
+    TOLERANCE as TOLERANCE,
+    export_onnx as export_onnx,
+    measure_onnx_latency as measure_onnx_latency,
+)
+from .parity import FormatCheck as FormatCheck, Verification as Verification, verify as verify
 from .registering import register as register

@@ -11,12 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from nars.atomic import write_json, write_text
 from nars.export.errors import ExportError
 from nars.export.fixed_input import LogitsHash
 from nars.export.layout import CARD, README, read_config
 from nars.export.readme import readme
-from nars.space.brief import brief_repr
+from nars.files.atomic import write_json, write_text
+from nars.printing import brief_repr
 
 
 @dataclass(frozen=True, kw_only=True)

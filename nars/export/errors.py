@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from nars.errors import UserError
 
-class ExportError(ValueError):
+
+class ExportError(UserError):
     """A model cannot be exported or an exported one not be used; the message says why and how to fix it."""
 
 

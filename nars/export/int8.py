@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nars.atomic import write_bytes
-from nars.data import Split
 from nars.export.card import Card, Int8, read_card, sha256
 from nars.export.errors import ExportError
 from nars.export.layout import INT8, ONNX, read_config
 from nars.export.onnx import INPUT, measure_onnx_latency, onnx_logits, open_onnx, require_onnx, with_metadata
+from nars.files.atomic import write_bytes
+from nars.images import Split
 
 _BATCH = 64
 

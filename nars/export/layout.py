@@ -17,8 +17,8 @@ import nars
 from nars.export.errors import ExportError
 from nars.network import build
 from nars.network.registry import GENERIC
-from nars.space.architecture import Architecture
-from nars.space.brief import brief_repr
+from nars.printing import brief_repr
+from nars.space import Architecture
 
 WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"

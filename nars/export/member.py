@@ -10,8 +10,6 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
-from nars.atomic import write_bytes
-from nars.data import ImageData
 from nars.export.card import Card, processor, sha256, versions
 from nars.export.errors import ExportError, ParityError
 from nars.export.fixed_input import LogitsHash, fixed_input
@@ -30,10 +28,10 @@ from nars.export.layout import (
 from nars.export.onnx import TOLERANCE, encode_onnx, measure_onnx_latency, onnx_logits, open_onnx, require_onnx
 from nars.export.program import capture, decode_program, encode_program, largest_difference, logits, reference
 from nars.export.standalone import standalone_source
+from nars.files.atomic import write_bytes
+from nars.images import ImageData
 from nars.network import count, measure_latency
-from nars.space.architecture import Architecture
-from nars.space.costs import architecture_costs
-from nars.space.scalars import dump_yaml
+from nars.space import Architecture, architecture_costs, dump_yaml
 
 _CHECKED_IMAGES = 256
 """Validation images that the exported forms are compared on; `verify` takes as many as it is given."""

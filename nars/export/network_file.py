@@ -186,7 +186,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 def reading_of(opened: Any, name: str) -> Any:
     """How the pixels of an image become 8 bits, grey or RGB: a function of the image."""
     # <modes>
-    from nars.data.modes import reading_of
+    from nars.images.modes import reading_of
     # </modes>
 
     return reading_of(opened, name=name)

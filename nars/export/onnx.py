@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
-from nars.atomic import write_bytes
 from nars.export.errors import ExportError, ParityError
 from nars.export.program import capture, largest_difference, logits, reference
-from nars.network.latency import median_milliseconds
+from nars.files.atomic import write_bytes
+from nars.network.timing import median_milliseconds
 
 OPSET = 18
 """ONNX operator set of the files: the lowest that PyTorch's exporter writes without converting (ONNX 1.13, 2022)."""

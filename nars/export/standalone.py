@@ -38,10 +38,10 @@ def _filled(source: str, mark: str, content: str) -> str:
 
 
 def _modes() -> str:
-    """The source of `nars.data.modes` with an error of its own; it needs Pillow and NumPy."""
-    source = resources.files("nars.data").joinpath("modes.py").read_text(encoding="utf-8")
+    """The source of `nars.images.modes` with an error of its own; it needs Pillow and NumPy."""
+    source = resources.files("nars.images").joinpath("modes.py").read_text(encoding="utf-8")
     source = source.partition("from __future__ import annotations\n")[2]
-    ours = "from nars.data.errors import DataError\n"
+    ours = "from nars.errors import DataError\n"
     assert source.count(ours) == 1
     error = 'class DataError(ValueError):\n    """The pixels of an image have no defined reading."""\n'
     return source.replace(ours, "\n" + error).strip()

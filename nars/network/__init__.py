@@ -1,19 +1,8 @@
-"""An architecture as a timm model: the classifier, the feature pyramid, what they cost and how long a batch takes."""
+"""An architecture as a timm model: the classifier, the feature pyramid, what they cost and how long a batch takes.
 
-from nars.network.build import build, build_features
-from nars.network.check import NetworkError
-from nars.network.counts import count
-from nars.network.detection import PyramidBackbone
-from nars.network.latency import measure_latency
-from nars.network.registry import register_generic, register_network
+How it is trained does not belong here.
+"""
 
-__all__ = [
-    "NetworkError",
-    "PyramidBackbone",
-    "build",
-    "build_features",
-    "count",
-    "measure_latency",
-    "register_generic",
-    "register_network",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

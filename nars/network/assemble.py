@@ -17,7 +17,7 @@ from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
 from nars.network.check import check
-from nars.space.architecture import Architecture, Head, Stage
+from nars.space import Architecture, Head, Stage
 
 SE_RATIO = 0.25
 """Width of the squeeze-excite bottleneck over the block's input channels."""

@@ -12,7 +12,7 @@ from torch import nn
 
 from nars.network.assemble import assemble
 from nars.network.seed import seeded
-from nars.space.architecture import Architecture
+from nars.space import Architecture
 
 
 def pretrained_config(architecture: Architecture) -> dict[str, Any]:

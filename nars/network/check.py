@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from nars.space.architecture import ACTIVATIONS, Architecture, Stage
+from nars.errors import UserError
+from nars.space import ACTIVATIONS, Architecture, Stage
 
 
-class NetworkError(ValueError):
+class NetworkError(UserError):
     """No network can be built from this architecture; the message says which setting is wrong and what is allowed."""
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from nars.network.build import create, pretrained_config
 from nars.network.check import NetworkError
-from nars.space.architecture import Architecture
+from nars.space import Architecture
 
 GENERIC = "nars"
 """The timm model that takes its architecture as an argument: `config.json` of an exported member names it, with the

@@ -6,13 +6,14 @@ import os
 
 import torch
 
+from nars.errors import UserError
 from nars.parallel.cores import usable_cores
 
 AUTO = "auto"
 """A GPU where there is one: cuda, else mps (Apple), else cpu."""
 
 
-class DeviceError(ValueError):
+class DeviceError(UserError):
     """There is no such device; the message says what there is."""
 
 

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from types import ModuleType
 from typing import Any, Generic, TypeVar, final
 
+from nars.errors import UserError
 from nars.parallel.cores import usable_cores
 from nars.parallel.interrupts import interrupts_blocked
 from nars.parallel.sharing import SharedObject
@@ -28,7 +29,7 @@ _START_ATTEMPTS = 3
 """Workers in a row that may die before they are ready."""
 
 
-class PoolError(RuntimeError):
+class PoolError(UserError, RuntimeError):
     """The workers cannot do their work; the message says what happened and the way out."""
 
 

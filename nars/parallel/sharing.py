@@ -14,7 +14,7 @@ from typing import IO, Any, final
 import torch
 from torch import Tensor
 
-from nars.atomic import naming
+from nars.files.atomic import naming
 
 
 @dataclass(frozen=True)

@@ -1,35 +1,37 @@
-from .auditing import Audit as Audit
-from .auditing import Row as Row
-from .auditing import TargetVerdict as TargetVerdict
-from .auditing import audit as audit
-from .auditing import plot_audit as plot_audit
-from .contest import MODELS as MODELS
-from .contest import Contender as Contender
-from .contest import Score as Score
-from .contest import contenders as contenders
-from .contest import random_split as random_split
-from .contest import samples_needed as samples_needed
-from .contest import score as score
-from .errors import PredictorError as PredictorError
-from .files import load_predictor as load_predictor
-from .files import save_predictor as save_predictor
-from .metrics import coverage as coverage
-from .metrics import kendall as kendall
-from .metrics import kendall_within as kendall_within
-from .metrics import mean_absolute_error as mean_absolute_error
-from .metrics import mean_squared_error as mean_squared_error
-from .metrics import precision_at_top as precision_at_top
-from .metrics import spearman as spearman
-from .noise import Ceiling as Ceiling
-from .noise import noise_ceiling as noise_ceiling
+from .auditing import (
+    Audit as Audit,
+    Row as Row,
+    TargetVerdict as TargetVerdict,
+    audit as audit,
+    plot_audit as plot_audit,
+)
+from .contest import (
+    MODELS as MODELS,
+    Contender as Contender,
+    Score as Score,
+    contenders as contenders,
+    random_split as random_split,
+    samples_needed as samples_needed,
+    score as score,
+)
+from .files import load_predictor as load_predictor, save_predictor as save_predictor
+from .metrics import (
+    coverage as coverage,
+    kendall as kendall,
+    kendall_within as kendall_within,
+    mean_absolute_error as mean_absolute_error,
+    mean_squared_error as mean_squared_error,
+    precision_at_top as precision_at_top,
+    spearman as spearman,
+)
+from .noise import Ceiling as Ceiling, noise_ceiling as noise_ceiling
 from .predictor import Predictor as Predictor
-from .results import JointPrediction as JointPrediction
-from .results import Prediction as Prediction
-from .results import PretrainingReport as PretrainingReport
-from .results import StatisticError as StatisticError
-from .rivals import RIVALS as RIVALS
-from .rivals import AccuracyModel as AccuracyModel
-from .rivals import FittedModel as FittedModel
-from .settings import PRESETS as PRESETS
-from .settings import PredictorSettings as PredictorSettings
+from .results import (
+    JointPrediction as JointPrediction,
+    Prediction as Prediction,
+    PretrainingReport as PretrainingReport,
+    StatisticError as StatisticError,
+)
+from .rivals import RIVALS as RIVALS, AccuracyModel as AccuracyModel, FittedModel as FittedModel
+from .settings import PRESETS as PRESETS, PredictorSettings as PredictorSettings
 from .statistics import free_statistics as free_statistics

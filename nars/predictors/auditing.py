@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from nars.errors import PredictorError
 from nars.parallel import torch_threads
 from nars.predictors.contest import MODELS, OWN, Score, contenders, random_split, samples_needed, score
-from nars.predictors.errors import PredictorError
 from nars.predictors.gaussian import ENCODING_SCALE, fit_process
 from nars.predictors.metrics import kendall, spearman
 from nars.predictors.noise import Ceiling, noise_ceiling

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.predictors.errors import PredictorError
+from nars.errors import PredictorError
 
 Encoding = NDArray[np.floating[Any]]
 """Encoded candidates (N, E)."""

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as load_weights
-from safetensors.torch import save as save_weights
+from safetensors.torch import load as load_weights, save as save_weights
 from torch import Tensor
 
-from nars.atomic import write_bytes, write_json
-from nars.predictors.errors import PredictorError
+from nars.errors import PredictorError
+from nars.files.atomic import write_bytes, write_json
 from nars.predictors.gaussian import Process
 from nars.predictors.predictor import Fit, Predictor
 from nars.predictors.results import PretrainingReport, StatisticError

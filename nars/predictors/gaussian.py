@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nars.space.brief import brief_repr
+from nars.printing import brief_repr
 
 ENCODING_SCALE = 2.5
 """Factor on encodings before they go into the process: brings one-hot columns (standard deviation about 0.4) to the

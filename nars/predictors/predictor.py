@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nars.errors import PredictorError
 from nars.parallel import torch_threads
 from nars.predictors.calibration import PAID_BY_PROCESS, best_share, conformal_stretch, to_percent
 from nars.predictors.checks import Encoding, accuracies, matrix
-from nars.predictors.errors import PredictorError
 from nars.predictors.fitting import fit_members
 from nars.predictors.gaussian import ENCODING_SCALE, Process, fit_process
 from nars.predictors.network import initial_layers, tell_accuracy, tell_statistics
@@ -23,7 +23,7 @@ from nars.predictors.settings import PredictorSettings
 from nars.predictors.statistics import Scale, Statistics
 from nars.predictors.training import Progress, descend, generator_of
 from nars.predictors.warp import Warp
-from nars.space.brief import brief_repr
+from nars.printing import brief_repr
 
 _CHUNK = 1024
 """Candidates per matrix product: small enough for the activations to stay in cache."""

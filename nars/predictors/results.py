@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.brief import brief_repr
+from nars.printing import brief_repr
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from nars.predictors.errors import PredictorError
+from nars.errors import PredictorError
 
 
 @dataclass(frozen=True, kw_only=True)

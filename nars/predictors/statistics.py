@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.predictors.errors import PredictorError
-from nars.space import Population, Space, Value
+from nars.errors import PredictorError
+from nars.files import Value
+from nars.space import Population, Space
 
 Statistics = Mapping[str, NDArray[np.floating[Any]]]
 """{name: (N,)}."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import boxcox1p, inv_boxcox1p
 
-from nars.space.brief import brief_repr
+from nars.printing import brief_repr
 
 Floats = NDArray[np.float64]
 

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nars.data import Split, StreamedSplit
+from nars.errors import UserError
+from nars.images import Split, StreamedSplit
 from nars.recipe.batches import Normalizer
 from nars.recipe.peers import ALONE, Peers
 from nars.recipe.recipe import RecipeError
 
 
-class DivergedError(ArithmeticError):
+class DivergedError(UserError, ArithmeticError):
     """The training left the numbers: its loss or its outputs became infinite or undefined."""
 
 

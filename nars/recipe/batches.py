@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nars.data import ImageData, StreamedSplit
+from nars.images import ImageData, StreamedSplit
 from nars.recipe.augmentation import Augmentation, Border, EpochPlan, Policy, plan_epoch
 from nars.recipe.loss import mix
 from nars.recipe.peers import Peers

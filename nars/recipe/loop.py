@@ -11,7 +11,7 @@ from typing import Any, cast, final
 import torch
 from torch import Tensor, nn
 
-from nars.data import ImageData, Split, StreamedSplit
+from nars.images import ImageData, Split, StreamedSplit
 from nars.recipe.accuracy import DivergedError, evaluate
 from nars.recipe.augmentation import Augmentation, EpochPlan
 from nars.recipe.batches import Batches, parts

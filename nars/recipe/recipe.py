@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from nars.errors import UserError
+
 OptimizerName = Literal["rmsprop", "sgd", "adamw"]
 
 OPTIMIZERS: tuple[str, ...] = get_args(OptimizerName)
@@ -17,7 +19,7 @@ SGD_FACTOR = 4.0
 """The learning rate of the search space is RMSProp's; SGD trains with four times as much (search-space table)."""
 
 
-class RecipeError(ValueError):
+class RecipeError(UserError):
     """A recipe that cannot be trained with; the message names the setting, what it got and what is allowed."""
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from nars.data import SampleStore
-from nars.data.run_folder import RunFolder, read_json
+from nars.run.folder import RunFolder, read_json
+from nars.store import SampleStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from nars.atomic import write_text
-from nars.data.run_folder import RunFolder
+from nars.files.atomic import write_text
 from nars.report.findings import Findings, read_findings
 from nars.report.plots import plots
 from nars.report.table import HEADINGS, NOTE, family_rows
+from nars.run.folder import RunFolder
 
 
 def write_report(folder: RunFolder) -> Path:

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from nars.printing import brief_repr
 from nars.search.archive import Archive, Score
 from nars.search.genetic import Progress
 from nars.search.search import SearchResult, explore, result_of
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.space import Bounds, Population, Space, SpaceError, check_reachable
-from nars.space.brief import brief_repr
 
 
 @dataclass(frozen=True, kw_only=True)

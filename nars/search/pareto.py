@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.printing import brief_repr
 from nars.search.archive import Archive, Score, distinct_rows
 from nars.search.genetic import Progress
 from nars.search.neighbourhood import one_exchange
@@ -21,7 +22,6 @@ from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, inside
 from nars.search.variation import offspring
 from nars.space import Bounds, Population, Space, SpaceError, tabulated_costs
-from nars.space.brief import brief_repr
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]

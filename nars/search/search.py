@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.printing import brief_repr
 from nars.search.archive import Archive, Score
 from nars.search.climbing import Climbs
 from nars.search.genetic import Genetic, Progress
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, first_generation, inside
 from nars.space import Bounds, Population, Space, distinct
-from nars.space.brief import brief_repr
 
 _TOP = 64
 _POOL = 4

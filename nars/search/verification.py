@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from nars.printing import brief_repr
 from nars.space import SpaceError
-from nars.space.brief import brief_repr
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]

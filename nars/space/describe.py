@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from nars.files import Value
 from nars.space.counting import paper_size
-from nars.space.dimension import Dimension, Value
-from nars.space.scalars import needs_quotes
+from nars.space.dimension import Dimension
+from nars.space.files.scalars import needs_quotes
 from nars.space.settings import Choice, Fixed
 from nars.space.space import Space
 

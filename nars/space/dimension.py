@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Value = int | float | str | bool | None
-"""What a choice can be: a JSON scalar."""
+from nars.files import Value
 
 Group = Literal["architecture", "recipe"]
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.errors import NarsWarning, UserError
 
-class SpaceError(ValueError):
+
+class SpaceError(UserError):
     """A space, a candidate or a bound is not valid; the text says the rule, what was found, and the fix."""
 
 
-class SpaceWarning(UserWarning):
+class SpaceWarning(NarsWarning):
     """A space file is read as it stands, but was hardly meant so."""
 
 

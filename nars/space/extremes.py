@@ -11,11 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from nars.space.block_latency import LatencyCosts
 from nars.space.blocks import Block
 from nars.space.chain import Step, start, steps, walk
 from nars.space.costs import MBCONV_COSTS, block_costs
 from nars.space.errors import SpaceError
-from nars.space.latency import LatencyCosts
 from nars.space.settings import Choice, FloatArray, Population
 from nars.space.space import Space
 from nars.space.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable

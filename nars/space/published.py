@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 
 from nars.space.architecture import Architecture, Head, Stage, Stem
-from nars.space.builtin import shipped
 from nars.space.errors import SpaceError
+from nars.space.files.builtin import shipped
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.cells import SINGLE, ChoiceReader, is_nothing, number_of
-from nars.space.dimension import Dimension, Value
+from nars.files import Value, is_nothing, number_of
+from nars.files.cells import SINGLE, ChoiceReader
+from nars.space.dimension import Dimension
 from nars.space.settings import Choice, Fixed, Population, Setting
 
 ABSENT = object()

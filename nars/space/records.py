@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nars.files import Value
 from nars.space.architecture import Architecture
-from nars.space.dimension import Dimension, Value
+from nars.space.dimension import Dimension
 from nars.space.errors import SpaceError
 from nars.space.reading import ABSENT, Cells
 from nars.space.settings import Fixed, Population, Setting

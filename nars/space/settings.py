@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.dimension import Value
+from nars.files import Value
 
 Population = NDArray[np.int64]
 """(N, D) choice indices, 0 <= X[:, d] < len(dimensions[d].values)."""

@@ -15,13 +15,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.files import Value
 from nars.space import counting
 from nars.space.architecture import ACTIVATIONS, Architecture, Head, Stage, Stem
 from nars.space.blocks import Columns, StageColumns
 from nars.space.costs import MBCONV_COSTS, mbconv_costs
-from nars.space.dimension import Dimension, Group, Value
-from nars.space.document import Document
+from nars.space.dimension import Dimension, Group
 from nars.space.errors import SpaceError, UnlistedError
+from nars.space.files.document import Document
 from nars.space.records import from_records, record_of, to_records
 from nars.space.settings import CostTable, Fixed, FloatArray, Population, Setting
 

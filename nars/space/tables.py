@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.brief import brief_repr
+from nars.printing import brief_repr
 from nars.space.errors import SpaceError, UnlistedError
 from nars.space.settings import FloatArray, Population
 from nars.space.space import Space

@@ -1,6 +1,5 @@
-"""The method, stage by stage; each takes a `Run` and leaves its result in the run's folder."""
+"""The method, stage by stage: algorithm 1 of FBNetV3. Each stage leaves its result in the run's folder."""
 
 import lazy_loader
 
-# The names are in __init__.pyi, each loaded when it is asked for: a question to a predictor needs no timm.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,55 +1,19 @@
-from .asking import FamilyAnswer as FamilyAnswer
-from .asking import FrontAnswer as FrontAnswer
-from .asking import ask as ask
-from .asking import ask_front as ask_front
+from .asking import FamilyAnswer as FamilyAnswer, FrontAnswer as FrontAnswer, ask as ask, ask_front as ask_front
 from .asynchronous import OpenRounds as OpenRounds
-from .checking import Checked as Checked
-from .checking import check as check
-from .collecting import Collection as Collection
-from .collecting import collect as collect
-from .config import ConfigError as ConfigError
-from .config import Execution as Execution
-from .config import RunConfig as RunConfig
-from .config import execution as execution
-from .decomposition import Shares as Shares
-from .decomposition import shares as shares
-from .environment import Stage as Stage
-from .everything import is_finished as is_finished
-from .everything import run_all as run_all
-from .exporting import export as export
-from .exporting import verify_family as verify_family
-from .given import Given as Given
-from .given import load_config as load_config
-from .given import read_config as read_config
-from .given import run_names as run_names
-from .growing import Grown as Grown
-from .growing import grow as grow
-from .identity import RunWarning as RunWarning
-from .measuring import Plan as Plan
-from .measuring import engine_of as engine_of
+from .collecting import Collection as Collection, collect as collect
+from .everything import is_finished as is_finished, run_all as run_all
+from .exporting import export as export, verify_family as verify_family
+from .measuring import Plan as Plan, engine_of as engine_of
 from .members import Member as Member
-from .opening import check_reopening as check_reopening
-from .opening import open_run as open_run
-from .opening import reopen_run as reopen_run
-from .planning import plan as plan
-from .pool import Pool as Pool
-from .pool import sample_pool as sample_pool
-from .predictors import open_predictor as open_predictor
-from .predictors import predictor_folder as predictor_folder
-from .predictors import scorer as scorer
-from .predictors import write_predictor as write_predictor
+from .opening import check_reopening as check_reopening, open_run as open_run, reopen_run as reopen_run
+from .pool import Pool as Pool, sample_pool as sample_pool
+from .predictors import (
+    open_predictor as open_predictor,
+    predictor_folder as predictor_folder,
+    scorer as scorer,
+    write_predictor as write_predictor,
+)
 from .pretraining import pretrain as pretrain
-from .progress import Reporter as Reporter
-from .progress import Silent as Silent
-from .progress import Terminal as Terminal
-from .replaying import Proposals as Proposals
-from .run import Run as Run
 from .searching import search as search
-from .swapping import Swap as Swap
-from .swapping import swap as swap
 from .training import train as train
-from .training_other import train_other as train_other
-from .trust import Answer as Answer
-from .trust import Evidence as Evidence
-from .trust import doubts as doubts
-from .trust import evidence_of as evidence_of
+from .trust import Answer as Answer, Evidence as Evidence, doubts as doubts, evidence_of as evidence_of

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.predictors import Predictor
+from nars.printing import brief_repr
+from nars.run import ConfigError
 from nars.search import Archive, Price, VerificationPlan, near_ties, pareto_search, search_family, verification_plan
 from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space, shorten
-from nars.space.brief import brief_repr
-from nars.stages.config import ConfigError
 from nars.stages.predictors import open_predictor, predictor_folder, scorer
 
 FloatArray = NDArray[np.float64]

@@ -15,10 +15,11 @@ from typing import final
 
 import numpy as np
 
-from nars.data import Sample, SampleStore
-from nars.data.run_folder import read_json
 from nars.evaluate import Trial
 from nars.predictors import Predictor
+from nars.run import Run
+from nars.run.folder import read_json
+from nars.run.outlook import together
 from nars.search import shrink_pool
 from nars.stages.measuring import (
     Plan,
@@ -35,9 +36,8 @@ from nars.stages.measuring import (
     trials_of,
     write_plan,
 )
-from nars.stages.outlook import together
 from nars.stages.pool import Pool
-from nars.stages.run import Run
+from nars.store import Sample, SampleStore
 
 
 @final

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.data import Sample, SampleStore
 from nars.evaluate import Engine
 from nars.predictors import Predictor
+from nars.run import Run
+from nars.run.outlook import together
 from nars.search import shrink_pool
 from nars.stages.asynchronous import collect_asynchronously
 from nars.stages.measuring import (
@@ -31,11 +32,10 @@ from nars.stages.measuring import (
     trials_of,
     write_plan,
 )
-from nars.stages.outlook import together
 from nars.stages.pool import Pool, sample_pool
 from nars.stages.predictors import kept_predictor
 from nars.stages.pretraining import pretrain
-from nars.stages.run import Run
+from nars.store import Sample, SampleStore
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

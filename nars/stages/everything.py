@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from nars.run import Run
+from nars.run.environment import check_machine
 from nars.stages.collecting import collect
-from nars.stages.environment import check_machine
 from nars.stages.exporting import export, unexported
 from nars.stages.members import distinct, read_family
 from nars.stages.pool import sample_pool
 from nars.stages.pretraining import pretrain
-from nars.stages.run import Run
 from nars.stages.searching import search
 from nars.stages.training import train, untrained
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nars.export import Card, Verification, export_member, read_card, timm_names, verify
-from nars.stages.environment import check_machine
+from nars.run import Run
+from nars.run.environment import check_machine
+from nars.run.settled import is_exported, keep_export
 from nars.stages.members import distinct
-from nars.stages.run import Run
 from nars.stages.searching import search
-from nars.stages.settled import is_exported, keep_export
 from nars.stages.training import architecture_of, network_of, recipe_of, train, trained
 
 

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.data import COST_CONVENTION, DataError, Identity, Sample, SampleStore, sample_key
-from nars.data.run_folder import read_json, write_sealed
+from nars.errors import DataError
 from nars.evaluate import FEWEST_CURVES, Engine, EvaluationSettings, StopAdvice, Trial, choose_stop_epoch, open_engine
-from nars.predictors import Predictor
-from nars.predictors.metrics import kendall
+from nars.predictors import Predictor, kendall
+from nars.printing import brief_repr
 from nars.recipe import Augmentation, Schedule
+from nars.run import Run
+from nars.run.config import Collect
+from nars.run.folder import read_json, write_sealed
 from nars.search import propose_round
 from nars.space import Population, shorten
-from nars.space.brief import brief_repr
 from nars.stages.avoiding import described, failures_last
-from nars.stages.config import Collect
 from nars.stages.pool import Pool
 from nars.stages.predictors import keep_predictor
-from nars.stages.run import Run
+from nars.store import COST_CONVENTION, Identity, Sample, SampleStore, sample_key
 
 _FEWEST_TO_LEARN = 2
 """Accuracies that a predictor can be fitted to."""

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from nars.data import DataError
-from nars.data.run_folder import read_json, write_sealed
+from nars.errors import DataError
+from nars.printing import brief_repr
+from nars.run import ConfigError, Run
+from nars.run.folder import read_json, write_sealed
+from nars.run.settled import is_begun
 from nars.space import SpaceError, cost_range, shorten
-from nars.space.brief import brief_repr
-from nars.stages.config import ConfigError
-from nars.stages.run import Run
-from nars.stages.settled import is_begun
 
 _CLOSE = 1e-9
 """Relative difference of a cost that is one of arithmetic."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from nars.stages.config import ConfigError
-from nars.stages.environment import Stage
+from nars.run import ConfigError, Run, Stage
 from nars.stages.members import read_family
 from nars.stages.predictors import kept_predictor
-from nars.stages.run import Run
 
 
 def check_stage(run: Run, stage: Stage) -> None:

@@ -15,30 +15,31 @@ from typing import Any
 
 import pydantic
 
-from nars.atomic import write_json
-from nars.data import FOLDER_PREFIX, write_space
-from nars.data.run_folder import RunFolder, read_json, run_in
-from nars.space import Space, SpaceError, differences, load_space
-from nars.stages.changes import Change, as_begun, changes, first_values, refuse_others
-from nars.stages.checking import Checked, check
-from nars.stages.config import ConfigError, Execution, RunConfig
-from nars.stages.earlier import upgraded
-from nars.stages.environment import Stage, remaining
-from nars.stages.given import load_config
-from nars.stages.identity import (
-    ImageFacts,
+from nars.files.atomic import write_json
+from nars.images import FOLDER_PREFIX
+from nars.run import (
+    Checked,
+    ConfigError,
+    Execution,
+    Reporter,
+    Run,
+    RunConfig,
     RunWarning,
-    origin_of,
-    other_images,
-    space_with,
-    spell,
-    versions,
-    with_versions,
+    Silent,
+    Stage,
+    check,
+    load_config,
 )
+from nars.run.changes import Change, as_begun, changes, first_values, refuse_others
+from nars.run.earlier import upgraded
+from nars.run.environment import remaining
+from nars.run.folder import RunFolder, read_json, run_in
+from nars.run.identity import ImageFacts, origin_of, other_images, space_with, spell, versions, with_versions
+from nars.run.places import absolute
+from nars.run.run import introduce, introduction, read_images, smallest_resolution
+from nars.space import Space, SpaceError, differences, load_space
 from nars.stages.needs import check_stage
-from nars.stages.places import absolute
-from nars.stages.progress import Reporter, Silent
-from nars.stages.run import Run, introduce, introduction, read_images, smallest_resolution
+from nars.store import write_space
 
 FORMAT = 2
 """Of a run's folder. Folders without one are of earlier versions and are brought to this one when they are opened."""
@@ -66,7 +67,7 @@ def open_run(
 ) -> Run:
     """Start a run in a folder, or go on with the one that is there, if `check` finds nothing against it.
 
-    What may change between two starts is listed in `nars.stages.changes`.
+    What may change between two starts is listed in `nars.run.changes`.
 
     Args:
         config: what to do.

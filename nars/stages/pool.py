@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from nars.atomic import machine_at_fault, replacing
-from nars.data import DataError
+from nars.errors import DataError
+from nars.files.atomic import machine_at_fault, replacing
+from nars.printing import brief_repr
+from nars.run import Run
 from nars.space import Population, sobol
-from nars.space.brief import brief_repr
-from nars.stages.run import Run
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.data import DataError, write_space
-from nars.data.run_folder import RunFolder, read_json
+from nars.errors import DataError
 from nars.predictors import Predictor, load_predictor, save_predictor
+from nars.run import ConfigError, Run
+from nars.run.folder import RunFolder, read_json
 from nars.space import Population, Space, read_document, read_space, shipped
-from nars.stages.config import ConfigError
-from nars.stages.run import Run
+from nars.store import write_space
 
 _SPACE = "space.yaml"
 

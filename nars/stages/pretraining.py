@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nars.predictors import PRESETS, Predictor, free_statistics, load_predictor, save_predictor
+from nars.run import Run
 from nars.stages.pool import sample_pool
 from nars.stages.predictors import made_here
-from nars.stages.run import Run
 
 
 def pretrain(run: Run) -> Predictor:

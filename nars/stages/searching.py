@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nars.run import Run
+from nars.run.naming import budget_names
 from nars.search import PRESETS, Progress, search_family
 from nars.space import Bounds, Population
 from nars.stages.collecting import collect
 from nars.stages.measuring import measured
 from nars.stages.members import Family, Member, names_of_old_families, read_family, write_family
-from nars.stages.naming import budget_names
 from nars.stages.predictors import scorer
-from nars.stages.run import Run
 from nars.stages.trust import Answer, Evidence, doubts, evidence_of
 
 _SEED_POPULATION = 50

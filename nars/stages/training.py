@@ -14,15 +14,13 @@ from torch import nn
 
 from nars.network import build
 from nars.recipe import ALONE, Augmentation, Peers, Recipe, Schedule, joined_peers
+from nars.run import Run, RunConfig, Silent
+from nars.run.outlook import together
+from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, settings_of, take_places
+from nars.run.teaching import LARGEST, NONE, outside_teacher
 from nars.space import Architecture
-from nars.stages.config import RunConfig
 from nars.stages.members import Member, distinct, finished_family, read_family
-from nars.stages.outlook import together
-from nars.stages.progress import Silent
-from nars.stages.run import Run
 from nars.stages.searching import search
-from nars.stages.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, settings_of, take_places
-from nars.stages.teaching import LARGEST, NONE, outside_teacher
 from nars.stages.watching import watching
 from nars.train import RESULT, EpochReport, MemberJob, MemberResult, TrainError, train_members
 

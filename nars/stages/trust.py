@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nars.data.walk import counted
+from nars.images.walk import counted
 from nars.space import Space
 
 WIDE = 0.7

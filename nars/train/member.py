@@ -15,10 +15,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from nars.atomic import machine_at_fault, write_bytes
-from nars.data import ImageData
+from nars.files.atomic import machine_at_fault, write_bytes
+from nars.images import ImageData
 from nars.network import build
 from nars.parallel import torch_threads
+from nars.printing import brief_repr
 from nars.recipe import (
     ALONE,
     DISTILLATION,
@@ -31,7 +32,6 @@ from nars.recipe import (
     TrainingLoop,
 )
 from nars.space import Architecture
-from nars.space.brief import brief_repr
 from nars.train.result import MemberResult, TrainError
 
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.safetensors", "result.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nars.data import ImageData
+from nars.images import ImageData
 from nars.parallel import Failure, Pool, Report, worker_devices, worker_setups
 from nars.recipe import Recipe
 from nars.space import Architecture

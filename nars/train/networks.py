@@ -10,7 +10,7 @@ import torch
 from timm.models import load_checkpoint
 from torch import Tensor, nn
 
-from nars.data import ImageData
+from nars.images import ImageData
 from nars.recipe import Recipe
 from nars.train.result import TrainError
 

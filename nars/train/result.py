@@ -6,11 +6,12 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nars.atomic import write_json
-from nars.space.brief import brief_repr
+from nars.errors import UserError
+from nars.files.atomic import write_json
+from nars.printing import brief_repr
 
 
-class TrainError(ValueError):
+class TrainError(UserError):
     """A final training that cannot be started or continued; the message names the file or setting and the way out."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nars.data import SampleStore
+from nars.store import SampleStore
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

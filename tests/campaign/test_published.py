@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from nars.data import SampleStore, sample_key, trials_of
 from nars.predictors import kendall
 from nars.search import search
 from nars.space import Bounds, load_space
 from nars.stages import open_predictor, scorer
+from nars.store import SampleStore, sample_key
+from nars.trials import trials_of
 
 DATA = Path(__file__).parents[2] / "data" / "cifar10"
 

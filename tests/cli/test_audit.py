@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from nars.cli.app import app
 from nars.cli.audit import _findings
-from nars.data import DataError, SampleStore, TrialTable, keep_space, samples_of
+from nars.errors import DataError
 from nars.predictors import MODELS, PredictorError, audit, plot_audit
 from nars.space import SpaceError, load_space, parse_document, read_space, sobol
+from nars.store import SampleStore, keep_space
+from nars.trials import TrialTable, samples_of
 
 FAST = ("pretrained", "no-pretraining", "paper", "plain", "features", "ridge", "ridge+statistics", "gaussian_process")
 

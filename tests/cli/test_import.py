@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from nars.cli.app import app
-from nars.data import DataError, SampleStore, StoreError
+from nars.errors import DataError, StoreError
+from nars.store import SampleStore
 
 SPACE = """
 name: mine

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from nars.atomic import append_line, machine_at_fault, write_bytes, write_json, write_text
 from nars.cli import main
 from nars.cli.machine import spell
+from nars.files.atomic import append_line, machine_at_fault, write_bytes, write_json, write_text
 from nars.parallel.sharing import SharedObject
-from nars.stages import Execution, load_config, open_run, train
+from nars.run import Execution, load_config
+from nars.stages import open_run, train
 
 TINY = """
 name: tiny

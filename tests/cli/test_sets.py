@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nars.cli.run import _parse_sets
-from nars.stages import ConfigError, RunConfig, load_config
+from nars.run import ConfigError, RunConfig, load_config
 
 CASES = [
     ("collect.trial_seconds=1e-1", 0.1),

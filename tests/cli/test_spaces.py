@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from nars.cli.spaces import space_of
-from nars.data import SampleStore, StoreError, TrialTable, keep_space, samples_of, write_space
+from nars.errors import StoreError
+from nars.run import ConfigError
 from nars.space import Space, load_space, sobol, space_names
-from nars.stages import ConfigError
+from nars.store import SampleStore, keep_space, write_space
+from nars.trials import TrialTable, samples_of
 
 OWN = """
 name: own

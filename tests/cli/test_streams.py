@@ -9,9 +9,8 @@ from rich.console import Console
 
 from nars.cli import main
 from nars.cli.streams import mend_streams
-from nars.data import SampleStore
-from nars.report import family_table
-from nars.report.findings import MemberFinding
+from nars.report import MemberFinding, family_table
+from nars.store import SampleStore
 
 COMMANDS = [
     "--help",

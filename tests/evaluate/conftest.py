@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from nars.data import ImageData, sample_key
 from nars.evaluate import EvaluationSettings, Trial
+from nars.images import ImageData
 from nars.recipe import Augmentation, Schedule
 from nars.space import Architecture
+from nars.store import sample_key
 
 RECIPE = {"learning_rate": 0.02, "optimizer": "rmsprop", "dropout": 0.1, "stochastic_depth": 0.1, "mixup": 0.1}
 

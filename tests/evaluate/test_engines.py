@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from nars.data import ImageData, Sample
 from nars.evaluate import Engine, EvaluationError, EvaluationSettings, Trial, evaluate_trial, open_engine
+from nars.images import ImageData
 from nars.parallel import DeviceError
+from nars.store import Sample
 
 MakeTrial = Callable[..., Trial]
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from nars.data import ImageData, Sample
 from nars.evaluate import Engine, EvaluationSettings, Trial, evaluate_trial, open_engine
+from nars.images import ImageData
+from nars.store import Sample
 
 MakeTrial = Callable[..., Trial]
 

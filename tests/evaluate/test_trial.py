@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nars.data import ImageData
 from nars.evaluate import EvaluationError, EvaluationSettings, Trial, evaluate_trial
+from nars.images import ImageData
 from nars.network import build
 from nars.recipe import Recipe, Schedule, TrainingLoop
 from nars.space import Head

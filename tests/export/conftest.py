@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nars.data import ImageData, load_images
 from nars.export import export_member, timm_name
+from nars.images import ImageData, load_images
 from nars.network import build
 from nars.space import Architecture, Head, Stage, Stem
 

@@ -13,7 +13,6 @@ import timm
 import torch
 import yaml
 
-from nars.data import ImageData, load_images
 from nars.export import (
     Card,
     ExportError,
@@ -25,9 +24,10 @@ from nars.export import (
     register,
     verify,
 )
+from nars.images import ImageData, load_images
 from nars.network import build
-from nars.space.architecture import Architecture, Head, Stage, Stem
-from nars.stages.training_other import read_architecture
+from nars.space import Architecture, Head, Stage, Stem
+from nars.studies.training_other import read_architecture
 
 NAME = "nars_test_50k"
 BLOCK = Stage(kernel_first=3, kernel_rest=3, expand_first=3, expand_rest=1, channels=16, depth=2, stride=2, se=True)

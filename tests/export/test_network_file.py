@@ -5,7 +5,7 @@ import ast
 import pytest
 import torch
 
-from nars.export.layout import MemberConfig
+from nars.export import MemberConfig
 from nars.export.network_file import Network, round_to_eight
 from nars.export.standalone import standalone_source
 from nars.network import build

@@ -8,7 +8,7 @@ import torch
 
 from nars.export import OPSET, ParityError, export_onnx, measure_onnx_latency
 from nars.network import build
-from nars.space.architecture import Architecture, Head, Stage, Stem
+from nars.space import Architecture, Head, Stage, Stem
 
 BLOCK = Stage(kernel_first=3, kernel_rest=3, expand_first=3, expand_rest=3, channels=12, depth=1, stride=2, se=True)
 ARCHITECTURE = Architecture(

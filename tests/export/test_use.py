@@ -20,8 +20,8 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_digits
 
 import nars
-from nars.data.pixels import read_one
 from nars.export import load_member, read_config
+from nars.images.pixels import read_one
 
 Photo = Callable[[tuple[int, int], int], Image.Image]
 

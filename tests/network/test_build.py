@@ -9,7 +9,7 @@ import timm
 import torch
 
 from nars.network import NetworkError, build, build_features, count
-from nars.space.architecture import Architecture, Head, Stage, Stem
+from nars.space import Architecture, Head, Stage, Stem
 
 
 def stages(*rows: tuple[tuple[int, int], tuple[float, float], int, int, int, bool]) -> tuple[Stage, ...]:

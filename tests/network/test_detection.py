@@ -8,7 +8,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 
 from nars.network import PyramidBackbone, build_features
-from nars.space.architecture import Architecture, Head, Stage, Stem
+from nars.space import Architecture, Head, Stage, Stem
 
 BLOCK = Stage(kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=16, depth=1, stride=2, se=True)
 SMALL = Architecture(

@@ -5,7 +5,7 @@ import time
 import torch
 
 from nars.network import measure_latency
-from nars.network.latency import median_milliseconds
+from nars.network.timing import median_milliseconds
 
 
 class Sleeper(torch.nn.Module):

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from nars.network import NetworkError, build, register_generic, register_network
-from nars.space.architecture import Architecture, Head, Stage, Stem
+from nars.space import Architecture, Head, Stage, Stem
 
 BLOCK = Stage(kernel_first=3, kernel_rest=3, expand_first=3, expand_rest=3, channels=12, depth=2, stride=2, se=True)
 SMALL = Architecture(

@@ -9,13 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nars.data.trials import with_costs
-from nars.predictors import PRESETS, Predictor, PredictorError, kendall
-from nars.predictors.auditing import audit, plot_audit
-from nars.predictors.contest import MODELS, contenders
-from nars.predictors.noise import noise_ceiling
-from nars.predictors.rivals import RIVALS, AccuracyModel
+from nars.predictors import (
+    MODELS,
+    PRESETS,
+    RIVALS,
+    AccuracyModel,
+    Predictor,
+    PredictorError,
+    audit,
+    contenders,
+    kendall,
+    noise_ceiling,
+    plot_audit,
+)
 from nars.space import Space, parse_document, read_space
+from nars.trials import with_costs
 
 _PREDICTORS = {
     preset: Predictor.pretrain(np.zeros((0, 6)), {}, recipe_width=2, settings=PRESETS[preset], seed=0)

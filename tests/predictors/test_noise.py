@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, rankdata
 
-from nars.predictors.noise import noise_ceiling
+from nars.predictors import noise_ceiling
 
 WORLDS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "normal": lambda rng, n: rng.normal(70, 3, n),

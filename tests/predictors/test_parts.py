@@ -7,14 +7,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import norm, yeojohnson
 from sklearn.gaussian_process.kernels import Matern
 
-from nars.predictors import free_statistics, kendall, kendall_within, precision_at_top
+from nars.predictors import free_statistics, kendall, kendall_within, precision_at_top, random_split, samples_needed
 from nars.predictors.calibration import Z_LEVEL, best_share, conformal_stretch
-from nars.predictors.contest import random_split, samples_needed
 from nars.predictors.gaussian import fit_process
 from nars.predictors.statistics import Scale
 from nars.predictors.warp import Warp
@@ -200,7 +198,7 @@ def test_generic_spaces_count_choices_over_like_dimensions() -> None:
 
 
 def _with_no_costs(space):
-    from nars.data.trials import with_costs
+    from nars.trials import with_costs
 
     X = np.array(list(itertools.product(*[range(n) for n in space.cardinalities])))
     return with_costs(space, X, {"params": np.arange(len(X)) + 1.0})

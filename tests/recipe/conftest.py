@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nars.data import ImageData, load_images
+from nars.images import ImageData, load_images
 from nars.network import build
 from nars.space import Architecture
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from nars.data import ImageData
+from nars.images import ImageData
 from nars.recipe import ALONE, Augmentation, Normalizer, Peers, RecipeError
 from nars.recipe.augmentation import EpochPlan, plan_epoch
 from nars.recipe.batches import Batches, ImageStore, erase

@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import accuracy_score
 from torch import nn
 
-from nars.data import ImageData, Split
+from nars.images import ImageData, Split
 from nars.recipe import (
     NO_AUGMENTATION,
     Augmentation,

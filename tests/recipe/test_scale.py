@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from nars.data import ImageData
+from nars.images import ImageData
 from nars.network import build
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, batch_scale
 from nars.space import Architecture
@@ -80,7 +80,7 @@ def test_every_network_of_a_long_process_is_compiled(digits: ImageData) -> None:
 PROGRAM = """
     import json, sys
     import torch
-    from nars.data import load_images
+    from nars.images import load_images
     from nars.network import build
     from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, joined_peers
     from nars.space import Architecture

@@ -12,8 +12,9 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 from timm.models.mobilenetv3 import MobileNetV3
 
-from nars.data import DataError, ImageData, StreamedSplit, load_images
+from nars.errors import DataError
 from nars.evaluate import EvaluationSettings, Trial, open_engine
+from nars.images import ImageData, StreamedSplit, load_images
 from nars.network import build
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop
 from nars.space import Architecture, Head, Stage, Stem
@@ -119,7 +120,7 @@ def test_a_file_that_cannot_be_read_is_named(photos: Path, tmp_path: Path, loade
 
 def test_a_folder_is_streamed_where_it_would_fill_the_memory(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not isinstance(load(photos).train, StreamedSplit)
-    monkeypatch.setattr("nars.data.images.installed_memory", lambda: 4 * 96 * 3 * SIDE**2 - 1)
+    monkeypatch.setattr("nars.images.images.installed_memory", lambda: 4 * 96 * 3 * SIDE**2 - 1)
     assert isinstance(load(photos).train, StreamedSplit)
     assert not isinstance(load(photos).at(SIDE // 2).train, StreamedSplit)
 

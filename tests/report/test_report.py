@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from nars.atomic import write_json
-from nars.data import DataError
-from nars.data.run_folder import RunFolder
+from nars.errors import DataError
+from nars.files.atomic import write_json
 from nars.report import read_findings, write_report
-from nars.stages import Silent, load_config, open_run
+from nars.run import Silent, load_config
+from nars.run.folder import RunFolder
+from nars.stages import open_run
 
 
 def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from nars.search import PAPER, SearchSettings, search, search_family
-from nars.search.settings import DEFAULT
+from nars.search import DEFAULT, PAPER, SearchSettings, search, search_family
 from nars.space import Bounds, SpaceError, parse_document, read_space
 
 SPACE = """

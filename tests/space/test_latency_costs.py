@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nars.evaluate import EvaluationError
-from nars.evaluate.latency import build_block, measure_blocks
+from nars.evaluate.block_timing import build_block, measure_blocks
 from nars.network import build
 from nars.space import (
     ACTIVATIONS,

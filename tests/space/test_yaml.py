@@ -10,7 +10,6 @@ import yaml
 from typer.testing import CliRunner
 
 from nars.cli.space import app
-from nars.data import keep_space, kept_space, write_space
 from nars.space import (
     SpaceError,
     SpaceWarning,
@@ -22,7 +21,8 @@ from nars.space import (
     sobol,
     space_names,
 )
-from nars.space.scalars import YesNo, among
+from nars.space.files.scalars import YesNo, among
+from nars.store import keep_space, kept_space, write_space
 
 FINGERPRINTS = {
     "cifar10": "0f5df990d9b00e88",

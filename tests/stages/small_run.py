@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nars.stages import execution
+from nars.run import execution
 
 SPACE = """
 # A space of a user's own.

@@ -23,21 +23,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from nars.cli import main
-from nars.data import list_images, load_images
+from nars.images import list_images, load_images
+from nars.run import ConfigError, Execution, Silent, check, load_config, plan, read_config, run_names
 from nars.space import cost_range, load_space, quantity, space_names
-from nars.stages import (
-    ConfigError,
-    Execution,
-    Silent,
-    check,
-    export,
-    load_config,
-    open_run,
-    plan,
-    read_config,
-    run_all,
-    run_names,
-)
+from nars.stages import export, open_run, run_all
 
 FOLDERS = {
     "grey": ("L", 28, {"cat": 12, "dog": 12, "owl": 12}),

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from nars.cli import main
-from nars.stages import ConfigError, load_config, open_run
-from nars.stages.config import FlopsRange
+from nars.run import ConfigError, load_config
+from nars.run.config import FlopsRange
+from nars.stages import open_run
 
 GOOD = """
 name: mine

@@ -13,24 +13,14 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from nars.atomic import write_json
 from nars.cli import main
+from nars.files.atomic import write_json
 from nars.recipe import Recipe
+from nars.run import ConfigError, Run, Silent, execution, load_config, plan
 from nars.space import Architecture, Bounds, Scaling, SpaceError, architecture_costs, sobol
-from nars.stages import (
-    ConfigError,
-    Run,
-    Silent,
-    execution,
-    grow,
-    load_config,
-    open_run,
-    plan,
-    reopen_run,
-    train,
-    train_other,
-)
+from nars.stages import open_run, reopen_run, train
 from nars.stages.training import final_options
+from nars.studies import grow, train_other
 from nars.train import MemberResult, timm_network
 
 CONFIG = """

@@ -13,15 +13,14 @@ import pytest
 from rich.console import Console
 from small_run import CONFIG, HOW, write_files
 
-from nars.data import SampleStore
 from nars.report import family_table, read_findings
+from nars.run import ConfigError, Run, Silent, load_config
+from nars.run.naming import budget_name, budget_names
+from nars.run.progress import Advance
 from nars.space import Bounds, sobol
-from nars.stages import ConfigError, Run, Silent, export, load_config, open_run, search, train
-from nars.stages.collecting import collect
-from nars.stages.everything import is_finished
-from nars.stages.members import Member, distinct, read_family, write_family
-from nars.stages.naming import budget_name, budget_names
-from nars.stages.progress import Advance
+from nars.stages import Member, collect, export, is_finished, open_run, search, train
+from nars.stages.members import distinct, read_family, write_family
+from nars.store import SampleStore
 
 
 class Interrupting(Silent):

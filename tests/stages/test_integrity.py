@@ -14,28 +14,15 @@ import yaml
 from PIL import Image
 from small_run import CONFIG, HOW, SPACE, write_files
 
-from nars.atomic import write_json
 from nars.cli import main
-from nars.data import DataError, SampleStore, StoreError
+from nars.errors import DataError, StoreError
+from nars.files.atomic import write_json
 from nars.predictors import PredictorError
+from nars.run import ConfigError, Run, RunWarning, load_config, read_config
 from nars.space import load_space
-from nars.stages import (
-    ConfigError,
-    Run,
-    RunWarning,
-    collect,
-    grow,
-    load_config,
-    open_predictor,
-    open_run,
-    pretrain,
-    read_config,
-    reopen_run,
-    sample_pool,
-    search,
-    swap,
-    train,
-)
+from nars.stages import collect, open_predictor, open_run, pretrain, reopen_run, sample_pool, search, train
+from nars.store import SampleStore
+from nars.studies import grow, swap
 
 
 def nars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, str]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from nars.cli import main
-from nars.evaluate.latency import measure_blocks
+from nars.evaluate.block_timing import measure_blocks
 from nars.predictors import PRESETS, Predictor, free_statistics
+from nars.run import ConfigError
 from nars.space import Bounds, LatencyTable, SpaceError, distinct_blocks, load_space, sobol
-from nars.stages import ConfigError, ask, ask_front, write_predictor
+from nars.stages import ask, ask_front, write_predictor
 
 TINY = """
 name: tiny

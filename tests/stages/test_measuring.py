@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from nars.data import DataError, Sample
+from nars.errors import DataError
 from nars.report import write_report
-from nars.stages import Run, load_config, open_run
-from nars.stages.measuring import Plan, finish_round, plain, stop_advice
+from nars.run import Run, load_config
+from nars.stages import Plan, open_run
+from nars.stages.measuring import finish_round, plain, stop_advice
+from nars.store import Sample
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from nars.stages import Terminal, load_config
-from nars.stages.outlook import Outlook, spell, together
-from nars.stages.progress import counting
+from nars.run import Terminal, load_config
+from nars.run.outlook import Outlook, spell, together
+from nars.run.progress import counting
 
 ROUNDS, PER_ROUND, EPOCHS, FINAL = 3, 8, 10, 20
 

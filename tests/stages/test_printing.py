@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import nars
-from nars.data import ImageData
+from nars.images import ImageData
+from nars.run import ConfigError, load_config
 from nars.search import Archive
 from nars.space import Bounds, SpaceError, load_space, published
-from nars.stages import ConfigError, FamilyAnswer, FrontAnswer, load_config, open_predictor, open_run
+from nars.stages import FamilyAnswer, FrontAnswer, open_predictor, open_run
 
 
 @pytest.fixture(scope="module")

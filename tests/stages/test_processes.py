@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nars.data import SampleStore
-from nars.stages import Execution, load_config, open_run, train
+from nars.run import Execution, load_config
+from nars.stages import open_run, train
+from nars.store import SampleStore
 
 SETTINGS = {
     "data.max_train": 120,

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from nars.data import Evolution, Measured, at_random, replay, with_costs
 from nars.space import Space, parse_document, read_space
-from nars.stages import Proposals
+from nars.studies import Evolution, Measured, Proposals, at_random, replay
+from nars.trials import with_costs
 
 LAYERS = "\n".join(f"  layer{i}: {{choices: [none, small, large]}}" for i in range(5))
 

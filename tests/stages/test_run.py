@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nars import Bounds, ask
-from nars.data import SampleStore
-from nars.data.run_folder import RunFolder
+from nars.run.folder import RunFolder
+from nars.store import SampleStore
 
 TINY = """
 name: tiny

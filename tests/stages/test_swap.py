@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from nars.stages import ConfigError, shares
-from nars.stages.swapping import cells
+from nars.run import ConfigError
+from nars.studies import shares
+from nars.studies.swapping import cells
 
 
 def test_shares_are_those_of_a_regression_on_rows_and_columns() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nars.space import load_space
-from nars.stages.trust import Answer, Evidence, doubts, evidence_of
+from nars.stages import Answer, Evidence, doubts, evidence_of
 
 SPREAD = 10.0
 

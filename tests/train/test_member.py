@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from nars.data import ImageData
+from nars.images import ImageData
 from nars.network import build
 from nars.recipe import Normalizer, Recipe, Schedule, evaluate
 from nars.space import Architecture
@@ -89,7 +89,7 @@ PROGRAM = """
     import json, sys
     from pathlib import Path
     import torch
-    from nars.data import load_images
+    from nars.images import load_images
     from nars.recipe import Augmentation, Recipe, Schedule
     from nars.space import Architecture
     from nars.train import train_member

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from nars.data import ImageData
+from nars.images import ImageData
 from nars.network import build
 from nars.recipe import DivergedError, Recipe
 from nars.space import Architecture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nars.data import ImageData
+from nars.images import ImageData
 from nars.recipe import Recipe
 from nars.train import Renormalized, TrainError, timm_network, timm_teacher, train_network
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from nars.data import ImageData
+from nars.images import ImageData
 from nars.recipe import Recipe
 from nars.space import Architecture
 from nars.train import RESULT, WEIGHTS, MemberResult, train_member
@@ -22,7 +22,7 @@ PROGRAM = """
     import json, sys
     from pathlib import Path
     import torch
-    from nars.data import load_images
+    from nars.images import load_images
     from nars.recipe import Augmentation, Recipe, Schedule, joined_peers
     from nars.space import Architecture
     from nars.train import train_member

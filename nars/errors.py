@@ -1,0 +1,30 @@
+"""What goes wrong. Everything that a user can cause and put right is a `UserError`; anything else is a bug.
+
+Messages say the rule, what was found, and the way out.
+"""
+
+from __future__ import annotations
+
+
+class NarsError(Exception):
+    """Base of all errors that nars raises on purpose."""
+
+
+class UserError(NarsError, ValueError):
+    """Something that a user can put right; the command line prints it and ends with exit code 2."""
+
+
+class NarsWarning(UserWarning):
+    """Base of all warnings for users."""
+
+
+class DataError(UserError):
+    """Files that are missing, unreadable or unfit; the message names the file or folder and the way out."""
+
+
+class StoreError(UserError):
+    """A sample store that cannot be opened, or rows that do not belong together; the message names both sides."""
+
+
+class PredictorError(UserError):
+    """Samples, settings or a saved predictor that do not fit; the text says the rule, what was found, and the fix."""

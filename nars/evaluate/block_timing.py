@@ -1,0 +1,302 @@
+"""Measuring the blocks of a space on the machine at hand: the table behind the cost "latency".
+
+Each distinct block is built as it stands in the network and timed by itself. Blocks are called in turn, many times, and
+the fastest fifth counts: a busy machine only ever adds time, and adds it in bursts that no single block must pay for.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nars.evaluate.block_onnx import chained_graph, empty_graph, session_runner
+from nars.evaluate.trial import EvaluationError
+from nars.files.atomic import write_json
+from nars.network import build
+from nars.parallel import torch_threads
+from nars.space import (
+    Architecture,
+    BlockShape,
+    Head,
+    LatencyTable,
+    Space,
+    Stage,
+    Stem,
+    block_shapes,
+    distinct_blocks,
+    sobol,
+)
+
+RUNTIMES = ("eager", "onnxruntime")
+"""PyTorch as it is, and ONNX Runtime on the exported graph."""
+
+_AT_ONCE = 60
+"""Blocks built and timed at a time; the table is saved after each such group."""
+_DOZEN = 12
+_WHOLE = 8
+"""Whole networks that the table's factor is measured on."""
+_ROUNDS = 4
+_TURNS = 10
+_WARMUP = 2
+"""Each round calls each block `_TURNS` times; the first `_WARMUP` calls do not count."""
+_CUDA_CALLS = 20
+"""Calls per synchronisation on a GPU, where waiting would otherwise be part of each block's time."""
+
+QUIET = 0.2
+"""Share of the calls that count as undisturbed: the slowest of them is the time. A neighbour only ever adds time."""
+
+Run = Callable[[], object]
+
+
+def measure_blocks(
+    space: Space,
+    path: Path,
+    *,
+    device: str = "cpu",
+    runtime: str = "eager",
+    batch: int = 1,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> LatencyTable:
+    """The latency table of a space, every distinct block in it; what `path` holds already is not measured again.
+
+    Args:
+        space: of kind mbconv.
+        path: JSON file of the table, written after every few dozen blocks: an interrupted run goes on from there.
+        device: as torch spells it, e.g. "cpu" or "cuda:0".
+        runtime: one of `RUNTIMES`.
+        batch: images at once; milliseconds are per batch.
+        threads: of the CPU.
+        progress: called with (blocks measured, blocks in all).
+
+    Raises:
+        EvaluationError: unknown runtime, a missing package or device, or `path` holds a table of another machine.
+        SpaceError: `path` holds something else, or the space has no networks.
+    """
+    if runtime not in RUNTIMES:
+        raise EvaluationError(f"runtime takes {' or '.join(RUNTIMES)}, got {runtime!r}")
+    if runtime == "onnxruntime" and device != "cpu":
+        raise EvaluationError(f"ONNX Runtime is measured on the CPU here, got device {device!r}; use --runtime eager")
+    if batch < 1 or threads < 1:
+        raise EvaluationError(f"batch and threads are at least 1, got {batch} and {threads}")
+    table = LatencyTable(
+        device=device_name(device), runtime=runtime, batch=batch, threads=threads, versions=_versions(runtime)
+    )
+    earlier = _earlier(path, table)
+    known = dict(earlier.milliseconds)
+    wanted = distinct_blocks(space)
+    missing = [shape for shape in wanted if shape not in known]
+    if not missing and earlier.factor is not None:
+        return earlier
+    done = len(wanted) - len(missing)
+    setting = _Setting(device=device, runtime=runtime, batch=batch, threads=threads)
+    with torch_threads(threads), torch.inference_mode():
+        overhead = _overhead(runtime, threads)
+        for at in range(0, len(missing), _AT_ONCE):
+            group = missing[at : at + _AT_ONCE]
+            times = _in_turns([setting.runner([shape], partial(build_block, shape)) for shape in group])
+            for shape, milliseconds in zip(group, times, strict=True):
+                # A network starts its session once: the stem, which every network has, keeps what that costs.
+                known[shape] = max(milliseconds - (overhead if shape.kind != "stem" else 0.0), 1e-6)
+            table = LatencyTable(**{**vars(table), "milliseconds": known})
+            write_json(path, table.to_dict())
+            done += len(group)
+            if progress is not None:
+                progress(done, len(wanted))
+        factor = _factor(space, setting, overhead)
+    table = LatencyTable(**{**vars(table), "milliseconds": known, "factor": factor})
+    write_json(path, table.to_dict())
+    return table
+
+
+def latency_file(space: Space, *, device: str, runtime: str, batch: int, threads: int, folder: Path) -> Path:
+    """Where a table is kept unless told otherwise: the name says what it is for."""
+    return folder / f"{space.name}-{device.replace(':', '')}-{runtime}-b{batch}-t{threads}.json"
+
+
+def device_name(device: str) -> str:
+    """What the device is, for people: "cpu: Intel(R) Xeon(R) Processor".
+
+    Raises:
+        EvaluationError: there is no such device.
+    """
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise EvaluationError(f"no device is called {device!r}; use cpu, cuda or cuda:N") from error
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            raise EvaluationError("PyTorch sees no GPU on this machine; use --device cpu")
+        return f"{device}: {torch.cuda.get_device_name(device)}"
+    if kind != "cpu":
+        raise EvaluationError(f"latency is measured on cpu or cuda, got {device!r}")
+    return f"cpu: {_processor()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+def _versions(runtime: str) -> dict[str, str]:
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    if runtime == "onnxruntime":
+        from importlib.metadata import version
+
+        versions["onnxruntime"] = version("onnxruntime")
+    return versions
+
+
+def _earlier(path: Path, table: LatencyTable) -> LatencyTable:
+    """What an earlier run measured in the same way; the empty table when there was none."""
+    if not path.exists():
+        return table
+    earlier = LatencyTable.read(path)
+    for name in ("device", "runtime", "batch", "threads", "versions"):
+        there, here = getattr(earlier, name), getattr(table, name)
+        if dict(there) != here if name == "versions" else there != here:
+            raise EvaluationError(
+                f"{path} was measured with {name} {there!r}, now it is {here!r}: such times do not mix; take another "
+                f"--out, or delete the file"
+            )
+    return earlier
+
+
+def _in_turns(runners: list[tuple[Run, int]]) -> list[float]:
+    """Milliseconds of one call of each.
+
+    A dozen of them take turns, call by call, as the blocks of a network do: each finds the caches as others left them.
+    """
+    times: list[list[float]] = [[] for _ in runners]
+    for _ in range(_ROUNDS):
+        for at in range(0, len(runners), _DOZEN):
+            for turn in range(_TURNS):
+                for (run, calls), found in zip(runners[at : at + _DOZEN], times[at : at + _DOZEN], strict=True):
+                    start = time.perf_counter()
+                    run()
+                    if turn >= _WARMUP:
+                        found.append(1e3 * (time.perf_counter() - start) / calls)
+    return [float(np.quantile(found, QUIET)) for found in times]
+
+
+def _overhead(runtime: str, threads: int) -> float:
+    """Milliseconds that a call costs whatever it computes; part of every block's time but once of a network's."""
+    if runtime == "eager":
+        return 0.0
+    return _in_turns([(session_runner(empty_graph(), threads=threads), 1)])[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setting:
+    """How everything in one table is measured."""
+
+    device: str
+    runtime: str
+    batch: int
+    threads: int
+
+    def runner(self, shapes: Sequence[BlockShape], module: Callable[[], nn.Module]) -> tuple[Run, int]:
+        """A call to time that runs some blocks in a row, and how often it runs them."""
+        if self.runtime == "onnxruntime":
+            return session_runner(chained_graph(shapes, batch=self.batch), threads=self.threads), 1
+        named = shapes[0].to_dict()
+        channels = named["in_channels"] if shapes[0].kind == "stem" else named["c_in"]
+        network = module().eval().to(self.device)
+        images = torch.zeros(self.batch, channels, named["side"], named["side"], device=self.device)
+        if torch.device(self.device).type == "cpu":
+            return lambda: network(images), 1
+
+        def run() -> None:
+            for _ in range(_CUDA_CALLS):
+                network(images)
+            torch.cuda.synchronize(self.device)
+
+        return run, _CUDA_CALLS
+
+
+def _factor(space: Space, setting: _Setting, overhead: float) -> float:
+    """Time of a whole network over the sum of its blocks, both measured now so that the machine's mood cancels out."""
+    ratios = []
+    for architecture in space.architectures(sobol(space, _WHOLE, seed=0)):
+        shapes = block_shapes(architecture)
+        whole = setting.runner(shapes, partial(build, architecture, seed=None))
+        parts = [setting.runner([shape], partial(build_block, shape)) for shape in shapes]
+        first, *times = _in_turns([whole, *parts])
+        ratios.append(first / (sum(times) - overhead * (len(times) - 1)))
+    return median(ratios)
+
+
+def build_block(shape: BlockShape) -> nn.Module:
+    """One block, exactly as it stands in a network that `nars.network` builds; weights unspecified."""
+    named = shape.to_dict()
+    stem, stage, head = Stem(channels=8, stride=1), None, Head(expand=1, channels=8)
+    resolution, in_channels, classes = named["side"], 1, 1
+    if shape.kind == "stem":
+        stem = Stem(channels=named["channels"], stride=named["stride"], activation=named["activation"])
+        in_channels = named["in_channels"]
+    elif shape.kind == "mbconv":
+        stem = Stem(channels=named["c_in"], stride=1)
+        kernel, expand = named["kernel"], _ratio(named["expand"])
+        stage = Stage(
+            kernel_first=kernel,
+            kernel_rest=kernel,
+            expand_first=expand,
+            expand_rest=expand,
+            channels=named["c_out"],
+            depth=1,
+            stride=named["stride"],
+            se=bool(named["se"]),
+            activation=named["activation"],
+            first_padding=named["padding"],
+        )
+    else:
+        stem, classes = Stem(channels=named["c_in"], stride=1), named["classes"]
+        head = Head(expand=named["expand"], channels=named["channels"], activation=named["activation"])
+    plain = Stage(
+        kernel_first=1,
+        kernel_rest=1,
+        expand_first=1,
+        expand_rest=1,
+        channels=stem.channels,
+        depth=1,
+        stride=1,
+        se=False,
+    )
+    model: Any = build(
+        Architecture(
+            resolution=resolution,
+            stem=stem,
+            stages=(stage or plain,),
+            head=head,
+            in_channels=in_channels,
+            classes=classes,
+        ),
+        seed=None,
+    )
+    if shape.kind == "stem":
+        return nn.Sequential(model.conv_stem, model.bn1)
+    if shape.kind == "mbconv":
+        block: nn.Module = model.blocks[0][0]
+        return block
+    # The rest of the network without its beginning runs the head in the model's own code.
+    model.conv_stem, model.bn1, model.blocks = nn.Identity(), nn.Identity(), nn.Sequential(model.blocks[-1])
+    rest: nn.Module = model
+    return rest
+
+
+def _ratio(expand: float) -> float:
+    return int(expand) if expand == int(expand) else expand

@@ -1,0 +1,351 @@
+"""Image sets: train, validation and test split as uint8 tensors; folders larger than memory stay in their files.
+
+Search and predictors see train and validation; the test split is for the final accuracy of a finished family only. It
+is part of the set: no seed moves an image into or out of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nars.errors import DataError
+from nars.files.home import expanded, looked_for
+from nars.images.copies import copy_notes
+from nars.images.folder import folder_source
+from nars.images.known import cifar10, data_root, digits, fashion_mnist
+from nars.images.pixels import Progress, check_headers, installed_memory, mean_and_std
+from nars.images.split import hold_out
+from nars.images.streaming import StreamedSplit, path_of
+from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
+from nars.images.walk import some_names
+from nars.printing import brief_repr
+
+IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PATH")
+"""What `load_images` takes as a name."""
+
+FOLDER_PREFIX = "imagefolder:"
+"""How the name of a user's own folder begins."""
+
+Streaming = bool | Literal["auto"]
+"""Whether the images of a folder stay in their files; "auto" if they would take more than a quarter of the memory."""
+
+_SPLIT_NAMES = ("training", "validation", "test")
+
+_MOST_MEMORY = 0.25
+_STATISTICS = 10_000
+"""Training images that the mean and deviation of a folder are taken of, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Images with their labels."""
+
+    __repr__ = brief_repr
+
+    images: Tensor
+    """uint8 (N, C, H, W)."""
+    labels: Tensor
+    """int64 (N,), 0..classes-1."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W)."""
+        count, channels, height, width = self.images.shape
+        return count, channels, height, width
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData:
+    """An image set at one resolution. Read only: the tensors are shared, nobody writes to them."""
+
+    name: str
+    fingerprint: str
+    """32 hexadecimal digits over content, labels and split; the same at every resolution."""
+    classes: tuple[str, ...]
+    mean: Tensor
+    """float32 (C,), of the training images at this resolution, a pixel of 255 counting as 1."""
+    std: Tensor
+    """float32 (C,), in the same unit."""
+    train: Split | StreamedSplit
+    validation: Split | StreamedSplit
+    test: Split | StreamedSplit
+    summary: str
+    """What there is, e.g. "5 classes, 3,842 training / 961 validation / 1,947 test images (val/ of the folder)"."""
+    notes: tuple[str, ...]
+    """What a person should know about how it was read (recognised, passed over, assumed), a sentence each."""
+    _source: Source = field(repr=False, compare=False)
+    _indices: tuple[NDArray[np.int64], ...] = field(repr=False, compare=False)
+    """Of the training, validation and test images in the source."""
+    _streaming: Streaming = field(repr=False, compare=False)
+    _loaders: int | None = field(repr=False, compare=False)
+    _rendered: dict[int, ImageData] = field(repr=False, compare=False)
+    """Resolution -> this set at that resolution; one dict for all of them."""
+
+    def __repr__(self) -> str:
+        size = f"{self.resolution} x {self.resolution} x {self.in_channels}"
+        return f"<ImageData {self.name} at {size}: {self.summary}, fingerprint {self.fingerprint}>"
+
+    @property
+    def in_channels(self) -> int:
+        """1 (grey) or 3 (RGB)."""
+        return self.train.shape[1]
+
+    @property
+    def array_side(self) -> int | None:
+        """Side of the images as they are stored, pixels, where all are arrays of one size; None for files of any."""
+        return self._source.side
+
+    @property
+    def resolution(self) -> int:
+        """Side of the square images, pixels."""
+        return self.train.shape[-1]
+
+    @property
+    def available(self) -> int:
+        """Training images that there are, of which `train` may be a part; those held out for validation included."""
+        return int((self._source.part == TRAIN).sum())
+
+    def at(self, resolution: int) -> ImageData:
+        """The same set at another resolution, made from the original pixels (not from the resized ones) and kept.
+
+        Args:
+            resolution: side in pixels, >= 1.
+
+        Raises:
+            DataError: it would not fit into memory.
+        """
+        if resolution not in self._rendered:
+            train, validation, test = _splits(
+                self._source, self._indices, resolution, self._streaming, self._loaders, progress=None
+            )
+            mean, std = _mean_and_std(self._source, train)
+            self._rendered[resolution] = replace(
+                self, mean=mean, std=std, train=train, validation=validation, test=test
+            )
+        return self._rendered[resolution]
+
+
+def load_images(
+    name: str,
+    *,
+    resolution: int,
+    validation_fraction: float,
+    seed: int,
+    root: str | Path | None = None,
+    max_train: int | None = None,
+    validation_images: int | None = None,
+    max_classes: int | None = None,
+    streaming: Streaming = "auto",
+    loaders: int | None = None,
+    progress: Progress | None = None,
+    source: Source | None = None,
+) -> ImageData:
+    """Load an image set, split it and resize it.
+
+    Args:
+        name: `digits`, `fashion-mnist`, `cifar10`, or `imagefolder:PATH`, a folder with one subfolder per class, or
+            with such folders as train/ and test/ and/or val/ (see `nars.images.folder`). `imagenet` is the image folder
+            `imagenet/` below the root.
+        resolution: side of the square images, pixels, >= 1.
+        validation_fraction: share of the training images held out for validation, in (0, 1), stratified. Not used by an
+            image folder that brings its own train/, val/ and test/.
+        seed: of the validation split and of the training subset; the test split does not depend on it.
+        root: where image sets are; else the environment variable NARS_DATA, else a folder in the user's cache.
+            fashion-mnist and cifar10 are downloaded to it when they are not there. Not used by image folders.
+        max_train: train on a stratified subset of this many images; a larger subset contains the smaller one.
+        validation_images: hold out so many training images instead of `validation_fraction`.
+        max_classes: keep so many random classes (FBNetV3 searches on 200 of ImageNet's 1,000), in their old order.
+        streaming: read the images of a folder from their files whenever they are needed, instead of once. It makes no
+            difference to any result. Not used by the other sets, which are small.
+        loaders: processes that read ahead for each training that streams; None is one per core, 8 at most.
+        progress: called with (images decoded, images in all).
+        source: what `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
+
+    Raises:
+        DataError: unknown name, missing folder, unreadable file, a split without images, not enough memory.
+    """
+    _check(resolution, validation_fraction, max_train)
+    source = source or _open(name, root, progress)
+    if max_classes is not None and max_classes < len(source.classes):
+        source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
+    if validation_images is not None:
+        validation_fraction = _share(source, validation_images)
+    indices = _divide(source, validation_fraction, seed, max_train)
+    train, validation, test = _splits(source, indices, resolution, streaming, loaders, progress)
+    if source.files is not None and isinstance(train, StreamedSplit):
+        check_headers([path_of(file) for file in source.files[np.concatenate(indices)]])
+    mean, std = _mean_and_std(source, train)
+    data = ImageData(
+        name=name,
+        fingerprint=_fingerprint(source, indices),
+        classes=source.classes,
+        mean=mean,
+        std=std,
+        train=train,
+        validation=validation,
+        test=test,
+        summary=_summary(source, indices),
+        notes=(*source.notes, *copy_notes(source), *_missing(source, indices)),
+        _source=source,
+        _indices=indices,
+        _streaming=streaming,
+        _loaders=loaders,
+        _rendered={},
+    )
+    data._rendered[resolution] = data
+    return data
+
+
+def _check(resolution: int, validation_fraction: float, max_train: int | None) -> None:
+    if resolution < 1:
+        raise DataError(f"resolution must be at least 1 pixel, got {resolution}.")
+    if not 0 < validation_fraction < 1:
+        raise DataError(f"validation_fraction must lie between 0 and 1 (both excluded), got {validation_fraction}.")
+    if max_train is not None and max_train < 1:
+        raise DataError(f"max_train must be at least 1 image, got {max_train}. Leave it out to train on all.")
+
+
+def _share(source: Source, validation_images: int) -> float:
+    """The validation fraction that holds out so many images."""
+    images = int((source.part == TRAIN).sum())
+    if not 1 <= validation_images < images:
+        raise DataError(
+            f"validation_images (data.validation of a run) must be at least 1 and leave some of {images:,} training "
+            f"images, got {validation_images:,}. Hold out fewer, or a share of them such as 0.2."
+        )
+    return validation_images / images
+
+
+def folder_of(name: str) -> Path:
+    """The folder of `imagefolder:PATH`.
+
+    Raises:
+        DataError: there is no path, which would be the working directory.
+    """
+    path = name.removeprefix(FOLDER_PREFIX).strip()
+    if not path:
+        raise DataError(f"imagefolder:PATH needs the path of a folder, got {name!r}; imagefolder:. is this one.")
+    return expanded(path)
+
+
+def _open(name: str, root: str | Path | None, progress: Progress | None) -> Source:
+    with looked_for(name):
+        if name == "digits":
+            return digits()
+        if name == "fashion-mnist":
+            return fashion_mnist(data_root(root), progress)
+        if name == "cifar10":
+            return cifar10(data_root(root), progress)
+        if name == "imagenet":
+            return folder_source(data_root(root) / "imagenet")
+        if name.startswith(FOLDER_PREFIX):
+            return folder_source(folder_of(name))
+        raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
+
+
+def _divide(
+    source: Source, validation_fraction: float, seed: int, max_train: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the training, validation and test images, each in ascending order."""
+    train, validation, test = (np.flatnonzero(source.part == mark) for mark in (TRAIN, VALIDATION, TEST))
+    count = round(validation_fraction * len(train)) if len(validation) == 0 else 0
+    copies = copies_among(source, train) if count else None
+    held_out, rest = hold_out(source.labels[train], count, copies=copies, rng=np.random.default_rng(seed))
+    if len(validation) == 0:
+        validation = train[held_out]
+    train = train[rest][:max_train]
+    if min(len(train), len(validation)) == 0:
+        raise DataError(
+            f"both splits need images, but validation_fraction {validation_fraction:g} (data.validation of a run) "
+            f"leaves {len(train)} for training and {len(validation)} for validation"
+            f"{'' if copies is None else ' (copies of an image stay together)'}. Hold out another share or add images."
+        )
+    if len(test) == 0:
+        raise DataError("there are no test images of these classes. Add some, or take all classes (max_classes).")
+    return np.sort(train), np.sort(validation), np.sort(test)
+
+
+def _summary(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
+    counts = [
+        f"{len(index):,} {name}{f' ({source.origin[mark]})' if mark in source.origin and mark != TEST else ''}"
+        for index, mark, name in zip(indices, (TRAIN, VALIDATION, TEST), _SPLIT_NAMES, strict=True)
+    ]
+    where = f" ({source.origin[TEST]})" if TEST in source.origin else ""
+    return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}"
+
+
+def _missing(source: Source, indices: Sequence[NDArray[np.int64]]) -> list[str]:
+    """Classes that a split has no images of."""
+    notes = []
+    for index, name in zip(indices, _SPLIT_NAMES, strict=True):
+        lacking = np.flatnonzero(np.bincount(source.labels[index], minlength=len(source.classes)) == 0)
+        if len(lacking):
+            names = some_names([source.classes[label] for label in lacking])
+            notes.append(f"no {name} images of {len(lacking):,} of {len(source.classes):,} classes ({names})")
+    return notes
+
+
+def _splits(
+    source: Source,
+    indices: Sequence[NDArray[np.int64]],
+    resolution: int,
+    streaming: Streaming,
+    loaders: int | None,
+    progress: Progress | None,
+) -> list[Split] | list[StreamedSplit]:
+    """The splits at a resolution, in memory or in their files."""
+    if source.files is not None and _streams(streaming, sum(map(len, indices)), resolution):
+        return [
+            StreamedSplit(
+                files=source.files[index],
+                labels=torch.from_numpy(source.labels[index]),
+                resolution=resolution,
+                loaders=loaders,
+            )
+            for index in indices
+        ]
+    # One call for all of them: all threads stay busy to the end.
+    images = source.render(np.concatenate(indices), resolution, progress)
+    return [
+        Split(images=part, labels=torch.from_numpy(source.labels[index]))
+        for part, index in zip(torch.split(images, [len(index) for index in indices]), indices, strict=True)
+    ]
+
+
+def _streams(streaming: Streaming, count: int, resolution: int) -> bool:
+    """Whether `count` images of a folder stay in their files."""
+    if streaming != "auto":
+        return streaming
+    installed = installed_memory()
+    return installed is not None and 3 * count * resolution**2 > _MOST_MEMORY * installed
+
+
+def _mean_and_std(source: Source, train: Split | StreamedSplit) -> tuple[Tensor, Tensor]:
+    """Of the training images; of a large folder some evenly spaced ones, whether or not it is in memory."""
+    if source.files is None or len(train) <= _STATISTICS:
+        return mean_and_std(train.images)
+    rows = np.linspace(0, len(train) - 1, _STATISTICS).astype(np.int64)
+    return mean_and_std(train.some(rows) if isinstance(train, StreamedSplit) else train.images[torch.from_numpy(rows)])
+
+
+def _fingerprint(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
+    """Hash of what a measured accuracy depends on: each split's images and labels in order, and the class names."""
+    digest = hashlib.sha256(json.dumps(source.classes).encode())
+    for index in indices:
+        digest.update(len(index).to_bytes(8, "little"))
+        digest.update(source.digest(index).tobytes())
+        digest.update(source.labels[index].astype("<i8").tobytes())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,120 @@
+"""How many images a set has and how they are divided, known without decoding one: for plans and early checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nars.errors import DataError
+from nars.files.home import looked_for
+from nars.images.folder import folder_source
+from nars.images.images import FOLDER_PREFIX, IMAGE_SETS, folder_of
+from nars.images.known import DIGITS_TEST, classes_of, count_idx, data_root
+from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source
+
+_KNOWN = {
+    "digits": (1_797 - DIGITS_TEST, DIGITS_TEST),
+    "fashion-mnist": (60_000, 10_000),
+    "cifar10": (50_000, 10_000),
+    "imagenet": (1_281_167, 50_000),
+}
+"""Training and test images as published."""
+
+_IMAGENET_CLASSES = 1000
+
+_CHANNELS = {"digits": 1, "fashion-mnist": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What an image set holds."""
+
+    name: str
+    classes: tuple[str, ...]
+    in_channels: int
+    """1 (grey) or 3 (RGB)."""
+    train: int
+    """Training images, those that will be held out for validation among them."""
+    validation: int
+    """Images of a validation part of its own; 0 where some of the training images are held out."""
+    test: int
+    files: bool
+    """Whether each image is a file of its own, which can be streamed."""
+    smallest: int | None = None
+    """Training images of the class that has fewest; None where that was not counted."""
+    present: bool = True
+    """False for a set known by name that is not there; its numbers are the published ones."""
+    source: Source | None = field(default=None, repr=False, compare=False)
+    """A folder's files, for `load_images`: so that it is walked, and copies in it are looked for, once."""
+
+
+def list_images(name: str, *, root: str | Path | None = None) -> Listing:
+    """Count an image set. Folders are listed, of other sets the labels or headers are read.
+
+    Args:
+        name: as `nars.images.load_images` takes it.
+        root: as `nars.images.load_images` takes it.
+
+    Raises:
+        DataError: unknown name, missing folder, a folder that holds no classes.
+    """
+    with looked_for(name):
+        return _list(name, root)
+
+
+def _list(name: str, root: str | Path | None) -> Listing:
+    if name.startswith(FOLDER_PREFIX):
+        return _of_source(name, folder_source(folder_of(name)))
+    if name not in _KNOWN:
+        raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
+    if name == "imagenet" and (data_root(root) / name).is_dir():
+        return _of_source(name, folder_source(data_root(root) / name))
+    counts = None if name in ("digits", "imagenet") else _counted(name, data_root(root))
+    train, test = counts or _KNOWN[name]
+    return Listing(
+        name=name,
+        classes=tuple(map(str, range(_IMAGENET_CLASSES))) if name == "imagenet" else classes_of(name),
+        in_channels=_CHANNELS.get(name, 3),
+        train=train,
+        validation=0,
+        test=test,
+        files=name == "imagenet",
+        present=name == "digits" or counts is not None,
+    )
+
+
+def _of_source(name: str, source: Source) -> Listing:
+    train, validation, test = (int((source.part == mark).sum()) for mark in (TRAIN, VALIDATION, TEST))
+    return Listing(
+        name=name,
+        classes=source.classes,
+        in_channels=3,
+        train=train,
+        validation=validation,
+        test=test,
+        files=True,
+        source=source,
+        smallest=int(np.bincount(source.labels[source.part == TRAIN], minlength=len(source.classes)).min()),
+    )
+
+
+def _counted(name: str, root: Path) -> tuple[int, int] | None:
+    """Training and test images below the root, None if the set is not there."""
+    files = {part: sorted((root / name).rglob(f"{part}*.parquet")) for part in ("train", "test")}
+    if files["train"]:
+        train, test = (sum(map(_rows, files[part])) for part in ("train", "test"))
+        return train, test
+    if name == "fashion-mnist":
+        return count_idx(root)
+    return _KNOWN[name] if (root / "cifar-10-batches-py").is_dir() else None
+
+
+def _rows(file: Path) -> int:
+    try:
+        return int(pq.read_metadata(file).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{file} is not a readable Parquet file ({error}). Fetch it again.") from error

@@ -1,0 +1,143 @@
+"""An image set before a seed splits it: labels, what belongs to which part, and how to get at the pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nars.errors import DataError
+from nars.images.pixels import Progress, resize
+from nars.images.split import hold_out
+from nars.printing import brief_repr
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+Render = Callable[[NDArray[np.int64], int, Progress | None], Tensor]
+"""(indices (n,), resolution, progress) -> uint8 (n, C, resolution, resolution)."""
+
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """N labelled images. The TEST ones are part of the set; where none is VALIDATION, a seed takes some of TRAIN."""
+
+    __repr__ = brief_repr
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    """(N,), indices into `classes`."""
+    part: NDArray[np.int8]
+    """(N,), each TRAIN, VALIDATION or TEST."""
+    render: Render
+    digest: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    """indices (n,) -> (n, 16), a hash of each image's content at its own resolution."""
+    copies: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    """indices (n,) -> (n,), for each the place in them of the first image with the same content; None where copies are
+    not looked for, as in the published sets, which are split as everybody splits them."""
+    files: NDArray[np.bytes_] | None = None
+    """(N,), where each image is a file of its own that can be streamed."""
+    origin: dict[int, str] = field(default_factory=dict)
+    """VALIDATION, TEST -> where its images come from, in words, where that is not plain."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about how the set was read, a sentence each."""
+    side: int | None = None
+    """Of the images, pixels, where all are arrays of one size."""
+
+
+def array_source(
+    *,
+    classes: tuple[str, ...],
+    images: Tensor,
+    labels: NDArray[np.int64],
+    part: NDArray[np.int8],
+    digests: NDArray[np.uint8] | None = None,
+    notes: tuple[str, ...] = (),
+) -> Source:
+    """A set that is in memory at its own resolution, uint8 (N, C, H, H). `digests` (N, 16) default to the pixels'."""
+    if digests is None:
+        digests = digests_of(memoryview(image) for image in images.numpy())
+    return Source(
+        classes=classes,
+        labels=labels,
+        part=part,
+        render=partial(_render_array, images),
+        digest=partial(np.take, digests, axis=0),
+        notes=notes,
+        side=images.shape[-1],
+    )
+
+
+def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:
+    """Hash each content. Returns (N, 16)."""
+    joined = b"".join(hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest() for content in contents)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def hold_out_test(source: Source, count: int) -> Source:
+    """Mark a stratified choice of about `count` images as TEST; the same choice for the same images."""
+    held_out, _ = hold_out(
+        source.labels, count, copies=copies_among(source, np.arange(len(source.labels))), rng=np.random.default_rng(0)
+    )
+    part = source.part.copy()
+    part[held_out] = TEST
+    return replace(source, part=part)
+
+
+def copies_among(source: Source, indices: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """`source.copies` of some images; None where no two of them are alike."""
+    if source.copies is None:
+        return None
+    copies = source.copies(indices)
+    return None if np.array_equal(copies, np.arange(len(indices))) else copies
+
+
+def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Source:
+    """The images of `count` random classes, which keep their order and are numbered anew.
+
+    Raises:
+        DataError: fewer than two classes would be left.
+    """
+    if count < 2:
+        raise DataError(f"at least 2 classes must be left, got max_classes {count}.")
+    classes = np.sort(rng.choice(len(source.classes), size=count, replace=False))
+    kept = np.flatnonzero(np.isin(source.labels, classes))
+    return replace(
+        source,
+        classes=tuple(source.classes[number] for number in classes),
+        labels=np.searchsorted(classes, source.labels[kept]).astype(np.int64),
+        part=source.part[kept],
+        render=partial(_render_kept, source, kept),
+        digest=partial(_digest_kept, source, kept),
+        copies=None if source.copies is None else partial(_copies_kept, source.copies, kept),
+        files=None if source.files is None else source.files[kept],
+        side=source.side,
+    )
+
+
+def _render_kept(
+    source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64], resolution: int, progress: Progress | None
+) -> Tensor:
+    return source.render(kept[indices], resolution, progress)
+
+
+def _digest_kept(source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    return source.digest(kept[indices])
+
+
+def _copies_kept(
+    copies: Callable[[NDArray[np.int64]], NDArray[np.int64]], kept: NDArray[np.int64], indices: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    return copies(kept[indices])
+
+
+def _render_array(images: Tensor, indices: NDArray[np.int64], resolution: int, progress: Progress | None) -> Tensor:
+    """Takes well under a second for sets of this kind, so `progress` hears nothing."""
+    return resize(images[torch.from_numpy(indices)], resolution)

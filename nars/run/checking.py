@@ -1,0 +1,156 @@
+"""Everything that can be known of a run before anything is computed: one function, which every command asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nars.errors import DataError
+from nars.images import Listing, list_images
+from nars.run.changes import value_at
+from nars.run.config import ConfigError, Execution, RunConfig
+from nars.run.environment import Stage, folder_findings, machine_findings, remaining
+from nars.run.findings import (
+    Finding,
+    Sizes,
+    absent,
+    collect_findings,
+    final_findings,
+    image_findings,
+    range_findings,
+    resolution_findings,
+    sizes_of,
+    teacher_findings,
+)
+from nars.run.folder import RunFolder, read_json
+from nars.space import Space, SpaceError, load_space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was found out."""
+
+    images: Listing
+    space: Space
+    """With the classes and channels of the images."""
+    searched: int
+    """Training images of the search, about: after validation, `search_classes` and `max_train`."""
+    trained: int
+    """Training images of final training."""
+    validated: int
+    """Validation images."""
+    warnings: tuple[str, ...]
+    """What a person should know before the run; with key and way out."""
+
+
+def check(
+    config: RunConfig,
+    execution: Execution | None = None,
+    *,
+    folder: Path | str | None = None,
+    upto: Stage | None = None,
+    starting: bool = False,
+    grown: bool = False,
+    own_space: Path | None = None,
+    place: Callable[[str], str] = str,
+) -> Checked:
+    """Check a run.
+
+    A run that the folder holds already is asked only what may have changed since: other values, and this machine.
+
+    Args:
+        config: what to do.
+        execution: how; None leaves the machine aside.
+        folder: where; runs/NAME when None.
+        upto: the last stage that will be computed now; what it and those before it need must be here. None: no stage.
+        starting: the run starts now, so that its images must be there; the weights of a timm teacher are downloaded.
+        grown: the configuration of a run has changed, so that stages that are done go on.
+        own_space: the run's own copy of its space, which then counts.
+        place: where the value of a dotted key was written, for messages (`Given.place`).
+
+    Raises:
+        ConfigError: mistakes, one line each.
+    """
+    home = RunFolder(Path(folder) if folder else Path("runs") / config.name)
+    findings: list[Finding] = [*folder_findings(config, folder, home.path)]
+    images = space = None
+    try:
+        images = list_images(config.data.name, root=config.data.root)
+    except DataError as error:
+        findings.append(Finding(keys=("data.name",), text=str(error), here=True))
+    if images is not None and not images.present and images.name == "imagenet":
+        findings.append(absent(config, warning=not starting))
+    try:
+        space = load_space(
+            own_space or config.space,
+            classes=None if images is None else min(config.data.search_classes or 2**31, len(images.classes)),
+            in_channels=None if images is None else images.in_channels,
+        )
+    except SpaceError as error:
+        findings.append(Finding(keys=("space",), text=str(error)))
+    sizes = None if images is None else sizes_of(config, images)
+    if images is not None and sizes is not None:
+        findings += image_findings(config, images, sizes)
+    if space is not None and space.kind == "generic":
+        findings.append(Finding(keys=("space",), text=_GENERIC.format(space.name)))
+        space = None
+    if space is not None:
+        findings += [*range_findings(config, space), *resolution_findings(config, space, images)]
+    findings += [*collect_findings(config, sizes), *final_findings(config, sizes)]
+    left = remaining(home, upto, grown=grown)
+    if images is not None:
+        findings += teacher_findings(config, images, fetch=starting and "train" in left)
+    findings += machine_findings(config, execution or Execution(), left)
+    return _told(findings, config, home, place, images, space, sizes)
+
+
+_GENERIC = (
+    "a run trains networks, and {0!r} is a generic space, whose choices are only names and numbers; choose a space of "
+    "networks (nars space list), or import finished trials: nars import trials.csv --space {0}"
+)
+
+
+def _told(
+    findings: Sequence[Finding],
+    config: RunConfig,
+    home: RunFolder,
+    place: Callable[[str], str],
+    images: Listing | None,
+    space: Space | None,
+    sizes: Sizes | None,
+) -> Checked:
+    """The answer, if nothing speaks against it."""
+    if home.run_file.is_file():
+        kept, now = read_json(home.run_file).get("config", {}), config.model_dump(mode="json")
+        findings = [
+            finding
+            for finding in findings
+            if finding.here or any(value_at(kept, key) != value_at(now, key) for key in finding.keys)
+        ]
+    errors: list[str] = []
+    cautions: list[str] = []
+    for finding in findings:
+        where = _placed(finding, place)
+        mild = finding.warning or (finding.mild and where == finding.keys[0])
+        (cautions if mild else errors).append(f"{where}: {finding.text}")
+    if errors:
+        raise ConfigError("\n".join(errors))
+    assert images is not None
+    assert sizes is not None
+    if space is None:
+        raise ConfigError(f"{place('space')}: {config.space} cannot be searched")
+    return Checked(
+        images=images,
+        space=space,
+        searched=sizes.searched,
+        trained=sizes.trained,
+        validated=sizes.validated,
+        warnings=tuple(cautions),
+    )
+
+
+def _placed(finding: Finding, place: Callable[[str], str]) -> str:
+    """Where the key was written; an option, or a stage, is its own place."""
+    key = finding.keys[0]
+    return place(key) if key.split(".")[0].split("[")[0] in RunConfig.model_fields else key

@@ -1,0 +1,311 @@
+"""What a run is: one typed, validated document. Defaults are the paper's values.
+
+Everything that decides the result is in `RunConfig`; how it is computed (device, workers) is in `Execution` and may
+change between two starts of the same run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
+
+import pydantic
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from nars.errors import UserError
+from nars.parallel import AUTO, resolve_device
+from nars.space import SpaceError, quantity, shorten
+from nars.space.files.scalars import YesNo, among
+
+
+class ConfigError(UserError):
+    """A run configuration is not valid; one line per mistake with file, line, key, rule, what it got."""
+
+
+def _quantity(value: Any) -> Any:
+    """ "450M" and 450e6 alike; anything else is left for the type check to refuse."""
+    if isinstance(value, str):
+        try:
+            return quantity(value)
+        except SpaceError as error:
+            raise ValueError(str(error)) from error
+    return value
+
+
+def _listed(value: Any) -> Any:
+    """ "1M,2M" and a single 1M are lists too, as people write them on the command line."""
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        if "" in parts:
+            raise ValueError(f"item {parts.index('') + 1} of the list is empty; write e.g. 1M,2M,4M")
+        return parts
+    return [value] if isinstance(value, (int, float)) else value
+
+
+Quantity = Annotated[float, BeforeValidator(_quantity), Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Whole = Annotated[int, Field(ge=1)]
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """The types and literal values that an annotation is made of."""
+    parts = get_args(annotation)
+    for part in parts:
+        yield from _leaves(part)
+    if not parts:
+        yield annotation
+
+
+class _Section(pydantic.BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: Any, field: pydantic.ValidationInfo) -> Any:
+        """A plain yes or no of the file is a switch where a switch is asked for, else a word; 1e2 is 100."""
+        kinds = set(_leaves(cls.model_fields[str(field.field_name)].annotation))
+        if isinstance(value, YesNo):
+            return value.truth if kinds & {bool, True, False} else str(value)
+        if isinstance(value, list):
+            return among(value)
+        return int(value) if int in kinds and isinstance(value, float) and value.is_integer() else value
+
+
+class Data(_Section):
+    """Which images, and how they are split and augmented."""
+
+    name: str
+    """digits, fashion-mnist, cifar10, or imagefolder:PATH."""
+    root: str | None = None
+    """Folder that holds the data set; NARS_DATA or a download when absent."""
+    validation: Annotated[float, Field(gt=0.0)] = 0.2
+    """Held out of the training images, a share (below 1) or a number of images (paper: 10,000); every accuracy of the
+    search is measured on these."""
+    max_train: Whole | None = None
+    """Use a stratified subset of at most so many training images during the search."""
+    search_classes: Annotated[int, Field(ge=2)] | None = None
+    """Search on so many random classes (paper: 200 of ImageNet's 1,000); final training has all."""
+    streaming: Literal[True, False, "auto"] = "auto"
+    """Read the images of a folder from their files whenever they are needed instead of holding them in memory; auto:
+    if they would take more than a quarter of it. No result depends on it."""
+    flip: bool = True
+    """Horizontal flips; off where left and right mean something (digits, text)."""
+    crop: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.125
+    """Random crops of the image enlarged by this share of its side on each side."""
+
+
+class FlopsRange(_Section):
+    """Where stage 2 looks (paper: 400M to 800M multiply-accumulates)."""
+
+    low: Quantity = 400e6
+    high: Quantity = 800e6
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FlopsRange:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got {shorten(self.low)} and {shorten(self.high)}")
+        return self
+
+
+class Pretraining(_Section):
+    """Stage 1."""
+
+    pool: Annotated[int, Field(ge=16)] = 20_000
+    """Sobol points: architecture-recipe pairs labelled with free statistics (paper: 20,000)."""
+    preset: Literal["paper", "default"] = "default"
+    """The predictor: the paper's own settings, or those that our benchmarks prefer."""
+
+
+class Collect(_Section):
+    """Stage 2, constrained iterative optimisation."""
+
+    rounds: Whole = 5
+    """T (paper: 5 joint, 4 recipe-only)."""
+    per_round: Annotated[int, Field(ge=2)] = 48
+    """m, candidates per round and FLOPs bins (paper: 48)."""
+    epochs: Annotated[int, Field(ge=2)] = 150
+    """Epochs of the first round (paper: 150)."""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    """Epochs over which the learning rate rises to its start value."""
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    """exponential: x `decay` per epoch as in the paper; cosine: for trainings of few epochs."""
+    decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.963
+    """Learning rate factor per epoch (paper: 0.963 during the search)."""
+    batch_size: Whole = 256
+    """Images per step."""
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
+    """Decay of the averaged weights (paper: 0.99985 ImageNet, 0.999 CIFAR-10)."""
+    stop_correlation: Annotated[float, Field(gt=0.0, le=1.0)] = 0.92
+    """Rank correlation with the final accuracy at which later rounds stop training (paper: 0.92)."""
+    keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Share of the pool that stays after each round: the best predicted of each FLOPs bin."""
+    trial_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Longest that one training may take; beyond it the outcome is `timeout`."""
+    trial_gigabytes: Annotated[float, Field(gt=0)] | None = None
+    """Most memory that one training may take, images and libraries apart; beyond it the outcome is `out_of_memory`. On
+    Linux, and not for the memory of a GPU, which has an end of its own."""
+    amp: bool = False
+    """Compute in bfloat16: for GPUs."""
+    compile: bool = False
+    """Compile each network first (torch.compile): pays on GPUs where a training takes many times longer than that."""
+    asynchronous: bool = False
+    """Do not wait for the end of a round (the paper does): a new candidate as soon as a worker is free."""
+    refit_every: Annotated[int, Field(ge=2)] | None = None
+    """Asynchronous only: trainings from one fit of the predictor to the next; a quarter of `per_round` when absent."""
+
+    @model_validator(mode="after")
+    def _refitted_or_in_rounds(self) -> Collect:
+        if self.refit_every is not None and not self.asynchronous:
+            raise ValueError(
+                "refit_every goes with asynchronous: true; rounds refit the predictor at their end. Leave it out"
+            )
+        return self
+
+
+class Search(_Section):
+    """Stage 3, predictor-based evolutionary search."""
+
+    preset: Literal["paper", "default"] = "default"
+    """The paper's adaptive genetic algorithm, or climbs by many exchanges at a time (`nars.search.climbing`)."""
+    budgets: Annotated[tuple[Quantity, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)] = (
+        *(450e6, 550e6, 650e6, 750e6),
+    )
+    """FLOPs budgets; each gives one member of the family."""
+
+    @field_validator("budgets", mode="after")
+    @classmethod
+    def _distinct(cls, budgets: tuple[float, ...]) -> tuple[float, ...]:
+        twice = [shorten(budget) for budget, count in Counter(budgets).items() if count > 1]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands more than once; give each budget once")
+        return budgets
+
+
+class Final(_Section):
+    """Final training: the largest member on labels, then all by distillation from it."""
+
+    epochs: Annotated[int, Field(ge=1)] = 400
+    """Epochs of each training (paper: 400)."""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9875
+    """Learning rate factor per epoch (paper: 0.9875 in final training)."""
+    batch_size: Whole = 256
+    """Images per step, over all processes together."""
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
+    distillation: Share = 0.8
+    """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2)."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    policy: Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"] = "autoaugment"
+    """Augmentation on top of crop and flip (paper: AutoAugment)."""
+    erasing: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Probability of blanking a rectangle of a training image (random erasing)."""
+    scale_learning_rate: bool = False
+    """Multiply the searched learning rate by this batch size over that of the search (linear scaling, as in the
+    paper)."""
+    teacher: str = "largest"
+    """largest: the largest member, trained on labels first (paper); a member's name such as 550M; timm:NAME; the folder
+    of an exported member; or none, all train on labels alone."""
+    teacher_weights: str | None = None
+    """With a timm teacher: its weights in a file (safetensors, or what torch saved); timm's own, downloaded, when
+    absent."""
+    teacher_resolution: Whole | None = None
+    """Images are resized to so many pixels for the teacher; a member's own when absent, for timm as they are."""
+    accumulation: Whole = 1
+    """Parts that a batch goes through the network in, to save memory."""
+    amp: Literal["none", "bf16"] = "none"
+    """bf16: compute in bfloat16 where that is safe; weights stay float32."""
+    channels_last: bool = True
+    """Channels innermost in memory, which most convolutions are faster on."""
+    compile: bool = False
+    """Train through torch.compile; the first steps take a minute longer."""
+    watch: Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], Field(strict=False)] = ()
+    """Who gets the curves; TensorBoard's files go to tensorboard/ in the run folder."""
+
+    @model_validator(mode="after")
+    def _weights_have_a_network(self) -> Final:
+        if self.teacher_weights is not None and not self.teacher.startswith("timm:"):
+            raise ValueError("teacher_weights are those of a timm teacher; write teacher: timm:NAME, or leave them out")
+        return self
+
+
+class RunConfig(_Section):
+    """One run from pool to report."""
+
+    name: str
+    """Name of the run; its folder is runs/NAME unless told otherwise."""
+    about: str = ""
+    space: str
+    """A built-in space, or the path of a space file (relative to this file)."""
+    data: Data
+    seed: Annotated[int, Field(ge=0)] = 0
+    flops: FlopsRange = FlopsRange()
+    pretraining: Pretraining = Pretraining()
+    collect: Collect = Collect()
+    search: Search = Search()
+    final: Final = Final()
+
+
+class Execution(_Section):
+    """How a run is computed; without influence on what comes out."""
+
+    engine: Literal["processes", "in-process", "ray"] = "processes"
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Trainings at once; 0 is one per core, or `per_gpu` per GPU."""
+    per_gpu: Whole = 1
+    """Trainings at once on one GPU: small networks leave most of one idle."""
+    device: str = AUTO
+    """auto (a GPU where there is one), cpu, cuda, cuda:N or mps."""
+    address: str | None = None
+    """Ray cluster to join; a local one when absent."""
+
+
+def execution(**settings: Any) -> Execution:
+    """How to compute a run, checked; "auto" has become the device that it means here.
+
+    Raises:
+        ConfigError: unknown engine, negative number of workers, ...; one line per mistake.
+        DeviceError: there is no such device.
+    """
+    try:
+        made = Execution(**settings)
+    except pydantic.ValidationError as error:
+        lines = [f"--{str(fault['loc'][0]).replace('_', '-')}: {message_of(fault)}" for fault in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+    if made.engine == "ray":  # the devices are the cluster's
+        return made
+    return made.model_copy(update={"device": resolve_device(made.device)})
+
+
+def message_of(fault: Any) -> str:
+    """One of pydantic's faults in the house form: what is wrong or allowed, and what it got."""
+    kind, got = fault["type"], fault["input"]
+    message = fault["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if kind in ("model_type", "model_attributes_type"):
+        message = f"takes keys of its own: {', '.join(keys_at(tuple(fault['loc'])))}"
+    elif kind == "too_short":
+        message = "needs at least one value"
+    message = message.replace("input should be", "must be", 1)
+    shown = repr(got) if not isinstance(got, (dict, list, tuple)) else _kind(got)
+    return message if f"got {shown}" in message else f"{message}; got {shown}"
+
+
+def _kind(got: Any) -> str:
+    return "a mapping" if isinstance(got, dict) else f"[{', '.join(map(str, got))}]"
+
+
+def keys_at(path: tuple[str | int, ...]) -> list[str]:
+    """The keys that a configuration has in the section at a path; none where there is no section."""
+    model: Any = RunConfig
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, pydantic.BaseModel)
+        ):
+            return []
+        model = field.annotation
+    return sorted(model.model_fields)

@@ -1,0 +1,114 @@
+"""What a run needs of this machine: packages, a folder to write to, options that fit together."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, get_args
+
+from nars.run.config import ConfigError, Execution, RunConfig
+from nars.run.findings import Finding, Findings
+from nars.run.folder import RunFolder
+from nars.run.naming import fault_of_name
+
+Stage = Literal["pretrain", "collect", "search", "train", "export"]
+"""How far a command goes: a stage brings those before it."""
+
+_STAGES: tuple[Stage, ...] = get_args(Stage)
+
+_EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "ray": ("ray",), "tensorboard": ("tensorboard",)}
+"""Extras of this package, and the packages that they bring."""
+
+
+def folder_findings(config: RunConfig, folder: Path | str | None, path: Path) -> Findings:
+    """Of the name and place of the run's folder."""
+    if folder is None and (fault := fault_of_name(config.name)) is not None:
+        yield Finding(keys=("name",), text=fault)
+        return
+    key = "name" if folder is None else "--out"
+    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not existing.is_dir():
+        yield Finding(keys=(key,), text=f"{existing} is a file, no folder; choose another with --out", here=True)
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        reason = "read-only file system" if os.statvfs(existing).f_flag & os.ST_RDONLY else "permission denied"
+        yield Finding(
+            keys=(key,), text=f"{existing} cannot be written to ({reason}); choose another folder with --out", here=True
+        )
+
+
+def remaining(home: RunFolder, upto: Stage | None, *, grown: bool = False) -> frozenset[Stage]:
+    """The stages that will be computed: up to the last one, without those that the folder holds unless it has grown."""
+    if upto is None:
+        return frozenset()
+    stages = set(_STAGES[: _STAGES.index(upto) + 1])
+    if grown:
+        return frozenset(stages)
+    if (home.predictor / "card.json").is_file():
+        stages -= {"pretrain", "collect"}
+    if home.family_file.is_file():
+        stages -= {"search"}
+        members = json.loads(home.family_file.read_text())["members"]
+        names = [member["name"] for member in members if member.get("same_as") is None]
+        if all((home.training(name) / "result.json").is_file() for name in names):
+            stages -= {"train"}
+        if all((home.member(name) / "card.json").is_file() for name in names):
+            stages -= {"export"}
+    return frozenset(stages)
+
+
+def check_machine(config: RunConfig, execution: Execution, home: RunFolder, upto: Stage) -> None:
+    """The part of `check` that only needs a look at what is installed here: for stages that Python calls.
+
+    Raises:
+        ConfigError: something is missing, one line each.
+    """
+    findings = [
+        finding for finding in machine_findings(config, execution, remaining(home, upto)) if not finding.warning
+    ]
+    if findings:
+        raise ConfigError("\n".join(f"{finding.keys[0]}: {finding.text}" for finding in findings))
+
+
+def machine_findings(config: RunConfig, execution: Execution, left: frozenset[Stage]) -> Findings:
+    """Of the options that say how to compute, and of packages that the stages left need."""
+    if execution.address is not None and execution.engine != "ray":
+        yield Finding(
+            keys=("--address",),
+            text=f"a Ray cluster is joined by --engine ray, got --engine {execution.engine}; add it, or leave out "
+            f"--address",
+            here=True,
+        )
+    if execution.per_gpu > 1 and execution.device == "cpu":
+        yield Finding(
+            keys=("--per-gpu",),
+            text=f"{execution.per_gpu} trainings would share one GPU, and the device is the CPU; add --device cuda, or "
+            f"say how many train at once with --workers",
+            here=True,
+        )
+    if execution.engine == "in-process" and execution.workers > 1:
+        yield Finding(
+            keys=("--workers",),
+            text=f"--engine in-process trains one candidate after another in stage 2, not {execution.workers} at once",
+            warning=True,
+            here=True,
+        )
+    if "collect" in left and execution.engine == "ray":
+        yield from _needs("ray", "--engine ray", "--engine")
+    if "train" in left:
+        for watcher in config.final.watch:
+            yield from _needs(watcher, f"watching with {watcher}", "final.watch")
+    if "export" in left:
+        yield from _needs("onnx", "the export of the family", "export", "nars train ends before it")
+
+
+def _needs(extra: str, what: str, key: str, way_out: str = "") -> Findings:
+    missing = [package for package in _EXTRAS.get(extra, (extra,)) if find_spec(package) is None]
+    if missing:
+        command = f"pip install 'nars[{extra}]'" if extra in _EXTRAS else f"pip install {extra}"
+        yield Finding(
+            keys=(key,),
+            text=f"{what} needs {', '.join(missing)}: {command}" + (f"; {way_out}" if way_out else ""),
+            here=True,
+        )

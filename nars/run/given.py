@@ -1,0 +1,320 @@
+"""A run configuration as somebody asks for it: a built-in one, a file or a run's folder, with options on top.
+
+Every value knows where it was written, so that an error can name the option, or file and line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from nars.images import FOLDER_PREFIX
+from nars.run.config import ConfigError, Data, RunConfig, keys_at, message_of
+from nars.run.folder import RunFolder, read_json, run_in
+from nars.run.naming import fault_of_name
+from nars.space import Document, SpaceError, read_document, shipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Origin:
+    """Where the values of a configuration were written."""
+
+    document: Document
+    built_in: bool
+    """Nobody is helped by a line of a file that came with the package."""
+    options: Mapping[str, str]
+    """Dotted key -> how it was given on the command line; the values that are not from the file."""
+
+    def place(self, key: str) -> str:
+        """The option, or file and line, that a key's value comes from; with the key, which alone means the package."""
+        for given, option in self.options.items():
+            if _within(key, given) or _within(given, key):
+                if option == given:  # from Python
+                    return key
+                return f"--set {key}" if option == f"--set {given}" and _within(key, given) else f"{option} ({key})"
+        return key if self.built_in else self.document.where(_path(key))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A run configuration as somebody asked for it."""
+
+    config: RunConfig
+    notes: tuple[str, ...] = ()
+    """What was chosen in place of values that belong to the built-in configuration's own images or space."""
+    origin: _Origin = field(repr=False)
+    adapted: tuple[str, ...] = ()
+    """Dotted keys of these."""
+    file_name: str = ""
+    """The name in the configuration's file, where a run on other images is called after them."""
+
+    def place(self, key: str) -> str:
+        """Where the value of a dotted key, such as "search.budgets[0]", was written, for messages."""
+        return self.origin.place(key)
+
+    def begun_as(self, kept: Mapping[str, Any]) -> Given:
+        """The same for a run that was begun with this configuration: what nobody asked for stays as it was.
+
+        Args:
+            kept: The configuration in its run.json, perhaps of an earlier version that chose other values.
+        """
+        content = self.config.model_dump(mode="json")
+        for key in self.adapted:
+            *parents, last = key.split(".")
+            ours: Any = content
+            theirs: Any = kept
+            for parent in parents:
+                ours, theirs = ours[parent], theirs.get(parent, {}) if isinstance(theirs, dict) else {}
+            if isinstance(theirs, dict) and last in theirs:
+                ours[last] = theirs[last]
+        try:
+            return replace(self, config=RunConfig.model_validate(content))
+        except pydantic.ValidationError:  # of a version that is too different: the comparison says so
+            return self
+
+
+def run_names() -> list[str]:
+    """Names of the built-in run configurations."""
+    return sorted(path.stem for path in _built_in())
+
+
+def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """A run configuration by built-in name or path, or that of a run in a folder, whose space is the run's own copy.
+
+    A built-in configuration's numbers of images, crop and flips are for its own images: with another `data.name` they
+    are those of the built-in configuration for these images, else the defaults. So are FLOPs range and budgets with
+    another `space`, where a built-in configuration searches that.
+
+    Args:
+        name: "digits", the path of a YAML file, or the folder of a run.
+        overrides: dotted keys with new values, e.g. {"collect.rounds": 2}; checked like the file.
+
+    Raises:
+        ConfigError: unknown name, or mistakes in the file (one line each).
+    """
+    return read_config(name, overrides).config
+
+
+def read_config(
+    name: str | Path, overrides: Mapping[str, Any] | None = None, *, options: Mapping[str, str] | None = None
+) -> Given:
+    """The same, with what was chosen and where each value comes from.
+
+    Args:
+        name: as in `load_config`.
+        overrides: as in `load_config`.
+        options: dotted keys of overrides with the option of the command line that gave them, e.g.
+            {"search.budgets": "--budgets"}; errors name it.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    path, built_in, overrides = Path(name), False, overrides or {}
+    home = run_folder(name)
+    if home is not None:
+        return _given_by_run(home, overrides, options or {})
+    if path.suffix not in (".yaml", ".yml"):
+        path, built_in = shipped("space") / "runs" / f"{name}.yaml", True
+    if not path.is_file():
+        raise ConfigError(
+            f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}; or give a YAML file, or the "
+            f"folder of a run (with run.json)"
+        )
+    document = _read(path)
+    origin = _Origin(
+        document=document, built_in=built_in, options={key: key for key in overrides} | dict(options or {})
+    )
+    content = document.content
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{document.source}: a run configuration is a mapping with name, space and data, got {content!r}"
+        )
+    file_name = str(content.get("name", ""))
+    chosen: dict[str, Any] = {}
+    notes: list[str] = []
+    if built_in:
+        for adapt in (_for_images, _for_space):
+            values, note = adapt(content, overrides)
+            chosen |= values
+            notes += [note] if note else []
+    config = _validated(content, chosen | dict(overrides), origin)
+    if (fault := fault_of_name(config.name)) is not None:
+        raise ConfigError(f"{origin.place('name')}: {fault}")
+    beside = path.parent / config.space
+    if Path(config.space).suffix in (".yaml", ".yml") and not Path(config.space).is_absolute() and beside.is_file():
+        config = config.model_copy(update={"space": str(beside)})
+    return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen), file_name=file_name)
+
+
+def run_folder(name: str | Path) -> Path | None:
+    """The folder of the run that is meant where a configuration is asked for; None if it is none.
+
+    A built-in name is never a folder: write ./digits for a run in a folder of that name.
+    """
+    if str(name) in run_names():
+        return None
+    run = run_in(name)
+    return None if run is None else run.path
+
+
+def _given_by_run(home: Path, overrides: Mapping[str, Any], options: Mapping[str, str]) -> Given:
+    run = RunFolder(home)
+    content = read_json(run.run_file).get("config")
+    if not isinstance(content, dict):
+        raise ConfigError(f"{run.run_file} holds no configuration: it is not a run's file, or was edited. Put it back")
+    origin = _Origin(
+        document=Document(str(run.run_file), content, {}),
+        built_in=False,
+        options={key: key for key in overrides} | dict(options),
+    )
+    try:
+        config = _validated(content, overrides, origin)
+    except ConfigError as error:
+        if overrides:
+            raise
+        wrote = read_json(run.run_file).get("versions", {}).get("nars", "an older one")
+        raise ConfigError(
+            f"{run.run_file} holds a configuration that this version cannot read ({error}); use the version that wrote "
+            f"it, {wrote}"
+        ) from error
+    if "space" not in overrides and run.space_file.is_file():
+        config = config.model_copy(update={"space": str(run.space_file)})
+    return Given(config=config, origin=origin)
+
+
+def _for_images(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What a built-in configuration takes in place of its own data section with other images, and how to say it."""
+    theirs, name = content["data"], overrides.get("data.name")
+    if not isinstance(name, str) or name == theirs["name"]:
+        return {}, ""
+    own: dict[str, Any] = next(
+        (other["data"] for other in map(_content, _built_in()) if other["data"]["name"] == name), {}
+    )
+    keys = [key for key in {**theirs, **own} if key not in ("name", "root") and f"data.{key}" not in overrides]
+    values = {f"data.{key}": own.get(key, Data.model_fields[key].default) for key in keys}
+    changed = {key: value for key in keys if (value := values[f"data.{key}"]) != theirs.get(key)}
+    called = {key: value for key, value in _named_after(content, name).items() if key not in overrides}
+    if not changed:
+        return called, ""
+    shown = ", ".join(f"{key} {_said(value)}" for key, value in changed.items())
+    instead = ", ".join(f"{key} {_said(theirs[key])}" for key in changed if key in theirs)
+    note = f"data: {shown} for {name}" + (f" (for {theirs['name']} it is {instead})" if instead else "")
+    return values | called, f"{note}; change them with --set data.{next(iter(changed))}=..."
+
+
+def _named_after(content: dict[str, Any], data: str) -> dict[str, Any]:
+    """Name and description of a run on other images than the configuration's."""
+    if data.startswith(FOLDER_PREFIX):
+        path = Path(folder := data.removeprefix(FOLDER_PREFIX))
+        with suppress(RuntimeError):  # no home directory: looking for the folder says so
+            path = path.expanduser()
+        called = path.resolve().name if path.name in ("", "..") else path.name
+        name = re.sub(r"[^\w.+-]+", "-", called).strip("-.") or "images"
+        if name in run_names():  # which has a folder of its own
+            name = f"{name}-{content['name']}"
+        return {"name": name, "about": f"The images of {folder}, searched as {content['name']}."}
+    return {"name": f"{data}-{content['name']}", "about": f"{data}, searched as {content['name']}."}
+
+
+def _for_space(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What a built-in configuration takes in place of its FLOPs range and budgets with another space."""
+    space = overrides.get("space")
+    own = next((other for other in map(_content, _built_in()) if other["space"] == space), None)
+    if space == content["space"] or own is None:
+        return {}, ""
+    values: dict[str, Any] = {}
+    if not any(_within(key, "flops") for key in overrides):
+        values["flops"] = own["flops"]
+    if not any(_within(key, "search.budgets") for key in overrides):
+        values["search.budgets"] = own["search"]["budgets"]
+    if not values:
+        return {}, ""
+    shown = {
+        "flops": f"FLOPs range {own['flops']['low']} to {own['flops']['high']}",
+        "search.budgets": f"budgets {', '.join(map(str, own['search']['budgets']))}",
+    }
+    return values, f"space: {' and '.join(shown[key] for key in values)} for {space}, as in nars run {own['name']}"
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "all"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:,}"
+
+
+def _built_in() -> list[Path]:
+    return sorted((shipped("space") / "runs").glob("*.yaml"))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = _read(path).content
+    return content
+
+
+def _read(path: Path) -> Document:
+    try:
+        return read_document(path)
+    except SpaceError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _validated(content: dict[str, Any], overrides: Mapping[str, Any], origin: _Origin) -> RunConfig:
+    for dotted, value in overrides.items():
+        *parents, last = dotted.split(".")
+        section = content
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise ConfigError(f"{dotted}: {parent} holds a value, not a section; give its own name")
+        section[last] = value
+    try:
+        return RunConfig.model_validate(content)
+    except pydantic.ValidationError as error:
+        faults = error.errors()
+        # A list without items that are right is called too short as well.
+        told = [
+            fault
+            for fault in faults
+            if fault["type"] != "too_short"
+            or not any(
+                len(other["loc"]) > len(fault["loc"]) and fault["loc"] == other["loc"][: len(fault["loc"])]
+                for other in faults
+            )
+        ]
+        raise ConfigError("\n".join(_explain(origin, fault) for fault in told)) from error
+
+
+def _explain(origin: _Origin, fault: Any) -> str:
+    """One mistake in the house form: place, rule, what it got, what is allowed."""
+    path = tuple(fault["loc"])
+    place = origin.place(_dotted(path)) or origin.document.source
+    if fault["type"] == "extra_forbidden":
+        allowed = keys_at(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), allowed, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        return f"{place}: unknown key {path[-1]!r}; allowed are {', '.join(allowed)}{hint}"
+    if fault["type"] == "missing":
+        return f"{place}: {path[-1]!r} is missing; add it"
+    return f"{place}: {message_of(fault)}"
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def _path(key: str) -> tuple[str | int, ...]:
+    return tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", key))
+
+
+def _within(key: str, section: str) -> bool:
+    """Whether a dotted key is this one or stands below it."""
+    return _path(key)[: len(_path(section))] == _path(section)

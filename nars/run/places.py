@@ -1,0 +1,53 @@
+"""Where the files are that a configuration names: whole paths, good from any working directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from nars.files.home import expanded
+from nars.images import FOLDER_PREFIX
+from nars.run.config import RunConfig
+
+
+def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunConfig:
+    """The configuration with whole paths: of space, images and teacher.
+
+    Args:
+        config: paths in it are relative to the working directory.
+        at: the whole path of one; that from the working directory when None.
+    """
+    at = at or whole
+    data = {"name": config.data.name, "root": config.data.root and at(config.data.root)}
+    if config.data.name.startswith(FOLDER_PREFIX):
+        data["name"] = FOLDER_PREFIX + at(config.data.name.removeprefix(FOLDER_PREFIX))
+    final: dict[str, str] = {}
+    if config.final.teacher_weights is not None:
+        final["teacher_weights"] = at(config.final.teacher_weights)
+    if Path(config.final.teacher).is_dir():
+        final["teacher"] = at(config.final.teacher)
+    space = at(config.space) if Path(config.space).suffix in (".yaml", ".yml") else config.space
+    return config.model_copy(
+        update={
+            "space": space,
+            "data": config.data.model_copy(update=data),
+            "final": config.final.model_copy(update=final),
+        }
+    )
+
+
+def whole(path: str) -> str:
+    """A path from the root."""
+    return os.path.normpath(expanded(path).absolute())
+
+
+def whole_or_near(path: str, folder: Path) -> str:
+    """The same of a path that was relative to a working directory that nobody has noted.
+
+    It is looked for from the working directory and from each folder above the run's; kept as it is where it is not.
+    """
+    for base in (Path(), *folder.absolute().parents):
+        if (found := base / expanded(path)).exists():
+            return whole(str(found))
+    return path

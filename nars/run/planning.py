@@ -1,0 +1,154 @@
+"""What a run will do and what it will cost, before it does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from nars.run.checking import Checked, check
+from nars.run.config import Execution, Final, RunConfig
+from nars.run.outlook import LIKELY_STOP
+from nars.run.rehearsing import Pace, rehearse
+from nars.run.teaching import LARGEST, NONE, teaches_itself
+from nars.space import cost_range, shorten
+
+_GPU_FLOPS = 5e12
+"""Sustained operations per second of one GPU on MBConv networks in mixed precision: 2,000 images/s of EfficientNet-B0
+(0.39 G multiply-accumulates, x 2 operations, x 3 for forward and backward), about what an A100 reaches."""
+
+_TRAINING = 6
+"""Operations per multiply-accumulate and training image: two, for forward and twice that for backward."""
+
+_WORTH_A_GPU = 1.0
+"""GPU-hours from which they are said."""
+
+
+def plan(config: RunConfig, execution: Execution | None = None, *, checked: Checked | None = None) -> Table:
+    """Trainings, epochs and the time they will take, as a table.
+
+    Trains two networks of the space for a step or two, under two seconds each.
+
+    Args:
+        config: what to do.
+        execution: how.
+        checked: what `check` found; it is asked when None.
+
+    Raises:
+        ConfigError: what `check` finds.
+    """
+    execution = execution or Execution()
+    checked = checked or check(config, execution, upto="export")
+    space, collect, final = checked.space, config.collect, config.final
+    smallest, largest = cost_range(space)["flops"]
+
+    table = Table(title=f"Plan of {config.name}", show_header=False)
+    size = f"{space.size('architecture'):.2g} architectures x {space.size('recipe'):.2g} recipes"
+    table.add_row("space", f"{space.name}: {size}, {shorten(smallest)} to {shorten(largest)} FLOPs")
+    table.add_row("stage 1", f"{config.pretraining.pool:,} Sobol pairs, labelled with free statistics")
+    table.add_row(
+        "stage 2",
+        f"{collect.rounds} rounds x {collect.per_round} = {collect.rounds * collect.per_round} trainings "
+        f"{'that wait for no other ' if collect.asynchronous else ''}in {shorten(config.flops.low)} to "
+        f"{shorten(config.flops.high)} FLOPs: the first round {collect.epochs} epochs, "
+        f"later ones as long as the order of candidates needs (about {_later(config)}, as in the paper)",
+    )
+    budgets = ", ".join(shorten(budget) for budget in config.search.budgets)
+    table.add_row("stage 3", f"budgets {budgets} FLOPs, on the CPU, seconds each")
+    trainings = len(config.search.budgets) + teaches_itself(config)
+    table.add_row("final training", f"{trainings} x {final.epochs} epochs: {_steps(final)}")
+    table.add_row("images", _images(config, checked))
+    pace = rehearse(config, execution, space)
+    search, family = _seconds(config, execution, checked, pace)
+    table.add_row(
+        "time",
+        f"stage 2 about {_time(search)}, final training about {_time(family)} on this machine "
+        f"({pace.at_once} at once on {pace.device}; one step of {pace.batch} images measured: "
+        f"{pace.step_milliseconds:.3g} ms at {shorten(pace.middle)} FLOPs)",
+    )
+    hours = _gpu_hours(config, checked)
+    if sum(hours) >= _WORTH_A_GPU:
+        table.add_row("GPU-hours", f"stage 2 {hours[0]:,.0f}, final training {hours[1]:,.0f} GPU-hours")
+        table.caption = (
+            f"One GPU at {_GPU_FLOPS / 1e12:g} T operations per second (an A100 on MBConv networks in mixed "
+            f"precision), {_TRAINING} operations per multiply-accumulate and training image."
+        )
+    return table
+
+
+def _images(config: RunConfig, checked: Checked) -> str:
+    images, data = checked.images, config.data
+    text = (
+        f"{images.name}: {len(images.classes):,} classes, {checked.trained:,} training / {checked.validated:,} "
+        f"validation / {images.test:,} test images"
+    )
+    if checked.searched < checked.trained:
+        classes = f" of {data.search_classes} classes" if data.search_classes else ""
+        text += f"; the search trains on {checked.searched:,}{classes}"
+    return text if images.present else f"{text}; downloaded first"
+
+
+def _later(config: RunConfig) -> int:
+    return round(LIKELY_STOP * config.collect.epochs)
+
+
+def _epochs(config: RunConfig) -> int:
+    """Epochs of all trainings of stage 2."""
+    collect = config.collect
+    return collect.per_round * (collect.epochs + (collect.rounds - 1) * _later(config))
+
+
+def _seconds(config: RunConfig, execution: Execution, checked: Checked, pace: Pace) -> tuple[float, float]:
+    """Wall time of stage 2 and of final training."""
+    middle = (config.flops.low + config.flops.high) / 2
+
+    def epoch(flops: float, images: int, teacher: float | None = None) -> float:
+        looks = 2 * checked.validated  # with the network and with its averaged weights
+        seconds = images * pace.train(flops) + looks * pace.forward(flops)
+        return seconds + (images * pace.forward(teacher) if teacher is not None else 0.0)
+
+    search = _epochs(config) * epoch(middle, checked.searched) / pace.at_once
+    budgets = sorted(config.search.budgets, reverse=True)
+    teacher = budgets[0] if config.final.teacher != NONE else None
+    jobs = [config.final.epochs * epoch(budget, checked.trained, teacher) for budget in budgets]
+    family = _makespan(jobs, pace.at_once)
+    if teaches_itself(config):
+        family += config.final.epochs * epoch(budgets[0], checked.trained)
+    return search, family
+
+
+def _makespan(jobs: Sequence[float], at_once: int) -> float:
+    """When the last of these ends, each begun as soon as a worker is free."""
+    busy = [0.0] * at_once
+    for job in jobs:
+        busy[busy.index(min(busy))] += job
+    return max(busy)
+
+
+def _gpu_hours(config: RunConfig, checked: Checked) -> tuple[float, float]:
+    """Of stage 2 and of final training, counted in operations."""
+    budgets, final = config.search.budgets, config.final
+    trainings = len(budgets) + teaches_itself(config)
+    # A distilled training also runs the teacher forward, a third of a training of the largest.
+    per_image = _TRAINING * sum(budgets) / len(budgets) * trainings
+    if teaches_itself(config):
+        per_image += _TRAINING / 3 * max(budgets) * (trainings - 1)
+    middle = (config.flops.low + config.flops.high) / 2
+    operations = (_TRAINING * middle * checked.searched * _epochs(config), per_image * checked.trained * final.epochs)
+    search, family = (total / _GPU_FLOPS / 3600 for total in operations)
+    return search, family
+
+
+def _steps(final: Final) -> str:
+    if final.teacher == NONE:
+        return "all on labels"
+    if final.teacher == LARGEST:
+        return "the largest on labels, then all by distillation"
+    return f"all by distillation from {final.teacher}"
+
+
+def _time(seconds: float) -> str:
+    for unit, length in (("years", 365 * 86400.0), ("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:.0f} seconds"

@@ -1,0 +1,150 @@
+"""How fast this machine trains networks of a space: a step or two, measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nars.images import ImageData, load_images
+from nars.images.unsplit import TEST, TRAIN, VALIDATION, array_source
+from nars.network import build
+from nars.parallel import describe_device, resolve_device, torch_threads, worker_devices
+from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop
+from nars.run.config import Execution, RunConfig
+from nars.space import Architecture, Bounds, Space, sobol
+
+_SECONDS = 0.4
+"""Time for each network; steps that take longer are taken once."""
+
+_OPERATIONS = 4e9
+"""Multiply-accumulates of a step that is measured, at most; larger networks get fewer images."""
+
+_CANDIDATES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Seconds per image on one worker, as a straight line over FLOPs, and how many workers there are."""
+
+    device: str
+    """For people."""
+    at_once: int
+    """Trainings at once."""
+    batch: int
+    """Images of a measured step."""
+    flops: tuple[float, float]
+    """Of the two networks that were measured, ascending."""
+    training: tuple[float, float]
+    """Seconds per image of a training step."""
+    evaluation: tuple[float, float]
+    """Seconds per image of a look at the accuracy."""
+
+    @property
+    def middle(self) -> float:
+        """FLOPs halfway between the two networks."""
+        return sum(self.flops) / 2
+
+    @property
+    def step_milliseconds(self) -> float:
+        """Of a step halfway."""
+        return 1e3 * self.batch * self.train(self.middle)
+
+    def train(self, flops: float) -> float:
+        """Seconds per training image of a network of so many FLOPs."""
+        return self._between(self.training, flops)
+
+    def forward(self, flops: float) -> float:
+        """Seconds per image of a look at the accuracy."""
+        return self._between(self.evaluation, flops)
+
+    def _between(self, ends: tuple[float, float], flops: float) -> float:
+        """On the line through both ends; beyond them in proportion, so that it never falls below 0."""
+        (low, high), (a, b) = self.flops, ends
+        if high <= low or b <= a:
+            return max(a, b) * max(1.0, flops / high)
+        if flops < low:
+            return a * max(flops / low, 0.5)
+        return a + (b - a) * (flops - low) / (high - low)
+
+
+def rehearse(config: RunConfig, execution: Execution, space: Space) -> Pace:
+    """Train a small and a large network of stage 2's range on noise, and take the time.
+
+    Args:
+        config: range, batch size and augmentation are taken from it.
+        execution: device and workers.
+        space: with the classes and channels of the images.
+    """
+    bounds = Bounds({"flops": (config.flops.low, config.flops.high)})
+    X = sobol(space, _CANDIDATES, seed=config.seed, bounds=bounds)
+    X = X[np.argsort(space.costs(X)["flops"], kind="stable")]
+    rows = X[[len(X) // 4, 3 * len(X) // 4]]
+    flops = space.costs(rows)["flops"]
+    device = "cpu" if execution.engine == "ray" else resolve_device(execution.device)
+    batch = max(2, min(config.collect.batch_size, int(_OPERATIONS / flops[1])))
+    pairs = zip(space.architectures(rows), space.recipes(rows), strict=True)
+    times = [_measured(config, architecture, Recipe.from_dict(recipe), batch, device) for architecture, recipe in pairs]
+    workers = execution.workers or None
+    at_once = len(worker_devices(device, workers=workers, per_gpu=execution.per_gpu))
+    return Pace(
+        device=describe_device(device),
+        at_once=1 if execution.engine == "in-process" else at_once,
+        batch=batch,
+        flops=(float(flops[0]), float(flops[1])),
+        training=(times[0][0], times[1][0]),
+        evaluation=(times[0][1], times[1][1]),
+    )
+
+
+def _measured(
+    config: RunConfig, architecture: Architecture, recipe: Recipe, batch: int, device: str
+) -> tuple[float, float]:
+    """Seconds per image of a training step and of an evaluation, one thread as in a worker."""
+    data = _noise(architecture, batch)
+    with torch_threads(1):
+        loop = TrainingLoop(
+            build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=0),
+            recipe,
+            data,
+            # So long that no step ends it.
+            schedule=Schedule(epochs=1_000_000, warmup_epochs=1_000_000),
+            batch_size=batch,
+            seed=0,
+            device=device,
+            augmentation=Augmentation(crop=config.data.crop, flip=config.data.flip),
+            ema_decay=config.collect.ema_decay,
+            amp=config.collect.amp,
+        )
+        training = _pace(loop.train_epoch, _SECONDS)
+        evaluation = _pace(lambda: loop.accuracy(data.validation), _SECONDS / 4)
+    return training / batch, evaluation / batch
+
+
+def _noise(architecture: Architecture, count: int) -> ImageData:
+    """Random pixels in the shape that a network takes; speed does not depend on what they show."""
+    rng, side, classes = np.random.default_rng(0), architecture.resolution, architecture.classes
+    pixels = rng.integers(0, 256, (3 * count, architecture.in_channels, side, side), dtype=np.uint8)
+    source = array_source(
+        classes=tuple(map(str, range(classes))),
+        images=torch.from_numpy(pixels),
+        labels=rng.integers(0, classes, 3 * count),
+        part=np.repeat(np.array([TRAIN, VALIDATION, TEST], dtype=np.int8), count),
+    )
+    return load_images("noise", resolution=side, validation_fraction=0.5, seed=0, source=source)
+
+
+def _pace(step: Callable[[], object], seconds: float) -> float:
+    """Mean seconds of a step; the first, which sets things up, counts only where it takes all the time there is.
+
+    The mean, not the best: where other programs use this machine too, the run will share it as well.
+    """
+    begin, times = time.perf_counter(), list[float]()
+    while time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return float(np.mean(times[1:] or times))

@@ -1,0 +1,239 @@
+"""A run: its configuration, its folder, its space and its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nars.errors import DataError
+from nars.files.atomic import append_line
+from nars.images import ImageData, load_images
+from nars.images.unsplit import Source
+from nars.parallel import worker_devices
+from nars.run.config import Execution, RunConfig
+from nars.run.folder import RunFolder, read_json
+from nars.run.identity import ImageFacts, check_images
+from nars.run.outlook import Outlook
+from nars.run.progress import Reporter, counting
+from nars.space import Bounds, Space, load_space, shorten
+
+_LOADED = ("space", "images", "final_images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """An opened run; the stages take it and leave their results in its folder."""
+
+    config: RunConfig
+    execution: Execution
+    folder: RunFolder
+    reporter: Reporter
+    loaded: ImageData | None = field(default=None, repr=False, compare=False)
+    """The images of the search, where opening the run has loaded them."""
+    source: Source | None = field(default=None, repr=False, compare=False)
+    """The files of an image folder, where opening the run has listed them."""
+
+    def __repr__(self) -> str:
+        budgets = ", ".join(shorten(budget) for budget in self.config.search.budgets)
+        return f"<Run {self.config.name} in {self.folder.path}: space {self.config.space}, budgets {budgets} FLOPs>"
+
+    @cached_property
+    def space(self) -> Space:
+        """The run's own copy of the space, with the number of classes and image channels of the data."""
+        return load_space(
+            self.folder.space_file, classes=self.image_facts.count, in_channels=self.image_facts.in_channels
+        )
+
+    @cached_property
+    def image_facts(self) -> ImageFacts:
+        """What is known of the images without them."""
+        return ImageFacts.of(read_json(self.folder.run_file)["data"])
+
+    @cached_property
+    def images(self) -> ImageData:
+        """The images of the search, at the smallest resolution that the space asks for (`images.at` gives others).
+
+        Raises:
+            DataError: they cannot be read, or are not those that the run began with.
+        """
+        if self.loaded is not None:  # and introduced, and looked at
+            return self.loaded
+        images = self._read_images()
+        check_images(self.folder, images, self.config)
+        introduce(images, self.reporter)
+        return images
+
+    @cached_property
+    def final_images(self) -> ImageData:
+        """The images of final training: all classes and all training images.
+
+        Raises:
+            DataError: as for `images`.
+        """
+        if not _narrowed(self.config):
+            return self.images
+        images = self._read_images(whole=True)
+        check_images(self.folder, images, self.config, whole=True)
+        introduce(images, self.reporter, heading="final training")
+        return images
+
+    def _read_images(self, *, whole: bool = False) -> ImageData:
+        resolution = smallest_resolution(load_space(self.folder.space_file))
+        try:
+            return read_images(
+                self.config,
+                resolution=resolution,
+                whole=whole,
+                execution=self.execution,
+                reporter=self.reporter,
+                source=self.source,
+            )
+        except DataError as error:
+            raise DataError(
+                f"the images of the run in {self.folder.path} are needed now, and reading them from "
+                f"{self.config.data.name} gave: {error} If they are at another place by now, name it: "
+                f"--set data.name=imagefolder:PATH"
+            ) from error
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """How long the rest takes; the stages tell it what they have done."""
+        how = self.execution
+        slots = 1 if how.engine == "in-process" else how.workers or len(worker_devices(how.device, per_gpu=how.per_gpu))
+        whole = self.images.available if self.config.data.max_train else len(self.images.train)
+        return Outlook(self.config, slots=slots, images=whole / len(self.images.train))
+
+    @cached_property
+    def final_classes(self) -> int:
+        """Number of classes in final training; the images are asked only where the search has fewer."""
+        if self.config.data.search_classes is None:
+            return self.image_facts.count
+        known = read_json(self.folder.run_file).get("final_data")
+        return len(self.final_images.classes) if known is None else ImageFacts.of(known).count
+
+    @cached_property
+    def origin(self) -> str:
+        """Hash of all that decides the samples of this run; what its stages leave carries it."""
+        return str(read_json(self.folder.run_file)["origin"])
+
+    @cached_property
+    def begun_earlier(self) -> bool:
+        """Whether an earlier version began it, whose files do not say where they come from."""
+        return "earlier" in read_json(self.folder.run_file)
+
+    def rounds_of(self, document: Mapping[str, Any]) -> int:
+        """Rounds of stage 2 that a file was made after; an earlier version's does not say."""
+        earlier = read_json(self.folder.run_file).get("earlier", {}).get("rounds", self.config.collect.rounds)
+        return int(document.get("rounds", earlier))
+
+    @property
+    def flops_range(self) -> Bounds:
+        """Where stage 2 looks."""
+        return Bounds({"flops": (self.config.flops.low, self.config.flops.high)})
+
+    def computed(self, execution: Execution, reporter: Reporter) -> Run:
+        """The same run, computed in another way; what is loaded already is not loaded (and introduced) again."""
+        other = replace(self, execution=execution, reporter=reporter)
+        other.__dict__.update({name: self.__dict__[name] for name in _LOADED if name in self.__dict__})
+        return other
+
+    def rng(self, purpose: int, *more: int) -> np.random.Generator:
+        """The generator for one purpose of this run: the same whenever and wherever it is asked for."""
+        return np.random.default_rng([self.config.seed, purpose, *more])
+
+    def log(self, text: str) -> None:
+        """Say a line and keep it in the run's log."""
+        self.reporter.say(text)
+        self.keep(text)
+
+    def keep(self, text: str) -> None:
+        """Keep a line in the run's log."""
+        append_line(self.folder.log_file, f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}")
+
+
+def images_of(
+    config: RunConfig,
+    *,
+    resolution: int,
+    whole: bool = False,
+    loaders: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    source: Source | None = None,
+) -> ImageData:
+    """The images that a configuration names.
+
+    Args:
+        config: names and splits them.
+        resolution: side, pixels.
+        whole: all classes and all training images, as in final training; else what the search is narrowed to.
+        loaders: processes that read streamed images; None is as many as fit.
+        progress: called with (images decoded, images in all).
+        source: the files of an image folder, where they are listed already.
+
+    Raises:
+        DataError: they cannot be read.
+    """
+    data, counted = config.data, config.data.validation >= 1
+    return load_images(
+        data.name,
+        resolution=resolution,
+        root=Path(data.root) if data.root else None,
+        validation_fraction=0.5 if counted else data.validation,
+        validation_images=int(data.validation) if counted else None,
+        seed=config.seed,
+        max_train=None if whole else data.max_train,
+        max_classes=None if whole else data.search_classes,
+        streaming=data.streaming,
+        loaders=loaders,
+        progress=progress,
+        source=source,
+    )
+
+
+def read_images(
+    config: RunConfig,
+    *,
+    resolution: int,
+    execution: Execution,
+    reporter: Reporter,
+    whole: bool = False,
+    source: Source | None = None,
+) -> ImageData:
+    """The same with a bar; in-process means that no process beside this one reads them either."""
+    with counting(reporter, "reading images") as progress:
+        return images_of(
+            config,
+            resolution=resolution,
+            whole=whole,
+            loaders=0 if execution.engine == "in-process" else None,
+            progress=progress,
+            source=source,
+        )
+
+
+def introduce(images: ImageData, reporter: Reporter, *, heading: str = "images") -> None:
+    """Say what the images are, how they are split and what was passed over."""
+    for line in introduction(images, heading):
+        reporter.say(line)
+
+
+def introduction(images: ImageData, heading: str) -> list[str]:
+    """The same as lines."""
+    return [f"{heading}: {images.summary}", *(f"  {note}" for note in images.notes)]
+
+
+def smallest_resolution(space: Space) -> int:
+    """Side of the smallest images that a space of networks asks for, pixels."""
+    numbers = space.columns(np.zeros((1, len(space.dimensions)), dtype=np.int64)).resolution
+    return int(numbers[0])
+
+
+def _narrowed(config: RunConfig) -> bool:
+    """Whether the search sees less than final training does."""
+    return config.data.max_train is not None or config.data.search_classes is not None

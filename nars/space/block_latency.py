@@ -1,0 +1,284 @@
+"""Latency as a cost: every distinct block of a space measured once, a candidate's latency the sum of its blocks.
+
+What is measured, and on what, is the business of `nars.evaluate.block_timing`; here is the table that it fills, and the
+lookup.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.printing import brief_repr
+from nars.space.architecture import ACTIVATIONS, Architecture
+from nars.space.blocks import Block, Columns, HeadBlock, MBConvBlock, StemBlock, blocks
+from nars.space.chain import start, steps, walk
+from nars.space.errors import SpaceError
+from nars.space.files.builtin import shipped
+from nars.space.settings import FloatArray, Population
+from nars.space.space import Space
+
+IntArray = NDArray[np.int64]
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "stem": ("in_channels", "channels", "stride", "activation", "side"),
+    "mbconv": ("c_in", "c_out", "kernel", "padding", "expand", "stride", "se", "activation", "side"),
+    "head": ("c_in", "expand", "channels", "classes", "activation", "side"),
+}
+"""What tells two blocks of a kind apart."""
+
+_EXPAND_DIGITS = 1000
+"""Expansion ratios are held in thousandths."""
+
+
+@dataclass(frozen=True, order=True)
+class BlockShape:
+    """One distinct block: its kind and its settings in the order of `KINDS`; ratios in thousandths."""
+
+    kind: str
+    settings: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """{"kind": "mbconv", "c_in": 16, ..., "expand": 4.0, "activation": "hard_swish", ...}."""
+        named: dict[str, Any] = dict(zip(KINDS[self.kind], self.settings, strict=True))
+        named["activation"] = ACTIVATIONS[named["activation"]]
+        if self.kind == "mbconv":
+            named["expand"] /= _EXPAND_DIGITS
+        return {"kind": self.kind, **named}
+
+    @staticmethod
+    def from_dict(document: Mapping[str, Any]) -> BlockShape:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            KeyError, ValueError: it is not that.
+        """
+        kind = document["kind"]
+        named = {name: document[name] for name in KINDS[kind]}
+        named["activation"] = ACTIVATIONS.index(named["activation"])
+        if kind == "mbconv":
+            named["expand"] = round(named["expand"] * _EXPAND_DIGITS)
+        return BlockShape(kind, tuple(int(value) for value in named.values()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyTable:
+    """Measured milliseconds of blocks, and what they were measured on."""
+
+    __repr__ = brief_repr
+
+    device: str
+    """e.g. "cpu: Intel Xeon ..."."""
+    runtime: str
+    """ "eager" or "onnxruntime"."""
+    batch: int
+    """Images at once; milliseconds are per batch."""
+    threads: int
+    versions: Mapping[str, str]
+    milliseconds: Mapping[BlockShape, float] = field(default_factory=dict)
+    """Of each block by itself."""
+    factor: float | None = None
+    """Time of a whole network over the sum of its blocks, the median of a few: caches and graph optimisation make the
+    two differ by a share that is much the same for all networks of a space. None (as 1) until it is measured."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "milliseconds", MappingProxyType(dict(self.milliseconds)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _table, ({f.name: _plain(getattr(self, f.name)) for f in fields(self)},)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; `from_dict` reads them back."""
+        rows = [shape.to_dict() | {"milliseconds": value} for shape, value in sorted(self.milliseconds.items())]
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)} | {"milliseconds": rows}
+
+    @staticmethod
+    def from_dict(document: Mapping[str, Any]) -> LatencyTable:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            SpaceError: it is not that.
+        """
+        try:
+            rows = {BlockShape.from_dict(row): float(row["milliseconds"]) for row in document["milliseconds"]}
+            return LatencyTable(**{**document, "milliseconds": rows})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SpaceError(f"this is no latency table ({error!r}); make one with `nars latency SPACE`") from error
+
+    @staticmethod
+    def read(path: Path) -> LatencyTable:
+        """The table in a JSON file.
+
+        Raises:
+            SpaceError: the file is missing or holds something else.
+        """
+        try:
+            return LatencyTable.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise SpaceError(f"{path} cannot be read ({error}); make a table with `nars latency SPACE`") from error
+        except SpaceError as error:
+            raise SpaceError(f"{path}: {error}") from error
+
+
+def _table(document: dict[str, Any]) -> LatencyTable:
+    return LatencyTable(**document)
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def distinct_blocks(space: Space) -> list[BlockShape]:
+    """Every block that some candidate of a space contains, once.
+
+    Raises:
+        SpaceError: a generic space, or choices so entangled that they cannot be listed.
+    """
+    if space.kind != "mbconv":
+        raise SpaceError(f"{space.name} is a generic space: its choices have no network behind them to measure")
+    found: set[BlockShape] = set()
+    states = start(space)
+    for step in steps(space, activations=True):
+        ways = walk(space, states, step)
+        kind, columns, times = _settings(ways.block)
+        rows = np.stack([np.broadcast_to(column, ways.state.shape) for column in columns], axis=1)
+        rows = np.unique(rows[np.broadcast_to(times > 0, ways.state.shape)], axis=0)
+        found.update(BlockShape(kind, tuple(row)) for row in rows.tolist())
+        states = ways.states
+    return sorted(found)
+
+
+def block_shapes(architecture: Architecture) -> list[BlockShape]:
+    """The blocks of one network, in order; what stands there several times is listed as often."""
+    found = []
+    for block in blocks(Columns.of(architecture)):
+        kind, columns, times = _settings(block)
+        found += [BlockShape(kind, tuple(int(column[0]) for column in columns))] * int(times[0])
+    return found
+
+
+def _settings(block: Block) -> tuple[str, list[IntArray], IntArray]:
+    """Kind, settings in the order of `KINDS`, and how often the block stands there."""
+    once = np.ones(1, dtype=np.int64)
+    if isinstance(block, MBConvBlock):
+        thousandths = np.rint(block.expand * _EXPAND_DIGITS).astype(np.int64)
+        own = [thousandths if name == "expand" else getattr(block, name) for name in KINDS["mbconv"]]
+        return "mbconv", own, block.times
+    if isinstance(block, StemBlock):
+        stem = [block.in_channels * once, block.channels, block.stride, block.activation, block.side]
+        return "stem", stem, once
+    assert isinstance(block, HeadBlock)
+    return "head", [block.c_in, block.expand, block.channels, block.classes * once, block.activation, block.side], once
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LatencyCosts:
+    """A `CostTable` with one cost, latency in milliseconds per batch: `space.with_table(LatencyCosts(...))`."""
+
+    __repr__ = brief_repr
+
+    space: Space
+    table: LatencyTable
+    named: str | None = None
+    """How a person names the space to `nars latency`, where that says classes and channels too: the folder of a run or
+    predictor. None: by the space's name or file."""
+    file: Path | None = None
+    """Where the table is kept."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One: "latency"."""
+        return ("latency",)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the table."""
+        return hashlib.sha256(json.dumps(self.table.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def lookup(self, X: Population) -> dict[str, FloatArray]:
+        """Latency (N,) of the rows of X: the sum over blocks, times the table's factor.
+
+        Raises:
+            SpaceError: a block of a candidate was not measured.
+        """
+        total = np.zeros(len(X))
+        for block in blocks(self.space.columns(X)):
+            total = total + self.of_block(block)
+        return {"latency": total}
+
+    def of_block(self, block: Block) -> FloatArray:
+        """Milliseconds of each candidate's block, as often as it stands there.
+
+        Raises:
+            SpaceError: it was not measured.
+        """
+        kind, columns, times = _settings(block)
+        known, values = self._sorted[kind]
+        mixed = _mix(columns)
+        at = np.minimum(np.searchsorted(known, mixed), len(known) - 1)
+        missing = (known[at] != mixed) & (times > 0)
+        if missing.any():
+            which = int(np.flatnonzero(missing)[0])
+            shape = BlockShape(kind, tuple(int(column[which if len(column) > 1 else 0]) for column in columns))
+            where = "" if self.file is None else f" {self.file}"
+            raise SpaceError(
+                f"the latency table{where} ({self.table.device}, {self.table.runtime}) lacks {shape.to_dict()}; "
+                f"complete it by: {self.completion()}"
+            )
+        # A block that is not there has settings that need not be in the table: what is found at its place is no number.
+        each = np.where(times > 0, values[at], 0.0).astype(np.float64)
+        return times * each * (1.0 if self.table.factor is None else self.table.factor)
+
+    def completion(self) -> str:
+        """The command that measures what the table lacks of this space, as a shell takes it."""
+        named = [self.named]
+        if self.named is None:
+            source = Path(self.space.document.source)
+            named = [str(source) if source.is_file() and source.parent != shipped("space") else self.space.name]
+            named += ["--classes", str(self.space.classes), "--channels", str(self.space.in_channels)]
+        device = re.match(r"cpu|cuda(:\d+)?", self.table.device)
+        how = {
+            "--device": device[0] if device else None,
+            "--runtime": self.table.runtime,
+            "--batch": str(self.table.batch),
+            "--threads": str(self.table.threads),
+            "--out": None if self.file is None else str(self.file),
+        }
+        options = [part for option, value in how.items() if value is not None for part in (option, value)]
+        return shlex.join(["nars", "latency", *(part for part in named if part), *options])
+
+    @cached_property
+    def _sorted(self) -> dict[str, tuple[NDArray[np.uint64], FloatArray]]:
+        found = {}
+        for kind, names in KINDS.items():
+            shapes = [shape for shape in self.table.milliseconds if shape.kind == kind]
+            rows = np.array([shape.settings for shape in shapes], dtype=np.int64).reshape(-1, len(names))
+            mixed = _mix(list(rows.T))
+            values = np.array([self.table.milliseconds[shape] for shape in shapes])
+            order = np.argsort(mixed)
+            # One entry that nothing equals keeps the search simple for an empty table.
+            found[kind] = (np.append(mixed[order], np.uint64(2**64 - 1)), np.append(values[order], np.nan))
+        return found
+
+
+def _mix(columns: list[IntArray]) -> NDArray[np.uint64]:
+    """One 64-bit number per block: settings times odd constants, modulo 2**64.
+
+    Equal numbers mean equal settings, but for a chance of about 2**-64 per pair: so a lookup is a binary search.
+    """
+    constants = np.random.default_rng(20200603).integers(2**63, size=len(columns), dtype=np.uint64) * np.uint64(2)
+    total: NDArray[np.uint64] = np.zeros(1, dtype=np.uint64)
+    for column, constant in zip(columns, constants + np.uint64(1), strict=True):
+        total = total + column.astype(np.uint64) * constant
+    return total

@@ -1,0 +1,59 @@
+"""Spaces by name: the YAML files shipped with the product, or a path."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from nars.space.errors import SpaceError
+from nars.space.files.document import read_document
+from nars.space.files.load import read_space
+from nars.space.settings import CostTable
+from nars.space.space import Space
+
+
+def shipped(folder: str) -> Path:
+    """A folder of shipped files ("space", "predictors"), in an installed wheel or in a checkout."""
+    inside = Path(str(files("nars"))) / "_shipped" / folder
+    return inside if inside.is_dir() else Path(str(files("nars"))).parent / folder
+
+
+def space_names() -> list[str]:
+    """Names of the built-in spaces."""
+    return sorted(path.stem for path in shipped("space").glob("*.yaml"))
+
+
+def space_file(name: str | Path) -> Path:
+    """The file of a built-in space, or the path itself.
+
+    Raises:
+        SpaceError: neither a built-in space nor a file.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if path.is_file():
+            return path
+        raise SpaceError(f"no such space file: {name}; give a YAML file or one of {', '.join(space_names())}")
+    built_in = shipped("space") / f"{name}.yaml"
+    if built_in.is_file():
+        return built_in
+    raise SpaceError(
+        f"no space is called {str(name)!r}; there are {', '.join(space_names())}, or give the path of a .yaml file"
+    )
+
+
+def load_space(
+    name: str | Path, *, classes: int | None = None, in_channels: int | None = None, table: CostTable | None = None
+) -> Space:
+    """A space by name or path, with the number of classes and image channels of the data at hand.
+
+    Args:
+        name: of a built-in space, or the path of a YAML file.
+        classes: number of classes of the data; the file's own when None.
+        in_channels: number of image channels of the data; the file's own when None.
+        table: costs of a generic space; the file's own when None.
+
+    Raises:
+        SpaceError: it is unknown or its file has mistakes (one line each).
+    """
+    return read_space(read_document(space_file(name)), classes=classes, in_channels=in_channels, table=table)

@@ -1,0 +1,120 @@
+"""Networks beyond the searched budgets: scaled up or down from two members of a family.
+
+The paper made FBNetV3-A from B, F and G from E this way (arXiv 2006.02049, section 4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nars.files.atomic import write_text
+from nars.printing import brief_repr
+from nars.recipe import Recipe
+from nars.run import ConfigError, Run
+from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, dump_yaml, growth, scale_to, shorten
+from nars.stages import Member
+from nars.stages.members import finished_family
+from nars.stages.training import architecture_of, recipe_of
+
+ARCHITECTURE, RECIPE = "architecture.yaml", "recipe.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    """A scaled network, and the two files that `nars train` takes."""
+
+    __repr__ = brief_repr
+
+    name: str
+    """Of its budget, e.g. "8M"."""
+    source: str
+    """The member it comes from."""
+    scaling: Scaling
+    architecture: Architecture
+    recipe: Recipe
+    """The source's."""
+    costs: dict[str, float]
+    folder: Path
+
+
+def grow(
+    run: Run, budgets: Sequence[float], *, members: tuple[str, str] | None = None, direction: Scaling | None = None
+) -> tuple[Grown, ...]:
+    """Scale to each budget, and write architecture and recipe to the run's scaled/ folder.
+
+    The direction is the one in which the search itself went from the smaller member to the larger one: how much deeper,
+    wider and finer that is (`nars.space.growth`), or EfficientNet's if it is none of it; EfficientNet's also takes over
+    where that direction ends or goes in too large steps. Each budget starts from that of the two members that is nearer
+    to it, and keeps its recipe.
+
+    Args:
+        run: With a finished search.
+        budgets: FLOPs, > 0.
+        members: Two names; the smallest and the largest member when None.
+        direction: Factors >= 1 to use instead.
+
+    Raises:
+        ConfigError: the search is not finished, or has no such members.
+        SpaceError: a budget is too far from both.
+    """
+    small, large = _pair(run, members)
+    a, b = architecture_of(run, small), architecture_of(run, large)
+    beyond = EFFICIENTNET if direction is None else None  # who names factors means these
+    if direction is None:
+        direction = growth(a, b) or EFFICIENTNET
+    sources = [_nearer(budget, small, large) for budget in budgets]
+    scaled = [
+        scale_to(architecture_of(run, source), direction, flops=budget, beyond=beyond)
+        for budget, source in zip(budgets, sources, strict=True)
+    ]  # all of them, before a file is written
+    return tuple(
+        _keep(run, name, source, architecture, scaling)
+        for name, source, (architecture, scaling) in zip(_names(budgets), sources, scaled, strict=True)
+    )
+
+
+def _nearer(budget: float, small: Member, large: Member) -> Member:
+    return min(small, large, key=lambda member: abs(math.log(budget / member.costs["flops"])))
+
+
+def _names(budgets: Sequence[float]) -> list[str]:
+    """As people write them; those that would be equal to four digits, in full."""
+    short = [shorten(budget) for budget in budgets]
+    return [name if short.count(name) == 1 else f"{budget:.0f}" for name, budget in zip(short, budgets, strict=True)]
+
+
+def _pair(run: Run, names: tuple[str, str] | None) -> tuple[Member, Member]:
+    """The two members, the one of fewer FLOPs first."""
+    family = {member.name: member for member in finished_family(run, "scaling")}
+    chosen = [*family] if names is None else [*names]
+    unknown = [name for name in chosen if name not in family]
+    if unknown or len(set(chosen)) < 2:
+        raise ConfigError(
+            f"scaling starts from two different members, got {', '.join(chosen)}; the family has {', '.join(family)}"
+        )
+    ordered = sorted((family[name] for name in chosen), key=lambda member: member.costs["flops"])
+    return ordered[0], ordered[-1]
+
+
+def _keep(run: Run, name: str, source: Member, architecture: Architecture, scaling: Scaling) -> Grown:
+    recipe = recipe_of(run, source)
+    folder = run.folder.scaled(name)
+    _write(folder / ARCHITECTURE, architecture.to_dict())
+    _write(folder / RECIPE, recipe.to_dict())
+    return Grown(
+        name=name,
+        source=source.name,
+        scaling=scaling,
+        architecture=architecture,
+        recipe=recipe,
+        costs=dict(architecture_costs(architecture)),
+        folder=folder,
+    )
+
+
+def _write(file: Path, document: dict[str, Any]) -> None:
+    write_text(file, dump_yaml(document))

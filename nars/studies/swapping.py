@@ -1,0 +1,194 @@
+"""Every architecture of a family with every recipe: how much of the accuracy is which of the two?
+
+FBNetV3 found that swapping the recipes of B and E costs both of them accuracy (arXiv 2006.02049, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.evaluate import Trial
+from nars.printing import brief_repr
+from nars.run import ConfigError, Run
+from nars.space import Population
+from nars.stages import Member, Plan, engine_of, open_predictor
+from nars.stages.measuring import check_samples, label, settings_of, spell, trials_of
+from nars.stages.members import finished_family
+from nars.store import SampleStore, sample_key
+from nars.studies.decomposition import Shares, shares
+
+Cell = tuple[int, int]
+"""(architecture, recipe), each by its member's place in the family."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Swap:
+    """The matrix of a family of M members. Rows are architectures, columns recipes; accuracies are percentages."""
+
+    __repr__ = brief_repr
+
+    members: tuple[Member, ...]
+    epochs: int
+    """Of each training, and what the predictor predicts for."""
+    predicted: NDArray[np.float64]
+    """(M, M)"""
+    predicted_std: NDArray[np.float64]
+    """(M, M)"""
+    measured: NDArray[np.float64]
+    """(M, M, seeds) validation accuracy; NaN where nothing was trained, or where the training failed."""
+
+    @property
+    def trained(self) -> NDArray[np.float64]:
+        """(M, M) mean over the seeds; NaN unless every seed was trained."""
+        means: NDArray[np.float64] = self.measured.mean(axis=2)
+        return means
+
+    @property
+    def predicted_shares(self) -> Shares:
+        """What the predictor holds for architecture, what for recipe."""
+        return shares(self.predicted)
+
+    @property
+    def trained_shares(self) -> Shares | None:
+        """The same of real trainings; None before every cell was trained."""
+        table, seeds = self.trained, self.measured.shape[2]
+        if np.isnan(table).any():
+            return None
+        variance = float(self.measured.var(axis=2, ddof=1).mean()) / seeds if seeds > 1 else None
+        return shares(table, cell_variance=variance)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON, which has no NaN: cells that were not trained are null."""
+        trained = self.trained_shares
+        return {
+            "members": [member.name for member in self.members],
+            "rows": "architectures",
+            "columns": "recipes",
+            "epochs": self.epochs,
+            "seeds": self.measured.shape[2],
+            "predicted": self.predicted.tolist(),
+            "predicted_std": self.predicted_std.tolist(),
+            "trained": [[None if np.isnan(value) else value for value in row] for row in self.trained.tolist()],
+            "shares": {"predicted": asdict(self.predicted_shares), "trained": trained and asdict(trained)},
+        }
+
+
+def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
+    """Predict every cell of the matrix, and train those that are asked for.
+
+    A training is that of a candidate in stage 2: on the search's images, up to the stop epoch. Its outcome goes into
+    the sample store `swap/` of the run's folder; what is there, or was trained in stage 2, is not trained again.
+
+    Args:
+        run: With a finished search.
+        train: "all", "diagonal", or cells as "ARCHITECTURE:RECIPE", separated by commas; None trains nothing and
+            shows what has been trained before.
+        seeds: Trainings of each cell, >= 1, of different initial weights and order; the difference is the noise.
+
+    Raises:
+        ConfigError: the search is not finished, or `train` names no cell of the family.
+    """
+    check_samples(run)
+    members, rounds = finished_family(run, "swapping"), run.folder.rounds()
+    if len(members) < 2:
+        raise ConfigError(f"swapping needs a family of two members or more, {run.folder.path} has {len(members)}")
+    wanted = cells(train, [member.name for member in members]) if train is not None else []
+    if seeds < 1:
+        raise ConfigError(f"--seeds is the number of trainings of each cell, at least 1; got {seeds}")
+    X = crossed(run, members)
+    epochs = int(rounds[0]["stop_epoch"])
+    _, predictor = open_predictor(run.folder.path)
+    prediction = predictor.predict(run.space.encode(X))
+    plan = Plan(number=0, X=X, predicted=tuple(prediction.mean.tolist()), epochs=epochs)
+    trials = _with_seeds(run, trials_of(run, plan), seeds)
+    count = len(members)
+    _train(run, [trial for row, column in wanted for trial in trials[row * count + column]])
+    known = _known(run)
+    measured = np.array([[known.get(trial.key, np.nan) for trial in cell] for cell in trials])
+    return Swap(
+        members=members,
+        epochs=epochs,
+        predicted=prediction.mean.reshape(count, count),
+        predicted_std=prediction.std.reshape(count, count),
+        measured=measured.reshape(count, count, seeds),
+    )
+
+
+def crossed(run: Run, members: Sequence[Member]) -> Population:
+    """The M x M pairs, (M * M, D): row i * M + j has the architecture of member i and the recipe of member j."""
+    choices = np.array([member.choices for member in members], dtype=np.int64)
+    X = np.repeat(choices, len(members), axis=0)
+    recipe = run.space.columns_of("recipe")
+    X[:, recipe] = np.tile(choices[:, recipe], (len(members), 1))
+    return run.space.canonical(X)
+
+
+def cells(text: str, names: Sequence[str]) -> list[Cell]:
+    """The cells that a person asks for.
+
+    Args:
+        text: "all", "diagonal", or e.g. "150k:500k,500k:150k" (architecture:recipe).
+        names: Of the members, in the order of the matrix.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    count = len(names)
+    if text == "all":
+        return [(row, column) for row in range(count) for column in range(count)]
+    if text == "diagonal":
+        return [(row, row) for row in range(count)]
+    found = []
+    for part in text.split(","):
+        pair = [name.strip() for name in part.split(":")]
+        if len(pair) != 2 or not set(pair) <= set(names):
+            raise ConfigError(
+                f"--train takes all, diagonal, or cells ARCHITECTURE:RECIPE separated by commas, got {part!r}; the "
+                f"members are {', '.join(names)}, so e.g. {names[0]}:{names[-1]}"
+            )
+        found.append((names.index(pair[0]), names.index(pair[1])))
+    return list(dict.fromkeys(found))
+
+
+def _with_seeds(run: Run, trials: Sequence[Trial], seeds: int) -> list[list[Trial]]:
+    """Each trial as it is, then with the following seeds."""
+
+    def key(trial: Trial, seed: int) -> str:
+        fidelity = settings_of(run).fidelity(trial.epochs)
+        return sample_key(
+            space=trial.space, record=trial.record, fidelity=fidelity, data=run.image_facts.fingerprint, seed=seed
+        )
+
+    return [
+        [replace(trial, seed=seed, key=key(trial, seed)) for seed in range(trial.seed, trial.seed + seeds)]
+        for trial in trials
+    ]
+
+
+def _train(run: Run, trials: Sequence[Trial]) -> None:
+    """Train what neither store has, each outcome into the store as soon as it is known."""
+    known = _known(run)
+    missing = list({trial.key: trial for trial in trials if trial.key not in known}.values())  # members may share one
+    if not missing:
+        return
+    store = SampleStore(run.folder.swaps)
+    with run.reporter.bar("swap: training", len(trials)) as advance, engine_of(run) as engine:
+        advance(len(trials) - len(missing), "")
+
+        def keep(sample: Any) -> None:
+            store.append([sample])
+            advance(1, spell(sample))
+
+        engine.run(missing, on_result=keep)
+    store.compact()
+
+
+def _known(run: Run) -> dict[str, float]:
+    """Accuracy by key of all that was trained, in stage 2 or here; NaN where a training failed."""
+    samples = [s for folder in (run.folder.samples, run.folder.swaps) for s in SampleStore(folder).samples()]
+    return {sample.key: label(sample, None) if sample.status == "ok" else np.nan for sample in samples}

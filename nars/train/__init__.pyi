@@ -1,0 +1,17 @@
+from .member import (
+    CHECKPOINT as CHECKPOINT,
+    RESULT as RESULT,
+    WEIGHTS as WEIGHTS,
+    EpochReport as EpochReport,
+    train_member as train_member,
+    train_network as train_network,
+)
+from .members import MemberJob as MemberJob, train_members as train_members
+from .networks import (
+    Renormalized as Renormalized,
+    check_timm_teacher as check_timm_teacher,
+    timm_network as timm_network,
+    timm_teacher as timm_teacher,
+)
+from .result import MemberResult as MemberResult, TrainError as TrainError
+from .scalars import WATCHERS as WATCHERS, Scalars as Scalars, open_scalars as open_scalars, scalars_of as scalars_of

@@ -1,0 +1,164 @@
+"""What `nars store export` wrote, as the samples that it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nars.errors import DataError
+from nars.files import TableFile, number_of
+from nars.space import Cells, Space, SpaceError, one_message
+from nars.store import Sample
+from nars.store.rows import CHOICE, COST, FIXED
+from nars.trials.trials import Trials, TrialTable, gather, with_costs
+
+_MARKS = frozenset({"key", "space", "data", "fidelity", "cost_convention", "choices", "status", "seed", "accuracy"})
+
+
+def is_export(file: TableFile) -> bool:
+    """Whether the file is an exported store."""
+    return set(file.columns) >= _MARKS and any(name.startswith(CHOICE) for name in file.columns)
+
+
+def read_export(file: TableFile, space: Space) -> TrialTable:
+    """The samples of an exported store; with those of an older version of the space, where their choices still exist.
+
+    Raises:
+        DataError: a row is damaged.
+        SpaceError: a choice is none of the space's.
+    """
+    prefixed = {name: name.removeprefix(CHOICE) for name in file.columns if name.startswith(CHOICE)}
+    if strange := [setting for setting in prefixed.values() if setting not in space.settings]:
+        raise SpaceError(
+            f"{file.path} is a store of another space: {space.name} has no setting {strange[0]!r}; give the space that "
+            f"it was collected in"
+        )
+    X, faults, _ = Cells(
+        dimensions=space.dimensions,
+        settings=space.settings,
+        rows=file.rows,
+        literal=False,
+        columns={setting: file[name] for name, setting in prefixed.items()},
+    ).read()
+    if faults:
+        lines = [f"row {fault.row + 1}: {fault.setting} {fault.text}" for fault in faults]
+        raise SpaceError(f"{file.path}: {one_message(f'cells that are no choices of {space.name}', lines)}")
+    X = space.canonical(X)
+    bare = replace(space, table=None) if space.kind == "generic" else space
+    known = {space.fingerprint, bare.fingerprint}
+    columns = _fixed(file)
+    costs = {name.removeprefix(COST): file[name] for name in file.columns if name.startswith(COST)}
+    settable = {field.name for field in fields(Sample)} - {"record", "costs", "choices"}
+    samples = []
+    for row, record in enumerate(space.to_records(X)):
+        given = {name: cells[row] for name, cells in columns.items() if name in settable and cells[row] is not None}
+        own = {name: n for name, cells in costs.items() if (n := number_of(cells[row])) is not None and np.isfinite(n)}
+        try:
+            sample = Sample(record=record, choices=tuple(X[row]), costs=own, **given)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{file.path}: row {row + 1}: {error}") from None
+        if sample.space not in known:
+            key = hashlib.sha256(json.dumps([sample.key, space.fingerprint]).encode()).hexdigest()[:32]
+            sample = replace(sample, key=key, space=space.fingerprint)
+        samples.append(sample)
+    old = sum(there not in known for there in columns["space"])
+    remarks = [*file.remarks, *([f"{old:,} rows were measured in another version of the space"] if old else [])]
+    return _table(file, space, bare, X, samples, tuple(remarks))
+
+
+def _table(
+    file: TableFile,
+    space: Space,
+    bare: Space,
+    X: np.ndarray[Any, np.dtype[np.int64]],
+    samples: list[Sample],
+    remarks: tuple[str, ...],
+) -> TrialTable:
+    accuracy = np.array([np.nan if sample.result is None else sample.result for sample in samples])
+    names = [
+        name for name in samples[0].costs if all(name in sample.costs for sample in samples if sample.status == "ok")
+    ]
+    if space.kind == "generic" and space.table is None and names:
+        rows = [row for row, sample in enumerate(samples) if all(name in sample.costs for name in names)]
+        space = with_costs(
+            space, X[rows], {name: np.array([samples[row].costs[name] for row in rows]) for name in names}
+        )
+    trials = Trials(
+        name=file.path.stem, space=bare, X=X, accuracy=accuracy, status=[s.status for s in samples], samples=samples
+    )
+    return replace(gather(trials.name, space, X, accuracy[:, None]), trials=trials, remarks=remarks)
+
+
+def _fixed(file: TableFile) -> dict[str, list[Any]]:
+    """The columns that every store has, as Python values."""
+    columns, faults = {}, []
+    for name in FIXED.names:
+        if name not in file.columns:
+            continue
+        convert, found = _OF[_kind(name)], list[Any]()
+        for row, cell in enumerate(file[name]):
+            try:
+                found.append(convert(cell))
+            except (TypeError, ValueError, OverflowError):
+                faults.append(f"row {row + 1}: {name} takes {_KINDS[_kind(name)]}, got {cell!r}")
+        columns[name] = found
+    faults += [f"row {row + 1}: the key is missing" for row, key in enumerate(columns["key"]) if not key]
+    if faults:
+        raise DataError(f"{file.path}: {one_message('cells that are none of a store', faults)}; export it again")
+    return columns
+
+
+def _kind(name: str) -> str:
+    kind = FIXED.field(name).type
+    if name == "versions":
+        return "document"
+    if pa.types.is_list(kind):
+        return "list"
+    return "text" if pa.types.is_string(kind) else "whole" if pa.types.is_integer(kind) else "real"
+
+
+def _real(cell: Any) -> float | None:
+    if cell is None or cell == "":
+        return None
+    number = number_of(cell)
+    if number is None:
+        raise ValueError
+    return number
+
+
+def _whole(cell: Any) -> int | None:
+    number = _real(cell)
+    if number is not None and not number.is_integer():
+        raise ValueError
+    return None if number is None else int(cell) if isinstance(cell, int) else int(number)
+
+
+def _list(cell: Any) -> tuple[float, ...]:
+    values = json.loads(cell or "[]") if isinstance(cell, str) else cell or ()
+    return tuple(map(float, values))
+
+
+def _document(cell: Any) -> dict[str, str]:
+    return dict(json.loads(cell or "{}") if isinstance(cell, str) or cell is None else cell)
+
+
+_OF: dict[str, Callable[[Any], Any]] = {
+    "text": lambda cell: None if cell is None else str(cell),
+    "real": _real,
+    "whole": _whole,
+    "list": _list,
+    "document": _document,
+}
+_KINDS = {
+    "text": "text",
+    "real": "a number",
+    "whole": "a whole number",
+    "list": "a JSON list of numbers",
+    "document": "a JSON record",
+}
