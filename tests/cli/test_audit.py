@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from nars.cli.app import app
 from nars.cli.audit import _findings
-from nars.errors import DataError
-from nars.predictors import MODELS, PredictorError, audit, plot_audit
+from nars.errors import DataError, PredictorError
+from nars.predictors import MODELS, audit, plot_audit
 from nars.space import SpaceError, load_space, parse_document, read_space, sobol
 from nars.store import SampleStore, keep_space
 from nars.trials import TrialTable, samples_of

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nars.errors import PredictorError
 from nars.predictors import (
     MODELS,
     PRESETS,
     RIVALS,
     AccuracyModel,
     Predictor,
-    PredictorError,
     audit,
     contenders,
     kendall,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from nars.errors import PredictorError
 from nars.predictors import (
     PRESETS,
     Predictor,
-    PredictorError,
     PredictorSettings,
     free_statistics,
     kendall,

@@ -15,9 +15,8 @@ from PIL import Image
 from small_run import CONFIG, HOW, SPACE, write_files
 
 from nars.cli import main
-from nars.errors import DataError, StoreError
+from nars.errors import DataError, PredictorError, StoreError
 from nars.files.atomic import write_json
-from nars.predictors import PredictorError
 from nars.run import ConfigError, Run, RunWarning, load_config, read_config
 from nars.space import load_space
 from nars.stages import collect, open_predictor, open_run, pretrain, reopen_run, sample_pool, search, train

@@ -29,7 +29,8 @@ SETTINGS = {
     "final.batch_size": 60,
 }
 PROGRAM = f"""
-from nars.stages import Execution, collect, load_config, open_run
+from nars.run import Execution, load_config
+from nars.stages import collect, open_run
 collect(open_run(load_config("digits", {SETTINGS!r}), FOLDER, execution=Execution(engine="processes", workers=2)))
 """
 

@@ -24,7 +24,7 @@ def test_spaces_and_runs_are_found_by_name_from_a_wheel(tmp_path: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "scripts/"))]
     script = (
         f"import sys; sys.path.insert(0, {str(installed)!r}); import nars; "
-        "from nars.space import load_space, published_models, space_names; from nars.stages import load_config; "
+        "from nars.space import load_space, published_models, space_names; from nars.run import load_config; "
         "print(nars.__file__, load_space('fbnetv3').name, load_config('imagenet').space, 'digits' in space_names(), "
         "len(published_models()))"
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.files import TableFile, number_of, read_table
+from nars.files import TableFile, TableFileError, number_of, read_table
 from nars.space.errors import SpaceError, SpaceWarning
 from nars.space.files.document import Document, KeyPath
 from nars.space.reading import Cells
@@ -37,7 +37,7 @@ def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
         path = Path(document.source).parent / entry
         try:
             return _from_file(path, space)
-        except SpaceError as error:
+        except (SpaceError, TableFileError) as error:
             raise SpaceError(f"{document.where(('costs',))}: {error}") from error
     if not isinstance(entry, Mapping) or not entry:
         raise SpaceError(
