@@ -27,9 +27,9 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import kendalltau, spearmanr
 
-from nars.evaluate.block_onnx import session_runner
-from nars.evaluate.block_timing import QUIET, RUNTIMES, device_name, measure_blocks
 from nars.network import build
+from nars.network.mbconv.block_onnx import session_runner
+from nars.network.mbconv.block_timing import QUIET, RUNTIMES, device_name, measure_blocks
 from nars.space import Architecture, LatencyCosts, load_space, sobol
 
 _ROUNDS = 12

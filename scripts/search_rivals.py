@@ -22,14 +22,14 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
 from nars.search import Score
-from nars.space import Bounds, Population, Space, tabulated_costs, uniform
+from nars.space import Bounds, Population, Space, uniform
 
 Floats = NDArray[np.float64]
 
 
 def with_pymoo(space: Space, score: Score, bounds: Bounds, *, evaluations: int, seed: int) -> float:
     """Best score inside the bounds by pymoo's genetic algorithm for whole numbers, as its manual sets it up."""
-    costs = tabulated_costs(space)
+    costs = space.quick_costs
 
     class Choices(Problem):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -56,7 +56,7 @@ def with_pymoo(space: Space, score: Score, bounds: Bounds, *, evaluations: int, 
 def with_optuna(space: Space, score: Score, bounds: Bounds, *, evaluations: int, seed: int) -> float:
     """Best score inside the bounds by Optuna's NSGA-II with constraints, 50 asked and scored at a time."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    costs, size = tabulated_costs(space), 50
+    costs, size = space.quick_costs, 50
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.NSGAIISampler(population_size=size, seed=seed)
     )

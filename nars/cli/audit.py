@@ -68,8 +68,8 @@ def audit(
         data=data,
     )
     trials = trial_table(store, space, reading)
-    whole = trials.space.kind == "generic" and trials.space.size("architecture") <= len(trials.X)
-    pool = None if whole or trials.space.kind == "generic" else sobol(trials.space, 4096, seed=seed)
+    whole = not trials.space.computes_costs and trials.space.size("architecture") <= len(trials.X)
+    pool = None if whole or not trials.space.computes_costs else sobol(trials.space, 4096, seed=seed)
     with ExitStack() as bars:
         result = examine(
             trials.space, trials.X, trials.accuracy, seed=seed, splits=splits, pool=pool, progress=_bar(bars)

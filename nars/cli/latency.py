@@ -38,7 +38,7 @@ def latency(
 
     A candidate's latency is the sum of its blocks: nars space sample SPACE --latency TABLE --max-latency 12ms
     """
-    from nars.evaluate.block_timing import latency_file, measure_blocks
+    from nars.network.mbconv.block_timing import latency_file, measure_blocks
     from nars.parallel import AUTO, resolve_device
     from nars.space import LatencyCosts, cost_range
 

@@ -28,7 +28,7 @@ from nars.space import (
     space_file,
     space_names,
 )
-from nars.space.describe import COLUMNS, architecture_line, counts, power, settings_table, summary, table
+from nars.space.describe import counts, power, settings_table, summary
 
 app = typer.Typer(help="Search spaces: what is built in, what one contains, checking your own.", no_args_is_help=True)
 
@@ -54,13 +54,14 @@ def show(name: Name) -> None:
     console = Console(highlight=False)
     if space.about:
         console.print(escape(space.about))
-    if space.kind == "mbconv":
-        stages = Table(*COLUMNS, title=f"{space.name}: architecture", title_justify="left")
-        for row in table(space):
+    layout = space.family.layout(space)
+    if layout is not None:
+        stages = Table(*layout.headings, title=f"{space.name}: architecture", title_justify="left")
+        for row in layout.rows:
             stages.add_row(*map(escape, row))
         console.print(stages)
-        console.print("triples: lowest, highest, step; lists: choices; a / b: first block of the stage / the others")
-    others = Table("setting", "choices", title="recipe and resolution" if space.kind == "mbconv" else "choices")
+        console.print(layout.note)
+    others = Table("setting", "choices", title="choices" if layout is None else layout.others)
     others.title_justify = "left"
     for setting, spelled in settings_table(space):
         others.add_row(escape(setting), escape(spelled))
@@ -149,7 +150,7 @@ def _print_table(space: Space, X: np.ndarray[tuple[int, int], np.dtype[np.int64]
     for number, record in enumerate(space.to_records(X)):
         cells = [shorten(float(costs[cost][number])) for cost in shown]
         recipes = [escape(summary(recipe, record))] if recipe else []
-        rows.add_row(str(number + 1), *cells, escape(architecture_line(space, record)), *recipes)
+        rows.add_row(str(number + 1), *cells, escape(space.family.line(space, record)), *recipes)
     Console().print(rows)
 
 

@@ -24,7 +24,8 @@ def space_of(name: str | None, store: str) -> Space:
     """The named space, else the one that the samples of a store or run folder belong to.
 
     It is looked for in the store (`_space.yaml`), in the run's folder (`space.yaml`, `predictor/`, the configuration in
-    `run.json`), and among the built-in ones. A generic space comes without costs if the samples have other ones.
+    `run.json`), and among the built-in ones. A space of listed costs comes without
+    them if the samples have other ones.
 
     Args:
         name: of a built-in space, or the path of a YAML file; None to look.
@@ -117,7 +118,7 @@ def _fitted(space: Space, samples: tuple[Sample, ...]) -> Space | None:
         return None
     if any(dict(sample.record) != record for sample, record in zip(samples, records, strict=True)):
         return None
-    if space.kind == "generic":
+    if not space.computes_costs:
         return replace(space, table=None)
     for channels in _CHANNELS:
         for classes in range(1, _MOST_CLASSES + 1):

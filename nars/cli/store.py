@@ -152,7 +152,7 @@ def _strategy(name: str, store: str, space: str | None, pool: Measured, cost: st
         )
     if cost not in pool.costs:
         raise StoreError(f"there is no cost {cost!r} for stage 2's bins; name one by --cost: {', '.join(pool.costs)}.")
-    if found.kind == "generic" and found.table is None:
+    if not found.cost_names:
         found = with_costs(found, pool.choices, pool.costs)
     proposals = Proposals.of(found, pool, cost=cost, seed=seed)
     return lambda: proposals

@@ -188,7 +188,7 @@ def _stored(name: str, space: str | None) -> TrialTable:
 
     samples = open_store(name).samples()
     found = space_of(space, name)
-    if found.kind == "generic" and found.table is None:
+    if not found.cost_names:
         ok = [sample for sample in samples if sample.status == "ok"]
         names = [cost for cost in (ok[0].costs if ok else ()) if all(cost in sample.costs for sample in ok)]
         rows = [sample for sample in samples if all(cost in sample.costs for cost in names)]

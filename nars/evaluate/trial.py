@@ -10,7 +10,7 @@ from typing import Any
 
 from nars.errors import UserError
 from nars.recipe import IMAGENET_DECAY, Augmentation, Schedule
-from nars.space import Architecture
+from nars.space import AnyArchitecture
 
 
 class EvaluationError(UserError):
@@ -28,7 +28,7 @@ class Trial:
     record: Mapping[str, Any]
     """Every setting by name."""
     costs: Mapping[str, float]
-    architecture: Architecture
+    architecture: AnyArchitecture
     recipe: Mapping[str, Any]
     """Settings of `nars.recipe.Recipe`."""
     space: str

@@ -100,16 +100,6 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def processor() -> str:
-    """Name of this machine's CPU."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():  # platform.processor() is empty on most Linux systems
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def versions() -> dict[str, str]:
     """Of Python and the packages that had a hand in an export."""
     packages = ("nars", "torch", "timm", "onnx", "onnxruntime")

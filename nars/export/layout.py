@@ -11,14 +11,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.models.mobilenetv3 import MobileNetV3
+from torch import nn
 
 import nars
 from nars.export.errors import ExportError
-from nars.network import build
-from nars.network.registry import GENERIC
+from nars.network import GENERIC, build
 from nars.printing import brief_repr
-from nars.space import Architecture
+from nars.space import AnyArchitecture, family_of, read_architecture
 
 WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
@@ -40,13 +39,18 @@ class MemberConfig:
 
     name: str
     """As timm will know it, `nars_<family>_<budget>`."""
-    architecture: Architecture
+    architecture: AnyArchitecture
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     """Of the training images, per channel; a pixel of 255 counts as 1."""
     std: tuple[float, ...]
     array_side: int | None = None
     """Side of the arrays that its images were stored as, pixels; None where they were files of any size."""
+
+    @property
+    def standalone(self) -> bool:
+        """Whether its family has the forms that need none of its builder: the standalone file, and timm's model."""
+        return family_of(self.architecture.family).standalone
 
     @property
     def mode(self) -> str:
@@ -85,6 +89,7 @@ class MemberConfig:
     def timm(self) -> dict[str, Any]:
         """timm's `pretrained_cfg`."""
         side = self.architecture.resolution
+        layers = {"first_conv": "conv_stem", "classifier": "classifier"} if self.standalone else {}
         return {
             "input_size": [self.architecture.in_channels, side, side],
             "num_classes": self.architecture.classes,
@@ -93,15 +98,14 @@ class MemberConfig:
             "interpolation": "bilinear",
             "crop_pct": 1.0,
             "crop_mode": "center",
-            "first_conv": "conv_stem",
-            "classifier": "classifier",
+            **layers,
             "label_names": list(self.classes),
         }
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `config.json`: timm's "local-dir:" scheme reads all but the name and `array_side`."""
         return {
-            "architecture": GENERIC,
+            "architecture": GENERIC if self.standalone else self.architecture.family,
             "name": self.name,
             "array_side": self.array_side,
             "num_classes": self.architecture.classes,
@@ -115,7 +119,7 @@ class MemberConfig:
         seen = document["pretrained_cfg"]
         return MemberConfig(
             name=document["name"],
-            architecture=Architecture.from_dict(document["model_args"]["network"]),
+            architecture=read_architecture(document["model_args"]["network"]),
             classes=tuple(seen["label_names"]),
             mean=tuple(seen["mean"]),
             std=tuple(seen["std"]),
@@ -138,8 +142,8 @@ def read_config(folder: str | Path) -> MemberConfig:
         raise ExportError(f"{path} is not what nars writes ({error!r}): export the member again.") from error
 
 
-def load_member(folder: str | Path) -> MobileNetV3:
-    """The trained network of a member's folder, a timm model in eval mode.
+def load_member(folder: str | Path) -> nn.Module:
+    """The trained network of a member's folder in eval mode; of the family mbconv, a timm model.
 
     Raises:
         ExportError: the folder holds no exported member, or the weights are missing, damaged or of another network.

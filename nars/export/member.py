@@ -10,7 +10,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
-from nars.export.card import Card, processor, sha256, versions
+from nars.export.card import Card, sha256, versions
 from nars.export.errors import ExportError, ParityError
 from nars.export.fixed_input import LogitsHash, fixed_input
 from nars.export.layout import (
@@ -30,8 +30,8 @@ from nars.export.program import capture, decode_program, encode_program, largest
 from nars.export.standalone import standalone_source
 from nars.files.atomic import write_bytes
 from nars.images import ImageData
-from nars.network import count, measure_latency
-from nars.space import Architecture, architecture_costs, dump_yaml
+from nars.network import count, measure_latency, processor
+from nars.space import AnyArchitecture, dump_yaml, family_of
 
 _CHECKED_IMAGES = 256
 """Validation images that the exported forms are compared on; `verify` takes as many as it is given."""
@@ -42,13 +42,15 @@ def export_member(
     folder: str | Path,
     *,
     name: str,
-    architecture: Architecture,
+    architecture: AnyArchitecture,
     recipe: Mapping[str, Any],
     data: ImageData,
     accuracy: Mapping[str, float],
     progress: Callable[[str], None] = lambda step: None,
 ) -> Card:
     """Write a member's folder: weights, ONNX, `torch.export` program, standalone file, timm's config, YAML, card.
+
+    Families whose networks are built by other code have no standalone file.
 
     Every file is whole or absent and the card comes last, so a folder that has one is complete.
 
@@ -74,14 +76,14 @@ def export_member(
     require_onnx()
     folder = Path(folder)
     config = _config(name, architecture, data)
-    costs = architecture_costs(architecture)
+    costs = family_of(architecture.family).architecture_costs(architecture)
     original = reference(model)
     counted = count(original, architecture.resolution, architecture.in_channels)
-    if any(costs[key] != counted[key] for key in counted):
+    computed = {key: costs[key] for key in counted if key in costs}
+    if any(computed[key] != counted[key] for key in computed):
         raise ExportError(
-            f"The model must be the one that the architecture describes: by arithmetic it costs "
-            f"{ {key: costs[key] for key in counted} }, but counted it is {counted}. Pass the architecture that it was "
-            f"built from."
+            f"The model must be the one that the architecture describes: by arithmetic it costs {computed}, but "
+            f"counted it is {counted}. Pass the architecture that it was built from."
         )
     images = config.normalise(data.validation.images[:_CHECKED_IMAGES])
     expected = logits(original, images)
@@ -93,11 +95,11 @@ def export_member(
     content = {PROGRAM: encode_program(program)}
     progress(ONNX)
     content[ONNX] = encode_onnx(program, config.metadata())
-    computed = {
+    outputs = {
         PROGRAM: logits(decode_program(content[PROGRAM]), images),
         ONNX: onnx_logits(open_onnx(content[ONNX]), images),
     }
-    differences = {file: largest_difference(values, expected) for file, values in computed.items()}
+    differences = {file: largest_difference(values, expected) for file, values in outputs.items()}
     for file, difference in differences.items():
         if not difference <= TOLERANCE:  # so written that NaN fails
             raise ParityError(file, difference, TOLERANCE)
@@ -106,8 +108,9 @@ def export_member(
         CONFIG: json.dumps(config.to_dict(), indent=2).encode(),
         ARCHITECTURE: dump_yaml(architecture.to_dict()).encode(),
         RECIPE: dump_yaml(dict(recipe)).encode(),
-        STANDALONE: standalone_source(config).encode(),
     }
+    if config.standalone:
+        content[STANDALONE] = standalone_source(config).encode()
     for earlier in (CARD, INT8):
         (folder / earlier).unlink(missing_ok=True)
     for file, data_bytes in content.items():
@@ -144,7 +147,7 @@ def export_member(
     return card
 
 
-def _config(name: str, architecture: Architecture, data: ImageData) -> MemberConfig:
+def _config(name: str, architecture: AnyArchitecture, data: ImageData) -> MemberConfig:
     given = (data.in_channels, data.resolution, len(data.classes))
     expected = (architecture.in_channels, architecture.resolution, architecture.classes)
     if given != expected:

@@ -15,7 +15,7 @@ from torch.export import ExportedProgram
 from nars.export.errors import ExportError, ParityError
 from nars.export.program import capture, largest_difference, logits, reference
 from nars.files.atomic import write_bytes
-from nars.network.timing import median_milliseconds
+from nars.network.timing import median_milliseconds, onnx_session
 
 OPSET = 18
 """ONNX operator set of the files: the lowest that PyTorch's exporter writes without converting (ONNX 1.13, 2022)."""
@@ -76,14 +76,7 @@ def with_metadata(proto: Any, metadata: Mapping[str, str]) -> bytes:
 def open_onnx(model: str | Path | bytes, *, threads: int = 1) -> Any:
     """An ONNX Runtime session on the CPU with `threads` threads, of a file or a file's content."""
     require_onnx()
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only: it warns about absent GPUs
-    source = str(model) if isinstance(model, Path) else model
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    return onnx_session(str(model) if isinstance(model, Path) else model, threads=threads)
 
 
 def onnx_logits(session: Any, images: torch.Tensor, *, batch: int = 256) -> torch.Tensor:

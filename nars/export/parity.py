@@ -115,9 +115,10 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
     runtimes: dict[str, Callable[[], torch.Tensor]] = {
         ONNX: lambda: onnx_logits(open_onnx(folder / ONNX), normalised),
         PROGRAM: lambda: logits(decode_program(folder / PROGRAM), normalised),
-        STANDALONE: lambda: _standalone_logits(folder / STANDALONE, normalised),
-        "timm": lambda: _timm_logits(folder, config.name, normalised),
     }
+    if config.standalone:
+        runtimes[STANDALONE] = lambda: _standalone_logits(folder / STANDALONE, normalised)
+        runtimes["timm"] = lambda: _timm_logits(folder, config.name, normalised)
 
     def check(form: str, run: Callable[[], torch.Tensor]) -> FormatCheck:
         try:

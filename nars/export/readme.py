@@ -91,17 +91,14 @@ def readme(card: Card, config: MemberConfig) -> str:
             "",
             "## Use",
             "",
-            f"`{STANDALONE}` needs PyTorch alone (for images Pillow and NumPy), and does exactly that preprocessing:",
-            _block(_STANDALONE),
-            "timm's own transform does it to a rounding, but does not turn images upright, and where one is not square "
-            "its middle can lie half a pixel off:",
-            _block(_TIMM.replace("NAME", card.name).replace("MODE", config.mode)),
+            *(_own_forms(card, config) if config.standalone else ()),
             f"`{ONNX}` (opset {OPSET}, any batch size) says itself what it needs (here for images of 8 bits without "
             "transparency):",
             _block(onnx),
-            f'`{PROGRAM}` is `torch.export.load("{PROGRAM}").module()`, any batch size; `{WEIGHTS}` has timm\'s names. '
-            f"`{ARCHITECTURE}` and `{RECIPE}` train it again, also on other images: `nars train CONFIG --model "
-            f"{ARCHITECTURE} --recipe {RECIPE}`. `python {STANDALONE}` prints the logits of a fixed input: "
+            f'`{PROGRAM}` is `torch.export.load("{PROGRAM}").module()`, any batch size; `{WEIGHTS}` has '
+            f"{'timm' if config.standalone else 'the network'}'s names. `{ARCHITECTURE}` and `{RECIPE}` train it "
+            f"again, also on other images: `nars train CONFIG --model {ARCHITECTURE} --recipe {RECIPE}`. "
+            f"{f'`python {STANDALONE}` prints the' if config.standalone else 'The'} logits of a fixed input: "
             f"{_numbers(card.fixed_logits)}.",
             "",
             "## Recipe",
@@ -109,6 +106,17 @@ def readme(card: Card, config: MemberConfig) -> str:
             *(f"- {setting}: {value}" for setting, value in card.recipe.items()),
             "",
         )
+    )
+
+
+def _own_forms(card: Card, config: MemberConfig) -> tuple[str, ...]:
+    """The forms that need none of the family's builder."""
+    return (
+        f"`{STANDALONE}` needs PyTorch alone (for images Pillow and NumPy), and does exactly that preprocessing:",
+        _block(_STANDALONE),
+        "timm's own transform does it to a rounding, but does not turn images upright, and where one is not square "
+        "its middle can lie half a pixel off:",
+        _block(_TIMM.replace("NAME", card.name).replace("MODE", config.mode)),
     )
 
 

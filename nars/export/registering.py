@@ -7,8 +7,8 @@ from pathlib import Path
 from nars.export.errors import ExportError
 from nars.export.layout import CONFIG, WEIGHTS, MemberConfig, read_config
 from nars.export.naming import timm_name
-from nars.network import register_generic, register_network
-from nars.network.registry import GENERIC
+from nars.network import GENERIC, register_generic, register_network
+from nars.space import Architecture
 
 _registered: dict[str, Path] = {}
 """What this process has registered: name -> folder. timm's registry is of the process, too."""
@@ -38,6 +38,8 @@ def register(folder: str | Path, *, family: str | None = None) -> tuple[str, ...
         if f'"{GENERIC}"' not in path.read_text(encoding="utf-8", errors="replace"):  # some other program's config.json
             continue
         home, config = path.parent.resolve(), read_config(path.parent)
+        if not config.standalone:
+            continue
         name = config.name if family is None else timm_name(family, home.name)
         if name in found:
             raise ExportError(
@@ -46,7 +48,10 @@ def register(folder: str | Path, *, family: str | None = None) -> tuple[str, ...
             )
         found[name] = (home, config)
     if not found:
-        raise ExportError(f"No exported member (a folder with {CONFIG}) in or below {folder}: run `nars export` first.")
+        raise ExportError(
+            f"No exported member of the family mbconv (a folder with {CONFIG}) in or below {folder}: run `nars export` "
+            f"first; members of other families are opened by nars.export.load_member."
+        )
     for name, (home, _) in found.items():
         earlier = _registered.get(name, home)
         if earlier != home and (earlier / CONFIG).is_file():
@@ -56,6 +61,7 @@ def register(folder: str | Path, *, family: str | None = None) -> tuple[str, ...
             )
     register_generic()
     for name, (home, config) in found.items():
+        assert isinstance(config.architecture, Architecture)  # of the one family that is standalone
         register_network(name, config.architecture, config={**config.timm(), "file": str(home / WEIGHTS)})
         _registered[name] = home
     return tuple(sorted(found))

@@ -1,4 +1,4 @@
-"""An architecture as a timm model: the classifier, the feature pyramid, what they cost and how long a batch takes.
+"""An architecture as a network: the classifier of any family, what it costs and how long a batch takes; timm's forms.
 
 How it is trained does not belong here.
 """

@@ -1,6 +1,11 @@
-from .build import build as build, build_features as build_features
-from .check import NetworkError as NetworkError
+from .build import build as build
 from .counts import count as count
 from .detection import PyramidBackbone as PyramidBackbone
-from .registry import register_generic as register_generic, register_network as register_network
-from .timing import measure_latency as measure_latency
+from .errors import LatencyError as LatencyError, NetworkError as NetworkError
+from .mbconv.models import build_features as build_features
+from .mbconv.registry import (
+    GENERIC as GENERIC,
+    register_generic as register_generic,
+    register_network as register_network,
+)
+from .timing import measure_latency as measure_latency, onnx_session as onnx_session, processor as processor

@@ -1,87 +1,19 @@
-"""An `Architecture` as a timm model: the classifier, and the backbone that returns its feature pyramid."""
+"""Any architecture as a network, by the builder that its family names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from pkgutil import resolve_name
 
-import torch
-from timm.models._builder import build_model_with_cfg
-from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
-from nars.network.assemble import assemble
+from nars.network.errors import NetworkError
 from nars.network.seed import seeded
-from nars.space import Architecture
-
-
-def pretrained_config(architecture: Architecture) -> dict[str, Any]:
-    """timm's `pretrained_cfg` of the architecture, with neutral normalisation: which data it saw, it cannot know."""
-    channels, side = architecture.in_channels, architecture.resolution
-    return {
-        "input_size": (channels, side, side),
-        "num_classes": architecture.classes,
-        "mean": (0.0,) * channels,
-        "std": (1.0,) * channels,
-        "interpolation": "bilinear",
-        "crop_pct": 1.0,
-        "crop_mode": "center",
-        "first_conv": "conv_stem",
-        "classifier": "classifier",
-    }
-
-
-def create(
-    name: str,
-    architecture: Architecture,
-    *,
-    pretrained: bool = False,
-    pretrained_cfg: Any = None,
-    features_only: bool = False,
-    out_indices: Sequence[int] | None = None,
-    **options: Any,
-) -> nn.Module:
-    """What a timm entry point does: `build_model_with_cfg` on this architecture.
-
-    `options` go where timm sends them: `num_classes`, `in_chans`, `drop_rate`, `drop_path_rate`, `global_pool` to
-    `assemble`, `pretrained_cfg_overlay` and `cache_dir` to the loading of weights. Unknown ones are a TypeError there.
-    """
-    if features_only:
-        levels = _levels(architecture) if out_indices is None else tuple(out_indices)
-        options |= {"features_only": True, "feature_cfg": {"out_indices": levels, "flatten_sequential": True}}
-    model = build_model_with_cfg(
-        assemble,
-        name,
-        pretrained,
-        pretrained_cfg=pretrained_cfg or pretrained_config(architecture),
-        architecture=architecture,
-        **options,
-    )
-    if features_only:
-        model.register_load_state_dict_pre_hook(_classifier_to_features)
-    return cast(nn.Module, model)
-
-
-def _levels(architecture: Architecture) -> tuple[int, ...]:
-    """Indices of all levels of the pyramid: one before each stride of a stage, one at the end."""
-    return tuple(range(1 + sum(stage.stride > 1 for stage in architecture.stages)))
-
-
-def _classifier_to_features(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
-    """Let a backbone load the classifier's weights: timm names its stacks `blocks_0`, and it has no head."""
-    known = set(nn.Module.state_dict(module))
-    for key in list(state):
-        name = key.removeprefix(prefix)
-        if name not in known:
-            value = state.pop(key)
-            renamed = name.replace("blocks.", "blocks_", 1)
-            if renamed in known:
-                state[prefix + renamed] = value
+from nars.space import AnyArchitecture, family_of
 
 
 def build(
-    architecture: Architecture, *, dropout: float = 0.0, stochastic_depth: float = 0.0, seed: int | None
-) -> MobileNetV3:
+    architecture: AnyArchitecture, *, dropout: float = 0.0, stochastic_depth: float = 0.0, seed: int | None
+) -> nn.Module:
     """The classifier of an architecture.
 
     Args:
@@ -93,45 +25,22 @@ def build(
             None for a network whose weights are loaded next: its values are unspecified.
 
     Returns:
-        A timm `MobileNetV3` in training mode: float (N, in_channels, R, R) -> logits (N, classes). R may differ from
-        `architecture.resolution`.
+        A network in training mode, an `Architecture` as a timm `MobileNetV3`: float (N, in_channels, R, R) -> logits
+        (N, classes). R may differ from `architecture.resolution`.
 
     Raises:
-        NetworkError: no network can be built from the architecture.
+        NetworkError: no network can be built from the architecture, or its family's builder cannot be loaded.
     """
+    where = family_of(architecture.family).builder
+    if where is None:
+        raise NetworkError(f"the family {architecture.family} has no networks to build; choose a space of networks")
+    try:
+        builder = resolve_name(where)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise NetworkError(
+            f"the family {architecture.family} names the builder {where!r}, which cannot be loaded ({error}); write "
+            f"package.module:function of what builds its networks"
+        ) from error
     with seeded(seed):
-        return cast(MobileNetV3, create("nars", architecture, drop_rate=dropout, drop_path_rate=stochastic_depth))
-
-
-def build_features(
-    architecture: Architecture,
-    *,
-    stochastic_depth: float = 0.0,
-    seed: int | None,
-    out_indices: Sequence[int] | None = None,
-    weights: Mapping[str, torch.Tensor] | None = None,
-) -> nn.Module:
-    """The backbone of an architecture: its feature pyramid, finest level first.
-
-    Args:
-        architecture: What to build. Of its head only MBPool's 1x1 convolution is kept: it is the last level, as in
-            timm's `fbnetv3_*`.
-        stochastic_depth: As in `build`.
-        seed: As in `build`.
-        out_indices: Levels to return; None returns all: one before each stride, and the last.
-        weights: A state dict of `build`'s network to start from.
-
-    Returns:
-        timm's `FeatureListNet`: float (N, in_channels, R, R) -> list of (N, channels, R / reduction, R / reduction);
-        `.feature_info.channels()` and `.reduction()` say which.
-
-    Raises:
-        NetworkError: no network can be built from the architecture.
-    """
-    with seeded(seed):
-        model = create(
-            "nars", architecture, features_only=True, out_indices=out_indices, drop_path_rate=stochastic_depth
-        )
-    if weights is not None:
-        model.load_state_dict(weights)
-    return model
+        network: nn.Module = builder(architecture, dropout=dropout, stochastic_depth=stochastic_depth)
+    return network

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.errors import PredictorError
-from nars.files import Value
 from nars.space import Population, Space
 
 Statistics = Mapping[str, NDArray[np.floating[Any]]]
@@ -71,9 +70,7 @@ class Scale:
 def free_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:
     """What a space tells about candidates for nothing, {name: (N,)}.
 
-    Every cost that the space knows. MBConv spaces: the number of blocks, of 5x5 and larger ones, of blocks with
-    squeeze-excite, and the mean expansion and width over blocks. Generic spaces: over architecture dimensions with the
-    same list of choices, how often each choice is taken, or (numbers) the sum of the choices' ranks.
+    Every cost that the space knows, and the statistics of its family.
 
     Args:
         space: where X is from.
@@ -81,41 +78,4 @@ def free_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64
     """
     known = space.costs(X) if space.cost_names else {}
     costs = {name: np.asarray(values, dtype=np.float64) for name, values in known.items()}
-    return costs | (_block_statistics(space, X) if space.kind == "mbconv" else _counts(space, X))
-
-
-def _block_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:
-    zero = np.zeros(len(X))
-    blocks, large, gated, expansion, width = zero, zero, zero, zero, zero
-    for stage in space.columns(X).stages:
-        rest = stage.depth - 1
-        blocks = blocks + stage.depth
-        large = large + (stage.kernel_first > 3) + rest * (stage.kernel_rest > 3)
-        gated = gated + stage.se * stage.depth
-        expansion = expansion + stage.expand_first + rest * stage.expand_rest
-        width = width + stage.channels * stage.depth
-    return {
-        "blocks": blocks,
-        "blocks.large": large,
-        "blocks.gated": gated,
-        "mean.expansion": expansion / blocks,
-        "mean.width": width / blocks,
-    }
-
-
-def _counts(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:
-    alike: dict[tuple[Value, ...], list[int]] = {}
-    for column in space.columns_of("architecture"):
-        alike.setdefault(space.dimensions[column].values, []).append(int(column))
-    X = space.canonical(X)
-    found = {}
-    for values, columns in alike.items():
-        if len(columns) < 2:
-            continue
-        first = space.dimensions[columns[0]]
-        if first.ordinal:
-            found[f"sum.{first.name}"] = X[:, columns].sum(axis=1).astype(np.float64)
-        else:
-            for choice, value in enumerate(values):
-                found[f"count.{value}"] = (X[:, columns] == choice).sum(axis=1).astype(np.float64)
-    return found
+    return costs | space.family.statistics(space, X)

@@ -92,8 +92,8 @@ def check(
     sizes = None if images is None else sizes_of(config, images)
     if images is not None and sizes is not None:
         findings += image_findings(config, images, sizes)
-    if space is not None and space.kind == "generic":
-        findings.append(Finding(keys=("space",), text=_GENERIC.format(space.name)))
+    if space is not None and (unfit := _unfit(space)):
+        findings.append(Finding(keys=("space",), text=unfit))
         space = None
     if space is not None:
         findings += [*range_findings(config, space), *resolution_findings(config, space, images)]
@@ -105,10 +105,16 @@ def check(
     return _told(findings, config, home, place, images, space, sizes)
 
 
-_GENERIC = (
-    "a run trains networks, and {0!r} is a generic space, whose choices are only names and numbers; choose a space of "
-    "networks (nars space list), or import finished trials: nars import trials.csv --space {0}"
-)
+def _unfit(space: Space) -> str | None:
+    """Why no networks of a space can be trained and searched by their costs."""
+    if space.family.builder is None:
+        return (
+            f"a run trains networks, and {space.name!r} is a {space.kind} space, whose choices are only names and "
+            f"numbers; choose a space of networks (nars space list), or import finished trials: nars import trials.csv "
+            f"--space {space.name}"
+        )
+    lacking = [cost for cost in ("flops", "params", "resolution") if cost not in space.cost_names]
+    return f"a run needs the cost {lacking[0]}; let the family {space.kind} compute it" if lacking else None
 
 
 def _told(

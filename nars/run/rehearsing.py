@@ -15,7 +15,7 @@ from nars.network import build
 from nars.parallel import describe_device, resolve_device, torch_threads, worker_devices
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop
 from nars.run.config import Execution, RunConfig
-from nars.space import Architecture, Bounds, Space, sobol
+from nars.space import AnyArchitecture, Bounds, Space, sobol
 
 _SECONDS = 0.4
 """Time for each network; steps that take longer are taken once."""
@@ -101,7 +101,7 @@ def rehearse(config: RunConfig, execution: Execution, space: Space) -> Pace:
 
 
 def _measured(
-    config: RunConfig, architecture: Architecture, recipe: Recipe, batch: int, device: str
+    config: RunConfig, architecture: AnyArchitecture, recipe: Recipe, batch: int, device: str
 ) -> tuple[float, float]:
     """Seconds per image of a training step and of an evaluation, one thread as in a worker."""
     data = _noise(architecture, batch)
@@ -124,7 +124,7 @@ def _measured(
     return training / batch, evaluation / batch
 
 
-def _noise(architecture: Architecture, count: int) -> ImageData:
+def _noise(architecture: AnyArchitecture, count: int) -> ImageData:
     """Random pixels in the shape that a network takes; speed does not depend on what they show."""
     rng, side, classes = np.random.default_rng(0), architecture.resolution, architecture.classes
     pixels = rng.integers(0, 256, (3 * count, architecture.in_channels, side, side), dtype=np.uint8)

@@ -230,8 +230,7 @@ def introduction(images: ImageData, heading: str) -> list[str]:
 
 def smallest_resolution(space: Space) -> int:
     """Side of the smallest images that a space of networks asks for, pixels."""
-    numbers = space.columns(np.zeros((1, len(space.dimensions)), dtype=np.int64)).resolution
-    return int(numbers[0])
+    return int(space.values("resolution")[0])
 
 
 def _narrowed(config: RunConfig) -> bool:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from nars.search.archive import Archive, Score
 from nars.search.neighbourhood import Moves
-from nars.space import Bounds, Population, tabulated_costs
+from nars.space import Bounds, Population
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Climbs:
             rng: of the kicks.
         """
         self._archive, self._score, self._bounds, self._rng = archive, score, bounds, rng
-        self._space, self._costs = archive.space, tabulated_costs(archive.space)
+        self._space, self._costs = archive.space, archive.space.quick_costs
         self._moves = Moves.by_steps(archive.space)
         self._first_of_column = np.flatnonzero(np.diff(self._moves.column, prepend=-1))
         self._allowed = evaluations

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nars.search.archive import Archive, distinct_rows
 from nars.search.settings import SearchSettings
 from nars.search.variation import offspring
-from nars.space import Bounds, Population, Space, tabulated_costs
+from nars.space import Bounds, Population, Space
 
 FloatArray = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ class Genetic:
             first: the first generation, (N, D), canonical and distinct, all inside the bounds; see `first_generation`.
         """
         self.space, self.bounds, self.settings, self.archive = space, bounds, settings, archive
-        self._costs, self._rng = tabulated_costs(space), rng
+        self._costs, self._rng = space.quick_costs, rng
         self._left = settings.max_evaluations
         self._spent = 0
         self._members = np.empty(0, dtype=np.int64)  # survivors as places in the archive, best first

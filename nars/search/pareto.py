@@ -21,7 +21,7 @@ from nars.search.neighbourhood import one_exchange
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, inside
 from nars.search.variation import offspring
-from nars.space import Bounds, Population, Space, SpaceError, tabulated_costs
+from nars.space import Bounds, Population, Space, SpaceError
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.int64]
@@ -135,7 +135,7 @@ def pareto_search(
         raise SpaceError(
             f"a front needs one cost or more of {', '.join(space.cost_names)}, got {list(objectives)}; correct them"
         )
-    costs = tabulated_costs(space)
+    costs = space.quick_costs
     archive = Archive(space) if archive is None else archive
     spent = 0
 

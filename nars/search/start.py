@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nars.space import Bounds, InfeasibleError, Population, Space, distinct, sobol, tabulated_costs
+from nars.space import Bounds, InfeasibleError, Population, Space, distinct, sobol
 
 
 def inside(space: Space, bounds: Bounds, n: int, *, seeds: Population, rng: np.random.Generator) -> Population:
@@ -33,7 +33,7 @@ def inside(space: Space, bounds: Bounds, n: int, *, seeds: Population, rng: np.r
 def admitted(space: Space, bounds: Bounds, X: Population) -> Population:
     """The rows of X that keep the bounds, canonical and distinct, in their order."""
     X = distinct(space.canonical(space.check(X)))
-    return X[bounds.admits(tabulated_costs(space)(X), rows=len(X))]
+    return X[bounds.admits(space.quick_costs(X), rows=len(X))]
 
 
 def first_generation(seeds: Population, pool: Population, size: int, *, rng: np.random.Generator) -> Population:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.search.settings import SearchSettings
-from nars.space import Bounds, Population, Space, tabulated_costs
+from nars.space import Bounds, Population, Space
 
 FloatArray = NDArray[np.float64]
 
@@ -107,7 +107,7 @@ def _repair(
 
     Some are still outside after `_HALVINGS`, says the third result: no rejection loop, whatever the bounds.
     """
-    costs = tabulated_costs(space)
+    costs = space.quick_costs
     cost = costs(X)
     inside = bounds.admits(cost, rows=len(X))
     outside = np.flatnonzero(~inside)

@@ -1,23 +1,4 @@
-from .architecture import (
-    ACTIVATIONS as ACTIVATIONS,
-    Architecture as Architecture,
-    Head as Head,
-    Stage as Stage,
-    Stem as Stem,
-)
-from .block_latency import (
-    BlockShape as BlockShape,
-    LatencyCosts as LatencyCosts,
-    LatencyTable as LatencyTable,
-    block_shapes as block_shapes,
-    distinct_blocks as distinct_blocks,
-)
 from .bounds import Bounds as Bounds, quantity as quantity, shorten as shorten
-from .costs import (
-    MBCONV_COSTS as MBCONV_COSTS,
-    architecture_costs as architecture_costs,
-    published_flops as published_flops,
-)
 from .difference import differences as differences
 from .dimension import Dimension as Dimension
 from .errors import InfeasibleError as InfeasibleError, SpaceError as SpaceError, SpaceWarning as SpaceWarning
@@ -26,6 +7,48 @@ from .extremes import (
     enumerate_architectures as enumerate_architectures,
     extreme_rows as extreme_rows,
 )
+from .families.family import (
+    AnyArchitecture as AnyArchitecture,
+    Family as Family,
+    family_of as family_of,
+    read_architecture as read_architecture,
+)
+from .families.generic.flat import Flat as Flat
+from .families.generic.tables import (
+    AdditiveCostTable as AdditiveCostTable,
+    ArrayCostTable as ArrayCostTable,
+    ListedCostTable as ListedCostTable,
+)
+from .families.mbconv.architecture import (
+    ACTIVATIONS as ACTIVATIONS,
+    Architecture as Architecture,
+    Head as Head,
+    Stage as Stage,
+    Stem as Stem,
+)
+from .families.mbconv.block_latency import (
+    BlockShape as BlockShape,
+    LatencyCosts as LatencyCosts,
+    LatencyTable as LatencyTable,
+    block_shapes as block_shapes,
+    distinct_blocks as distinct_blocks,
+)
+from .families.mbconv.costs import architecture_costs as architecture_costs, published_flops as published_flops
+from .families.mbconv.published import (
+    PublishedModel as PublishedModel,
+    published as published,
+    published_models as published_models,
+)
+from .families.mbconv.scaling import (
+    EFFICIENTNET as EFFICIENTNET,
+    PUBLISHED_SCALINGS as PUBLISHED_SCALINGS,
+    Scaling as Scaling,
+    fit_scaling as fit_scaling,
+    growth as growth,
+    scale as scale,
+    scale_to as scale_to,
+)
+from .families.rules import Rule as Rule
 from .feasibility import (
     Fraction as Fraction,
     check_reachable as check_reachable,
@@ -41,26 +64,9 @@ from .files.document import Document as Document, parse_document as parse_docume
 from .files.keeping import space_files as space_files
 from .files.load import examine_space as examine_space, read_space as read_space
 from .files.scalars import dump_yaml as dump_yaml
-from .files.schema import RECIPE_SETTINGS as RECIPE_SETTINGS
-from .published import PublishedModel as PublishedModel, published as published, published_models as published_models
 from .rare import distinct as distinct, uniform as uniform, walk_into as walk_into
 from .reading import Cells as Cells, Fault as Fault
 from .records import one_message as one_message
 from .sampling import sobol as sobol
-from .scaling import (
-    EFFICIENTNET as EFFICIENTNET,
-    PUBLISHED_SCALINGS as PUBLISHED_SCALINGS,
-    Scaling as Scaling,
-    fit_scaling as fit_scaling,
-    growth as growth,
-    scale as scale,
-    scale_to as scale_to,
-)
 from .settings import CostTable as CostTable, Fixed as Fixed, Population as Population
 from .space import Space as Space
-from .tables import (
-    AdditiveCostTable as AdditiveCostTable,
-    ArrayCostTable as ArrayCostTable,
-    ListedCostTable as ListedCostTable,
-)
-from .tabulated import tabulated_costs as tabulated_costs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from nars.files import Value
@@ -13,54 +13,15 @@ from nars.space.files.scalars import needs_quotes
 from nars.space.settings import Choice, Fixed
 from nars.space.space import Space
 
-COLUMNS = ("stage", "block", "kernel k", "expansion e", "channels c", "depth n", "stride s", "SE", "act")
-
-
-def table(space: Space) -> list[tuple[str, ...]]:
-    """Rows of a space of networks, each as long as `COLUMNS`; "a / b": first block of the stage / the others."""
-
-    def say(name: str) -> str:
-        return _spell(space, name)
-
-    def both(first: str, rest: str) -> str:
-        if space.settings[first] == space.settings[rest]:
-            return say(first)
-        return f"{say(first)} / {say(rest)}"
-
-    rows = [("stem", "conv", "3", "-", say("stem.channels"), "1", say("stem.stride"), "-", say("stem.activation"))]
-    for number in range(1, space.stages + 1):
-        stage = f"stage{number}"
-        padding = space.settings[f"{stage}.first_padding"]
-        kernel = both(f"{stage}.kernel_first", f"{stage}.kernel_rest")
-        if padding != Fixed(None):
-            kernel += f", first padding {say(f'{stage}.first_padding').replace('null', 'k // 2')}"
-        rows.append(
-            (
-                str(number),
-                "MBConv",
-                kernel,
-                both(f"{stage}.expand_first", f"{stage}.expand_rest"),
-                say(f"{stage}.channels"),
-                say(f"{stage}.depth"),
-                say(f"{stage}.stride"),
-                say(f"{stage}.se"),
-                say(f"{stage}.activation"),
-            )
-        )
-    head = ("head", "MBPool", "-", say("head.expand"), say("head.channels"), "1", "-", "-", say("head.activation"))
-    return [*rows, head]
-
 
 def settings_table(space: Space) -> list[tuple[str, str]]:
-    """The settings that are not in `table`, (name, choices): resolution and recipe, or all of a generic space."""
-    if space.kind == "generic":
-        return [(name, _spell(space, name)) for name in space.settings]
-    return [
-        (name, _spell(space, name)) for name in space.settings if name == "resolution" or name.startswith("recipe.")
-    ]
+    """The settings that the family's table does not show, (name, choices)."""
+    layout = space.family.layout(space)
+    return [(name, spell(space, name)) for name in space.settings if layout is None or name not in layout.settings]
 
 
-def _spell(space: Space, name: str) -> str:
+def spell(space: Space, name: str) -> str:
+    """What a setting can be, in a cell of a table."""
     setting = space.settings[name]
     if isinstance(setting, Fixed):
         return word(setting.value)
@@ -128,24 +89,6 @@ def power(number: int) -> str:
     return f"{number / 10**exponent:.1f}e{exponent}"
 
 
-def summary(names: Sequence[str], row: dict[str, Value]) -> str:
+def summary(names: Sequence[str], row: Mapping[str, Value]) -> str:
     """The named settings of a candidate in one line."""
     return " ".join(f"{name.removeprefix('recipe.')}={word(row[name])}" for name in names)
-
-
-def architecture_line(space: Space, row: dict[str, Value]) -> str:
-    """A candidate's network in one line: resolution, stem, then per stage k kernels, e ratios, c channels, n depth."""
-    if space.kind == "generic":
-        return summary([name for name in space.settings if not name.startswith("recipe.")], row)
-
-    def pair(stage: str, what: str) -> str:
-        first, rest = row[f"{stage}.{what}_first"], row[f"{stage}.{what}_rest"]
-        return word(first) if first == rest or row[f"{stage}.depth"] == 1 else f"{word(first)}/{word(rest)}"
-
-    parts = [f"{row['resolution']} px, stem {row['stem.channels']}"]
-    for number in range(1, space.stages + 1):
-        stage = f"stage{number}"
-        se = " se" if row[f"{stage}.se"] and isinstance(space.settings[f"{stage}.se"], Choice) else ""
-        depth, channels = row[f"{stage}.depth"], row[f"{stage}.channels"]
-        parts.append(f"k{pair(stage, 'kernel')} e{pair(stage, 'expand')} c{channels} n{depth}{se}")
-    return " | ".join(parts)

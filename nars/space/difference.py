@@ -24,7 +24,7 @@ def differences(before: Space, now: Space) -> list[str]:
         if getattr(before, what) != getattr(now, what):
             found.append(f"{what} was {getattr(before, what)}, now {getattr(now, what)}")
     tables = [space.table.fingerprint if space.table else None for space in (before, now)]
-    if now.kind == "generic" and tables[0] != tables[1]:
+    if not now.computes_costs and tables[0] != tables[1]:
         found.append("the costs have changed")
     return found or ["the order or the conditions of its settings have changed"]
 

@@ -146,8 +146,8 @@ def spread(space: Space, found: Population, n: int, bounds: Bounds, *, rng: np.r
 
 
 def _costed(space: Space) -> NDArray[np.int64]:
-    """Columns whose choice can change a cost: the architecture's, and in a generic space all."""
-    return np.arange(len(space.dimensions)) if space.kind == "generic" else space.columns_of("architecture")
+    """Columns whose choice can change a cost: the architecture's, and where a table lists costs all."""
+    return space.columns_of("architecture") if space.computes_costs else np.arange(len(space.dimensions))
 
 
 def _ends(space: Space, bounds: Bounds) -> Population:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nars.files import Value, is_nothing, number_of
 from nars.files.cells import SINGLE, ChoiceReader
 from nars.space.dimension import Dimension
+from nars.space.families.rules import ANYTHING, Rule
 from nars.space.settings import Choice, Fixed, Population, Setting
 
 ABSENT = object()
@@ -63,6 +64,8 @@ class Cells:
     """Take the nearest choice for numbers between two."""
     tolerance: Mapping[str, float] = field(default_factory=dict)
     """{setting: relative tolerance of its numbers}."""
+    rule: Callable[[str], Rule] = lambda setting: ANYTHING
+    """What holds for a setting, by its name: `Space.family.rule`."""
 
     def read(self) -> tuple[Population, list[Fault], list[Moved]]:
         """The rows (N, D), not yet canonical; what cannot be read; what was moved."""
@@ -79,9 +82,9 @@ class Cells:
 
     def _order(self) -> list[int]:
         """Depths first: they say what later blocks read. Conditions come before what they rule."""
+        asked = [self.settings.get(unread[0]) for name in self.settings if (unread := self.rule(name).unread)]
         return sorted(
-            range(len(self.dimensions)),
-            key=lambda c: not self.dimensions[c].name.endswith(".depth") or bool(self.dimensions[c].active_when),
+            range(len(self.dimensions)), key=lambda c: Choice(c) not in asked or bool(self.dimensions[c].active_when)
         )
 
     def _decide(self, column: int, X: Population, unknown: Bools, faults: list[Fault], moved: list[Moved]) -> None:
@@ -138,8 +141,8 @@ class Cells:
                 found = reader.choice(cell, tolerance=tolerance)
                 known[key] = _BAD if found is None else found
             code[row] = known[key]
-        if user.endswith(".first_padding"):
-            self._pad(user, reader.values, code, X, unknown)
+        if default := self.rule(user).default:
+            self._take_default(user, default, reader.values, code, X, unknown)
         if self.nearest:
             self._move(user, reader, code, moved)
         return code
@@ -167,13 +170,21 @@ class Cells:
                 text = f"is fixed at {value!r}, got {self._shown(cell)}; leave it out or widen the space"
                 faults.append(Fault(row=row, setting=name, text=text))
 
-    def _pad(self, user: str, values: tuple[Value, ...], code: Codes, X: Population, unknown: Bools) -> None:
-        """A padding of kernel // 2 is the default padding, None: a cell may say the one and the space the other."""
-        kernels, known = self._values(user.replace("first_padding", "kernel_first"), X, unknown)
+    def _take_default(
+        self,
+        user: str,
+        default: tuple[str, Callable[[int], int]],
+        values: tuple[Value, ...],
+        code: Codes,
+        X: Population,
+        unknown: Bools,
+    ) -> None:
+        """What null stands for and null are the same: a cell may say the one and the space the other."""
+        others, known = self._values(default[0], X, unknown)
         for row in np.flatnonzero((code == _BAD) & known).tolist():
-            default, cell = kernels[row] // 2, self.columns[user][row]
-            given = default if is_nothing(cell) else number_of(cell)
-            same = [choice for choice, value in enumerate(values) if given == (default if value is None else value)]
+            stands, cell = default[1](others[row]), self.columns[user][row]
+            given = stands if is_nothing(cell) else number_of(cell)
+            same = [choice for choice, value in enumerate(values) if given == (stands if value is None else value)]
             code[row] = same[0] if same else _BAD
 
     def _active(self, dimension: Dimension, X: Population, unknown: Bools) -> Bools:
@@ -188,11 +199,11 @@ class Cells:
 
     def _idle(self, name: str, X: Population, unknown: Bools) -> Bools:
         """Where a setting is read by later blocks only and there are none, or nobody knows."""
-        stage, _, tail = name.rpartition(".")
-        if tail not in ("kernel_rest", "expand_rest") or f"{stage}.depth" not in self.settings:
+        unread = self.rule(name).unread
+        if unread is None:
             return np.zeros(self.rows, dtype=bool)
-        depths, known = self._values(f"{stage}.depth", X, unknown)
-        return np.asarray(~known | (depths == 1), dtype=bool)
+        others, known = self._values(unread[0], X, unknown)
+        return np.asarray(~known | (others == unread[1]), dtype=bool)
 
     def _values(self, name: str, X: Population, unknown: Bools) -> tuple[NDArray[Any], Bools]:
         """A setting of whole numbers, (N,), and where it is known."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nars.files import Value
-from nars.space.architecture import Architecture
 from nars.space.dimension import Dimension
 from nars.space.errors import SpaceError
+from nars.space.families.rules import Rule
 from nars.space.reading import ABSENT, Cells
 from nars.space.settings import Fixed, Population, Setting
 
@@ -31,7 +31,12 @@ def to_records(
 
 
 def from_records(
-    name: str, dimensions: tuple[Dimension, ...], settings: Mapping[str, Setting], records: Sequence[Record]
+    name: str,
+    dimensions: tuple[Dimension, ...],
+    settings: Mapping[str, Setting],
+    records: Sequence[Record],
+    *,
+    rule: Callable[[str], Rule],
 ) -> Population:
     """The rows of readable candidates, not yet canonical; settings that are fixed or without effect may be left out.
 
@@ -43,7 +48,7 @@ def from_records(
         if unknown:
             raise SpaceError(f"{name} has no setting {unknown[0]!r} (candidate {row}); it has {', '.join(settings)}")
     columns = {key: [record.get(key, ABSENT) for record in records] for key in settings}
-    cells = Cells(dimensions=dimensions, settings=settings, columns=columns, rows=len(records), literal=True)
+    cells = Cells(dimensions=dimensions, settings=settings, columns=columns, rows=len(records), literal=True, rule=rule)
     X, faults, _ = cells.read()
     if faults:
         lines = [f"candidate {fault.row}: {fault.setting} {fault.text}" for fault in faults]
@@ -58,13 +63,3 @@ def one_message(what: str, lines: Sequence[str]) -> str:
     shown = [f"  {line}" for line in lines[:_MOST_SHOWN]]
     more = [f"  and {len(lines) - _MOST_SHOWN:,} more"] if len(lines) > _MOST_SHOWN else []
     return "\n".join([f"{len(lines):,} {what}:", *shown, *more])
-
-
-def record_of(architecture: Architecture, recipe: Record) -> dict[str, Value]:
-    """A written-out network and its recipe as one flat record."""
-    document = architecture.to_dict()
-    record: dict[str, Value] = {"resolution": architecture.resolution}
-    record |= {f"{part}.{key}": value for part in ("stem", "head") for key, value in document[part].items()}
-    for number, stage in enumerate(document["stages"], 1):
-        record |= {f"stage{number}.{key}": value for key, value in stage.items()}
-    return record | {f"recipe.{key}": value for key, value in recipe.items()}

@@ -15,22 +15,6 @@ Population = NDArray[np.int64]
 
 FloatArray = NDArray[np.float64]
 
-STAGE_SETTINGS = (
-    "kernel_first",
-    "kernel_rest",
-    "expand_first",
-    "expand_rest",
-    "channels",
-    "depth",
-    "stride",
-    "se",
-    "activation",
-    "first_padding",
-)
-
-PAIRS = {"kernel": ("kernel_first", "kernel_rest"), "expand": ("expand_first", "expand_rest")}
-"""What a space file may say once for the first and the other blocks of a stage."""
-
 
 @dataclass(frozen=True)
 class Fixed:

@@ -10,24 +10,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nars.files import Value
 from nars.space import counting
-from nars.space.architecture import ACTIVATIONS, Architecture, Head, Stage, Stem
-from nars.space.blocks import Columns, StageColumns
-from nars.space.costs import MBCONV_COSTS, mbconv_costs
 from nars.space.dimension import Dimension, Group
 from nars.space.errors import SpaceError, UnlistedError
+from nars.space.families.family import AnyArchitecture, Family, family_of
 from nars.space.files.document import Document
-from nars.space.records import from_records, record_of, to_records
+from nars.space.records import from_records, to_records
 from nars.space.settings import CostTable, Fixed, FloatArray, Population, Setting
-
-_ROWS_AT_ONCE = 4096
-"""Costs are computed for so many rows at a time, so that the dozens of columns in between stay in the cache."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,12 +32,12 @@ class Space:
     document: Document
     """The file that it was read from."""
     name: str
-    kind: Literal["mbconv", "generic"]
+    kind: str
+    """Which family it is of (`nars.space.families.family.FAMILIES`)."""
     about: str
     dimensions: tuple[Dimension, ...]
     settings: Mapping[str, Setting]
     """Every setting by its full name ("stage2.channels", "recipe.optimizer"), fixed ones included."""
-    stages: int = 0
     in_channels: int = 3
     classes: int = 1000
     table: CostTable | None = None
@@ -50,6 +45,16 @@ class Space:
     def __repr__(self) -> str:
         sizes = f"{self.size('architecture'):.3g} architectures x {self.size('recipe'):.3g} recipes"
         return f"<Space {self.name}: {sizes}, {len(self.dimensions)} dimensions, fingerprint {self.fingerprint}>"
+
+    @property
+    def family(self) -> Family:
+        """What it has in common with the other spaces of its kind."""
+        return family_of(self.kind)
+
+    @property
+    def computes_costs(self) -> bool:
+        """Whether costs follow from the choices; otherwise they are those of a table, which is part of what it is."""
+        return bool(self.family.cost_names)
 
     # -- shape --------------------------------------------------------------------------------------------------------
 
@@ -92,7 +97,7 @@ class Space:
             "in_channels": self.in_channels,
             "classes": self.classes,
             # Measured costs (latency) beside the closed-form ones say nothing about what a row means.
-            "table": self.table.fingerprint if self.table and self.kind == "generic" else None,
+            "table": self.table.fingerprint if self.table and not self.computes_costs else None,
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -172,20 +177,15 @@ class Space:
     @property
     def cost_names(self) -> tuple[str, ...]:
         """Names of the costs that `costs` returns; none for a generic space without a table."""
-        return (MBCONV_COSTS if self.kind == "mbconv" else ()) + (self.table.names if self.table else ())
+        return self.family.cost_names + (self.table.names if self.table else ())
 
     def costs(self, X: Population) -> dict[str, FloatArray]:
-        """Every cost of every candidate, {name: float64 (N,)}; see `nars.space.costs` for the conventions.
-
-        A generic space without a table of costs has none.
+        """Every cost of every candidate, {name: float64 (N,)}; none where there is neither closed form nor table.
 
         Raises:
             SpaceError: the table lacks a candidate.
         """
-        if len(X) > _ROWS_AT_ONCE and self.kind == "mbconv":
-            parts = [self.costs(X[at : at + _ROWS_AT_ONCE]) for at in range(0, len(X), _ROWS_AT_ONCE)]
-            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        computed = mbconv_costs(self.columns(X), n=len(X)) if self.kind == "mbconv" else {}
+        computed = self.family.costs(self, X)
         if self.table is not None:
             try:
                 return computed | self.table.lookup(self.canonical(X))
@@ -194,45 +194,23 @@ class Space:
                 raise SpaceError(f"{self.name}: {error.message(', '.join(choices))}") from None
         return computed
 
-    def columns(self, X: Population) -> Columns:
-        """The architectures of X as columns of settings."""
+    def quick_costs(self, X: Population) -> dict[str, FloatArray]:
+        """Equal to `costs` in every number; faster for who asks many times, after a while of preparing."""
+        return self.family.quick_costs(self)(X)
 
-        def ints(name: str) -> NDArray[np.int64]:
-            return self._numbers(name, X).astype(np.int64)
+    def values(self, setting: str) -> tuple[Any, ...]:
+        """What a setting can be: its choices, or the one value that is fixed."""
+        found = self.settings[setting]
+        return (found.value,) if isinstance(found, Fixed) else self.dimensions[found.dimension].values
 
-        def stage(prefix: str) -> StageColumns:
-            return StageColumns(
-                kernel_first=ints(f"{prefix}.kernel_first"),
-                kernel_rest=ints(f"{prefix}.kernel_rest"),
-                expand_first=self._numbers(f"{prefix}.expand_first", X),
-                expand_rest=self._numbers(f"{prefix}.expand_rest", X),
-                channels=ints(f"{prefix}.channels"),
-                depth=ints(f"{prefix}.depth"),
-                stride=ints(f"{prefix}.stride"),
-                se=ints(f"{prefix}.se"),
-                activation=ints(f"{prefix}.activation"),
-                first_padding=ints(f"{prefix}.first_padding"),
-            )
-
-        return Columns(
-            resolution=ints("resolution"),
-            stem_channels=ints("stem.channels"),
-            stem_stride=ints("stem.stride"),
-            stem_activation=ints("stem.activation"),
-            stages=tuple(stage(f"stage{number}") for number in range(1, self.stages + 1)),
-            head_expand=ints("head.expand"),
-            head_channels=ints("head.channels"),
-            head_activation=ints("head.activation"),
-            in_channels=self.in_channels,
-            classes=self.classes,
-        )
-
-    def _numbers(self, name: str, X: Population) -> FloatArray:
-        """A setting as numbers, (N,) or one element; None (a padding left at its default) is -1, a name its index."""
-        setting = self.settings[name]
-        values = (setting.value,) if isinstance(setting, Fixed) else self.dimensions[setting.dimension].values
-        table = np.array([_number(value) for value in values], dtype=np.float64)
-        return table if isinstance(setting, Fixed) else table[X[:, setting.dimension]]
+    def numbers(self, X: Population) -> dict[str, NDArray[Any]]:
+        """The settings of the architecture as numbers (`Rule.numbers`), {setting: (N,)}; (1,) where it is fixed."""
+        found = {}
+        for name, setting in self.settings.items():
+            if not name.startswith("recipe."):
+                values = self.family.rule(name).numbers(self.values(name))
+                found[name] = values if isinstance(setting, Fixed) else values[X[:, setting.dimension]]
+        return found
 
     # -- people -------------------------------------------------------------------------------------------------------
 
@@ -246,30 +224,15 @@ class Space:
         Raises:
             SpaceError: a setting is missing, unknown, or its value is none of the choices.
         """
-        return self.canonical(from_records(self.name, self.dimensions, self.settings, records))
+        return self.canonical(from_records(self.name, self.dimensions, self.settings, records, rule=self.family.rule))
 
-    def architectures(self, X: Population) -> list[Architecture]:
-        """The networks of X, written out.
+    def architectures(self, X: Population) -> list[Any]:
+        """The networks of X, written out: an `AnyArchitecture` of its family each, `Architecture` where that is mbconv.
 
         Raises:
-            SpaceError: the space is generic: there is no network behind its choices.
+            SpaceError: there is no network behind the choices.
         """
-        if self.kind != "mbconv":
-            raise SpaceError(f"{self.name} is a generic space: its choices have no network behind them to build")
-        return [self._architecture(record) for record in self.to_records(X)]
-
-    def _architecture(self, record: Mapping[str, Any]) -> Architecture:
-        def part(prefix: str) -> dict[str, Any]:
-            return {name.split(".", 1)[1]: value for name, value in record.items() if name.startswith(prefix + ".")}
-
-        return Architecture(
-            resolution=record["resolution"],
-            stem=Stem(**part("stem")),
-            stages=tuple(Stage(**part(f"stage{number}")) for number in range(1, self.stages + 1)),
-            head=Head(**part("head")),
-            in_channels=self.in_channels,
-            classes=self.classes,
-        )
+        return self.family.architectures(self, X)
 
     def recipes(self, X: Population) -> list[dict[str, Value]]:
         """The training recipes of X as {setting: value}, without the "recipe." prefix."""
@@ -278,15 +241,13 @@ class Space:
             for record in self.to_records(X)
         ]
 
-    def row_of(self, architecture: Architecture, recipe: Mapping[str, Value]) -> Population:
+    def row_of(self, architecture: AnyArchitecture, recipe: Mapping[str, Value]) -> Population:
         """The row (1, D) of a written-out network with a recipe; recipe settings that are fixed may be left out.
 
         Raises:
             SpaceError: it is not a member of the space; the text names the setting that lies outside.
         """
-        if len(architecture.stages) != self.stages:
-            raise SpaceError(f"{self.name} has {self.stages} stages, the architecture {len(architecture.stages)}")
-        return self.from_records([record_of(architecture, recipe)])
+        return self.from_records([architecture.record() | {f"recipe.{key}": value for key, value in recipe.items()}])
 
     # -- size ---------------------------------------------------------------------------------------------------------
 
@@ -301,9 +262,3 @@ class Space:
     def enumerate_component(self, columns: tuple[int, ...]) -> Population:
         """All distinct settings of some interdependent columns, (M, len(columns))."""
         return counting.enumerate_columns(self.dimensions, columns)
-
-
-def _number(value: Value) -> float:
-    if isinstance(value, str):
-        return float(ACTIVATIONS.index(value))
-    return -1.0 if value is None else float(value)

@@ -18,7 +18,7 @@ from nars.run import Run, RunConfig, Silent
 from nars.run.outlook import together
 from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, settings_of, take_places
 from nars.run.teaching import LARGEST, NONE, outside_teacher
-from nars.space import Architecture
+from nars.space import AnyArchitecture
 from nars.stages.members import Member, distinct, finished_family, read_family
 from nars.stages.searching import search
 from nars.stages.watching import watching
@@ -52,8 +52,9 @@ def train(run: Run) -> dict[str, MemberResult]:
         return _train_family(run.computed(execution, run.reporter if peers.first else Silent()), peers)
 
 
-def architecture_of(run: Run, member: Member) -> Architecture:
+def architecture_of(run: Run, member: Member) -> AnyArchitecture:
     """The network of a member, with the classes of final training."""
+    architecture: AnyArchitecture
     (architecture,) = run.space.architectures(np.array([member.choices], dtype=np.int64))
     return replace(architecture, classes=run.final_classes)
 

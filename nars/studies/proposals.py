@@ -41,7 +41,7 @@ class Proposals:
             seed: of the pretraining and its pool.
         """
         X = measured.choices
-        if space.kind == "mbconv":
+        if space.computes_costs:
             X = np.concatenate([X, sobol(space, _POOL, seed=seed)])
         predictor = Predictor.pretrain(
             space.encode(X)[:, : space.architecture_width],

@@ -15,7 +15,7 @@ from nars.recipe import Recipe, joined_peers
 from nars.run import ConfigError, Reporter, RunConfig, Silent
 from nars.run.run import images_of, introduce
 from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher
-from nars.space import Architecture, SpaceError, read_document
+from nars.space import AnyArchitecture, SpaceError, read_architecture, read_document
 from nars.stages.training import final_options
 from nars.stages.watching import watching
 from nars.train import EpochReport, MemberResult, timm_network, train_network
@@ -89,14 +89,14 @@ def train_other(
             )
 
 
-def read_architecture(file: Path) -> Architecture:
-    """A network from a YAML file, as `nars scale` and `Architecture.to_dict` write it.
+def architecture_in(file: Path) -> AnyArchitecture:
+    """A network from a YAML file, as `nars scale` and `nars export` write it.
 
     Raises:
         ConfigError: no such file, or not an architecture in it.
     """
     try:
-        return Architecture.from_dict(read_mapping(file, "an architecture"))
+        return read_architecture(read_mapping(file, "an architecture"))
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from error
 
@@ -122,7 +122,7 @@ def read_mapping(file: Path, what: str) -> dict[str, Any]:
 
 def _network(config: RunConfig, model: str, recipe: Recipe, resolution: int | None) -> tuple[nn.Module, ImageData]:
     if Path(model).suffix in (".yaml", ".yml"):
-        architecture = read_architecture(Path(model))
+        architecture = architecture_in(Path(model))
         images = images_of(config, resolution=resolution or architecture.resolution, whole=True)
         architecture = replace(
             architecture, resolution=images.resolution, classes=len(images.classes), in_channels=images.in_channels

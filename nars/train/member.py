@@ -31,7 +31,7 @@ from nars.recipe import (
     Schedule,
     TrainingLoop,
 )
-from nars.space import Architecture
+from nars.space import AnyArchitecture
 from nars.train.result import MemberResult, TrainError
 
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.safetensors", "result.json"
@@ -87,7 +87,7 @@ class _History:
 
 
 def train_member(
-    architecture: Architecture, recipe: Recipe, data: ImageData, *, folder: Path, seed: int, **options: Any
+    architecture: AnyArchitecture, recipe: Recipe, data: ImageData, *, folder: Path, seed: int, **options: Any
 ) -> MemberResult:
     """Train a network of the search from scratch, at its own resolution.
 

@@ -10,7 +10,7 @@ from typing import Any
 from nars.images import ImageData
 from nars.parallel import Failure, Pool, Report, worker_devices, worker_setups
 from nars.recipe import Recipe
-from nars.space import Architecture
+from nars.space import AnyArchitecture
 from nars.train.member import EpochReport, train_member
 from nars.train.result import MemberResult, TrainError
 
@@ -21,7 +21,7 @@ class MemberJob:
 
     name: str
     """Distinct among the jobs of a call."""
-    architecture: Architecture
+    architecture: AnyArchitecture
     recipe: Recipe
     folder: Path
     """Of this training alone."""

@@ -151,10 +151,11 @@ class Headings:
         for candidate in (name, f"recipe.{name}"):
             if candidate in settings:
                 return [candidate]
-        return [setting for setting in settings if name in _short_names(setting)]
+        return [setting for setting in settings if name == self.space.family.rule(setting).short]
 
     def _heading(self, setting: str, taken: set[str]) -> str | None:
-        names = [setting, *_short_names(setting)]
+        short = self.space.family.rule(setting).short
+        names = [setting, *([short] if short else [])]
         if (bare := setting.removeprefix("recipe.")) not in self.space.settings:
             names.append(bare)
         if "." in setting and setting in self.file.columns and setting not in taken:
@@ -194,12 +195,6 @@ class Headings:
         return DataError(
             f"{self.file.path} has no column {name!r}{hint}; it has {self.file.headings}. Name one of them by {option}"
         )
-
-
-def _short_names(setting: str) -> list[str]:
-    """What a setting is called together with its other half: "stage1.kernel" for both kernels of the stage."""
-    head, _, tail = setting.rpartition("_")
-    return [head] if tail in ("first", "rest") and head.rpartition(".")[2] in ("kernel", "expand") else []
 
 
 def _plain(heading: str) -> str:

@@ -13,10 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from nars.errors import DataError
-from nars.space import parse_document, read_space
-from nars.trials.trials import TrialTable, with_costs
+from nars.trials.trials import TrialTable, space_without_costs, with_costs
 
-_BLOCKS = ("identity", "mb3_k3", "mb6_k5")
 _STAGES = ((1, 2), (3, 4, 5), (6, 7, 8))
 """Layers of equal resolution."""
 _STRIDES = np.array([1, 1, 2, 2, 2, 4, 4, 4])
@@ -51,13 +49,7 @@ def load_nas_bench_macro(root: Path) -> TrialTable:
         ) from None
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not NAS-Bench-Macro's table ({error!r}); download it again") from None
-    lines = ["name: nas-bench-macro", "kind: generic", "architecture:"]
-    choices = f"[{', '.join(_BLOCKS)}]"
-    for layer in range(1, 9):
-        # Layers 4 and 5, and 7 and 8, have equal shapes: it does not matter which of the two is left out.
-        slides = f", slides: {{identity: layer{layer + 1}}}" if layer in (4, 7) else ""
-        lines.append(f"  layer{layer}: {{choices: {choices}{slides}}}")
-    space = read_space(parse_document("\n".join(lines), source="nas-bench-macro"))
+    space = space_without_costs("nas-bench-macro")
     flops = dict(zip(codes, columns["flops"], strict=True))
     for number, layers in enumerate(_STAGES, 1):
         part = X[:, [layer - 1 for layer in layers]]

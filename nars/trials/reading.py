@@ -124,7 +124,7 @@ class _Reader:
 
     def table(self) -> TrialTable:
         """All of it."""
-        if self.costs and self.space.kind != "generic":
+        if self.costs and self.space.computes_costs:
             raise DataError(
                 f"{self.space.name} computes its costs itself; leave costs out, they are for generic spaces"
             )
@@ -199,6 +199,7 @@ class _Reader:
             literal=False,
             nearest=self.nearest,
             tolerance={s: self.file.tolerance[h] for s, h in found.items() if h in self.file.tolerance},
+            rule=self.space.family.rule,
         )
         X, faults, moved = cells.read()
         if faults:

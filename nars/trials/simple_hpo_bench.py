@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from nars.errors import DataError
 from nars.space import Population, Space, parse_document, read_space
-from nars.trials.trials import TrialTable, with_costs
+from nars.trials.trials import TrialTable, space_without_costs, with_costs
 
 FCNET = {
     "fcnet-naval": "naval_propulsion",
@@ -33,22 +33,6 @@ NAS_BENCH_201 = {
     "nas-bench-201-imagenet16-120": "imagenet",
 }
 
-_FCNET_SPACE = """
-name: fcnet
-kind: generic
-about: Fully connected networks of two layers with their training recipe (FCNet, arXiv 1905.04970).
-architecture:
-  activation_1: [relu, tanh]
-  activation_2: [relu, tanh]
-  units_1: {choices: [16, 32, 64, 128, 256, 512], scale: log}
-  units_2: {choices: [16, 32, 64, 128, 256, 512], scale: log}
-recipe:
-  batch_size: {choices: [8, 16, 32, 64], scale: log}
-  dropout_1: [0.0, 0.3, 0.6]
-  dropout_2: [0.0, 0.3, 0.6]
-  learning_rate: {choices: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1], scale: log}
-  schedule: [cosine, constant]
-"""
 _FCNET_ORDER = (
     "activation_1",
     "activation_2",
@@ -88,7 +72,7 @@ def load_fcnet(name: str) -> TrialTable:
         DataError: the package is not installed, or its file is damaged.
     """
     keys, document = _read("hpolib", FCNET[name])
-    space = read_space(parse_document(_FCNET_SPACE, source=name))
+    space = space_without_costs("fcnet")
     X = _choices(keys, [space.index[column] for column in _FCNET_ORDER], space)
     error = np.array([document[key]["val_loss"] for key in keys], dtype=np.float64)
     params = np.array([document[key]["model_size"][0] for key in keys], dtype=np.float64)

@@ -45,12 +45,13 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
         rows=file.rows,
         literal=False,
         columns={setting: file[name] for name, setting in prefixed.items()},
+        rule=space.family.rule,
     ).read()
     if faults:
         lines = [f"row {fault.row + 1}: {fault.setting} {fault.text}" for fault in faults]
         raise SpaceError(f"{file.path}: {one_message(f'cells that are no choices of {space.name}', lines)}")
     X = space.canonical(X)
-    bare = replace(space, table=None) if space.kind == "generic" else space
+    bare = space if space.computes_costs else replace(space, table=None)
     known = {space.fingerprint, bare.fingerprint}
     columns = _fixed(file)
     costs = {name.removeprefix(COST): file[name] for name in file.columns if name.startswith(COST)}
@@ -84,7 +85,7 @@ def _table(
     names = [
         name for name in samples[0].costs if all(name in sample.costs for sample in samples if sample.status == "ok")
     ]
-    if space.kind == "generic" and space.table is None and names:
+    if not space.cost_names and names:
         rows = [row for row, sample in enumerate(samples) if all(name in sample.costs for name in names)]
         space = with_costs(
             space, X[rows], {name: np.array([samples[row].costs[name] for row in rows]) for name in names}

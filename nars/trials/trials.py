@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nars.errors import DataError
 from nars.printing import brief_repr
-from nars.space import ListedCostTable, Population, Space
+from nars.space import ListedCostTable, Population, Space, read_document, read_space, space_file
 from nars.store import COST_CONVENTION, Sample, Status, sample_key
 
 Floats = NDArray[np.float64]
@@ -90,6 +90,13 @@ class TrialTable:
         return self.space.costs(self.X) if self.space.cost_names else {}
 
 
+def space_without_costs(name: str) -> Space:
+    """A built-in space whose file lists costs, without them: finished trials bring their own."""
+    document = read_document(space_file(name))
+    content = {key: part for key, part in document.content.items() if key != "costs"}
+    return read_space(replace(document, content=content))
+
+
 def with_costs(space: Space, X: Population, columns: Mapping[str, NDArray[Any]]) -> Space:
     """The generic space with looked-up costs of the rows X (N, D): {name: (N,)}; the last row of equal ones counts."""
     return replace(space, table=ListedCostTable.from_rows(space, X, columns))
@@ -159,7 +166,7 @@ def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
         return [replace(sample, key=_moved_key(sample, data), data=data or sample.data) for sample in trials.samples]
     data = data or "imported"
     fingerprint = trials.space.fingerprint
-    convention = AS_IMPORTED if trials.space.kind == "generic" else COST_CONVENTION
+    convention = COST_CONVENTION if trials.space.computes_costs else AS_IMPORTED
     numbers, seen = _numbers(trials), Counter[tuple[str, str]]()
     samples = []
     for row, record in enumerate(trials.space.to_records(trials.X)):

@@ -27,7 +27,7 @@ from nars.export import (
 from nars.images import ImageData, load_images
 from nars.network import build
 from nars.space import Architecture, Head, Stage, Stem
-from nars.studies.training_other import read_architecture
+from nars.studies.training_other import architecture_in
 
 NAME = "nars_test_50k"
 BLOCK = Stage(kernel_first=3, kernel_rest=3, expand_first=3, expand_rest=1, channels=16, depth=2, stride=2, se=True)
@@ -111,7 +111,7 @@ def test_folder_is_complete_and_card_reads_back(exported: tuple[Path, Card]) -> 
     assert again.fixed_logits == card.fixed_logits
     assert {key: card.costs[key] for key in card.counted} == card.counted
     assert yaml.safe_load((folder / "recipe.yaml").read_text()) == RECIPE
-    assert read_config(folder).architecture == read_architecture(folder / "architecture.yaml") == SMALL
+    assert read_config(folder).architecture == architecture_in(folder / "architecture.yaml") == SMALL
     assert set(card.latency_ms) == {"eager", "onnxruntime"}
     readme = (folder / "README.md").read_text()
     assert f"{card.costs['flops']:,}; fvcore counts {card.counted['flops']:,}" in readme

@@ -210,16 +210,16 @@ def test_timms_tools_work() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"stem": Stem(channels=8, stride=4)}, r"stem\.stride must be 1 or 2; got 4"),
+        ({"stem": Stem(channels=8, stride=4)}, r"stem\.stride must lie in 1 \.\. 2, got 4"),
         ({"stages": ()}, "at least one stage"),
-        ({"classes": 0}, "classes must be >= 1; got 0"),
-        ({"stages": stages(((4, 3), (2, 2), 8, 1, 2, False))}, r"stage1\.kernel_first must be an odd number"),
+        ({"classes": 0}, "classes must be at least 1, got 0"),
+        ({"stages": stages(((4, 3), (2, 2), 8, 1, 2, False))}, r"stage1\.kernel_first kernels are odd"),
         (
             {"stages": stages(((3, 3), (0.5, 2), 8, 1, 2, False))},
-            r"stage1\.expand_first must be a ratio >= 1; got 0\.5",
+            r"stage1\.expand_first must lie in 1 \.\. 32, got 0\.5",
         ),
         ({"stages": stages(((3, 3), (2, 2), 8, 0, 2, False))}, r"stage1\.depth"),
-        ({"stages": (replace(TINY.stages[0], activation="tanh"),)}, r"stage1\.activation must be one of hard_swish"),
+        ({"stages": (replace(TINY.stages[0], activation="tanh"),)}, r"stage1\.activation takes one of hard_swish"),
         (
             {"resolution": 2, "stages": (replace(TINY.stages[2], first_padding=0),)},
             "5x5 convolution with padding 0 leaves nothing of a 2x2 feature map",

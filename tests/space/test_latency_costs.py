@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nars.evaluate import EvaluationError
-from nars.evaluate.block_timing import build_block, measure_blocks
-from nars.network import build
+from nars.network import LatencyError, build
+from nars.network.mbconv.block_timing import build_block, measure_blocks
 from nars.space import (
     ACTIVATIONS,
     BlockShape,
@@ -173,7 +172,7 @@ def test_measuring_is_resumable(tmp_path, runtime):
     completed = measure_blocks(space, path, runtime=runtime)
     assert set(completed.milliseconds) == set(whole.milliseconds)
     assert sum(completed.milliseconds[shape] == whole.milliseconds[shape] for shape in whole.milliseconds) >= 5
-    with pytest.raises(EvaluationError, match="threads"):
+    with pytest.raises(LatencyError, match="threads"):
         measure_blocks(space, path, runtime=runtime, threads=2)
 
 
@@ -185,7 +184,7 @@ def test_what_cannot_be_measured(tmp_path):
         ({"device": "cuda", "runtime": "onnxruntime"}, "measured on the CPU here"),
         ({"batch": 0}, "at least 1"),
     ]:
-        with pytest.raises(EvaluationError, match=message):
+        with pytest.raises(LatencyError, match=message):
             measure_blocks(space, tmp_path / "t.json", **options)
 
 

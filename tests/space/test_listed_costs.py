@@ -22,7 +22,7 @@ from nars.space import (
     parse_document,
     read_space,
 )
-from nars.space.tables import listed_costs
+from nars.space.families.generic.tables import listed_costs
 
 
 def space_of(columns: int, choices: int) -> Space:

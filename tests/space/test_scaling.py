@@ -22,7 +22,7 @@ from nars.space import (
     shorten,
     sobol,
 )
-from nars.space.scaling import FULLEST
+from nars.space.families.mbconv.scaling import FULLEST
 
 
 @pytest.mark.parametrize("letter", PUBLISHED_SCALINGS)

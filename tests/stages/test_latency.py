@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nars.cli import main
-from nars.evaluate.block_timing import measure_blocks
+from nars.network.mbconv.block_timing import measure_blocks
 from nars.predictors import PRESETS, Predictor, free_statistics
 from nars.run import ConfigError
 from nars.space import Bounds, LatencyTable, SpaceError, distinct_blocks, load_space, sobol

@@ -21,7 +21,7 @@ def space_files(space: Space, name: str) -> dict[str, bytes]:
         SpaceError: its table of costs cannot be read any more.
     """
     content, beside = dict(space.document.content), {}
-    if space.kind == "mbconv":
+    if space.family.builder is not None:
         shape = {"classes": space.classes, "in_channels": space.in_channels}
         content["architecture"] = dict(content["architecture"]) | shape
     else:

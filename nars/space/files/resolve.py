@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nars.space.dimension import Condition, Dimension, Equivalence, Slide
@@ -10,22 +10,23 @@ from nars.space.files.choices import Spec
 from nars.space.files.document import KeyPath
 from nars.space.files.entries import Entries
 from nars.space.files.scalars import meant, plain_value
-from nars.space.files.schema import fault
-from nars.space.settings import PAIRS, STAGE_SETTINGS, Choice, Fixed, Setting
-
-_LATE = ("kernel_rest", "expand_rest", "first_padding")
-"""Settings whose effect depends on others of their stage."""
+from nars.space.settings import Choice, Fixed, Setting
 
 
-def resolve(entries: Entries) -> tuple[tuple[Dimension, ...], dict[str, Setting]]:
-    """Dimensions (architecture first) and the settings that read them; mistakes are noted in `entries`."""
+def resolve(entries: Entries, order: Sequence[str]) -> tuple[tuple[Dimension, ...], dict[str, Setting]]:
+    """Dimensions (architecture first) and the settings that read them; mistakes are noted in `entries`.
+
+    Args:
+        entries: all that the file says.
+        order: every setting, as records have them.
+    """
     _link_shared(entries)
     if entries.problems:
         return (), {}
     names = _ordered(entries)
     index = {name: column for column, name in enumerate(names)}
     settings: dict[str, Setting] = {}
-    for name in _setting_names(entries):
+    for name in order:
         owner = entries.owners.get(name, name)
         owner = entries.owners.get(owner, owner)
         if owner in entries.settings:  # else a problem that was noted already
@@ -37,7 +38,7 @@ def resolve(entries: Entries) -> tuple[tuple[Dimension, ...], dict[str, Setting]
         conditions = _explicit(entries, entry.spec, entry.path, index) or _implied(entries, users, entry.path, index)
         dimensions.append(
             Dimension(
-                name=_short(name, users),
+                name=_short(entries, name, users),
                 values=entry.spec.values,
                 group=entry.group,
                 ordinal=entry.spec.ordinal,
@@ -47,7 +48,7 @@ def resolve(entries: Entries) -> tuple[tuple[Dimension, ...], dict[str, Setting]
                 paper=entry.spec.paper,
             )
         )
-    return tuple(_with_padding_rule(d, dimensions, settings) for d in dimensions), settings
+    return tuple(_with_default_rule(entries, d, dimensions, settings) for d in dimensions), settings
 
 
 def _link_shared(entries: Entries) -> None:
@@ -56,9 +57,11 @@ def _link_shared(entries: Entries) -> None:
         target = entry.spec.same_as
         if target is None:
             continue
-        first = f"{target}_first"  # stage1.kernel is what people call the choice of stage1.kernel_first and _rest
-        if first in entries.settings and entries.owners.get(f"{target}_rest") == first:
-            target = first
+        # stage1.kernel is what people call the choice of stage1.kernel_first and stage1.kernel_rest.
+        shared = [
+            n for n in entries.owners.values() if n in entries.settings and entries.settings[n].rule.short == target
+        ]
+        target = shared[0] if shared else target
         found = entries.settings.get(target)
         if found is None or found.spec.same_as is not None or target == name:
             own = [n for n, e in entries.settings.items() if e.spec.same_as is None and n != name]
@@ -70,7 +73,7 @@ def _link_shared(entries: Entries) -> None:
         if found.group != entry.group:
             entries.problem(entry.path, f"same_as stays within architecture or recipe, {target!r} is on the other side")
         for value in found.spec.values:
-            if mistake := fault(name.rsplit(".", 1)[-1], value, entry.limit):
+            if mistake := entry.rule.fault(value):
                 entries.problem(entry.path, f"cannot be the same as {target}: it {mistake}")
                 break
         entries.owners[name] = target
@@ -81,21 +84,9 @@ def _ordered(entries: Entries) -> list[str]:
 
     def rank(name: str) -> tuple[bool, bool]:
         entry = entries.settings[name]
-        return entry.group == "recipe", name.rsplit(".", 1)[-1] in _LATE or entry.spec.when is not None
+        return entry.group == "recipe", any((entry.rule.unread, entry.rule.default, entry.spec.when))
 
     return sorted((name for name, entry in entries.settings.items() if len(entry.spec.values) > 1), key=rank)
-
-
-def _setting_names(entries: Entries) -> list[str]:
-    """All settings in the order of the network: a stage's pairs side by side."""
-
-    def order(name: str) -> tuple[int, int, int]:
-        head, _, tail = name.partition(".")
-        stage = int(head[5:]) if head.startswith("stage") and head[5:].isdigit() else 0
-        place = {"resolution": 0, "stem": 1, "head": 3, "recipe": 4}.get(head, 2)
-        return place, stage, STAGE_SETTINGS.index(tail) if stage and tail in STAGE_SETTINGS else 0
-
-    return sorted(dict.fromkeys([*entries.settings, *entries.owners]), key=order)
 
 
 def _explicit(entries: Entries, spec: Spec, path: KeyPath, index: Mapping[str, int]) -> tuple[Condition, ...]:
@@ -128,7 +119,7 @@ def _slide(entries: Entries, name: str, index: Mapping[str, int]) -> Slide | Non
     choice = values.index(written) if written in values else meant(plain_value(written), values)
     sliding = {name, following}
     conditional = [e for e in entries.settings.values() if e.spec.when is not None]
-    if entry.group == "recipe" or entry.limit is not None:
+    if entry.group == "recipe" or entry.rule.limited:
         entries.problem(entry.path, "slides is for the layers of generic spaces; drop it")
     elif other is None or index.get(following, -1) <= index[name]:
         later = [n for n in index if index[n] > index[name] and entries.settings[n].group == "architecture"]
@@ -147,49 +138,50 @@ def _slide(entries: Entries, name: str, index: Mapping[str, int]) -> Slide | Non
 
 
 def _implied(entries: Entries, users: list[str], path: KeyPath, index: Mapping[str, int]) -> tuple[Condition, ...]:
-    """When a choice has an effect that only later blocks read: where the depth is above 1."""
+    """When a choice has an effect by the rules of its settings: where one that reads it is read."""
     found: dict[Condition, None] = {}
     for user in users:
-        stage, _, tail = user.rpartition(".")
-        if tail not in ("kernel_rest", "expand_rest") or not stage.startswith("stage"):
+        unread = entries.family.rule(user).unread
+        if unread is None:
             return ()
-        depth = entries.owners.get(f"{stage}.depth", f"{stage}.depth")
-        if depth not in entries.settings:
+        name, idle = unread
+        other = entries.owners.get(name, name)
+        if other not in entries.settings:
             return ()  # a problem that was noted already
-        values = entries.settings[depth].spec.values
-        if values == (1,):
-            entries.problem(path, f"{user} has no effect: {depth} is fixed at 1; give it one value")
-        deeper = frozenset(i for i, value in enumerate(values) if value != 1)
-        if depth not in index or len(deeper) == len(values):
+        values = entries.settings[other].spec.values
+        if values == (idle,):
+            entries.problem(path, f"{user} has no effect: {other} is fixed at {idle}; give it one value")
+        read = frozenset(i for i, value in enumerate(values) if value != idle)
+        if other not in index or len(read) == len(values):
             return ()
-        found[Condition(dimension=index[depth], choices=deeper)] = None
+        found[Condition(dimension=index[other], choices=read)] = None
     return tuple(found)
 
 
-def _with_padding_rule(dimension: Dimension, dimensions: list[Dimension], settings: Mapping[str, Setting]) -> Dimension:
-    """A padding equal to kernel // 2 is the default padding: the same network must be the same row."""
+def _with_default_rule(
+    entries: Entries, dimension: Dimension, dimensions: list[Dimension], settings: Mapping[str, Setting]
+) -> Dimension:
+    """A choice equal to what null stands for is null: the same network must be the same row."""
     reads = Choice(dimensions.index(dimension))
-    users = [name for name, setting in settings.items() if name.endswith(".first_padding") and setting == reads]
-    if not users or None not in dimension.values:
+    users = [entries.family.rule(name).default for name, setting in settings.items() if setting == reads]
+    if None not in dimension.values:
         return dimension
-    default, rules = dimension.values.index(None), []
-    for user in users:
-        kernel = settings[user.replace("first_padding", "kernel_first")]
-        if not isinstance(kernel, Choice):
+    null, rules = dimension.values.index(None), []
+    for name, default in filter(None, users):
+        other = settings[name]
+        if not isinstance(other, Choice):
             continue
-        sizes = dimensions[kernel.dimension].values
-        for choice, padding in enumerate(dimension.values):
-            same = frozenset(i for i, size in enumerate(sizes) if isinstance(size, int) and size // 2 == padding)
-            if same and padding is not None:
-                when = Condition(dimension=kernel.dimension, choices=same)
-                rules.append(Equivalence(choice=choice, same_as=default, when=when))
+        sizes = dimensions[other.dimension].values
+        for choice, value in enumerate(dimension.values):
+            same = frozenset(i for i, size in enumerate(sizes) if isinstance(size, int) and default(size) == value)
+            if same and value is not None:
+                when = Condition(dimension=other.dimension, choices=same)
+                rules.append(Equivalence(choice=choice, same_as=null, when=when))
     return replace(dimension, equivalences=tuple(rules))
 
 
-def _short(name: str, users: list[str]) -> str:
-    """ "stage1.kernel" for the dimension that both kernel_first and kernel_rest read."""
-    stage, _, tail = name.rpartition(".")
-    for short, (first, rest) in PAIRS.items():
-        if tail == first and f"{stage}.{rest}" in users:
-            return f"{stage}.{short}"
-    return name
+def _short(entries: Entries, name: str, users: list[str]) -> str:
+    """ "stage1.kernel" for the dimension that both stage1.kernel_first and stage1.kernel_rest read."""
+    short = entries.settings[name].rule.short
+    alike = [user for user in users if entries.family.rule(user).short == short]
+    return short if short is not None and len(alike) > 1 else name

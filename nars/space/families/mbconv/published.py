@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from nars.space.architecture import Architecture, Head, Stage, Stem
 from nars.space.errors import SpaceError
+from nars.space.families.mbconv.architecture import Architecture, Head, Stage, Stem
 from nars.space.files.builtin import shipped
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.architecture import Architecture
 from nars.space.bounds import shorten
-from nars.space.costs import architecture_costs, round_to_eight
 from nars.space.errors import SpaceError
+from nars.space.families.mbconv.architecture import Architecture
+from nars.space.families.mbconv.costs import architecture_costs, round_to_eight
 
 
 @dataclass(frozen=True, kw_only=True)

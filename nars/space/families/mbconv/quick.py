@@ -1,4 +1,4 @@
-"""A space's costs from tables, one per block: the same numbers as `space.costs`, many times as fast.
+"""Costs looked up block by block: the same numbers as `space.costs`, many times as fast.
 
 A block's costs depend on few choices: its own, the width it is handed, and what decides the side of the feature map.
 All combinations of those are computed once; after that the costs of a network are one look-up per block.
@@ -15,8 +15,10 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space.blocks import blocks
-from nars.space.costs import block_costs
+from nars.space.families.mbconv.architecture import read_by
+from nars.space.families.mbconv.blocks import blocks, columns_of
+from nars.space.families.mbconv.chain import stage_count
+from nars.space.families.mbconv.costs import block_costs
 from nars.space.settings import Choice, Fixed, FloatArray, Population
 from nars.space.space import Space
 
@@ -25,15 +27,11 @@ _LARGEST = "peak_activations"
 _MOST_COMBINATIONS = 400_000
 """Of all blocks together: beyond, tables would take longer to make than they save."""
 _ROWS_AT_ONCE = 4096
-_FIRST = ("kernel_first", "expand_first", "channels", "stride", "se", "first_padding")
-_REST = ("kernel_rest", "expand_rest", "channels", "depth", "se")
 
 
 @lru_cache(maxsize=4)
-def tabulated_costs(space: Space) -> Callable[[Population], dict[str, FloatArray]]:
+def quick_costs(space: Space) -> Callable[[Population], dict[str, FloatArray]]:
     """Equal to `space.costs` in every number; `space.costs` itself where tables do not help."""
-    if space.kind != "mbconv":
-        return space.costs
     read = _read_by_block(space)
     if sum(int(np.prod(space.cardinalities[list(columns)])) for columns in read) > _MOST_COMBINATIONS:
         return space.costs
@@ -62,7 +60,7 @@ class _Tables:
             if columns:
                 X[:, columns] = np.stack(np.unravel_index(np.arange(n), shape), axis=1)
             multipliers[list(columns), number] = [int(np.prod(shape[at + 1 :])) for at in range(len(shape))]
-            part = block_costs(next(islice(blocks(space.columns(X)), number, None)))
+            part = block_costs(next(islice(blocks(columns_of(space, X)), number, None)))
             table = np.empty((len(_ADDED) + 1, n))
             for at, name in enumerate(_ADDED):
                 table[at] = part.times * getattr(part, name)
@@ -97,14 +95,14 @@ def _read_by_block(space: Space) -> list[tuple[int, ...]]:
     side, width = {"resolution"}, {"stem.channels"}
     named = [{"stem.channels", "stem.stride"} | side]
     side |= {"stem.stride"}
-    for number in range(1, space.stages + 1):
+    for number in range(1, stage_count(space) + 1):
         stage = f"stage{number}."
-        named.append({stage + name for name in _FIRST} | width | side)
+        named.append({stage + name for name in read_by("first") if name != "activation"} | width | side)
         # With its usual padding a convolution of any odd kernel leaves the same side.
         side |= {stage + "stride"}
         if not _usual_padding(space, stage):
             side |= {stage + "kernel_first", stage + "first_padding"}
-        named.append({stage + name for name in _REST} | side)
+        named.append({stage + name for name in (*read_by("rest"), "channels") if name != "activation"} | side)
         width = {stage + "channels"}
     named.append({"head.expand", "head.channels"} | width | side)
     return [_columns(space, names) for names in named]

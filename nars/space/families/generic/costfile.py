@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from nars.files import TableFile, TableFileError, number_of, read_table
 from nars.space.errors import SpaceError, SpaceWarning
+from nars.space.families.generic.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable, listed_costs
 from nars.space.files.document import Document, KeyPath
 from nars.space.reading import Cells
 from nars.space.records import one_message
 from nars.space.settings import Choice, CostTable, FloatArray, Population
 from nars.space.space import Space
-from nars.space.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable, listed_costs
 
 _LARGEST = 1e15
 _ROW_NUMBERS = ("", "unnamed: 0", "__index_level_0__")

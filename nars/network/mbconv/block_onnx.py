@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from nars.evaluate.trial import EvaluationError
+from nars.network.errors import LatencyError
+from nars.network.timing import onnx_session
 from nars.space import BlockShape
 
 _OPSET = 18
@@ -21,7 +22,7 @@ def _onnx() -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise EvaluationError(
+        raise LatencyError(
             "the onnxruntime runtime needs the packages onnx and onnxruntime: pip install 'nars[onnx]'"
         ) from error
     return onnx
@@ -143,7 +144,7 @@ def _mbconv(graph: _Graph, x: str, named: dict[str, Any]) -> str:
 
 def round_width(width: float, *, keep: float) -> int:
     """`nars.space`'s rule for one width."""
-    from nars.space.costs import round_to_eight
+    from nars.space.families.mbconv.costs import round_to_eight
 
     return int(round_to_eight(np.array([width]), keep=keep)[0])
 
@@ -151,15 +152,11 @@ def round_width(width: float, *, keep: float) -> int:
 def session_runner(model: bytes, *, threads: int) -> Callable[[], object]:
     """A call that runs the model once on zeros, on the CPU."""
     try:
-        import onnxruntime
+        session = onnx_session(model, threads=threads)
     except ImportError as error:
-        raise EvaluationError(
+        raise LatencyError(
             "the onnxruntime runtime needs the packages onnx and onnxruntime: pip install 'nars[onnx]'"
         ) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     (entry,) = session.get_inputs()
     feed = {entry.name: np.zeros(entry.shape, dtype=np.float32)}
     return lambda: session.run(None, feed)

@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import nn
 
-from nars.network.build import create, pretrained_config
-from nars.network.check import NetworkError
+from nars.network.errors import NetworkError
+from nars.network.mbconv.models import create, pretrained_config
 from nars.space import Architecture
 
 GENERIC = "nars"

@@ -19,10 +19,20 @@ from functools import reduce
 
 import numpy as np
 
-from nars.space.architecture import Architecture
-from nars.space.blocks import Block, Columns, FloatArray, HeadBlock, IntArray, MBConvBlock, StemBlock, blocks
+from nars.space.families.mbconv.architecture import Architecture
+from nars.space.families.mbconv.blocks import (
+    Block,
+    Columns,
+    HeadBlock,
+    IntArray,
+    MBConvBlock,
+    StemBlock,
+    blocks,
+    written_out,
+)
+from nars.space.settings import FloatArray
 
-MBCONV_COSTS = ("flops", "params", "weights", "activations", "peak_activations", "resolution")
+COST_NAMES = ("flops", "params", "weights", "activations", "peak_activations", "resolution")
 """Names of the costs that every space with networks behind it has."""
 
 
@@ -129,7 +139,7 @@ def _largest(sizes: Iterable[IntArray]) -> IntArray:
 
 
 def mbconv_costs(columns: Columns, *, n: int) -> dict[str, FloatArray]:
-    """Every cost in `MBCONV_COSTS`, each float64 (n,); exact integers as long as they are below 2**53.
+    """Every cost in `COST_NAMES`, each float64 (n,); exact integers as long as they are below 2**53.
 
     Args:
         columns: n candidates.
@@ -153,7 +163,7 @@ def _total(parts: Iterable[IntArray]) -> IntArray:
 
 def architecture_costs(architecture: Architecture) -> dict[str, int]:
     """The costs of one network, by the same arithmetic."""
-    return {name: int(value[0]) for name, value in mbconv_costs(Columns.of(architecture), n=1).items()}
+    return {name: int(value[0]) for name, value in mbconv_costs(written_out(architecture), n=1).items()}
 
 
 def published_flops(architecture: Architecture) -> int:
@@ -162,6 +172,6 @@ def published_flops(architecture: Architecture) -> int:
     Multiply-accumulates of convolution and linear layers, plus one per element that enters an average pool
     (squeeze-excite's and the head's), plus one per head channel. 0.20-0.31 % above `flops`.
     """
-    parts = [block_costs(block) for block in blocks(Columns.of(architecture))]
+    parts = [block_costs(block) for block in blocks(written_out(architecture))]
     pooled = sum(int(np.sum(part.times * part.pooled)) for part in parts)
     return architecture_costs(architecture)["flops"] + pooled + architecture.head.channels

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from nars.evaluate.block_onnx import chained_graph, empty_graph, session_runner
-from nars.evaluate.trial import EvaluationError
 from nars.files.atomic import write_json
-from nars.network import build
+from nars.network.build import build
+from nars.network.errors import LatencyError
+from nars.network.mbconv.block_onnx import chained_graph, empty_graph, session_runner
+from nars.network.timing import processor
 from nars.parallel import torch_threads
 from nars.space import (
     Architecture,
@@ -80,15 +81,15 @@ def measure_blocks(
         progress: called with (blocks measured, blocks in all).
 
     Raises:
-        EvaluationError: unknown runtime, a missing package or device, or `path` holds a table of another machine.
+        LatencyError: unknown runtime, a missing package or device, or `path` holds a table of another machine.
         SpaceError: `path` holds something else, or the space has no networks.
     """
     if runtime not in RUNTIMES:
-        raise EvaluationError(f"runtime takes {' or '.join(RUNTIMES)}, got {runtime!r}")
+        raise LatencyError(f"runtime takes {' or '.join(RUNTIMES)}, got {runtime!r}")
     if runtime == "onnxruntime" and device != "cpu":
-        raise EvaluationError(f"ONNX Runtime is measured on the CPU here, got device {device!r}; use --runtime eager")
+        raise LatencyError(f"ONNX Runtime is measured on the CPU here, got device {device!r}; use --runtime eager")
     if batch < 1 or threads < 1:
-        raise EvaluationError(f"batch and threads are at least 1, got {batch} and {threads}")
+        raise LatencyError(f"batch and threads are at least 1, got {batch} and {threads}")
     table = LatencyTable(
         device=device_name(device), runtime=runtime, batch=batch, threads=threads, versions=_versions(runtime)
     )
@@ -128,28 +129,19 @@ def device_name(device: str) -> str:
     """What the device is, for people: "cpu: Intel(R) Xeon(R) Processor".
 
     Raises:
-        EvaluationError: there is no such device.
+        LatencyError: there is no such device.
     """
     try:
         kind = torch.device(device).type
     except RuntimeError as error:
-        raise EvaluationError(f"no device is called {device!r}; use cpu, cuda or cuda:N") from error
+        raise LatencyError(f"no device is called {device!r}; use cpu, cuda or cuda:N") from error
     if kind == "cuda":
         if not torch.cuda.is_available():
-            raise EvaluationError("PyTorch sees no GPU on this machine; use --device cpu")
+            raise LatencyError("PyTorch sees no GPU on this machine; use --device cpu")
         return f"{device}: {torch.cuda.get_device_name(device)}"
     if kind != "cpu":
-        raise EvaluationError(f"latency is measured on cpu or cuda, got {device!r}")
-    return f"cpu: {_processor()}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        lines = []
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+        raise LatencyError(f"latency is measured on cpu or cuda, got {device!r}")
+    return f"cpu: {processor()}"
 
 
 def _versions(runtime: str) -> dict[str, str]:
@@ -169,7 +161,7 @@ def _earlier(path: Path, table: LatencyTable) -> LatencyTable:
     for name in ("device", "runtime", "batch", "threads", "versions"):
         there, here = getattr(earlier, name), getattr(table, name)
         if dict(there) != here if name == "versions" else there != here:
-            raise EvaluationError(
+            raise LatencyError(
                 f"{path} was measured with {name} {there!r}, now it is {here!r}: such times do not mix; take another "
                 f"--out, or delete the file"
             )

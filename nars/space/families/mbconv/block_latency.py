@@ -1,7 +1,7 @@
 """Latency as a cost: every distinct block of a space measured once, a candidate's latency the sum of its blocks.
 
-What is measured, and on what, is the business of `nars.evaluate.block_timing`; here is the table that it fills, and the
-lookup.
+What is measured, and on what, is the business of `nars.network.mbconv.block_timing`; here is the table that it fills,
+and the lookup.
 """
 
 from __future__ import annotations
@@ -21,21 +21,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.printing import brief_repr
-from nars.space.architecture import ACTIVATIONS, Architecture
-from nars.space.blocks import Block, Columns, HeadBlock, MBConvBlock, StemBlock, blocks
-from nars.space.chain import start, steps, walk
 from nars.space.errors import SpaceError
+from nars.space.families.mbconv.architecture import ACTIVATIONS, Architecture
+from nars.space.families.mbconv.blocks import (
+    Block,
+    HeadBlock,
+    IntArray,
+    MBConvBlock,
+    StemBlock,
+    blocks,
+    columns_of,
+    written_out,
+)
+from nars.space.families.mbconv.chain import start, steps, walk
 from nars.space.files.builtin import shipped
 from nars.space.settings import FloatArray, Population
 from nars.space.space import Space
 
-IntArray = NDArray[np.int64]
-
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "stem": ("in_channels", "channels", "stride", "activation", "side"),
-    "mbconv": ("c_in", "c_out", "kernel", "padding", "expand", "stride", "se", "activation", "side"),
-    "head": ("c_in", "expand", "channels", "classes", "activation", "side"),
-}
+_CLASSES: Mapping[str, type[Block]] = {"stem": StemBlock, "mbconv": MBConvBlock, "head": HeadBlock}
+KINDS = {kind: tuple(f.name for f in fields(block) if f.name != "times") for kind, block in _CLASSES.items()}
 """What tells two blocks of a kind apart."""
 
 _EXPAND_DIGITS = 1000
@@ -146,7 +150,9 @@ def distinct_blocks(space: Space) -> list[BlockShape]:
         SpaceError: a generic space, or choices so entangled that they cannot be listed.
     """
     if space.kind != "mbconv":
-        raise SpaceError(f"{space.name} is a generic space: its choices have no network behind them to measure")
+        raise SpaceError(
+            f"{space.name} is a {space.kind} space, and latency is measured for blocks of kind mbconv only"
+        )
     found: set[BlockShape] = set()
     states = start(space)
     for step in steps(space, activations=True):
@@ -162,7 +168,7 @@ def distinct_blocks(space: Space) -> list[BlockShape]:
 def block_shapes(architecture: Architecture) -> list[BlockShape]:
     """The blocks of one network, in order; what stands there several times is listed as often."""
     found = []
-    for block in blocks(Columns.of(architecture)):
+    for block in blocks(written_out(architecture)):
         kind, columns, times = _settings(block)
         found += [BlockShape(kind, tuple(int(column[0]) for column in columns))] * int(times[0])
     return found
@@ -170,16 +176,13 @@ def block_shapes(architecture: Architecture) -> list[BlockShape]:
 
 def _settings(block: Block) -> tuple[str, list[IntArray], IntArray]:
     """Kind, settings in the order of `KINDS`, and how often the block stands there."""
-    once = np.ones(1, dtype=np.int64)
-    if isinstance(block, MBConvBlock):
-        thousandths = np.rint(block.expand * _EXPAND_DIGITS).astype(np.int64)
-        own = [thousandths if name == "expand" else getattr(block, name) for name in KINDS["mbconv"]]
-        return "mbconv", own, block.times
-    if isinstance(block, StemBlock):
-        stem = [block.in_channels * once, block.channels, block.stride, block.activation, block.side]
-        return "stem", stem, once
-    assert isinstance(block, HeadBlock)
-    return "head", [block.c_in, block.expand, block.channels, block.classes * once, block.activation, block.side], once
+    (kind,) = (kind for kind, known in _CLASSES.items() if isinstance(block, known))
+    own = [np.atleast_1d(getattr(block, name)) for name in KINDS[kind]]
+    if not isinstance(block, MBConvBlock):
+        return kind, own, np.ones(1, dtype=np.int64)
+    at = KINDS[kind].index("expand")
+    own[at] = np.rint(block.expand * _EXPAND_DIGITS).astype(np.int64)
+    return kind, own, block.times
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -213,7 +216,7 @@ class LatencyCosts:
             SpaceError: a block of a candidate was not measured.
         """
         total = np.zeros(len(X))
-        for block in blocks(self.space.columns(X)):
+        for block in blocks(columns_of(self.space, X)):
             total = total + self.of_block(block)
         return {"latency": total}
 

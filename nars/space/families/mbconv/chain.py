@@ -7,21 +7,28 @@ that it shares with earlier steps. So states, not networks, have to be listed to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nars.space.blocks import Block, Columns, MBConvBlock, StemBlock, first_block, head_block, rest_block, stem_block
 from nars.space.errors import SpaceError
+from nars.space.families.mbconv.architecture import Head, Stem, read_by
+from nars.space.families.mbconv.blocks import (
+    Block,
+    Columns,
+    IntArray,
+    MBConvBlock,
+    StemBlock,
+    columns_of,
+    first_block,
+    head_block,
+    rest_block,
+    stem_block,
+)
 from nars.space.settings import Choice, Population
 from nars.space.space import Space
 
-IntArray = NDArray[np.int64]
-
 _MOST_WAYS = 4_000_000
-_FIRST = ("kernel_first", "expand_first", "channels", "stride", "se", "activation", "first_padding")
-_REST = ("kernel_rest", "expand_rest", "depth", "se", "activation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,17 +83,19 @@ def steps(space: Space, *, activations: bool) -> Iterator[Step]:
     """
 
     def of_stage(number: int) -> list[tuple[tuple[str, ...], Callable[[Columns, IntArray, IntArray], Block]]]:
-        first, rest = (tuple(f"stage{number + 1}.{name}" for name in names) for names in (_FIRST, _REST))
+        first, rest = (
+            tuple(f"stage{number + 1}.{name}" for name in names) for names in (read_by("first"), read_by("rest"))
+        )
         return [
             (first, lambda columns, c, side: first_block(columns.stages[number], c, side)),
             (rest, lambda columns, c, side: rest_block(columns.stages[number], c, side)),
         ]
 
-    stem = ("resolution", "stem.channels", "stem.stride", "stem.activation")
+    stem = ("resolution", *(f"stem.{setting.name}" for setting in fields(Stem)))
     parts = [
         (stem, lambda columns, c, side: stem_block(columns)),
-        *(part for number in range(space.stages) for part in of_stage(number)),
-        (("head.expand", "head.channels", "head.activation"), head_block),
+        *(part for number in range(stage_count(space)) for part in of_stage(number)),
+        (tuple(f"head.{setting.name}" for setting in fields(Head)), head_block),
     ]
     read = [_dimensions(space, settings, activations) for settings, _ in parts]
     decided: set[int] = set()
@@ -95,6 +104,11 @@ def steps(space: Space, *, activations: bool) -> Iterator[Step]:
         decided |= fresh
         later = set().union(*read[number + 1 :])
         yield Step(block=block, fresh=tuple(sorted(fresh)), live=tuple(sorted(decided & later)))
+
+
+def stage_count(space: Space) -> int:
+    """How many stages the networks have."""
+    return sum(name.startswith("stage") and name.endswith(".depth") for name in space.settings)
 
 
 def _dimensions(space: Space, settings: tuple[str, ...], activations: bool) -> set[int]:
@@ -124,7 +138,7 @@ def walk(space: Space, states: States, step: Step) -> Ways:
         np.tile(np.stack(np.unravel_index(np.arange(count), shape), axis=1), (len(states.c), 1)) if shape else X[:, :0]
     )
     X[:, step.fresh] = picks
-    block = step.block(space.columns(X), states.c[state], states.side[state])
+    block = step.block(columns_of(space, X), states.c[state], states.side[state])
     c, side = _handed_on(block, n)
     _, first, reached = np.unique(
         np.column_stack([c, side, X[:, step.live]]), axis=0, return_index=True, return_inverse=True

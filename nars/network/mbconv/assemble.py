@@ -16,7 +16,7 @@ from timm.models._efficientnet_builder import EfficientNetBuilder, efficientnet_
 from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
-from nars.network.check import check
+from nars.network.mbconv.check import check
 from nars.space import Architecture, Head, Stage
 
 SE_RATIO = 0.25

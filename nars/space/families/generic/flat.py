@@ -1,0 +1,182 @@
+"""Families whose settings are a flat list of names: `GENERIC`, where any will do, and those that users fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nars.files import Value
+from nars.space.describe import summary
+from nars.space.errors import SpaceError
+from nars.space.families.family import Costs
+from nars.space.families.generic.extremes import extremes
+from nars.space.families.rules import ANYTHING, RECIPE_SETTINGS, RESOLUTION, Rule
+from nars.space.files.entries import Entries
+from nars.space.settings import Population
+from nars.space.space import Space
+
+ClosedForm = Callable[[Mapping[str, NDArray[Any]], int, int], Mapping[str, NDArray[Any]]]
+"""(settings as numbers {name: (N,) or (1,)}, image channels, classes) -> {cost: (N,) or (1,)}."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatArchitecture:
+    """A network, written out."""
+
+    family: str
+    resolution: int
+    """Side of the images, pixels."""
+    settings: Mapping[str, Value]
+    """All others."""
+    in_channels: int
+    classes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain JSON types."""
+        return asdict(self)
+
+    def record(self) -> dict[str, Value]:
+        """Every setting by its name."""
+        return {"resolution": self.resolution, **self.settings}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Flat:
+    """A `Family` of named choices.
+
+    Example, in a module of the user's own that space files name by `kind: my_networks:FAMILY`:
+
+        >>> FAMILY = Flat(
+        ...     settings={"width": Rule(low=1, high=256, whole=True), "kernel": Rule(low=1, high=9, whole=True)},
+        ...     cost_names=("flops", "params", "resolution"),
+        ...     closed_form=count,
+        ...     builder="my_networks:build",
+        ... )
+    """
+
+    settings: Mapping[str, Rule] | None = None
+    """What a space file has to say, beside the resolution; None: whatever it says, and nothing has limits."""
+    cost_names: tuple[str, ...] = ()
+    """What `closed_form` gives; none where costs are listed in a table."""
+    closed_form: ClosedForm | None = None
+    builder: str | None = None
+    """As in `Family`."""
+
+    @property
+    def standalone(self) -> bool:
+        """No."""
+        return False
+
+    def rule(self, setting: str) -> Rule:
+        """What holds for a setting."""
+        return ANYTHING if self.settings is None else (self._own | _RECIPE).get(setting, ANYTHING)
+
+    @property
+    def _own(self) -> dict[str, Rule]:
+        return {"resolution": RESOLUTION, **(self.settings or {})}
+
+    def read(self, entries: Entries, architecture: Mapping[str, Any]) -> Sequence[str]:
+        """Named choices."""
+        if self.settings is not None:
+            entries.keys(("architecture",), architecture, required=tuple(self._own))
+        for name, entry in architecture.items():
+            if name.startswith("recipe."):
+                entries.problem(("architecture", name), "names that start with recipe. belong under recipe; rename it")
+            elif self.settings is None or name in self._own:
+                entries.add(name, entry, ("architecture", name))
+        return [name for name in architecture if name in entries.settings]
+
+    def check(self, entries: Entries, space: Space) -> None:
+        """Nothing depends on anything."""
+
+    def costs(self, space: Space, X: Population) -> Costs:
+        """As `closed_form` computes them."""
+        if self.closed_form is None:
+            return {}
+        found = self.closed_form(space.numbers(X), space.in_channels, space.classes)
+        return {name: np.broadcast_to(found[name], (len(X),)).astype(np.float64) for name in self.cost_names}
+
+    def quick_costs(self, space: Space) -> Callable[[Population], Costs]:
+        """The space's own."""
+        return space.costs
+
+    def extremes(self, space: Space) -> dict[str, Population]:
+        """By listing what the costs can tell apart."""
+        return extremes(space)
+
+    def statistics(self, space: Space, X: Population) -> Costs:
+        """Over dimensions with the same choices, how often each is taken, or (numbers) the sum of their ranks."""
+        alike: dict[tuple[Value, ...], list[int]] = {}
+        for column in space.columns_of("architecture"):
+            alike.setdefault(space.dimensions[column].values, []).append(int(column))
+        X = space.canonical(X)
+        found = {}
+        for values, columns in alike.items():
+            if len(columns) < 2:
+                continue
+            first = space.dimensions[columns[0]]
+            if first.ordinal:
+                found[f"sum.{first.name}"] = X[:, columns].sum(axis=1).astype(np.float64)
+            else:
+                for choice, value in enumerate(values):
+                    found[f"count.{value}"] = (X[:, columns] == choice).sum(axis=1).astype(np.float64)
+        return found
+
+    def architectures(self, space: Space, X: Population) -> list[FlatArchitecture]:
+        """The settings of each network.
+
+        Raises:
+            SpaceError: there is nothing that builds networks.
+        """
+        if self.builder is None:
+            raise SpaceError(f"{space.name} is a {space.kind} space: its choices have no network behind them to build")
+        names = [name for name in space.settings if name != "resolution" and not name.startswith("recipe.")]
+        return [
+            FlatArchitecture(
+                family=space.kind,
+                resolution=cast(int, record["resolution"]),  # by its rule
+                settings={name: record[name] for name in names},
+                in_channels=space.in_channels,
+                classes=space.classes,
+            )
+            for record in space.to_records(X)
+        ]
+
+    def read_architecture(self, document: Mapping[str, Any]) -> FlatArchitecture:
+        """Read what `FlatArchitecture.to_dict` wrote.
+
+        Raises:
+            ValueError: a key is missing or unknown.
+        """
+        try:
+            return FlatArchitecture(**document)
+        except TypeError as error:
+            raise ValueError(
+                f"a network needs family, resolution, settings, in_channels and classes ({error})"
+            ) from error
+
+    def architecture_costs(self, architecture: FlatArchitecture) -> dict[str, int]:
+        """The same, of one network."""
+        if self.closed_form is None:
+            return {}
+        own = {name: self.rule(name).numbers([value]) for name, value in architecture.record().items()}
+        found = self.closed_form(own, architecture.in_channels, architecture.classes)
+        return {name: int(np.asarray(found[name]).item()) for name in self.cost_names}
+
+    def layout(self, space: Space) -> None:
+        """A list of settings says it all."""
+
+    def line(self, space: Space, record: Mapping[str, Value]) -> str:
+        """Every setting by its name."""
+        return summary([name for name in space.settings if not name.startswith("recipe.")], record)
+
+
+_RECIPE = {f"recipe.{name}": rule for name, rule in RECIPE_SETTINGS.items()}
+
+GENERIC = Flat()
+"""The kind of space whose choices are only names and numbers, and whose costs, if any, are listed."""

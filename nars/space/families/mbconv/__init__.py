@@ -1,0 +1,1 @@
+"""FBNetV3's networks: a stem, stages of MBConv blocks, a head."""
