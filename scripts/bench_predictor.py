@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 
 from nars.errors import DataError
 from nars.files.atomic import write_text
-from nars.predictors import MODELS, PRESETS, Predictor, contenders, random_split, samples_needed, score
+from nars.predictors import PRESETS, REGRESSORS, Predictor, contenders, random_split, samples_needed, score
 from nars.trials import TABLES, TrialTable, load_table
 
 _MACRO = "nas-bench-macro"
@@ -54,7 +54,7 @@ Cells = dict[tuple[str, int, int], dict[str, float]]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", "--tables", dest="tables", nargs="+", choices=TABLES, default=list(TABLES))
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=list(REGRESSORS), default=list(REGRESSORS))
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--data", type=Path, default=None, help="folder that holds nas-bench-macro/ (else NARS_DATA)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "results" / "predictor")
@@ -125,7 +125,8 @@ def read_cells(path: Path) -> Cells:
 def collect(cells: Cells, figure: str) -> dict[str, dict[int, tuple[float, float]]]:
     """{model: {n: (mean over splits, standard error)}}."""
     values: dict[str, dict[int, list[float]]] = {}
-    for (model, n, _), figures in sorted(cells.items(), key=lambda item: (MODELS.index(item[0][0]), item[0][1])):
+    order = {model: at for at, model in enumerate(REGRESSORS)}
+    for (model, n, _), figures in sorted(cells.items(), key=lambda item: (order[item[0][0]], item[0][1])):
         values.setdefault(model, {}).setdefault(n, []).append(figures[figure])
     return {model: {n: mean_and_error(v) for n, v in row.items()} for model, row in values.items()}
 
@@ -228,10 +229,10 @@ def products_per_candidate(predictor: Predictor) -> int:
     """Multiply-accumulates of the matrix products that one predicted mean needs."""
     assert predictor.fitted is not None
     matrices = {name: value for name, value in predictor.weights.items() if name.endswith("weight")}
-    told = sum(value[:2].numel() for name, value in matrices.items() if name.startswith(("encoder", "proxy")))
-    heads = sum(value.numel() for name, value in matrices.items() if name.startswith(("tuned", "accuracy")))
+    told = sum(value[:2].size for name, value in matrices.items() if name.startswith(("encoder", "proxy")))
+    heads = sum(value.size for name, value in matrices.items() if name.startswith(("tuned", "accuracy")))
     process = predictor.fitted.process
-    kernels = 0 if process is None else sum(process.tensors[name].numel() for name in ("x", "z"))
+    kernels = 0 if process is None else sum(process.arrays[name].size for name in ("x", "z"))
     return told + (heads if predictor.fitted.share > 0 else 0) + kernels
 
 

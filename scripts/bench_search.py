@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from nars.files.atomic import write_text
-from nars.predictors import PRESETS, Predictor, free_statistics
+from nars.predictors import PRESETS, Predictor
 from nars.search import DEFAULT, Score, search, search_family
 from nars.space import Bounds, InfeasibleError, Population, Space, load_space, shorten, sobol, uniform
 from nars.trials import load_table
@@ -100,13 +100,7 @@ def made_up_predictor(space: Space) -> Score:
     rng = np.random.default_rng(0)
     X = sobol(space, 2000, seed=0)
     settings = replace(PRESETS["default"], pretrain_epochs=20)
-    model = Predictor.pretrain(
-        space.encode(X)[:, : space.architecture_width],
-        free_statistics(space, X),
-        recipe_width=space.recipe_width,
-        settings=settings,
-        seed=0,
-    )
+    model = Predictor.pretrained(space, X, settings=settings, seed=0)
     X = uniform(space, 200, rng=rng)
     encoding = space.encode(X)
     accuracy = 60 + 8 * np.log(space.costs(X)["flops"] / 1e8) + encoding @ rng.normal(size=encoding.shape[1]) / 2
@@ -210,13 +204,7 @@ def speed(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def macro(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     table = load_table("nas-bench-macro", root=arguments.data)
     space, encoding = table.space, table.space.encode(table.X)
-    model = Predictor.pretrain(
-        encoding[:, : space.architecture_width],
-        free_statistics(space, table.X),
-        recipe_width=space.recipe_width,
-        settings=PRESETS["default"],
-        seed=0,
-    )
+    model = Predictor.pretrained(space, table.X, seed=0)
     train = np.random.default_rng(0).permutation(len(table.X))[:100]
     told = model.fit(encoding[train], table.mean[train], seed=0).predict_mean(encoding)
     radix = np.cumprod(np.concatenate([space.cardinalities[1:], [1]])[::-1])[::-1]

@@ -15,7 +15,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 
-from nars.predictors import PRESETS, AccuracyModel, FittedModel, Predictor, free_statistics, kendall
+from nars.predictors import FittedRegressor, Predictor, Regressor, kendall
 from nars.search import propose_round, search
 from nars.space import Bounds, Population, Space, distinct, sobol
 from search_rivals import suggest
@@ -69,14 +69,7 @@ class Contest:
     @cached_property
     def pretrained(self) -> Predictor:
         """Stage 1 on the pool."""
-        encoding = self.space.encode(self.pool)[:, : self.space.architecture_width]
-        return Predictor.pretrain(
-            encoding,
-            free_statistics(self.space, self.pool),
-            recipe_width=self.space.recipe_width,
-            settings=PRESETS["default"],
-            seed=0,
-        )
+        return Predictor.pretrained(self.space, self.pool, seed=0)
 
     def admits(self, X: Population) -> bool:
         """Whether all rows are inside the bounds."""
@@ -150,7 +143,7 @@ STRATEGIES: dict[str, Strategy] = {
 
 
 def replayed(
-    contest: Contest, strategy: Strategy, surrogate: FittedModel, *, noise: float, trainings: int, seed: int
+    contest: Contest, strategy: Strategy, surrogate: FittedRegressor, *, noise: float, trainings: int, seed: int
 ) -> Floats:
     """The surrogate's noiseless accuracy of the pair that looked best after each training, (trainings,)."""
     rng, noises = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
@@ -165,7 +158,7 @@ def replayed(
         row = asking.send(seen[-1])
 
 
-def cross_validated(rival: AccuracyModel, encoding: NDArray[np.float32], y: Floats) -> float:
+def cross_validated(rival: Regressor, encoding: NDArray[np.float32], y: Floats) -> float:
     """Kendall's tau of a model, mean over five folds."""
     parts = np.array_split(np.random.default_rng(0).permutation(len(y)), 5)
     taus = []

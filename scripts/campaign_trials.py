@@ -12,7 +12,7 @@ import numpy as np
 
 from nars.evaluate import EvaluationSettings, Trial, evaluate_trial
 from nars.images import ImageData, load_images
-from nars.predictors import PRESETS, Predictor, free_statistics
+from nars.predictors import Predictor
 from nars.recipe import Augmentation, Schedule
 from nars.space import Bounds, Population, Space, sobol
 from nars.store import Sample, SampleStore, sample_key
@@ -155,13 +155,7 @@ def schedule(X: Population) -> Iterator[tuple[Population, int]]:
 def pretrained(space: Space) -> Predictor:
     """Stage 1 on 20,000 Sobol pairs of the campaign's range."""
     pool = sobol(space, 20_000, seed=0, bounds=Bounds({"flops": (1e6, 6e6)}))
-    return Predictor.pretrain(
-        space.encode(pool)[:, : space.architecture_width],
-        free_statistics(space, pool),
-        recipe_width=space.recipe_width,
-        settings=PRESETS["default"],
-        seed=0,
-    )
+    return Predictor.pretrained(space, pool, seed=0)
 
 
 def say(lines: Iterable[str]) -> int:

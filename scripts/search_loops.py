@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from nars.predictors import PRESETS, Predictor, free_statistics
-from nars.search import propose_round
+from nars.predictors import Predictor
+from nars.search import AmongGiven, InOrder, Strategy, propose_round
 from nars.space import Bounds
 from nars.trials import TrialTable, load_table
-from search_rivals import Rows, by_evolution, by_random, by_tpe
+from search_rivals import Evolution, Tpe, places
 
 Floats = NDArray[np.float64]
-Loop = Callable[[np.random.Generator], Iterator[int]]
-"""The rows of a table that a strategy trains, in order."""
+Loop = Callable[[np.random.Generator], Strategy]
+"""A strategy among the rows of a table, from its source of randomness."""
 
 _CHECKPOINTS = (50, 100, 200)
 _MACRO_TARGET = 40
@@ -53,58 +53,72 @@ def verdict(*, kept: bool) -> str:
     return "(kept)" if kept else "(missed)"
 
 
-def by_predictor(
-    table: TrialTable, pretrained: Predictor, rng: np.random.Generator, *, first: int, batch: int
-) -> Iterator[int]:
+class ByPredictor(AmongGiven):
     """Stage 2 on a table: a round over the cost bins, then the largest expected improvements, `batch` to each fit."""
-    y, encoding = table.mean, table.space.encode(table.X)
-    rows = Rows(space=table.space, X=table.X)
-    order = rng.permutation(len(y))
-    cost = "flops" if "flops" in table.costs else "params"
-    pool = propose_round(
-        table.X[order], {name: v[order] for name, v in table.costs.items()}, Bounds(), first, cost=cost
-    )
-    seen = [rows.find(row[None]) for row in pool]
-    yield from seen
-    while len(seen) < len(y):
-        model = pretrained.fit(encoding[seen], y[seen], seed=int(rng.integers(2**31)))
-        rest = np.setdiff1d(np.arange(len(y)), seen)
+
+    def __init__(
+        self, table: TrialTable, pretrained: Predictor, *, first: int, batch: int, rng: np.random.Generator
+    ) -> None:
+        super().__init__(table.X, rng=rng)
+        self._pretrained, self._batch, self._encoding = pretrained, batch, table.space.encode(table.X)
+        order, at = rng.permutation(len(table.X)), places(table.space, table.X)
+        cost = "flops" if "flops" in table.costs else "params"
+        costs = {name: v[order] for name, v in table.costs.items()}
+        chosen = table.space.canonical(propose_round(table.X[order], costs, Bounds(), first, cost=cost))
+        self._next = [at[row.tobytes()] for row in chosen]
+
+    def _chosen(self, count: int) -> NDArray[np.int64]:
+        if not self._next:
+            self._next = self._improving()
+        chosen, self._next = self._next[:count], self._next[count:]
+        return np.array(chosen, dtype=np.int64)
+
+    def _improving(self) -> list[int]:
+        seen, y = self._asked, self._scores[self._asked]
+        model = self._pretrained.fit(self._encoding[seen], y, seed=int(self._rng.integers(2**31)))
+        rest = np.flatnonzero(self._free)
         if len(rest) > _SURVEYED:
-            rest = rest[np.argsort(-model.predict_mean(encoding[rest]), kind="stable")[: _SURVEYED // 2]]
-        told = model.predict(encoding[rest])
-        gain = (told.mean - y[seen].max()) / told.std
-        improvement = told.std * (gain * norm.cdf(gain) + norm.pdf(gain))
-        chosen = rest[np.argsort(-improvement, kind="stable")[:batch]].tolist()
-        seen += chosen
-        yield from chosen
+            best = np.argsort(-model.predict_mean(self._encoding[rest]), kind="stable")
+            rest = rest[best[: _SURVEYED // 2]]
+        predicted = model.predict(self._encoding[rest])
+        gain = (predicted.mean - y.max()) / predicted.std
+        improvement = predicted.std * (gain * norm.cdf(gain) + norm.pdf(gain))
+        chosen: list[int] = rest[np.argsort(-improvement, kind="stable")[: self._batch]].tolist()
+        return chosen
+
+
+def trained(strategy: Strategy, table: TrialTable) -> Iterator[int]:
+    """The rows of the table that the strategy trains, in order, each told before the next is asked for."""
+    at, y = places(table.space, table.X), table.mean
+    while len(X := strategy.ask(1)):
+        index = at[table.space.canonical(X).tobytes()]
+        yield index
+        strategy.tell(X, y[[index]])
 
 
 def pretrained_on(table: TrialTable, *, told: bool) -> Predictor:
     """The default preset, pretrained on every architecture of a table; with `told` False, not pretrained."""
     encoding = table.space.encode(table.X)[:, : table.space.architecture_width]
     _, first = np.unique(encoding, axis=0, return_index=True)
-    statistics: Mapping[str, Floats] = free_statistics(table.space, table.X[first]) if told else {}
-    return Predictor.pretrain(
-        encoding[first], statistics, recipe_width=table.space.recipe_width, settings=PRESETS["default"], seed=0
-    )
+    return Predictor.pretrained(table.space, table.X[first], statistics=None if told else {}, seed=0)
 
 
 def closed_loop(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """Trainings until the best network of NAS-Bench-Macro has been trained."""
     table = distinct_networks(load_table("nas-bench-macro", root=arguments.data))
-    rows, y = Rows(space=table.space, X=table.X), table.mean
+    y = table.mean
     best = np.flatnonzero(y == y.max())
     loops: dict[str, tuple[int, Loop]] = {
-        "regularised_evolution": (len(y), partial(by_evolution, rows, y)),
-        "random": (len(y), partial(by_random, len(y))),
+        "regularised_evolution": (len(y), lambda rng: Evolution(table.space, table.X, rng=rng)),
+        "random": (len(y), lambda rng: shuffled(table, rng)),
     }
     for name, told in (("ours", True), ("no_pretraining", False)):
         pretrained = pretrained_on(table, told=told)
-        loops[name] = (_MOST, partial(by_predictor, table, pretrained, first=_MACRO_FIRST, batch=1))
+        loops[name] = (_MOST, by_predictor(table, pretrained, first=_MACRO_FIRST, batch=1))
     done = Runs(arguments.out / "closed-loop.jsonl")
     for name, (limit, loop) in loops.items():
         for seed in range(arguments.seeds):
-            done.measure((name, seed), partial(trainings_until, loop, seed, best, limit))
+            done.measure((name, seed), partial(trainings_until, loop, seed, table, best, limit))
     trainings: dict[str, dict[str, float]] = {}
     for name in sorted(loops, key=lambda name: name != "ours"):
         counts = [done[name, seed] for seed in range(arguments.seeds)]
@@ -128,9 +142,19 @@ def distinct_networks(table: TrialTable) -> TrialTable:
     return replace(table, X=table.X[first], accuracy=table.accuracy[first])
 
 
-def trainings_until(loop: Loop, seed: int, best: NDArray[np.int64], limit: int) -> int:
+def by_predictor(table: TrialTable, pretrained: Predictor, *, first: int, batch: int) -> Loop:
+    """`ByPredictor` on a table."""
+    return lambda rng: ByPredictor(table, pretrained, first=first, batch=batch, rng=rng)
+
+
+def shuffled(table: TrialTable, rng: np.random.Generator) -> Strategy:
+    """The rows in random order."""
+    return InOrder(table.X[rng.permutation(len(table.X))], rng=rng)
+
+
+def trainings_until(loop: Loop, seed: int, table: TrialTable, best: NDArray[np.int64], limit: int) -> int:
     """How many of the loop's trainings it takes until one of the rows `best` is among them; at most `limit`."""
-    for count, index in enumerate(loop(np.random.default_rng(seed)), 1):
+    for count, index in enumerate(trained(loop(np.random.default_rng(seed)), table), 1):
         if index in best or count >= limit:
             return count
     return limit
@@ -140,18 +164,14 @@ def fcnet(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """Regret on FCNet's joint tables after 50, 100 and 200 trainings."""
     done = Runs(arguments.out / "fcnet.jsonl")
     names, tables = ("ours", "regularised_evolution", "optuna_tpe", "random"), list(arguments.tables)
-    loops: dict[str, tuple[Floats, dict[str, Loop]]] = {}
+    loops: dict[str, tuple[TrialTable, dict[str, Loop]]] = {}
     for name in tables:
         table = load_table(name)
-        rows, y = Rows(space=table.space, X=table.X), table.mean
-        told = pretrained_on(table, told=True)
-        ours = partial(by_predictor, table, told, first=_FCNET_FIRST, batch=_FCNET_BATCH)
-        others = (partial(by_evolution, rows, y), partial(by_tpe, rows, y), partial(by_random, len(y)))
-        loops[name] = y, dict(zip(names, (ours, *others), strict=True))
+        loops[name] = table, dict(zip(names, fcnet_loops(table), strict=True))
     for seed in range(arguments.seeds):  # the last loop, so that a run that is cut off has as many seeds of each table
-        for name, (y, of_table) in loops.items():
+        for name, (table, of_table) in loops.items():
             for loop_name, loop in of_table.items():
-                done.measure((name, loop_name, seed), partial(regret, loop, seed, y))
+                done.measure((name, loop_name, seed), partial(regret, loop, seed, table))
     figures: dict[str, Any] = {}
     table_rows = list[list[object]]()
     for name in tables:
@@ -177,9 +197,21 @@ def fcnet(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     return {"fcnet_regret": figures}, text + markdown(["table", "loop", *map(str, _CHECKPOINTS)], table_rows) + target
 
 
-def regret(loop: Loop, seed: int, y: Floats) -> list[float]:
-    """What is missing to the best of y after so many trainings as `_CHECKPOINTS` says."""
-    asked = list(islice(loop(np.random.default_rng(seed)), _CHECKPOINTS[-1]))
+def fcnet_loops(table: TrialTable) -> tuple[Loop, ...]:
+    """Ours, regularized evolution, Optuna's TPE and random search."""
+    worst = float(table.mean.min())
+    return (
+        by_predictor(table, pretrained_on(table, told=True), first=_FCNET_FIRST, batch=_FCNET_BATCH),
+        lambda rng: Evolution(table.space, table.X, rng=rng),
+        lambda rng: Tpe(table.space, table.X, worst=worst, rng=rng),
+        lambda rng: shuffled(table, rng),
+    )
+
+
+def regret(loop: Loop, seed: int, table: TrialTable) -> list[float]:
+    """What is missing to the best of the table after so many trainings as `_CHECKPOINTS` says."""
+    y = table.mean
+    asked = list(islice(trained(loop(np.random.default_rng(seed)), table), _CHECKPOINTS[-1]))
     return [float(y.max() - y[asked[:count]].max()) for count in _CHECKPOINTS]
 
 

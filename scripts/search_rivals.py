@@ -5,9 +5,6 @@ Each gets the same score function on whole populations, and the same costs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +18,7 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
-from nars.search import Score
+from nars.search import AmongGiven, Score
 from nars.space import Bounds, Population, Space, uniform
 
 Floats = NDArray[np.float64]
@@ -82,60 +79,60 @@ def suggest(space: Space, trial: optuna.Trial) -> list[int]:
     ]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Rows:
-    """The candidates of a table."""
+class Evolution(AmongGiven):
+    """Regularized evolution (Real et al. 2019): population 20, tournaments of 5, one choice mutated.
 
-    space: Space
-    X: Population
+    Unlike `nars.search.RegularizedEvolution` it mutates until a row of the table comes out: for tables of whole spaces.
+    """
 
-    @cached_property
-    def _at(self) -> dict[bytes, int]:
-        return {row.tobytes(): number for number, row in enumerate(self.space.canonical(self.X))}
+    def __init__(self, space: Space, X: Population, *, rng: np.random.Generator) -> None:
+        super().__init__(X, rng=rng)
+        self._space, self._at = space, places(space, X)
+        self._population = list[int]()
 
-    def find(self, row: Population) -> int:
-        """Where a row (1, D) is in the table, -1 where it is not."""
-        return self._at.get(self.space.canonical(row).tobytes(), -1)
-
-
-def by_random(count: int, rng: np.random.Generator) -> Iterator[int]:
-    """Rows of a table in random order."""
-    yield from rng.permutation(count).tolist()
-
-
-def by_evolution(rows: Rows, y: Floats, rng: np.random.Generator) -> Iterator[int]:
-    """Regularised evolution (Real et al. 2019): population 20, tournaments of 5, one choice mutated; no row twice."""
-    space, population = rows.space, list[int]()
-    seen: set[int] = set()
-    while len(seen) < len(y):
-        if len(population) < 20:
-            row = uniform(space, 1, rng=rng)
-        else:
-            group = rng.choice(population, size=5, replace=False)
-            row = rows.X[[group[np.argmax(y[group])]]]
-            column = int(rng.integers(row.shape[1]))
-            row[0, column] = (row[0, column] + rng.integers(1, space.cardinalities[column])) % space.cardinalities[
-                column
-            ]
-        index = rows.find(row)
-        if index < 0:
-            continue
-        if index not in seen:
-            seen.add(index)
-            yield index
-        population = [*population, index][-20:]
+    def _chosen(self, count: int) -> NDArray[np.int64]:
+        while True:
+            if len(self._population) < 20:
+                row = uniform(self._space, 1, rng=self._rng)
+            else:
+                group = self._rng.choice(self._population, size=5, replace=False)
+                row = self._X[[group[np.argmax(self._scores[group])]]]
+                column = int(self._rng.integers(row.shape[1]))
+                choices = self._space.cardinalities[column]
+                row[0, column] = (row[0, column] + self._rng.integers(1, choices)) % choices
+            index = self._at.get(self._space.canonical(row).tobytes(), -1)
+            if index < 0:
+                continue
+            self._population = [*self._population, index][-20:]
+            if self._free[index]:
+                return np.array([index])
 
 
-def by_tpe(rows: Rows, y: Floats, rng: np.random.Generator) -> Iterator[int]:
+class Tpe(AmongGiven):
     """Optuna's TPE sampler with its defaults; a row that it repeats is answered and not counted again."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = optuna.samplers.TPESampler(seed=int(rng.integers(2**31)))
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    seen: set[int] = set()
-    while len(seen) < len(y):
-        trial = study.ask()
-        index = rows.find(np.array([suggest(rows.space, trial)], dtype=np.int64))
-        if index >= 0 and index not in seen:
-            seen.add(index)
-            yield index
-        study.tell(trial, float(y[index]) if index >= 0 else float(y.min()))
+
+    def __init__(self, space: Space, X: Population, *, worst: float, rng: np.random.Generator) -> None:
+        """`worst` is what rows that the table lacks are answered with."""
+        super().__init__(X, rng=rng)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._space, self._at, self._worst = space, places(space, X), worst
+        sampler = optuna.samplers.TPESampler(seed=int(rng.integers(2**31)))
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._trial: optuna.Trial | None = None
+
+    def _chosen(self, count: int) -> NDArray[np.int64]:
+        if self._trial is not None:
+            self._study.tell(self._trial, float(self._scores[self._asked[-1]]))
+        while True:
+            trial = self._study.ask()
+            row = self._space.canonical(np.array([suggest(self._space, trial)], dtype=np.int64))
+            index = self._at.get(row.tobytes(), -1)
+            if index >= 0 and self._free[index]:
+                self._trial = trial
+                return np.array([index])
+            self._study.tell(trial, float(self._scores[index]) if index >= 0 else self._worst)
+
+
+def places(space: Space, X: Population) -> dict[bytes, int]:
+    """Where each row, canonical, is in X."""
+    return {row.tobytes(): number for number, row in enumerate(space.canonical(X))}

@@ -1,3 +1,4 @@
+from .blas import one_blas_thread as one_blas_thread
 from .cores import usable_cores as usable_cores
 from .devices import (
     AUTO as AUTO,

@@ -6,7 +6,7 @@ from .auditing import (
     plot_audit as plot_audit,
 )
 from .contest import (
-    MODELS as MODELS,
+    REGRESSORS as REGRESSORS,
     Contender as Contender,
     Score as Score,
     contenders as contenders,
@@ -26,12 +26,13 @@ from .metrics import (
 )
 from .noise import Ceiling as Ceiling, noise_ceiling as noise_ceiling
 from .predictor import Predictor as Predictor
+from .regressor import FittedRegressor as FittedRegressor, Regressor as Regressor
 from .results import (
     JointPrediction as JointPrediction,
     Prediction as Prediction,
     PretrainingReport as PretrainingReport,
     StatisticError as StatisticError,
 )
-from .rivals import RIVALS as RIVALS, AccuracyModel as AccuracyModel, FittedModel as FittedModel
+from .rivals import RIVALS as RIVALS
 from .settings import PRESETS as PRESETS, PredictorSettings as PredictorSettings
 from .statistics import free_statistics as free_statistics

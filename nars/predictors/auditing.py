@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from nars.errors import PredictorError
 from nars.parallel import torch_threads
-from nars.predictors.contest import MODELS, OWN, Score, contenders, random_split, samples_needed, score
-from nars.predictors.gaussian import ENCODING_SCALE, fit_process
+from nars.predictors.contest import OWN, REGRESSORS, Score, contenders, random_split, samples_needed, score
+from nars.predictors.gaussian import fit_process
 from nars.predictors.metrics import kendall, spearman
 from nars.predictors.noise import Ceiling, noise_ceiling
+from nars.predictors.process import ENCODING_SCALE
 from nars.predictors.statistics import Scale, Statistics, free_statistics
 from nars.predictors.warp import Warp
 from nars.space import Population, Space
@@ -116,7 +116,7 @@ def audit(
     seed: int,
     splits: int = 5,
     sizes: Sequence[int] = SIZES,
-    models: Sequence[str] = MODELS,
+    models: Sequence[str] = tuple(REGRESSORS),
     pool: Population | None = None,
     progress: Told | None = None,
 ) -> Audit:
@@ -129,7 +129,7 @@ def audit(
         seed: of splits and models, >= 0.
         splits: repetitions, >= 1.
         sizes: numbers of samples to fit on, >= 5; those above 80 % of N are left out.
-        models: of `MODELS`.
+        models: of `REGRESSORS`.
         pool: more candidates to pretrain on, e.g. `sobol(space, 4096, seed=0)`; None where the trials are the space.
         progress: told what is next before each step.
 
@@ -147,7 +147,9 @@ def audit(
         progress,
         fits=splits * len(sizes) * len(models),
         targets=len(varying),
-        pretrainings=len({"pretrained", "paper"} & set(models)) if varying and space.architecture_width else 0,
+        pretrainings=sum(any(map(REGRESSORS[name].pretraining, varying)) for name in set(models))
+        if space.architecture_width
+        else 0,
     )
     # Small matrices: more threads than one wait for each other most of the time.
     steps.begin()
@@ -213,7 +215,8 @@ def judge_targets(
         told: called before each set of targets with the one that is left out, "" for none.
     """
     scale = Scale.of(statistics)
-    z = scale.standardise(statistics) if scale.names else np.zeros((len(y), 0), dtype=np.float32)
+    z = scale.standardize(statistics) if scale.names else np.zeros((len(y), 0), dtype=np.float32)
+    x = np.asarray(encoding, dtype=np.float32) * np.float32(ENCODING_SCALE)
 
     def taus(columns: list[int]) -> Floats:
         found = []
@@ -221,19 +224,10 @@ def judge_targets(
             train, rest = random_split(len(y), samples, split=seed + split, held_out=2000)
             warp = Warp.of(y[train])
             warped = warp.forward(y[train])
-            parts = (
-                torch.from_numpy(z[:, columns]),
-                torch.from_numpy(np.asarray(encoding, dtype=np.float32) * ENCODING_SCALE),
-            )
-            process, _ = fit_process(
-                parts[0][train],
-                parts[1][train],
-                torch.from_numpy(warped),
-                torch.from_numpy(warp.slope(warped) ** 2),
-                generator=torch.Generator().manual_seed(seed),
-            )
-            told = process.mean(parts[0][rest], parts[1][rest], process.scratch(len(rest)))
-            found.append(kendall(told.numpy(), y[rest]))
+            chosen = z[:, columns]
+            process, _ = fit_process(chosen[train], x[train], warped, warp.slope(warped) ** 2, seed=seed)
+            predicted = process.mean(chosen[rest], x[rest], process.scratch(len(rest)))
+            found.append(kendall(predicted, y[rest]))
         return np.array(found)
 
     with torch_threads(1):
@@ -264,8 +258,8 @@ def plot_audit(result: Audit, path: Path) -> None:
 
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    models = [model for model in MODELS if any(row.model == model for row in result.rows)]
-    colours = dict(zip(models, colormaps["tab20"].colors, strict=False))  # type: ignore[attr-defined]
+    models = [model for model in REGRESSORS if any(row.model == model for row in result.rows)]
+    colors = dict(zip(models, colormaps["tab20"].colors, strict=False))  # type: ignore[attr-defined]
     counts = sorted({row.n for row in result.rows})
     for axes, name, title in zip(panels, ("tau", "within"), ("all", "within cost quintiles"), strict=True):
         for model in models:
@@ -279,7 +273,7 @@ def plot_audit(result: Audit, path: Path) -> None:
                 markersize=3,
                 linewidth=2.5 if model == "pretrained" else 1.2,
                 linestyle="-" if model in OWN else ":",
-                color=colours.get(model),
+                color=colors.get(model),
             )
         if result.ceiling is not None and name == "tau":
             axes.axhline(result.ceiling.tau, color="grey", linestyle="--", linewidth=1, label="what the labels allow")
@@ -366,8 +360,8 @@ def _check(splits: int, sizes: Sequence[int], models: Sequence[str], seed: int) 
     for name, got, least in (("splits", splits, 1), ("seed", seed, 0), ("sizes", min(sizes, default=0), _SMALLEST)):
         if got < least:
             raise PredictorError(f"{name} must be at least {least}, got {got}")
-    if unknown := [name for name in models if name not in MODELS]:
-        raise PredictorError(f"there is no model {unknown[0]!r}; there are {', '.join(MODELS)}")
+    if unknown := [name for name in models if name not in REGRESSORS]:
+        raise PredictorError(f"there is no model {unknown[0]!r}; there are {', '.join(REGRESSORS)}")
 
 
 def _row(model: str, n: int, scores: Sequence[Score]) -> Row:

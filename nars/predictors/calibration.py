@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nars.predictors.warp import Warp
-
-Floats = NDArray[np.float64]
+from nars.arrays import Floats
+from nars.predictors.warp import Unbend, Warp, unbend
 
 LEVEL = 0.8
 """Share of accuracies that the calibrated interval holds."""
@@ -23,9 +21,10 @@ _LEAST_SHARE = 0.05
 """A smaller share changes nothing but the time of a prediction."""
 
 
-def to_percent(warp: Warp, mean: Floats, std: Floats) -> tuple[Floats, Floats]:
+def to_percent(warp: Warp, mean: Floats, std: Floats, unbend: Unbend = unbend) -> tuple[Floats, Floats]:
     """Mean and standard deviation (N,) of warped accuracies in percent; std is half the image of mean -+ std."""
-    return warp.inverse(mean), np.maximum((warp.inverse(mean + std) - warp.inverse(mean - std)) / 2, 1e-9)
+    low, middle, high = (warp.inverse(value, unbend) for value in (mean - std, mean, mean + std))
+    return middle, np.maximum((high - low) / 2, 1e-9)
 
 
 def conformal_stretch(accuracy: Floats, mean: Floats, std: Floats, *, paid: float) -> float:

@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Ints
 from nars.predictors import metrics
 from nars.predictors.calibration import Z_LEVEL
 from nars.predictors.predictor import Predictor
+from nars.predictors.regressor import Features, Regressor
 from nars.predictors.results import Prediction
-from nars.predictors.rivals import RIVALS, AccuracyModel, Features
+from nars.predictors.rivals import RIVALS
 from nars.predictors.settings import PRESETS
 from nars.predictors.statistics import Scale, Statistics, free_statistics
-from nars.predictors.training import Progress
 from nars.space import Population, Space
 
-WITH_STATISTICS = "+statistics"
-"""End of the name of a rival that gets the free statistics as further columns."""
 
-OWN = ("pretrained", "paper", "plain", "no-pretraining", "features")
-MODELS = (*OWN, *(f"{name}{end}" for name in RIVALS for end in ("", WITH_STATISTICS)))
-"""pretrained: the default preset. paper: the paper's preset, pretrained on flops and params. plain: the paper's preset
-without pretraining. no-pretraining: the default preset without. features: that with the statistics as inputs. Then the
-rivals."""
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What a name of the registry stands for."""
+
+    rival: Regressor | None = None
+    """What is fitted; None for a predictor, which is made for the space."""
+    preset: str = "default"
+    """Of the predictor."""
+    pretraining: Callable[[str], bool] = lambda statistic: False
+    """Which statistics the predictor is pretrained on."""
+    reads_statistics: bool = False
+    """Whether it gets the free statistics as further columns."""
+
+
+REGRESSORS: Mapping[str, Entry] = MappingProxyType(
+    {
+        "pretrained": Entry(pretraining=lambda statistic: True),
+        "paper": Entry(preset="paper", pretraining=lambda statistic: statistic in ("flops", "params")),
+        "plain": Entry(preset="paper"),
+        "no-pretraining": Entry(),
+        "features": Entry(reads_statistics=True),
+    }
+    | {
+        name + end: Entry(rival=rival, reads_statistics=bool(end))
+        for name, rival in RIVALS.items()
+        for end in ("", "+statistics")
+    }
+)
+"""All regressors by name. pretrained: the default preset. paper: the paper's preset, pretrained on flops and params.
+plain: the paper's preset without pretraining. no-pretraining: the default preset without. features: that with the
+statistics as inputs. Then the rivals."""
+
+OWN = tuple(name for name, entry in REGRESSORS.items() if entry.rival is None)
+"""The predictor and its variants."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +78,12 @@ class Score:
 class Contender:
     """A model with the columns that it reads."""
 
-    model: AccuracyModel
+    model: Regressor
     columns: Features
     """(N, E) of all candidates."""
 
-    def predict(self, train: NDArray[np.int64], held_out: NDArray[np.int64], y: Features, *, seed: int) -> Prediction:
-        """Fit on the rows `train` and tell the rows `held_out`; y (N,) are all accuracies."""
+    def predict(self, train: Ints, held_out: Ints, y: Features, *, seed: int) -> Prediction:
+        """Fit on the rows `train` and predict the rows `held_out`; y (N,) are all accuracies."""
         return self.model.fit(self.columns[train], y[train], seed=seed).predict(self.columns[held_out])
 
 
@@ -67,14 +95,14 @@ def contenders(
     pool: Population | None = None,
     statistics: Statistics | None = None,
     seed: int,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Contender]:
     """Models by name, pretrained where that is part of them, on X (N, D) and the pool: statistics are free.
 
     Args:
         space: where X is from.
         X: all candidates of the contest.
-        names: of `MODELS`.
+        names: of `REGRESSORS`.
         pool: more candidates of the space to pretrain on, (P, D).
         statistics: {name: (N + P,)} to pretrain on and to give to rivals; `free_statistics` when None.
         seed: of the pretraining.
@@ -85,42 +113,26 @@ def contenders(
     statistics = dict(free_statistics(space, rows) if statistics is None else statistics)
     width = space.architecture_width
     scale = Scale.of(statistics)
-    told = scale.standardise(statistics) if scale.names else np.zeros((len(rows), 0), dtype=np.float32)
+    told = scale.standardize(statistics) if scale.names else np.zeros((len(rows), 0), dtype=np.float32)
     wide = np.concatenate([encoding[:, :width], told, encoding[:, width:]], axis=1)
-    papers: Statistics = {name: values for name, values in statistics.items() if name in ("flops", "params")}
-
-    def network(columns: Features, recipe_from: int, told: Statistics, preset: str) -> Contender:
-        model = Predictor.pretrain(
-            columns[:, :recipe_from],
-            told,
+    made: dict[str, Contender] = {}
+    for name in names:
+        entry = REGRESSORS[name]
+        columns = wide if entry.reads_statistics else encoding
+        model = entry.rival or Predictor.pretrain(
+            columns[:, : columns.shape[1] - space.recipe_width],
+            {statistic: values for statistic, values in statistics.items() if entry.pretraining(statistic)},
             recipe_width=space.recipe_width,
-            settings=PRESETS[preset],
+            settings=PRESETS[entry.preset],
             seed=seed,
             progress=progress,
         )
-        return Contender(model=model, columns=columns[: len(X)])
-
-    made: dict[str, Contender] = {}
-    for name in names:
-        if name == "pretrained":
-            made[name] = network(encoding, width, statistics, "default")
-        elif name == "paper":
-            made[name] = network(encoding, width, papers, "paper")
-        elif name in ("plain", "no-pretraining"):
-            made[name] = network(encoding, width, {}, "paper" if name == "plain" else "default")
-        elif name == "features":
-            made[name] = network(wide, width + len(scale.names), {}, "default")
-        else:
-            columns = wide if name.endswith(WITH_STATISTICS) else encoding
-            rival = RIVALS[name.removesuffix(WITH_STATISTICS)]
-            made[name] = Contender(model=rival, columns=columns[: len(X)])
+        made[name] = Contender(model=model, columns=columns[: len(X)])
     return made
 
 
-def random_split(
-    candidates: int, samples: int, *, split: int, held_out: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to fit on (samples,) and rows to be told: all others or `held_out` of them; a function of its arguments."""
+def random_split(candidates: int, samples: int, *, split: int, held_out: int | None) -> tuple[Ints, Ints]:
+    """Rows to fit on (samples,) and rows to predict: all others or `held_out` of them; a function of its arguments."""
     order = np.random.default_rng([split, samples]).permutation(candidates)
     rest = order[samples:]
     return order[:samples], rest if held_out is None else rest[:held_out]

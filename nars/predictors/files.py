@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as load_weights, save as save_weights
-from torch import Tensor
+from safetensors.numpy import load as load_weights, save as save_weights
 
+from nars.arrays import Floats32
 from nars.errors import PredictorError
 from nars.files.atomic import write_bytes, write_json
-from nars.predictors.gaussian import Process
 from nars.predictors.predictor import Fit, Predictor
+from nars.predictors.process import Process
 from nars.predictors.results import PretrainingReport, StatisticError
 from nars.predictors.settings import PredictorSettings
 from nars.predictors.statistics import Scale
@@ -82,9 +81,9 @@ def save_predictor(
         },
     }
     folder = Path(folder)
-    weights = {name: value.contiguous() for name, value in predictor.weights.items()}
+    weights = dict(predictor.weights)
     if predictor.fitted and predictor.fitted.process:
-        weights |= {f"{_PROCESS}{name}": value for name, value in predictor.fitted.process.tensors.items()}
+        weights |= {f"{_PROCESS}{name}": value for name, value in predictor.fitted.process.arrays.items()}
     saved = save_weights(weights)
     # The card goes last: a folder with a card is complete.
     write_bytes(folder / _WEIGHTS, saved)
@@ -126,7 +125,7 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         ) from None
 
 
-def _assembled(folder: Path, card: Mapping[str, Any], weights: Mapping[str, Tensor], space: Space) -> Predictor:
+def _assembled(folder: Path, card: Mapping[str, Any], weights: Mapping[str, Floats32], space: Space) -> Predictor:
     made_for = card["space"]
     if made_for["fingerprint"] != space.fingerprint:
         raise PredictorError(
@@ -166,7 +165,7 @@ def _fit_document(fitted: Fit | None) -> dict[str, Any] | None:
     }
 
 
-def _fit(document: dict[str, Any] | None, weights: Mapping[str, Tensor]) -> Fit | None:
+def _fit(document: dict[str, Any] | None, weights: Mapping[str, Floats32]) -> Fit | None:
     if document is None:
         return None
     stored = {name: value for name, value in document["warp"].items() if value is not None}
@@ -176,8 +175,8 @@ def _fit(document: dict[str, Any] | None, weights: Mapping[str, Tensor]) -> Fit 
     process = {name.removeprefix(_PROCESS): value for name, value in weights.items() if name.startswith(_PROCESS)}
     if process and len(process["amplitudes"]) == 4:  # format 1
         *kernel, constant = process["amplitudes"]
-        process["amplitudes"] = torch.stack([*kernel, torch.zeros(()), constant])
-    return Fit(**{**document, "warp": warp}, process=Process(tensors=process) if process else None)
+        process["amplitudes"] = np.array([*kernel, 0.0, constant], dtype=np.float32)
+    return Fit(**{**document, "warp": warp}, process=Process(arrays=process) if process else None)
 
 
 def _report(document: dict[str, Any] | None) -> PretrainingReport | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,9 +11,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from nars.predictors.network import initial_layers, tell_accuracy
+from nars.arrays import Floats, Floats32
+from nars.parallel import torch_threads
 from nars.predictors.settings import PredictorSettings
-from nars.predictors.training import descend, generator_of
+from nars.predictors.training import (
+    Tensors,
+    accuracy_of,
+    arrays,
+    descend,
+    generator_of,
+    initial_layers,
+    tensor,
+    tensors,
+)
+
+Numbers = NDArray[np.floating[Any]]
 
 _PARTS = 4
 """Least number of parts the samples are cut into."""
@@ -21,15 +34,16 @@ _STEPS = 32
 gave the same tau to the third decimal on NAS-Bench-Macro and FCNet's protein, in half of the time."""
 
 
+@torch_threads(1)
 def fit_members(
-    pretrained: Mapping[str, Tensor],
-    architecture: Tensor,
-    recipe: Tensor,
-    target: Tensor,
+    pretrained: Mapping[str, Floats32],
+    architecture: Numbers,
+    recipe: Numbers,
+    target: Numbers,
     *,
     settings: PredictorSettings,
     seed: int,
-) -> tuple[dict[str, Tensor], NDArray[np.float64]]:
+) -> tuple[dict[str, Floats32], Floats]:
     """The weights "tuned" and "accuracy", and for each sample what a network that never saw it says, (n,).
 
     Of four or more members each is blind to one part of the samples, so that calibration comes with the training and
@@ -43,6 +57,7 @@ def fit_members(
         settings: of the predictor.
         seed: of the heads' weights, the parts and the order of samples.
     """
+    x_a, x_r, y = tensor(architecture), tensor(recipe), tensor(target)
     kept = settings.members
     networks = kept if kept >= _PARTS else kept + _PARTS
     parts = networks if kept >= _PARTS else _PARTS
@@ -52,24 +67,22 @@ def fit_members(
 
     source = torch.arange(networks) % kept
     weights = {
-        name.replace("encoder", "tuned"): value[source]
-        for name, value in pretrained.items()
-        if name.startswith("encoder")
+        name.replace("encoder", "tuned"): value[source] for name, value in tensors(pretrained, "encoder").items()
     }
-    wide_in = recipe.shape[1] + (settings.embedding if architecture.shape[1] else 0)
+    wide_in = x_r.shape[1] + (settings.embedding if x_a.shape[1] else 0)
     heads = generator_of(seed, stream=3)
     weights |= initial_layers("accuracy", (wide_in, settings.head, 1), members=networks, generator=heads)
 
-    def output(current: Mapping[str, Tensor], indices: Tensor | slice) -> Tensor:
-        return tell_accuracy(current, architecture[indices], recipe[indices])
+    def output(current: Tensors, indices: Tensor | slice) -> Tensor:
+        return accuracy_of(current, x_a[indices], x_r[indices])
 
-    def loss(current: Mapping[str, Tensor], indices: Tensor) -> Tensor:
-        told = output(current, indices)
-        errors = huber_loss(told, target[indices].expand_as(told), reduction="none", delta=settings.huber_delta)
+    def loss(current: Tensors, indices: Tensor) -> Tensor:
+        said = output(current, indices)
+        errors = huber_loss(said, y[indices].expand_as(said), reduction="none", delta=settings.huber_delta)
         return (errors * sees[:, indices]).sum() / len(indices)
 
     order = generator_of(seed, stream=4)
-    batch = max(settings.batch, len(target) // _STEPS)
+    batch = max(settings.batch, len(y) // _STEPS)
     for trained, epochs, rate in (
         (("accuracy",), settings.frozen_epochs, settings.frozen_rate),
         (("accuracy", "tuned"), settings.joint_epochs, settings.joint_rate),
@@ -77,7 +90,7 @@ def fit_members(
         weights = descend(
             weights,
             loss,
-            samples=len(target),
+            samples=len(y),
             trained=trained,
             epochs=epochs,
             batch=batch,
@@ -86,5 +99,5 @@ def fit_members(
             generator=order,
         )
     with torch.no_grad():
-        blind = output(weights, slice(None))[networks - parts + part, torch.arange(len(target))]
-    return {name: value[:kept].contiguous() for name, value in weights.items()}, blind.double().numpy()
+        blind = output(weights, slice(None))[networks - parts + part, torch.arange(len(y))]
+    return arrays({name: value[:kept] for name, value in weights.items()}), blind.double().numpy()

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from nars.arrays import Floats, Floats32
 from nars.errors import PredictorError
-from nars.parallel import torch_threads
+from nars.parallel import one_blas_thread
 from nars.predictors.calibration import PAID_BY_PROCESS, best_share, conformal_stretch, to_percent
 from nars.predictors.checks import Encoding, accuracies, matrix
-from nars.predictors.fitting import fit_members
-from nars.predictors.gaussian import ENCODING_SCALE, Process, fit_process
-from nars.predictors.network import initial_layers, tell_accuracy, tell_statistics
+from nars.predictors.network import Layers, apply_layers, layers_of, with_ones
+from nars.predictors.process import ENCODING_SCALE, Process
 from nars.predictors.results import JointPrediction, Prediction, PretrainingReport, StatisticError
-from nars.predictors.settings import PredictorSettings
-from nars.predictors.statistics import Scale, Statistics
-from nars.predictors.training import Progress, descend, generator_of
+from nars.predictors.settings import PRESETS, PredictorSettings
+from nars.predictors.statistics import Scale, Statistics, free_statistics
 from nars.predictors.warp import Warp
 from nars.printing import brief_repr
+from nars.space import Population, Space
 
-_CHUNK = 1024
-"""Candidates per matrix product: small enough for the activations to stay in cache."""
+_CHUNK = 256
+"""Candidates per matrix product: small enough for what comes out to stay in cache."""
+_FEWEST = 10
+"""Architectures without which nothing is pretrained."""
+_READERS = 2
+"""Members that predict the statistics: two do it as well as all, in a fraction of the time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,27 +40,31 @@ class Fit:
 
     samples: int
     warp: Warp
-    """From percent to what the networks and the process tell."""
+    """From percent to what the networks and the process predict."""
     share: float
     """Of the ensemble in the prediction, 0 to 1; the process has the rest."""
     noise: float
-    """Standard deviation of what the ensemble tells of samples it did not see; warped."""
+    """Standard deviation of the ensemble's errors on samples it did not see; warped."""
     stretch: float
     """Factor on the standard deviations, so that 80 % intervals hold 80 % of the samples not seen (split conformal)."""
     process: Process | None
+    converged: bool | None = None
+    """Whether the steps were enough to find the process's hyperparameters; None where it was loaded."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictor:
     """Architecture encoder, proxy head and accuracy head. Immutable: `fit` returns a new one.
 
-    Made by `Predictor.pretrain` or `Predictor.load`.
+    Made by `Predictor.pretrained` or `load_predictor`. Predictions need NumPy alone; torch is loaded when
+    something is trained.
     """
 
     settings: PredictorSettings
     architecture_width: int
     recipe_width: int
-    weights: Mapping[str, Tensor]
+    weights: Mapping[str, Floats32]
+    """As in `nars.predictors.network`."""
     scale: Scale
     """Of the statistics that the encoder is pretrained on."""
     pretraining: PretrainingReport | None = None
@@ -67,9 +74,31 @@ class Predictor:
 
     def __repr__(self) -> str:
         state = "not fitted" if self.fitted is None else f"fitted on {self.fitted.samples:,} samples"
+        if self.fitted is not None and self.fitted.converged is False:
+            state += ", its process not to the end"
         return (
             f"<Predictor of {self.architecture_width} + {self.recipe_width} columns (architecture + recipe), "
             f"{self.settings.members} networks, {'' if self.pretraining else 'not '}pretrained, {state}>"
+        )
+
+    @staticmethod
+    def pretrained(
+        space: Space,
+        X: Population,
+        *,
+        seed: int,
+        settings: PredictorSettings = PRESETS["default"],
+        statistics: Statistics | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Predictor:
+        """`pretrain` on a pool X (N, D) of a space, and on its `free_statistics` unless others are given."""
+        return Predictor.pretrain(
+            space.encode(X)[:, : space.architecture_width],
+            free_statistics(space, X) if statistics is None else statistics,
+            recipe_width=space.recipe_width,
+            settings=settings,
+            seed=seed,
+            progress=progress,
         )
 
     @staticmethod
@@ -80,9 +109,9 @@ class Predictor:
         recipe_width: int,
         settings: PredictorSettings,
         seed: int,
-        progress: Progress | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Predictor:
-        """Stage 1: an encoder that tells the free statistics of an architecture, on 80 % of a pool; 20 % validate.
+        """Stage 1: an encoder that predicts free statistics of an architecture, on 80 % of a pool; 20 % validate.
 
         Without architecture columns (a recipe-only space), without statistics or with 0 epochs there is nothing to
         learn: the predictor comes back with random weights, and `pretraining` None.
@@ -105,59 +134,28 @@ class Predictor:
                     f"a statistic has one value per architecture: {name!r} has shape {np.shape(values)}, there are "
                     f"{len(architecture)} architectures"
                 )
-        scale = Scale.of(statistics if architecture.shape[1] else {})
-        predictor = Predictor(
-            settings=settings,
-            architecture_width=architecture.shape[1],
-            recipe_width=recipe_width,
-            weights=_initial(settings, architecture.shape[1], len(scale.names), seed=seed),
-            scale=scale,
+        from nars.predictors.pretraining import encoded_statistics, initial_weights, train_encoder  # torch
+
+        width, scale = architecture.shape[1], Scale.of(statistics if architecture.shape[1] else {})
+        weights = initial_weights(settings, architecture_width=width, statistics=len(scale.names), seed=seed)
+        made = Predictor(
+            settings=settings, architecture_width=width, recipe_width=recipe_width, weights=weights, scale=scale
         )
-        if not scale.names or settings.pretrain_epochs == 0 or len(architecture) < 10:
-            return predictor
-        return predictor._pretrained(architecture, scale.standardise(statistics), seed=seed, progress=progress)
-
-    def _pretrained(
-        self, architecture: Encoding, targets: Encoding, *, seed: int, progress: Progress | None
-    ) -> Predictor:
-        settings = self.settings
+        if not scale.names or settings.pretrain_epochs == 0 or len(architecture) < _FEWEST:
+            return made
+        targets = scale.standardize(statistics)
         order = np.random.default_rng([seed, 1]).permutation(len(architecture))
-        cut = len(order) * 4 // 5  # 80 / 20, section 3.3
-        train, held_out = order[:cut], order[cut:]
-        x, y = _tensor(architecture[train]), _tensor(targets[train])
-        done = 0
-
-        def loss(weights: Mapping[str, Tensor], indices: Tensor) -> Tensor:
-            return (tell_statistics(weights, x[indices]) - y[indices]).square().mean(dim=(1, 2)).sum()
-
-        def on_epoch() -> None:
-            nonlocal done
-            done += 1
-            if progress is not None:
-                progress(done, settings.pretrain_epochs)
-
-        batch = min(settings.pretrain_batch, max(16, cut // 16))
-        with torch_threads(1):
-            weights = descend(
-                self.weights,
-                loss,
-                samples=len(x),
-                trained=("encoder", "proxy"),
-                epochs=settings.pretrain_epochs,
-                batch=batch,
-                rate=settings.pretrain_rate,
-                weight_decay=settings.weight_decay,
-                generator=generator_of(seed, stream=2),
-                on_epoch=on_epoch,
-            )
-        trained = replace(self, weights=weights)
-        truth = self.scale.restore(targets[held_out])
-        predicted = trained.predict_statistics(architecture[held_out])
-        errors = {name: _error(predicted[name], truth[name]) for name in self.scale.names}
+        train, held_out = np.split(order, [len(order) * 4 // 5])  # 80 / 20, section 3.3
+        weights = train_encoder(
+            weights, architecture[train], targets[train], settings=settings, seed=seed, progress=progress
+        )
+        truth = scale.restore(targets[held_out])
+        predicted = scale.restore(encoded_statistics(weights, architecture[held_out], members=_READERS))
+        errors = {name: _error(predicted[name], truth[name]) for name in scale.names}
         report = PretrainingReport(
             train=len(train), validation=len(held_out), epochs=settings.pretrain_epochs, errors=errors
         )
-        return replace(trained, pretraining=report)
+        return replace(made, weights=weights, pretraining=report)
 
     def fit(self, encoding: Encoding, accuracy: NDArray[np.floating[Any]], *, seed: int) -> Predictor:
         """A new predictor, fitted on accuracies; always from the pretrained weights, never from an earlier fit.
@@ -175,34 +173,45 @@ class Predictor:
         """
         encoding = matrix(encoding, self.architecture_width + self.recipe_width)
         accuracy = accuracies(accuracy, len(encoding))
-        n = len(accuracy)
+        from scipy.special import inv_boxcox1p as unbend
+
+        from nars.predictors.fitting import fit_members  # torch
+        from nars.predictors.gaussian import fit_process
+        from nars.predictors.pretraining import encoded_statistics
+
         warp = Warp.of(accuracy) if self.settings.warp else Warp(centre=float(accuracy.mean()), unit=1.0)
         warped = warp.forward(accuracy)
-        x_a, x_r = self._parts(encoding)
-        process, share = None, 1.0
-        with torch_threads(1):
-            weights, blind = fit_members(self.weights, x_a, x_r, _tensor(warped), settings=self.settings, seed=seed)
-            noise = max(float(np.sqrt(np.mean((blind - warped) ** 2))), 1e-6)
-            variance = np.full(n, noise**2)
-            if self.settings.process:
-                z = self._told_statistics(x_a)
-                inputs = _tensor(encoding) * ENCODING_SCALE
-                process, left_out = fit_process(
-                    z, inputs, _tensor(warped), _tensor(warp.slope(warped) ** 2), generator=generator_of(seed, stream=6)
-                )
-                share = best_share(blind, left_out.mean, warped)
-                blind = share * blind + (1 - share) * left_out.mean
-                variance = left_out.variance
-        mean, std = to_percent(warp, blind, np.sqrt(variance))
+        both = np.split(encoding, [self.architecture_width], axis=1)
+        weights, blind = fit_members(self.weights, both[0], both[1], warped, settings=self.settings, seed=seed)
+        noise = max(float(np.sqrt(np.mean((blind - warped) ** 2))), 1e-6)
+        variance = np.full(len(accuracy), noise**2)
+        process, share, converged = None, 1.0, None
+        if self.settings.process:
+            z = np.zeros((len(accuracy), 0), dtype=np.float32)
+            if self.pretraining is not None:
+                z = encoded_statistics(self.weights, both[0], members=_READERS)
+            process, left_out = fit_process(
+                z,
+                _float32(encoding) * np.float32(ENCODING_SCALE),
+                _float32(warped),
+                _float32(warp.slope(warped, unbend) ** 2),
+                seed=seed,
+            )
+            share = best_share(blind, left_out.mean, warped)
+            blind = share * blind + (1 - share) * left_out.mean
+            variance, converged = left_out.variance, left_out.converged
+        mean, std = to_percent(warp, blind, np.sqrt(variance), unbend)
         fitted = Fit(
-            samples=n,
+            samples=len(accuracy),
             warp=warp,
             share=share,
             noise=noise,
             process=process,
+            converged=converged,
             stretch=conformal_stretch(accuracy, mean, std, paid=PAID_BY_PROCESS if process else 0.0),
         )
-        return replace(self, weights={**self._pretrained_weights(), **weights}, fitted=fitted)
+        pretrained = {name: value for name, value in self.weights.items() if name.startswith(("encoder", "proxy"))}
+        return replace(self, weights={**pretrained, **weights}, fitted=fitted)
 
     def predict(self, encoding: Encoding) -> Prediction:
         """Accuracies of encoded candidates (N, Ea + Er) with their uncertainty, in percent.
@@ -214,7 +223,7 @@ class Predictor:
         mean, std = to_percent(fitted.warp, mean, std)
         return Prediction(mean=mean, std=std * fitted.stretch)
 
-    def predict_mean(self, encoding: Encoding) -> NDArray[np.float64]:
+    def predict_mean(self, encoding: Encoding) -> Floats:
         """`predict(encoding).mean` (N,) alone, for searches: several times as fast with a process.
 
         Raises:
@@ -231,91 +240,71 @@ class Predictor:
             PredictorError: as `predict`.
         """
         fitted, (mean, std) = self._fit_or_raise(), self._warped(encoding, with_std=True)
-        x = _tensor(matrix(encoding, self.architecture_width + self.recipe_width))
-        x_a, x_r = x[:, : self.architecture_width], x[:, self.architecture_width :]
-        with torch_threads(1), torch.inference_mode():
+        x = _float32(matrix(encoding, self.architecture_width + self.recipe_width))
+        with one_blas_thread():
             if fitted.process is not None and fitted.share < 1:
-                covariance = fitted.process.covariance(self._told_statistics(x_a), x * ENCODING_SCALE)
+                covariance = fitted.process.covariance(self._statistics(x), x * np.float32(ENCODING_SCALE))
             else:
-                told = torch.cov(tell_accuracy(self.weights, x_a, x_r).T, correction=0)
-                covariance = told.reshape(len(x), len(x)) + fitted.noise**2 * torch.eye(len(x))
+                members = self._members(x).T.astype(np.float64)
+                covariance = np.cov(members, bias=True).reshape(len(x), len(x)) + fitted.noise**2 * np.eye(len(x))
         percent, percent_std = to_percent(fitted.warp, mean, std)
         slope = fitted.stretch * percent_std / std
-        return JointPrediction(mean=percent, covariance=covariance.double().numpy() * np.outer(slope, slope))
+        return JointPrediction(mean=percent, covariance=covariance * np.outer(slope, slope))
+
+    def predict_statistics(self, architecture: Encoding) -> dict[str, Floats]:
+        """What the proxy head predicts of encoded architectures (N, Ea), in natural units, {name: (N,)}."""
+        x = _float32(matrix(architecture, self.architecture_width))
+        with one_blas_thread():
+            return self.scale.restore(np.concatenate([self._statistics(part) for part in _chunks(x)]))
 
     def _fit_or_raise(self) -> Fit:
         if self.fitted is None:
             raise PredictorError("this predictor has seen no accuracies yet; call fit(encoding, accuracy, seed=...)")
         return self.fitted
 
-    def _warped(self, encoding: Encoding, *, with_std: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _warped(self, encoding: Encoding, *, with_std: bool) -> tuple[Floats, Floats]:
         """Mean and standard deviation (0 unless asked for), both (N,), on the warped scale."""
         fitted = self._fit_or_raise()
         encoding = matrix(encoding, self.architecture_width + self.recipe_width)
-        mean, variance = np.empty(len(encoding)), np.zeros(len(encoding))
-        with torch_threads(1), torch.inference_mode():
-            scratch = fitted.process.scratch(min(_CHUNK, len(encoding))) if fitted.process else torch.empty(0)
-            for start in range(0, len(encoding), _CHUNK):
-                x = _tensor(encoding[start : start + _CHUNK])
-                here = slice(start, start + len(x))
-                x_a, x_r = x[:, : self.architecture_width], x[:, self.architecture_width :]
-                told = torch.zeros(len(x))
+        mean, variance = np.zeros(len(encoding)), np.zeros(len(encoding))
+        process = fitted.process if fitted.share < 1 else None
+        scratch = process.scratch(min(_CHUNK, len(encoding))) if process else None
+        with one_blas_thread():
+            for part, told, spread in zip(_chunks(_float32(encoding)), _chunks(mean), _chunks(variance), strict=True):
                 if fitted.share > 0:
-                    members = tell_accuracy(self.weights, x_a, x_r)
-                    told = members.mean(dim=0)
+                    members = self._members(part)
+                    told[:] = members.mean(axis=0)
+                    spread[:] = members.var(axis=0) + fitted.noise**2 if with_std else 0.0
+                if process is not None and scratch is not None:
+                    z, inputs = self._statistics(part), part * np.float32(ENCODING_SCALE)
+                    told[:] = fitted.share * told + (1 - fitted.share) * process.mean(z, inputs, scratch)
                     if with_std:
-                        variance[here] = members.var(dim=0, correction=0).numpy() + fitted.noise**2
-                if fitted.process is not None and fitted.share < 1:
-                    z = self._told_statistics(x_a)
-                    inputs = x * ENCODING_SCALE
-                    told = fitted.share * told + (1 - fitted.share) * fitted.process.mean(z, inputs, scratch)
-                    if with_std:
-                        relative = _tensor(fitted.warp.slope(told.double().numpy()) ** 2)
-                        variance[here] = fitted.process.variance(z, inputs, relative).numpy()
-                mean[here] = told.numpy()
+                        spread[:] = process.variance(z, inputs, _float32(fitted.warp.slope(told) ** 2))
         return mean, np.sqrt(variance)
 
-    def _pretrained_weights(self) -> dict[str, Tensor]:
-        return {name: value for name, value in self.weights.items() if name.startswith(("encoder", "proxy"))}
+    def _members(self, x: Floats32) -> Floats32:
+        """What each member predicts of encoded candidates (N, Ea + Er), (M, N)."""
+        architecture, recipe = np.split(x, [self.architecture_width], axis=1)
+        if not self.architecture_width:
+            return apply_layers(self._layers["accuracy"], with_ones(recipe))[..., 0]
+        embedding = apply_layers(self._layers["tuned"], with_ones(architecture))
+        return apply_layers(self._layers["accuracy"], with_ones(embedding, recipe))[..., 0]
 
-    def _told_statistics(self, x_a: Tensor) -> Tensor:
-        """Standardised statistics (N, S) of encoded architectures, mean over the members; S = 0 without pretraining."""
+    def _statistics(self, x: Floats32) -> Floats32:
+        """Standardized statistics (N, S) of encoded candidates (N, >= Ea); S = 0 without pretraining."""
         if self.pretraining is None:
-            return x_a.new_zeros((len(x_a), 0))
-        return tell_statistics(self._tellers(), x_a).mean(dim=0)
+            return np.zeros((len(x), 0), dtype=np.float32)
+        embedding = apply_layers(self._layers["encoder"], with_ones(x[:, : self.architecture_width]))
+        return np.asarray(apply_layers(self._layers["proxy"], with_ones(embedding)).mean(axis=0))
 
-    def _tellers(self) -> dict[str, Tensor]:
-        """Two members tell the statistics as well as all, in a fraction of the time."""
-        return {name: value[:2] for name, value in self._pretrained_weights().items()}
-
-    def predict_statistics(self, architecture: Encoding) -> dict[str, NDArray[np.float64]]:
-        """The proxy head's opinion on encoded architectures (N, Ea), in natural units, {name: (N,)}."""
-        architecture = matrix(architecture, self.architecture_width)
-        with torch_threads(1), torch.inference_mode():
-            standard = [
-                tell_statistics(self._tellers(), part).mean(dim=0).numpy()
-                for part in torch.split(_tensor(architecture), _CHUNK)
-            ]
-        return self.scale.restore(np.concatenate(standard))
-
-    def _parts(self, encoding: Encoding) -> tuple[Tensor, Tensor]:
-        x = _tensor(encoding)
-        return x[:, : self.architecture_width], x[:, self.architecture_width :]
+    @cached_property
+    def _layers(self) -> Mapping[str, Layers]:
+        """By part, ready to be multiplied with; a search asks for them hundreds of times."""
+        members = {"encoder": _READERS, "proxy": _READERS, "tuned": None, "accuracy": None}
+        return {part: layers_of(part, self.weights, members=count) for part, count in members.items()}
 
 
-def _initial(settings: PredictorSettings, architecture_width: int, statistics: int, *, seed: int) -> dict[str, Tensor]:
-    generator = generator_of(seed, stream=0)
-    weights: dict[str, Tensor] = {}
-    if architecture_width:
-        widths = (architecture_width, *settings.hidden, settings.embedding)
-        weights |= initial_layers("encoder", widths, members=settings.members, generator=generator)
-        if statistics:
-            widths = (settings.embedding, statistics)
-            weights |= initial_layers("proxy", widths, members=settings.members, generator=generator)
-    return weights
-
-
-def _error(predicted: NDArray[np.float64], truth: NDArray[np.float64]) -> StatisticError:
+def _error(predicted: Floats, truth: Floats) -> StatisticError:
     absolute = float(np.mean(np.abs(predicted - truth)))
     constant = np.ptp(predicted) == 0 or np.ptp(truth) == 0
     return StatisticError(
@@ -325,5 +314,10 @@ def _error(predicted: NDArray[np.float64], truth: NDArray[np.float64]) -> Statis
     )
 
 
-def _tensor(values: NDArray[np.floating[Any]]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+def _float32(values: NDArray[np.floating[Any]]) -> Floats32:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _chunks(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Views of the rows, `_CHUNK` at a time."""
+    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]

@@ -1,4 +1,4 @@
-"""Rivals of the pretrained predictor, from scikit-learn, under the interface that the predictor has as well."""
+"""Rivals of the pretrained predictor, from scikit-learn, each a `Regressor`."""
 
 from __future__ import annotations
 
@@ -6,42 +6,27 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.predictors.checks import accuracies, matrix
+from nars.predictors.regressor import Features, FittedRegressor
 from nars.predictors.results import Prediction
-
-Features = NDArray[np.floating[Any]]
-
-
-class FittedModel(Protocol):
-    """Tells accuracies."""
-
-    def predict(self, encoding: Features, /) -> Prediction:
-        """Accuracies of candidates (N, E)."""
-
-
-class AccuracyModel(Protocol):
-    """Learns to tell accuracies from features; `Predictor` is one, and each of `RIVALS` makes one."""
-
-    def fit(self, encoding: Features, accuracy: NDArray[np.floating[Any]], *, seed: int) -> FittedModel:
-        """A fitted model from features (n, E) and accuracies (n,); the same for equal seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
-    """A scikit-learn regressor behind `AccuracyModel`. Accuracies are standardised for all alike."""
+    """A scikit-learn regressor behind `Regressor`. Accuracies are standardised for all alike."""
 
     make: Callable[[int], Any]
     """The regressor for a seed."""
-    spread: Callable[[Any, Features], NDArray[np.float64]] | None = None
-    """Standard deviation (N,) that the regressor itself tells; else the error on a fifth that is held out is used."""
+    spread: Callable[[Any, Features], Floats] | None = None
+    """Standard deviation (N,) that the regressor itself predicts; None: the error on a fifth that is held out."""
 
-    def fit(self, encoding: Features, accuracy: NDArray[np.floating[Any]], *, seed: int) -> FittedModel:
-        """See `AccuracyModel`."""
+    def fit(self, encoding: Features, accuracy: Features, *, seed: int) -> FittedRegressor:
+        """As in `Regressor`."""
         x = matrix(encoding, None)
         y = accuracies(accuracy, len(x))
         centre, unit = float(y.mean()), float(y.std()) or 1.0
@@ -62,7 +47,7 @@ class _Fitted:
     centre: float
     unit: float
     noise: float
-    spread: Callable[[Any, Features], NDArray[np.float64]] | None
+    spread: Callable[[Any, Features], Floats] | None
 
     def predict(self, encoding: Features) -> Prediction:
         x = matrix(encoding, None)
@@ -71,7 +56,7 @@ class _Fitted:
         return Prediction(mean=mean * self.unit + self.centre, std=np.maximum(std, 1e-9) * self.unit)
 
 
-def _fitted(model: Any, x: Features, y: NDArray[np.float64]) -> Any:
+def _fitted(model: Any, x: Features, y: Floats) -> Any:
     with warnings.catch_warnings():
         # "Not converged" and "length scale at its bound" are part of life at n = 20 and no news to the caller.
         warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
@@ -91,7 +76,7 @@ def _random_forest(seed: int) -> Any:
     return RandomForestRegressor(n_estimators=200, random_state=seed, n_jobs=1)
 
 
-def _forest_spread(model: Any, x: Features) -> NDArray[np.float64]:
+def _forest_spread(model: Any, x: Features) -> Floats:
     # The forest casts its input to float32 itself; its trees want it cast.
     x = np.asarray(x, dtype=np.float32)
     return np.asarray(np.std([tree.predict(x) for tree in model.estimators_], axis=0), dtype=np.float64)
@@ -111,7 +96,7 @@ def _gaussian_process(seed: int) -> Any:
     return GaussianProcessRegressor(kernel, n_restarts_optimizer=1, random_state=seed)
 
 
-def _process_spread(model: Any, x: Features) -> NDArray[np.float64]:
+def _process_spread(model: Any, x: Features) -> Floats:
     parts = np.array_split(np.asarray(x, dtype=np.float64), max(1, len(x) // 4096))
     return np.concatenate([model.predict(part, return_std=True)[1] for part in parts])
 

@@ -18,7 +18,7 @@ Statistics = Mapping[str, NDArray[np.floating[Any]]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scale:
-    """How statistics become targets of unit variance: logarithm where all values are positive, then standardised."""
+    """How statistics become targets of unit variance: logarithm where all values are positive, then standardized."""
 
     names: tuple[str, ...]
     logarithmic: NDArray[np.bool_]
@@ -53,7 +53,7 @@ class Scale:
             std=np.array([v.std() for v in raw], dtype=np.float64),
         )
 
-    def standardise(self, statistics: Statistics) -> NDArray[np.float32]:
+    def standardize(self, statistics: Statistics) -> NDArray[np.float32]:
         """Targets of unit variance, (N, S)."""
         columns = [
             (np.log(np.asarray(statistics[name], dtype=np.float64)) if log else statistics[name])
@@ -62,7 +62,7 @@ class Scale:
         return ((np.stack(columns, axis=1) - self.mean) / self.std).astype(np.float32)
 
     def restore(self, targets: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.float64]]:
-        """Statistics in their natural units from standardised ones (N, S)."""
+        """Statistics in their natural units from standardized ones (N, S)."""
         raw = np.asarray(targets, dtype=np.float64) * self.std + self.mean
         return {name: np.exp(raw[:, i]) if self.logarithmic[i] else raw[:, i] for i, name in enumerate(self.names)}
 

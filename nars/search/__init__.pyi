@@ -1,10 +1,24 @@
-from .archive import Archive as Archive, Score as Score
+from .archive import Archive as Archive
+from .climbing import Climbs as Climbs
 from .family import Family as Family, Price as Price, search_family as search_family
-from .genetic import Genetic as Genetic, Progress as Progress
-from .pareto import Front as Front, non_dominated as non_dominated, pareto_search as pareto_search, ranks as ranks
+from .genetic import Genetic as Genetic
+from .given import (
+    AmongGiven as AmongGiven,
+    InOrder as InOrder,
+    RandomSearch as RandomSearch,
+    RegularizedEvolution as RegularizedEvolution,
+)
+from .pareto import (
+    Front as Front,
+    ParetoSearch as ParetoSearch,
+    non_dominated as non_dominated,
+    pareto_search as pareto_search,
+    ranks as ranks,
+)
 from .rounds import cost_bins as cost_bins, propose_round as propose_round, shrink_pool as shrink_pool
 from .search import SearchResult as SearchResult, search as search
 from .settings import DEFAULT as DEFAULT, PAPER as PAPER, PRESETS as PRESETS, SearchSettings as SearchSettings
+from .strategy import Score as Score, Step as Step, Strategy as Strategy, drive as drive
 from .verification import (
     VerificationPlan as VerificationPlan,
     near_ties as near_ties,

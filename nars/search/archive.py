@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from itertools import compress, repeat
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.space import Bounds, Population, Space, SpaceError
-
-FloatArray = NDArray[np.float64]
-
-Score = Callable[[Population], FloatArray]
-"""Predicted accuracy of canonical rows: X (N, D) -> (N,) in percent."""
+from nars.arrays import Floats, Ints
+from nars.space import Bounds, Population, Space
 
 _MULTIPLIERS = np.random.default_rng(0x5EED).integers(1, 2**63, size=4096, dtype=np.uint64) | np.uint64(1)
 
@@ -28,7 +24,7 @@ def row_keys(X: Population) -> NDArray[np.uint64]:
     return keys
 
 
-def distinct_rows(X: Population) -> NDArray[np.int64]:
+def distinct_rows(X: Population) -> Ints:
     """Where the first of each group of equal rows is, ascending."""
     _, first = np.unique(row_keys(X), return_index=True)
     return np.sort(first)
@@ -45,7 +41,7 @@ class Archive:
         # As narrow as the choices allow: what is scored is mostly moved about in memory.
         self._rows = np.empty((1024, len(space.dimensions)), dtype=np.min_scalar_type(int(space.cardinalities.max())))
         self._scores = np.empty(1024, dtype=np.float64)
-        self._costs: dict[str, FloatArray] = {}
+        self._costs: dict[str, Floats] = {}
 
     def __repr__(self) -> str:
         best = f", the best {self.scores.max():.2f} %" if self._size else ""
@@ -54,34 +50,29 @@ class Archive:
     def __len__(self) -> int:
         return self._size
 
-    def take(self, at: NDArray[np.int64]) -> Population:
+    def take(self, at: Ints) -> Population:
         """The candidates kept at these places, (N, D)."""
         return self._rows[at].astype(np.int64)
 
     @property
-    def scores(self) -> FloatArray:
+    def scores(self) -> Floats:
         """(n,) in percent."""
         return self._scores[: self._size]
 
     @property
-    def costs(self) -> dict[str, FloatArray]:
+    def costs(self) -> dict[str, Floats]:
         """{name: (n,)}."""
         return {name: column[: self._size] for name, column in self._costs.items()}
 
-    def find(self, X: Population) -> NDArray[np.int64]:
+    def find(self, X: Population) -> Ints:
         """Where each canonical row is kept, (N,); -1 where it has not been scored."""
         return self._find(row_keys(X).tolist())
 
-    def _find(self, keys: list[int]) -> NDArray[np.int64]:
+    def _find(self, keys: list[int]) -> Ints:
         return np.fromiter(map(self._at.get, keys, repeat(-1)), dtype=np.int64, count=len(keys))
 
-    def add(self, X: Population, scores: FloatArray, costs: dict[str, FloatArray]) -> None:
-        """Keep canonical rows with their scores (N,) and costs; rows that are known already are passed over.
-
-        Raises:
-            SpaceError: a score is not a number, or there is not one score per row.
-        """
-        scores = _checked(scores, len(X))
+    def add(self, X: Population, scores: Floats, costs: dict[str, Floats]) -> None:
+        """Keep canonical rows with their scores (N,) and costs; rows that are known already are passed over."""
         new = distinct_rows(X)
         keys = row_keys(X[new]).tolist()
         unknown = self._find(keys) < 0
@@ -90,20 +81,12 @@ class Archive:
         self._append(X[new], list(compress(keys, unknown.tolist())), scores[new], kept)
 
     def scored(
-        self,
-        X: Population,
-        score: Score,
-        costs: Callable[[Population], dict[str, FloatArray]],
-        *,
-        most: int,
-        bounds: Bounds,
-    ) -> NDArray[np.int64]:
+        self, X: Population, costs: Callable[[Population], dict[str, Floats]], *, most: int, bounds: Bounds
+    ) -> Generator[Population, Floats, Ints]:
         """Where each canonical row is kept, (N,), once those that are new and inside the bounds are scored and added.
 
-        -1 for those outside, and for those beyond the first `most` new ones.
-
-        Raises:
-            SpaceError: as `add`.
+        Yields what is to be scored, distinct, if there is anything, and is sent the scores. -1 for rows outside, and
+        for those beyond the first `most` new ones.
         """
         keys = row_keys(X)
         at = self._find(keys.tolist())
@@ -117,14 +100,15 @@ class Archive:
         chosen = chosen[: max(0, most)]
         if len(chosen):
             rows = X[unknown[first[chosen]]]
+            scores = yield rows
             place = np.full(len(first), -1)
             place[chosen] = self._size + np.arange(len(chosen))
             at[unknown] = place[group]
             cost = {name: column[: len(chosen)] for name, column in cost.items()}
-            self._append(rows, keys[unknown[first[chosen]]].tolist(), _checked(score(rows), len(rows)), cost)
+            self._append(rows, keys[unknown[first[chosen]]].tolist(), scores, cost)
         return at
 
-    def _append(self, X: Population, keys: list[int], scores: FloatArray, costs: dict[str, FloatArray]) -> None:
+    def _append(self, X: Population, keys: list[int], scores: Floats, costs: dict[str, Floats]) -> None:
         end = self._size + len(X)
         self._at.update(zip(keys, range(self._size, end), strict=True))
         self._reserve(end, costs)
@@ -134,7 +118,7 @@ class Archive:
             self._costs[name][self._size : end] = column
         self._size = end
 
-    def best(self, bounds: Bounds, n: int) -> NDArray[np.int64]:
+    def best(self, bounds: Bounds, n: int) -> Ints:
         """Where the n best candidates inside the bounds are kept, best first; fewer where fewer are known."""
         if not self._size:
             return np.empty(0, dtype=np.int64)
@@ -163,7 +147,7 @@ class Archive:
         )
         return archive
 
-    def _reserve(self, size: int, costs: dict[str, FloatArray]) -> None:
+    def _reserve(self, size: int, costs: dict[str, Floats]) -> None:
         capacity = len(self._rows)
         while capacity < size:
             capacity *= 2
@@ -174,16 +158,6 @@ class Archive:
             column = self._costs.get(name, np.empty(0))
             if len(column) < capacity:
                 self._costs[name] = _grown(column, capacity)
-
-
-def _checked(scores: FloatArray, count: int) -> FloatArray:
-    scores = np.asarray(scores, dtype=np.float64)
-    if scores.shape != (count,) or np.isnan(scores).any():
-        raise SpaceError(
-            f"a score function returns one number per candidate: expected shape ({count},) without NaN, got shape "
-            f"{scores.shape} with {int(np.isnan(scores).sum())} NaN; check the predictor"
-        )
-    return scores
 
 
 def _grown(array: NDArray[Any], capacity: int) -> NDArray[Any]:

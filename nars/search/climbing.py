@@ -11,20 +11,20 @@ Notation: W climbs side by side; M exchanges of one choice; D columns of X; P pr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.search.archive import Archive, Score
+from nars.arrays import Floats, Ints
+from nars.search.archive import Archive
 from nars.search.neighbourhood import Moves
+from nars.search.strategy import ArchiveSearch
 from nars.space import Bounds, Population
-
-Indices = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _PRICES = np.concatenate([[0.0], np.geomspace(0.02, 20.0, 12)])
 """Of all the cost that one exchange can bring, in units of the most that one can do to the score: a small price asks
@@ -48,64 +48,62 @@ _PATIENCE = 50
 """Climbs in a row without a new best, after which there is hardly one to be found."""
 
 
-class Climbs:
-    """Climbs around candidates of an archive, which gets everything that they score.
+@final
+class Climbs(ArchiveSearch):
+    """Climbs around candidates, until evaluations are spent or nothing new is found for long.
 
     Single exchanges are scored outside the bounds too: to know what they are worth, and because another budget may want
     them.
     """
 
     def __init__(
-        self, archive: Archive, score: Score, bounds: Bounds, *, evaluations: int, rng: np.random.Generator
+        self,
+        archive: Archive,
+        bounds: Bounds,
+        *,
+        first: Population,
+        at_once: int,
+        evaluations: int,
+        rng: np.random.Generator,
     ) -> None:
         """Climbs inside bounds.
 
         Args:
-            archive: of the space; what it has is used and not scored again.
-            score: predicted accuracy of rows, X (N, D) -> (N,) in percent.
+            archive: of the space; what it has is used and not asked for again.
             bounds: hard limits on costs.
-            evaluations: most candidates to score.
+            first: (N, D), canonical and distinct, inside the bounds; at least one. They are scored first.
+            at_once: climbs side by side, >= 1; fewer where the evaluations do not suffice.
+            evaluations: most candidates to ask for.
             rng: of the kicks.
         """
-        self._archive, self._score, self._bounds, self._rng = archive, score, bounds, rng
-        self._space, self._costs = archive.space, archive.space.quick_costs
+        super().__init__(archive, bounds, evaluations=evaluations)
+        self._first, self._at_once, self._rng, self._space = first, at_once, rng, archive.space
         self._moves = Moves.by_steps(archive.space)
         self._first_of_column = np.flatnonzero(np.diff(self._moves.column, prepend=-1))
-        self._allowed = evaluations
         self._ends = set[int]()
-        self.spent = 0
-        """Candidates scored so far."""
-        self.best = -np.inf
-        """Best score seen inside the bounds, percent."""
 
-    def run(self, first: Population, *, at_once: int, progress: Callable[[], None]) -> None:
-        """Score the first candidates, climb, and go on until evaluations are spent or nothing new is found for long.
-
-        Args:
-            first: (N, D), canonical and distinct, inside the bounds; at least one.
-            at_once: climbs side by side, >= 1; fewer where the evaluations do not suffice.
-            progress: called after each look around.
-        """
+    def _steps(self) -> Generator[Population, Floats, None]:
+        first, at_once = self._first, self._at_once
         count = min(at_once, len(first), self._affordable)
-        scores = self._inside_scores(self._scored(first[None]))[0]
+        scores = self._inside_scores((yield from self._looked_at(first[None])))[0]
         # The best of each part: seeds come first and are alike, so that the best of all would be.
         parts = np.array_split(np.arange(len(first)), count)
         rows = first[[part[scores[part].argmax()] for part in parts]]
         stale = 0
         while stale < _PATIENCE:
-            best = self.best
-            places, better = self.look_around(rows, steps=_STEPS if count < at_once else _FEW_STEPS)
-            progress()
+            best = self.best_score
+            places, better = yield from self._look_around(rows, steps=_STEPS if count < at_once else _FEW_STEPS)
+            self._note()
             if self.spent >= self._allowed:
                 return
             going = places[better]
-            going = going[np.argsort(-self._archive.scores[going], kind="stable")]
+            going = going[np.argsort(-self.archive.scores[going], kind="stable")]
             count = min(count, self._affordable)
             self._ends.update(places[~better].tolist(), going[count:].tolist())
-            rows = self._archive.take(going[:count])
+            rows = self.archive.take(going[:count])
             if len(rows) < count:
                 rows = np.concatenate([rows, self._kicked(count - len(rows))])
-            stale = 0 if self.best > best else stale + int((~better).sum())
+            stale = 0 if self.best_score > best else stale + int((~better).sum())
 
     @property
     def _affordable(self) -> int:
@@ -116,15 +114,17 @@ class Climbs:
     def _kicked(self, count: int) -> Population:
         """The next starts, (count, D)."""
         ends = np.array(sorted(self._ends - {-1}), dtype=np.int64)
-        elites = ends[np.argsort(-self._archive.scores[ends], kind="stable")[:_ELITES]]
+        elites = ends[np.argsort(-self.archive.scores[ends], kind="stable")[:_ELITES]]
         # The better of two drawn: good ends more often.
-        X = self._archive.take(elites[self._rng.integers(len(elites), size=(2, count)).min(axis=0)])
+        X = self.archive.take(elites[self._rng.integers(len(elites), size=(2, count)).min(axis=0)])
         kick = self._rng.integers(_KICK[0], _KICK[1] + 1, size=(count, 1))
         hit = self._rng.random(X.shape).argsort(axis=1).argsort(axis=1) < kick
         turn = self._rng.integers(1, np.maximum(self._space.cardinalities, 2), size=X.shape)
         return self._space.canonical(np.where(hit, (X + turn) % self._space.cardinalities, X))
 
-    def look_around(self, rows: Population, *, steps: int) -> tuple[Indices, NDArray[np.bool_]]:
+    def _look_around(
+        self, rows: Population, *, steps: int
+    ) -> Generator[Population, Floats, tuple[Ints, NDArray[np.bool_]]]:
         """The best candidate inside the bounds near each of the rows (W, D), canonical, or the row itself.
 
         Near: so many steps away, >= 1, each by many exchanges, from what all single ones around the row have told.
@@ -134,60 +134,56 @@ class Climbs:
             of them are better than the row, or inside where it is not.
         """
         moves = self._moves
-        near = self._scored(np.concatenate([rows[:, None], moves.made(self._space, rows)], axis=1))
+        near = yield from self._looked_at(np.concatenate([rows[:, None], moves.made(self._space, rows)], axis=1))
         start, best = near[:, 0], self._best(near)
         if (near >= 0).all():  # else the evaluations ran out
             effect, added = self._effects(near)
             rows, places, on = rows.copy(), start.copy(), np.arange(len(rows))
             for _ in range(steps):
                 change = {name: column[on] for name, column in added.items()}
-                found = self._scored(self._promising(rows[on], places[on], effect[on], change), inside=True)
+                promising = self._promising(rows[on], places[on], effect[on], change)
+                found = yield from self._looked_at(promising, inside=True)
                 best[on] = self._best(np.concatenate([best[on, None], found], axis=1))
                 on = on[(best[on] != places[on]) & (best[on] >= 0)]
                 if not len(on):
                     break
-                there = self._archive.take(best[on])
+                there = self.archive.take(best[on])
                 # Choices that are still what they were: what exchanging them does has hardly changed.
                 effect[on] = np.where((there == rows[on])[:, moves.column], effect[on], -np.inf)
                 rows[on], places[on] = there, best[on]
         inside = self._inside_scores(np.stack([start, best], axis=1))
         return best, inside[:, 1] > inside[:, 0]
 
-    def _best(self, places: Indices) -> Indices:
+    def _best(self, places: Ints) -> Ints:
         """The best inside the bounds of places (W, K), (W,); -1 where none is."""
         score, each = self._inside_scores(places), np.arange(len(places))
         best = score.argmax(axis=1)
         return np.where(score[each, best] > -np.inf, places[each, best], -1)
 
-    def _effects(self, near: Indices) -> tuple[Floats, dict[str, Floats]]:
+    def _effects(self, near: Ints) -> tuple[Floats, dict[str, Floats]]:
         """What the exchanges at places 1 to M of near (W, M + 1) do to the score at place 0, and to its bounded costs.
 
         Both (W, M); -inf of the score for those that change nothing.
         """
-        effect = self._archive.scores[near[:, 1:]] - self._archive.scores[near[:, :1]]
+        effect = self.archive.scores[near[:, 1:]] - self.archive.scores[near[:, :1]]
         effect[near[:, 1:] == near[:, :1]] = -np.inf
-        costs = {name: self._archive.costs[name][near] for name in self._bounds.limits}
+        costs = {name: self.archive.costs[name][near] for name in self.bounds.limits}
         return effect, {name: cost[:, 1:] - cost[:, :1] for name, cost in costs.items()}
 
-    def _scored(self, X: Population, *, inside: bool = False) -> Indices:
-        """Score what is new of X (W, K, D), or only what of that is inside the bounds: places (W, K), -1 without."""
-        flat = self._space.canonical(X.reshape(-1, X.shape[2]))
-        before = len(self._archive)
-        places = self._archive.scored(
-            flat, self._score, self._costs, most=self._allowed - self.spent, bounds=self._bounds if inside else Bounds()
-        )
-        self.spent += len(self._archive) - before
+    def _looked_at(self, X: Population, *, inside: bool = False) -> Generator[Population, Floats, Ints]:
+        """As `_scored`, of rows (W, K, D), not canonical: places (W, K)."""
+        places = yield from self._scored(self._space.canonical(X.reshape(-1, X.shape[2])), inside=inside)
         return places.reshape(X.shape[:2])
 
-    def _inside_scores(self, places: Indices) -> Floats:
+    def _inside_scores(self, places: Ints) -> Floats:
         """Scores of places (W, K) in the archive; -inf where there is nothing or it is outside the bounds."""
-        costs = {name: column[places.ravel()] for name, column in self._archive.costs.items()}
-        inside = self._bounds.admits(costs, rows=places.size).reshape(places.shape) & (places >= 0)
-        scores = np.where(inside, self._archive.scores[places], -np.inf)
-        self.best = max(self.best, float(scores.max()))
+        costs = {name: column[places.ravel()] for name, column in self.archive.costs.items()}
+        inside = self.bounds.admits(costs, rows=places.size).reshape(places.shape) & (places >= 0)
+        scores = np.where(inside, self.archive.scores[places], -np.inf)
+        self.best_score = max(self.best_score, float(scores.max()))
         return scores
 
-    def _promising(self, rows: Population, centre: Indices, effect: Floats, added: dict[str, Floats]) -> Population:
+    def _promising(self, rows: Population, centre: Ints, effect: Floats, added: dict[str, Floats]) -> Population:
         """Sets of exchanges that by the sums of their effects gain most and are inside the bounds, made, (W, K, D).
 
         Args:
@@ -197,8 +193,8 @@ class Climbs:
             added: by exchanges to the bounded costs, each (W, M).
         """
         change, slack = np.zeros(effect.shape), list[_Slack]()
-        for name, (low, high) in self._bounds.limits.items():
-            cost = self._archive.costs[name][centre]
+        for name, (low, high) in self.bounds.limits.items():
+            cost = self.archive.costs[name][centre]
             slack.append(_Slack(added=added[name], low=low - cost, high=high - cost))
             largest = np.abs(added[name]).max(axis=1, keepdims=True)
             change += (
@@ -274,7 +270,7 @@ class _Slack:
         return (self.low.reshape(shape) <= added) & (added <= self.high.reshape(shape))
 
 
-def _ranks(order: Indices) -> Indices:
+def _ranks(order: Ints) -> Ints:
     """Where each thing comes in the orders (..., K)."""
     ranks = np.empty_like(order)
     np.put_along_axis(ranks, order, np.broadcast_to(np.arange(order.shape[-1]), order.shape), axis=-1)
@@ -282,7 +278,7 @@ def _ranks(order: Indices) -> Indices:
 
 
 @lru_cache(maxsize=16)
-def _sets(count: int, size: int) -> Indices:
+def _sets(count: int, size: int) -> Ints:
     """(size, S) all sets of `size` of `count` things."""
-    sets: Indices = np.array(list(combinations(range(count), size)), dtype=np.int64).reshape(-1, size).T.copy()
+    sets: Ints = np.array(list(combinations(range(count), size)), dtype=np.int64).reshape(-1, size).T.copy()
     return sets

@@ -9,10 +9,10 @@ from itertools import pairwise
 import numpy as np
 
 from nars.printing import brief_repr
-from nars.search.archive import Archive, Score
-from nars.search.genetic import Progress
+from nars.search.archive import Archive
 from nars.search.search import SearchResult, explore, result_of
 from nars.search.settings import DEFAULT, SearchSettings
+from nars.search.strategy import Score, Step
 from nars.space import Bounds, Population, Space, SpaceError, check_reachable
 
 
@@ -54,7 +54,7 @@ def search_family(
     seed_population: Population | None = None,
     settings: SearchSettings = DEFAULT,
     archive: Archive | None = None,
-    progress: Callable[[int, Progress], None] | None = None,
+    progress: Callable[[int, Step], None] | None = None,
 ) -> Family:
     """The best candidate of each budget; all budgets share all scores.
 

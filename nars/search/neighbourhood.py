@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Ints
 from nars.space import Population, Space
 
 
@@ -14,9 +14,9 @@ from nars.space import Population, Space
 class Moves:
     """Exchanges of one choice of a space, numbered."""
 
-    column: NDArray[np.int64]
+    column: Ints
     """(M,) what is exchanged."""
-    turn: NDArray[np.int64]
+    turn: Ints
     """(M,) how far, modulo the number of choices."""
 
     @staticmethod

@@ -3,28 +3,27 @@
 References: K. Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002 (sorting, crowding, section III); CARS (Yang et al. 2020, arXiv 1909.04977): a front
 from one search.
-Notation: objectives F (N, M), every column to be minimised; a dominates b: nowhere larger, somewhere smaller.
+Notation: objectives F (N, M), every column to be minimized; a dominates b: nowhere larger, somewhere smaller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.printing import brief_repr
-from nars.search.archive import Archive, Score, distinct_rows
-from nars.search.genetic import Progress
+from nars.search.archive import Archive, distinct_rows
 from nars.search.neighbourhood import one_exchange
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, inside
+from nars.search.strategy import ArchiveSearch, Score, drive
 from nars.search.variation import offspring
 from nars.space import Bounds, Population, Space, SpaceError
-
-FloatArray = NDArray[np.float64]
-IndexArray = NDArray[np.int64]
 
 _BLOCK = 512
 _CLIMBED_AT_ONCE = 64
@@ -41,9 +40,9 @@ class Front:
 
     rows: Population
     """(K, D), canonical, by rising first cost."""
-    scores: FloatArray
+    scores: Floats
     """(K,), percent."""
-    costs: dict[str, FloatArray]
+    costs: dict[str, Floats]
     """{name: (K,)}, all costs."""
     objectives: tuple[str, ...]
     """The costs that the front is about."""
@@ -52,7 +51,7 @@ class Front:
     """Every candidate scored, for the next question."""
 
 
-def non_dominated(F: FloatArray) -> NDArray[np.bool_]:
+def non_dominated(F: Floats) -> NDArray[np.bool_]:
     """Which rows of F (N, M) no other row dominates, (N,); equal rows do not dominate each other."""
     order = np.lexsort(F.T[::-1])
     front = F[:0]
@@ -67,7 +66,7 @@ def non_dominated(F: FloatArray) -> NDArray[np.bool_]:
     return keep
 
 
-def _dominated(F: FloatArray, by: FloatArray) -> NDArray[np.bool_]:
+def _dominated(F: Floats, by: Floats) -> NDArray[np.bool_]:
     """Which rows of F (N, M) some row of `by` (K, M) dominates, (N,)."""
     no_larger = np.ones((len(F), len(by)), dtype=bool)
     smaller = np.zeros_like(no_larger)
@@ -77,7 +76,7 @@ def _dominated(F: FloatArray, by: FloatArray) -> NDArray[np.bool_]:
     return np.asarray((no_larger & smaller).any(axis=1))
 
 
-def ranks(F: FloatArray, *, enough: int | None = None) -> IndexArray:
+def ranks(F: Floats, *, enough: int | None = None) -> Ints:
     """The front that each row of F (N, M) is on, (N,), from 0; after `enough` rows are ranked the rest share a rank."""
     out = np.zeros(len(F), dtype=np.int64)
     left, rank = np.arange(len(F)), 0
@@ -91,7 +90,7 @@ def ranks(F: FloatArray, *, enough: int | None = None) -> IndexArray:
     return out
 
 
-def crowding(F: FloatArray) -> FloatArray:
+def crowding(F: Floats) -> Floats:
     """Crowding distance of each row of one front, (N,): infinite at the ends of every objective (NSGA-II, III-B)."""
     distance = np.zeros(len(F))
     for values in F.T:
@@ -114,94 +113,130 @@ def pareto_search(
     seed_population: Population | None = None,
     settings: SearchSettings = DEFAULT,
     archive: Archive | None = None,
-    progress: Callable[[Progress], None] | None = None,
 ) -> Front:
     """The front of predicted accuracy (up) and the costs `objectives` (down) inside the bounds, from one search.
-
-    NSGA-II's selection with this package's children, then exchanges of one choice around the front.
 
     Args:
         space, score, bounds, rng, seed_population, archive: as for `search`.
         objectives: at least one cost.
-        settings: `first`, `max_evaluations` and the probabilities count; 100 candidates survive a generation.
-        progress: called after each generation, with the best score.
+        settings: as for `ParetoSearch`.
 
     Raises:
         InfeasibleError: nothing keeps the bounds.
-        SpaceError: no objective, an unknown cost, or the score function returned no numbers.
+        SpaceError: no objective, or an unknown cost.
+        PredictorError: the score function returned NaN.
     """
     unknown = [name for name in objectives if name not in space.cost_names]
     if not objectives or unknown:
         raise SpaceError(
             f"a front needs one cost or more of {', '.join(space.cost_names)}, got {list(objectives)}; correct them"
         )
-    costs = space.quick_costs
     archive = Archive(space) if archive is None else archive
-    spent = 0
-
-    def look(X: Population) -> IndexArray:
-        """Score what is new, as far as evaluations are left; where what is scored of X is kept."""
-        nonlocal spent
-        X = X[distinct_rows(X)]
-        cost = costs(X)
-        fresh = np.flatnonzero((archive.find(X) < 0) & bounds.admits(cost))[: settings.max_evaluations - spent]
-        if len(fresh):
-            archive.add(X[fresh], score(X[fresh]), {name: column[fresh] for name, column in cost.items()})
-        spent += len(fresh)
-        at = archive.find(X)
-        at = at[at >= 0]
-        if progress is not None and len(at):
-            progress(Progress(evaluations=spent, best=float(archive.scores[archive.best(bounds, 1)[0]])))
-        return np.asarray(at[bounds.admits({name: column[at] for name, column in archive.costs.items()})])
-
     nothing = np.empty((0, len(space.dimensions)), dtype=np.int64)
     seeds = nothing if seed_population is None else admitted(space, bounds, seed_population)
-    members = look(np.concatenate([seeds, inside(space, bounds, settings.first, seeds=seeds, rng=rng)]))
-    idle = 0
-    while len(members) and spent < (1 - _FRONT_SHARE) * settings.max_evaluations and idle < settings.patience:
-        before = spent
-        F = _objectives(archive, members, objectives)
-        members = members[_survivors(F, _SURVIVORS)]
-        X = _children(space, archive, members, objectives, bounds, settings=settings, rng=rng)
-        members = np.unique(np.concatenate([members, look(X)]))
-        idle = idle + 1 if spent == before else 0
-    front = _climbed(space, archive, bounds, objectives, look=look, left=lambda: settings.max_evaluations - spent)
+    first = np.concatenate([seeds, inside(space, bounds, settings.first, seeds=seeds, rng=rng)])
+    found = ParetoSearch(archive, bounds, objectives, settings=settings, rng=rng, first=first)
+    drive(found, score)
+    front = found.front
     return Front(
         rows=archive.take(front),
         scores=archive.scores[front].copy(),
         costs={name: column[front].copy() for name, column in archive.costs.items()},
         objectives=tuple(objectives),
-        evaluations=spent,
+        evaluations=found.spent,
         archive=archive,
     )
 
 
-def _children(
-    space: Space,
-    archive: Archive,
-    members: IndexArray,
-    objectives: Sequence[str],
-    bounds: Bounds,
-    *,
-    settings: SearchSettings,
-    rng: np.random.Generator,
-) -> Population:
-    """Children of the survivors; fitness is less the worse the front, and on a front less the more crowded."""
-    F = _objectives(archive, members, objectives)
-    rank = ranks(F)
-    fitness = -rank.astype(np.float64)
-    for front in range(int(rank.max()) + 1):
-        at = np.flatnonzero(rank == front)
-        alone = crowding(F[at])
-        fitness[at] += np.argsort(np.argsort(alone, kind="stable"), kind="stable") / (len(at) + 1)
-    X, _ = offspring(space, archive.take(members), fitness, bounds, settings=settings, rng=rng)
-    return X
+@final
+class ParetoSearch(ArchiveSearch):
+    """NSGA-II's selection with this package's children, then exchanges of one choice around the front."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        bounds: Bounds,
+        objectives: Sequence[str],
+        *,
+        settings: SearchSettings,
+        rng: np.random.Generator,
+        first: Population,
+    ) -> None:
+        """Begin with the first generation.
+
+        Args:
+            archive: candidates scored before; they are used and not asked for again.
+            bounds: hard limits on costs; every candidate asked for keeps them.
+            objectives: at least one cost of the space.
+            settings: `max_evaluations`, `patience` and the probabilities count; 100 candidates survive a generation.
+            rng: the only source of randomness.
+            first: the first generation, (N, D), canonical, inside the bounds.
+        """
+        super().__init__(archive, bounds, evaluations=settings.max_evaluations)
+        self.objectives, self.settings, self._rng, self._first = tuple(objectives), settings, rng, first
+
+    @property
+    def front(self) -> Ints:
+        """Where those are kept that nothing scored so far beats, by rising first cost."""
+        if not len(self.archive):
+            return np.empty(0, dtype=np.int64)
+        within = np.flatnonzero(self.bounds.admits(self.archive.costs, rows=len(self.archive)))
+        front = within[non_dominated(self._aims(within))]
+        return front[np.argsort(self.archive.costs[self.objectives[0]][front], kind="stable")]
+
+    @property
+    def best(self) -> Population:
+        """The front, (K, D), by rising first cost."""
+        return self.archive.take(self.front)
+
+    def _steps(self) -> Generator[Population, Floats, None]:
+        members = yield from self._looked_at(self._first)
+        idle, most = 0, (1 - _FRONT_SHARE) * self._allowed
+        while len(members) and self.spent < most and idle < self.settings.patience:
+            before = self.spent
+            members = members[_survivors(self._aims(members), _SURVIVORS)]
+            found = yield from self._looked_at(self._children(members))
+            members = np.unique(np.concatenate([members, found]))
+            idle = idle + 1 if self.spent == before else 0
+        # Exchanges of one choice of every candidate on the front, until they bring nothing new.
+        climbed = np.empty(0, dtype=np.int64)
+        while self.spent < self._allowed:
+            fresh = np.setdiff1d(self.front, climbed)[:_CLIMBED_AT_ONCE]
+            if not len(fresh):
+                return
+            climbed = np.concatenate([climbed, fresh])
+            yield from self._looked_at(one_exchange(self.archive.space, self.archive.take(fresh)))
+
+    def _looked_at(self, X: Population) -> Generator[Population, Floats, Ints]:
+        """Where what is scored of canonical X and inside the bounds is kept, each once, in the order of X."""
+        at = yield from self._scored(X[distinct_rows(X)])
+        at = at[at >= 0]
+        at = at[self.bounds.admits({name: column[at] for name, column in self.archive.costs.items()}, rows=len(at))]
+        self.best_score = float(self.archive.scores[at].max(initial=self.best_score))
+        self._note()
+        return at
+
+    def _children(self, members: Ints) -> Population:
+        """Children of the survivors; fitness is less the worse the front, and on a front less the more crowded."""
+        F = self._aims(members)
+        rank = ranks(F)
+        fitness = -rank.astype(np.float64)
+        for front in range(int(rank.max()) + 1):
+            at = np.flatnonzero(rank == front)
+            alone = crowding(F[at])
+            fitness[at] += np.argsort(np.argsort(alone, kind="stable"), kind="stable") / (len(at) + 1)
+        parents = self.archive.take(members)
+        return offspring(self.archive.space, parents, fitness, self.bounds, settings=self.settings, rng=self._rng)
+
+    def _aims(self, at: Ints) -> Floats:
+        """What is to be minimized, (n, M)."""
+        return np.column_stack([-self.archive.scores[at], *(self.archive.costs[name][at] for name in self.objectives)])
 
 
-def _survivors(F: FloatArray, n: int) -> IndexArray:
+def _survivors(F: Floats, n: int) -> Ints:
     """The n best rows of F by front, the last front's by crowding."""
     rank = ranks(F, enough=n)
-    kept: list[IndexArray] = []
+    kept: list[Ints] = []
     left = n
     for front in range(int(rank.max()) + 1):
         at = np.flatnonzero(rank == front)
@@ -212,28 +247,3 @@ def _survivors(F: FloatArray, n: int) -> IndexArray:
         if not left:
             break
     return np.concatenate(kept)
-
-
-def _climbed(
-    space: Space,
-    archive: Archive,
-    bounds: Bounds,
-    objectives: Sequence[str],
-    *,
-    look: Callable[[Population], IndexArray],
-    left: Callable[[], int],
-) -> IndexArray:
-    """The front after exchanges of one choice of every candidate on it, until they bring nothing new."""
-    climbed = np.empty(0, dtype=np.int64)
-    while True:
-        inside = np.flatnonzero(bounds.admits(archive.costs))
-        front = inside[non_dominated(_objectives(archive, inside, objectives))]
-        fresh = np.setdiff1d(front, climbed)[:_CLIMBED_AT_ONCE]
-        if not len(fresh) or left() <= 0:
-            return front[np.argsort(archive.costs[objectives[0]][front], kind="stable")]
-        climbed = np.concatenate([climbed, fresh])
-        look(one_exchange(space, archive.take(fresh)))
-
-
-def _objectives(archive: Archive, at: IndexArray, objectives: Sequence[str]) -> FloatArray:
-    return np.column_stack([-archive.scores[at], *(archive.costs[name][at] for name in objectives)])

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.search.archive import row_keys
 from nars.space import Bounds, Population, SpaceError
 
-FloatArray = NDArray[np.float64]
 
-
-def cost_bins(costs: Mapping[str, FloatArray], bounds: Bounds, *, bins: int, cost: str = "flops") -> NDArray[np.int64]:
+def cost_bins(costs: Mapping[str, Floats], bounds: Bounds, *, bins: int, cost: str = "flops") -> Ints:
     """The bin of each candidate, (N,): the bounded range of `cost` cut into equal parts; -1 outside the bounds.
 
     Where the bounds leave an end of the range open, the candidates' own smallest or largest value takes its place.
@@ -34,11 +32,11 @@ def cost_bins(costs: Mapping[str, FloatArray], bounds: Bounds, *, bins: int, cos
 
 def propose_round(
     pool: Population,
-    costs: Mapping[str, FloatArray],
+    costs: Mapping[str, Floats],
     bounds: Bounds,
     m: int,
     *,
-    scores: FloatArray | None = None,
+    scores: Floats | None = None,
     exclude: Population | None = None,
     cost: str = "flops",
 ) -> Population:
@@ -81,14 +79,8 @@ def propose_round(
 
 
 def shrink_pool(
-    costs: Mapping[str, FloatArray],
-    bounds: Bounds,
-    scores: FloatArray,
-    *,
-    bins: int,
-    keep: float = 0.5,
-    cost: str = "flops",
-) -> NDArray[np.int64]:
+    costs: Mapping[str, Floats], bounds: Bounds, scores: Floats, *, bins: int, keep: float = 0.5, cost: str = "flops"
+) -> Ints:
     """Where the favourable candidates of a pool are, ascending: the best predicted share of each FLOPs bin.
 
     Per bin, not over the pool: the best predicted are mostly large, and a family needs good small ones too.

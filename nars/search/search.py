@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.printing import brief_repr
-from nars.search.archive import Archive, Score
+from nars.search.archive import Archive
 from nars.search.climbing import Climbs
-from nars.search.genetic import Genetic, Progress
+from nars.search.genetic import Genetic
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, first_generation, inside
+from nars.search.strategy import ArchiveSearch, Score, Step, drive
 from nars.space import Bounds, Population, Space, distinct
 
 _TOP = 64
@@ -28,19 +29,19 @@ class SearchResult:
     __repr__ = brief_repr
 
     bounds: Bounds
-    row: NDArray[np.int64]
+    row: Ints
     """The best candidate, (D,), canonical."""
     score: float
     """Its predicted accuracy, percent."""
     costs: dict[str, float]
     """Its costs."""
-    history: tuple[Progress, ...]
+    history: tuple[Step, ...]
     """Best score after each generation, or look around of the climbs."""
     evaluations: int
     """Distinct candidates scored for this result."""
     top: Population
     """The best candidates, (K <= 64, D), best first; the first is `row`."""
-    top_scores: NDArray[np.float64]
+    top_scores: Floats
     """Their predicted accuracies, (K,), percent."""
 
 
@@ -53,7 +54,7 @@ def search(
     seed_population: Population | None = None,
     settings: SearchSettings = DEFAULT,
     archive: Archive | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Step], None] | None = None,
 ) -> SearchResult:
     """The candidate with the best score inside the bounds; no candidate outside them is ever returned.
 
@@ -69,7 +70,8 @@ def search(
 
     Raises:
         InfeasibleError: nothing keeps the bounds; `.nearest` has the costs of the nearest candidate.
-        SpaceError: a bound names an unknown cost, or the score function returned no numbers.
+        SpaceError: a bound names an unknown cost.
+        PredictorError: the score function returned NaN.
     """
     archive = Archive(space) if archive is None else archive
     history = explore(
@@ -94,34 +96,34 @@ def explore(
     seed_population: Population | None,
     settings: SearchSettings,
     archive: Archive,
-    progress: Callable[[Progress], None] | None = None,
-) -> tuple[Progress, ...]:
+    progress: Callable[[Step], None] | None = None,
+) -> tuple[Step, ...]:
     """The work of `search`: fills the archive and returns the best score after each generation."""
     seeds = archive.take(archive.best(bounds, settings.first // 2))
     if seed_population is not None:
         seeds = distinct(np.concatenate([seeds, admitted(space, bounds, seed_population)]))
     pool = inside(space, bounds, _POOL * settings.first, seeds=seeds, rng=rng)
     first = first_generation(seeds, pool if len(pool) else seeds, settings.first, rng=rng)
-    history: list[Progress] = []
-
-    def note(evaluations: int, best: float) -> None:
-        history.append(Progress(evaluations=evaluations, best=best))
-        if progress:
-            progress(history[-1])
-
+    strategy: ArchiveSearch
     if settings.climbs:
-        climbs = Climbs(archive, score, bounds, evaluations=settings.max_evaluations, rng=rng)
-        climbs.run(first, at_once=settings.climbs, progress=lambda: note(climbs.spent, climbs.best))
-        return tuple(history)
-    run = Genetic(space, bounds, settings=settings, archive=archive, rng=rng, first=first)
-    while not run.finished:
-        X = run.ask()
-        run.tell(X, score(X) if len(X) else np.empty(0))
-        note(run.history[-1].evaluations, run.history[-1].best)
-    return tuple(history)
+        most = settings.max_evaluations
+        strategy = Climbs(archive, bounds, first=first, at_once=settings.climbs, evaluations=most, rng=rng)
+    else:
+        strategy = Genetic(archive, bounds, settings=settings, first=first, rng=rng)
+    told = 0
+
+    def report() -> None:
+        nonlocal told
+        for step in strategy.history[told:]:
+            told += 1
+            if progress:
+                progress(step)
+
+    drive(strategy, score, after=report)
+    return tuple(strategy.history)
 
 
-def result_of(archive: Archive, bounds: Bounds, history: tuple[Progress, ...]) -> SearchResult:
+def result_of(archive: Archive, bounds: Bounds, history: tuple[Step, ...]) -> SearchResult:
     """The best of the archive inside the bounds."""
     top = archive.best(bounds, _TOP)
     first = int(top[0])

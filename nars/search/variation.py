@@ -8,18 +8,16 @@ Notation: f fitness of a parent, f' the larger fitness of a pair, f_max and f_av
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.search.settings import SearchSettings
 from nars.space import Bounds, Population, Space
-
-FloatArray = NDArray[np.float64]
 
 _HALVINGS = 3
 """Few: what is left of a child after more is nearly always its parent, and each one costs a look at the costs."""
 
 
-def crossover_probability(better: FloatArray, fitness: FloatArray, *, k1: float, k3: float) -> FloatArray:
+def crossover_probability(better: Floats, fitness: Floats, *, k1: float, k3: float) -> Floats:
     """p_c = k1 (f_max - f') / (f_max - f_avg) where f' >= f_avg, else k3 (S&P eqs. 1 and 3), shaped as `better`.
 
     Args:
@@ -29,12 +27,12 @@ def crossover_probability(better: FloatArray, fitness: FloatArray, *, k1: float,
     return _adaptive(better, fitness, k1, k3)
 
 
-def mutation_probability(own: FloatArray, fitness: FloatArray, *, k2: float, k4: float) -> FloatArray:
+def mutation_probability(own: Floats, fitness: Floats, *, k2: float, k4: float) -> Floats:
     """p_m = k2 (f_max - f) / (f_max - f_avg) where f >= f_avg, else k4 (S&P eqs. 2 and 4), shaped as `own`."""
     return _adaptive(own, fitness, k2, k4)
 
 
-def _adaptive(f: FloatArray, fitness: FloatArray, above: float, below: float) -> FloatArray:
+def _adaptive(f: Floats, fitness: Floats, above: float, below: float) -> Floats:
     top, average = fitness.max(), fitness.mean()
     spread = top - average
     if spread <= 0:  # all equal: nothing to protect
@@ -45,12 +43,12 @@ def _adaptive(f: FloatArray, fitness: FloatArray, above: float, below: float) ->
 def offspring(
     space: Space,
     parents: Population,
-    fitness: FloatArray,
+    fitness: Floats,
     bounds: Bounds,
     *,
     settings: SearchSettings,
     rng: np.random.Generator,
-) -> tuple[Population, dict[str, FloatArray]]:
+) -> Population:
     """At most `settings.children` children of each parent; canonical, inside, not distinct.
 
     Args:
@@ -58,9 +56,6 @@ def offspring(
         fitness: (N,), larger is better.
         settings: number of children, probabilities.
         rng: the only source of randomness.
-
-    Returns:
-        The children and their costs.
     """
     mother = np.repeat(np.arange(len(parents)), settings.children)
     father = (mother + rng.integers(1, max(len(parents), 2), size=len(mother))) % len(parents)
@@ -73,15 +68,10 @@ def offspring(
     taken = crosses[:, None] & (rng.random(X.shape) < 0.5)  # uniform crossover: columns have no order to respect
     X = np.where(taken, parents[father], X)
     X = _mutate(space, X, np.maximum(p_m, settings.mutation_floor), steps=settings.steps, rng=rng)
-    X, cost, inside = _repair(space, space.canonical(X), parents[mother], bounds, rng=rng)
-    if inside.all():
-        return X, cost
-    return X[inside], {name: column[inside] for name, column in cost.items()}
+    return _repaired(space, space.canonical(X), parents[mother], bounds, rng=rng)
 
 
-def _mutate(
-    space: Space, X: Population, probability: FloatArray, *, steps: float, rng: np.random.Generator
-) -> Population:
+def _mutate(space: Space, X: Population, probability: Floats, *, steps: float, rng: np.random.Generator) -> Population:
     """Each choice exchanged for another with its row's probability (N,); at least one choice per row."""
     hit = rng.random(X.shape) < probability[:, None]
     # A child that nothing happened to would be its parent again: a wasted evaluation.
@@ -100,27 +90,19 @@ def _mutate(
     return X
 
 
-def _repair(
+def _repaired(
     space: Space, X: Population, parents: Population, bounds: Bounds, *, rng: np.random.Generator
-) -> tuple[Population, dict[str, FloatArray], NDArray[np.bool_]]:
+) -> Population:
     """Children outside the bounds go back towards their parent, half of the differing choices at a time.
 
-    Some are still outside after `_HALVINGS`, says the third result: no rejection loop, whatever the bounds.
+    Those still outside after `_HALVINGS` are left out: no rejection loop, whatever the bounds.
     """
     costs = space.quick_costs
-    cost = costs(X)
-    inside = bounds.admits(cost, rows=len(X))
-    outside = np.flatnonzero(~inside)
+    outside = np.flatnonzero(~bounds.admits(costs(X), rows=len(X)))
     for _ in range(_HALVINGS):
         if not len(outside):
             break
         back = rng.random((len(outside), X.shape[1])) < 0.5
-        tried = space.canonical(np.where(back, parents[outside], X[outside]))
-        new = costs(tried)
-        X[outside] = tried
-        for name, column in new.items():
-            cost[name][outside] = column
-        admitted = bounds.admits(new, rows=len(tried))
-        inside[outside[admitted]] = True
-        outside = outside[~admitted]
-    return X, cost, inside
+        X[outside] = space.canonical(np.where(back, parents[outside], X[outside]))
+        outside = outside[~bounds.admits(costs(X[outside]), rows=len(outside))]
+    return np.delete(X, outside, axis=0)

@@ -6,18 +6,14 @@ that are alike err together: what matters is how much is known of their differen
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtr
 
+from nars.arrays import Floats, Ints
 from nars.printing import brief_repr
 from nars.space import SpaceError
-
-FloatArray = NDArray[np.float64]
-IndexArray = NDArray[np.int64]
-
 
 _DRAWS_AT_ONCE = 1000
 _JITTER = 1e-10
@@ -30,15 +26,15 @@ class VerificationPlan:
 
     __repr__ = brief_repr
 
-    train: IndexArray
+    train: Ints
     """Candidates to train, (k,), the most useful first."""
-    best: FloatArray
+    best: Floats
     """Probability of each candidate to be the best of all, (K,), sums to 1."""
     probability: float
     """That one of those trained is the best of all, or behind it by the margin at most."""
 
 
-def near_ties(mean: FloatArray, covariance: FloatArray, *, level: float = 0.1) -> IndexArray:
+def near_ties(mean: Floats, covariance: Floats, *, level: float = 0.1) -> Ints:
     """Candidates that may well be better than the one predicted best, which comes first; by predicted accuracy.
 
     Candidate i is a near-tie where P(accuracy_i > accuracy_b) = Phi((m_i - m_b) / s) >= `level`, with b predicted best
@@ -59,15 +55,16 @@ def near_ties(mean: FloatArray, covariance: FloatArray, *, level: float = 0.1) -
     top = order[0]
     own = covariance.diagonal()
     spread = np.sqrt(np.maximum(own + own[top] - 2 * covariance[top], _JITTER * own.max()))[order]
-    ahead = ndtr((mean[order] - mean[top]) / spread)
+    behind = (mean[top] - mean[order]) / spread
+    ahead = np.array([math.erfc(value / math.sqrt(2)) / 2 for value in behind.tolist()])
     ahead[0] = 1.0
-    ties: IndexArray = order[ahead >= level]
+    ties: Ints = order[ahead >= level]
     return ties
 
 
 def verification_plan(
-    mean: FloatArray,
-    covariance: FloatArray,
+    mean: Floats,
+    covariance: Floats,
     *,
     rng: np.random.Generator,
     confidence: float = 0.9,
@@ -113,14 +110,14 @@ def verification_plan(
     )
 
 
-def _root(covariance: FloatArray) -> FloatArray:
+def _root(covariance: Floats) -> Floats:
     """A matrix R with R R' = C, also where C is singular or, by rounding, slightly negative."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    root: FloatArray = vectors * np.sqrt(np.maximum(values, 0.0))
+    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
     return root
 
 
-def _checked(mean: FloatArray, covariance: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _checked(mean: Floats, covariance: Floats) -> tuple[Floats, Floats]:
     mean, covariance = np.asarray(mean, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
     finite = np.isfinite(mean).all() and np.isfinite(covariance).all()
     square = mean.ndim == 1 and len(mean) > 0 and covariance.shape == (len(mean), len(mean))

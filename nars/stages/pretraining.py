@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nars.predictors import PRESETS, Predictor, free_statistics, load_predictor, save_predictor
+from nars.predictors import PRESETS, Predictor, load_predictor, save_predictor
 from nars.run import Run
 from nars.stages.pool import sample_pool
 from nars.stages.predictors import made_here
@@ -23,13 +23,8 @@ def pretrain(run: Run) -> Predictor:
     pool = sample_pool(run)
     settings = PRESETS[run.config.pretraining.preset]
     with run.reporter.bar("stage 1: pretraining", settings.pretrain_epochs) as advance:
-        predictor = Predictor.pretrain(
-            run.space.encode(pool.X)[:, : run.space.architecture_width],
-            free_statistics(run.space, pool.X),
-            recipe_width=run.space.recipe_width,
-            settings=settings,
-            seed=run.config.seed,
-            progress=lambda done, of: advance(1, ""),
+        predictor = Predictor.pretrained(
+            run.space, pool.X, settings=settings, seed=run.config.seed, progress=lambda done, of: advance(1, "")
         )
     save_predictor(
         predictor, run.folder.encoder, space=run.space, data="free statistics of the pool", origin={"run": run.origin}

@@ -9,7 +9,7 @@ import numpy as np
 
 from nars.run import Run
 from nars.run.naming import budget_names
-from nars.search import PRESETS, Progress, search_family
+from nars.search import PRESETS, Step, search_family
 from nars.space import Bounds, Population
 from nars.stages.collecting import collect
 from nars.stages.measuring import measured
@@ -43,7 +43,7 @@ def _answer(run: Run, family: Family) -> tuple[Member, ...]:
     finished: dict[int, float] = {}
     with run.reporter.bar("stage 3: searching", len(budgets)) as advance:
 
-        def on_generation(budget: int, step: Progress) -> None:
+        def on_generation(budget: int, step: Step) -> None:
             advance(1 if budget not in finished else 0, f"{step.evaluations:,} scored, best {step.best:.2f} %")
             finished[budget] = time.perf_counter()
 

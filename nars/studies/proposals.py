@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.predictors import PRESETS, Predictor, free_statistics
+from nars.predictors import Predictor
 from nars.search import propose_round
 from nars.space import Bounds, Space, sobol
 from nars.studies.replay import Measured
@@ -43,14 +43,7 @@ class Proposals:
         X = measured.choices
         if space.computes_costs:
             X = np.concatenate([X, sobol(space, _POOL, seed=seed)])
-        predictor = Predictor.pretrain(
-            space.encode(X)[:, : space.architecture_width],
-            free_statistics(space, X),
-            recipe_width=space.recipe_width,
-            settings=PRESETS["default"],
-            seed=seed,
-        )
-        return Proposals(space=space, predictor=predictor, cost=cost)
+        return Proposals(space=space, predictor=Predictor.pretrained(space, X, seed=seed), cost=cost)
 
     def __call__(
         self,

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from nars.cli.app import app
 from nars.cli.audit import _findings
 from nars.errors import DataError, PredictorError
-from nars.predictors import MODELS, audit, plot_audit
+from nars.predictors import REGRESSORS, audit, plot_audit
 from nars.space import SpaceError, load_space, parse_document, read_space, sobol
 from nars.store import SampleStore, keep_space
 from nars.trials import TrialTable, samples_of
@@ -77,7 +77,7 @@ def test_all_rivals_on_a_space_without_statistics() -> None:
     space = space_named("fbnetv3-recipe")
     X, accuracy = trials(space, 32)
     result = audit(space, X, accuracy, seed=0, splits=1)
-    assert {row.model for row in result.rows} == set(MODELS)
+    assert {row.model for row in result.rows} == set(REGRESSORS)
     assert result.targets == ()
 
 
@@ -158,7 +158,7 @@ def test_a_store_is_audited_without_asking_for_its_space(store: Path, tmp_path: 
     table = lines[: next(i for i, line in enumerate(lines) if line.startswith("tau: "))]
     assert max(map(len, table)) <= 80
     first = [line.split()[0] for line in table if re.match(r"[a-z-_]+(\+statistics)? +-?0\.", line)]
-    assert sorted(first) == sorted(MODELS)  # each with its whole name, once
+    assert sorted(first) == sorted(REGRESSORS)  # each with its whole name, once
     assert "±" not in result.stdout
     assert "what these labels allow: a tau of" in result.stdout
     assert "of pairs in the right order" in lines[-2]

@@ -11,11 +11,11 @@ import pytest
 
 from nars.errors import PredictorError
 from nars.predictors import (
-    MODELS,
     PRESETS,
+    REGRESSORS,
     RIVALS,
-    AccuracyModel,
     Predictor,
+    Regressor,
     audit,
     contenders,
     kendall,
@@ -29,7 +29,7 @@ _PREDICTORS = {
     preset: Predictor.pretrain(np.zeros((0, 6)), {}, recipe_width=2, settings=PRESETS[preset], seed=0)
     for preset in PRESETS
 }
-ALL: dict[str, AccuracyModel] = {**RIVALS, **_PREDICTORS}
+ALL: dict[str, Regressor] = {**RIVALS, **_PREDICTORS}
 
 
 def data(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,9 +81,9 @@ def toy() -> tuple[Space, np.ndarray, np.ndarray]:
 
 def test_contenders_have_the_statistics_where_their_name_says_so(toy) -> None:
     space, X, _ = toy
-    made = contenders(space, X, MODELS, seed=0)
+    made = contenders(space, X, tuple(REGRESSORS), seed=0)
     width = space.architecture_width + space.recipe_width
-    assert tuple(made) == MODELS
+    assert tuple(made) == tuple(REGRESSORS)
     assert made["pretrained"].columns.shape[1] == made["ridge"].columns.shape[1] == width
     assert made["features"].columns.shape == made["ridge+statistics"].columns.shape
     assert made["features"].columns.shape[1] > width

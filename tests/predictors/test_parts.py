@@ -6,12 +6,19 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings, strategies as st
 from scipy.stats import norm, yeojohnson
 from sklearn.gaussian_process.kernels import Matern
 
-from nars.predictors import free_statistics, kendall, kendall_within, precision_at_top, random_split, samples_needed
+from nars.predictors import (
+    free_statistics,
+    gaussian,
+    kendall,
+    kendall_within,
+    precision_at_top,
+    random_split,
+    samples_needed,
+)
 from nars.predictors.calibration import Z_LEVEL, best_share, conformal_stretch
 from nars.predictors.gaussian import fit_process
 from nars.predictors.statistics import Scale
@@ -62,28 +69,29 @@ def test_the_slope_of_the_warp_is_its_difference_quotient() -> None:
 
 
 def test_noise_that_follows_the_slope_is_told_apart_from_noise_that_does_not() -> None:
-    z, x = torch.zeros((400, 0)), torch.rand((400, 2), generator=torch.Generator().manual_seed(0)) * 4
-    relative = torch.logspace(-2, 2, 400)[torch.randperm(400, generator=torch.Generator().manual_seed(1))]
-    smooth, noise = torch.sin(x).sum(dim=1), torch.randn(400, generator=torch.Generator().manual_seed(2)) * 0.1
-    for level, follows in ((noise * relative.sqrt(), True), (noise, False)):
+    rng = np.random.default_rng(0)
+    z, x = np.zeros((400, 0)), 4 * rng.random((400, 2))
+    relative = rng.permutation(np.logspace(-2, 2, 400))
+    smooth, noise = np.sin(x).sum(axis=1), 0.1 * rng.normal(size=400)
+    for level, follows in ((noise * np.sqrt(relative), True), (noise, False)):
         target = (smooth + level - (smooth + level).mean()) / (smooth + level).std()
-        process, _ = fit_process(z, x, target, relative, generator=torch.Generator().manual_seed(0))
-        varying, constant = process.tensors["amplitudes"][3:].tolist()
-        assert (varying * float(relative.median()) > constant) == follows
+        process, _ = fit_process(z, x, target, relative, seed=0)
+        varying, constant = process.arrays["amplitudes"][3:].tolist()
+        assert (varying * np.median(relative) > constant) == follows
 
 
-def process_data() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def process_data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     z, x = rng.normal(size=(40, 3)), rng.normal(size=(40, 5))
     y = z[:, 0] + np.sin(x[:, 0]) + 0.1 * rng.normal(size=40)
-    return torch.from_numpy(z), torch.from_numpy(x), torch.from_numpy((y - y.mean()) / y.std())
+    return z, x, (y - y.mean()) / y.std()
 
 
 def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
-    z, x, y = process_data()
-    relative = torch.linspace(0.2, 7.0, 40)
-    process, left_out = fit_process(z, x, y, relative, generator=torch.Generator().manual_seed(0))
-    t = {name: value.double().numpy() for name, value in process.tensors.items()}
+    za, xa, target = process_data()
+    relative = np.linspace(0.2, 7.0, 40)
+    process, left_out = fit_process(za, xa, target, relative, seed=0)
+    t = {name: value.astype(np.float64) for name, value in process.arrays.items()}
     trend, smooth, joint, varying, constant = t["amplitudes"]
 
     def kernel(za: np.ndarray, xa: np.ndarray, zb: np.ndarray, xb: np.ndarray) -> np.ndarray:
@@ -95,21 +103,27 @@ def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
             + trend * za @ zb.T / 3
         )
 
-    za, xa, target = z.numpy(), x.numpy(), y.numpy()
-    K = kernel(za, xa, za, xa) + np.diag(varying * relative.numpy() + constant)
+    K = kernel(za, xa, za, xa) + np.diag(varying * relative + constant)
     new_z, new_x = np.random.default_rng(1).normal(size=(7, 3)), np.random.default_rng(2).normal(size=(7, 5))
     k = kernel(new_z, new_x, za, xa)
-    new = torch.from_numpy(new_z).float(), torch.from_numpy(new_x).float()
+    new = new_z.astype(np.float32), new_x.astype(np.float32)
     np.testing.assert_allclose(process.mean(*new, process.scratch(7)), k @ np.linalg.solve(K, target), atol=2e-3)
     covariance = kernel(new_z, new_x, new_z, new_x) - k @ np.linalg.solve(K, k.T)
     np.testing.assert_allclose(process.covariance(*new), covariance, atol=2e-3)
-    of_new = torch.linspace(0.1, 3.0, 7)
-    measured = np.diag(covariance) + varying * of_new.numpy() + constant
+    of_new = np.linspace(0.1, 3.0, 7, dtype=np.float32)
+    measured = np.diag(covariance) + varying * of_new + constant
     np.testing.assert_allclose(process.variance(*new, of_new), measured, atol=2e-3)
 
     row = np.arange(40) != 11  # leave-one-out in closed form against leaving one out
     without = kernel(za[11:12], xa[11:12], za[row], xa[row]) @ np.linalg.solve(K[np.ix_(row, row)], target[row])
     assert left_out.mean[11] == pytest.approx(without[0], abs=1e-4)
+
+
+def test_too_few_steps_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    z, x, y = process_data()
+    assert fit_process(z, x, y, np.ones(40), seed=0)[1].converged
+    monkeypatch.setattr(gaussian, "_STEPS", 12)
+    assert not fit_process(z, x, y, np.ones(40), seed=0)[1].converged
 
 
 def test_the_stretch_makes_the_interval_hold_its_share() -> None:
@@ -213,7 +227,7 @@ def test_statistics_standardise_and_come_back() -> None:
     }
     scale = Scale.of(statistics)
     assert scale.names == ("flops", "depth")  # what never changes says nothing
-    targets = scale.standardise(statistics)
+    targets = scale.standardize(statistics)
     np.testing.assert_allclose(targets.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(targets.std(axis=0), 1, atol=1e-5)
     np.testing.assert_allclose(scale.restore(targets)["flops"], statistics["flops"], rtol=1e-5)

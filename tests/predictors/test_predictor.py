@@ -11,15 +11,7 @@ import pytest
 import torch
 
 from nars.errors import PredictorError
-from nars.predictors import (
-    PRESETS,
-    Predictor,
-    PredictorSettings,
-    free_statistics,
-    kendall,
-    load_predictor,
-    save_predictor,
-)
+from nars.predictors import PRESETS, Predictor, PredictorSettings, kendall, load_predictor, save_predictor
 from nars.predictors.fitting import fit_members
 from nars.space import Space, load_space, sobol
 
@@ -42,14 +34,7 @@ def truth(space: Space, encoding: np.ndarray) -> np.ndarray:
 
 
 def pretrained(space: Space, encoding: np.ndarray, preset: str) -> Predictor:
-    X = space.decode(encoding)
-    return Predictor.pretrain(
-        encoding[:, : space.architecture_width],
-        free_statistics(space, X),
-        recipe_width=space.recipe_width,
-        settings=PRESETS[preset],
-        seed=3,
-    )
+    return Predictor.pretrained(space, space.decode(encoding), settings=PRESETS[preset], seed=3)
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -105,25 +90,23 @@ def test_statistics_come_back_in_their_own_unit(space, encoding) -> None:
 
 def test_a_fit_starts_from_the_pretrained_weights_and_leaves_them(space, encoding) -> None:
     base = pretrained(space, encoding, "paper")
-    before = {name: value.clone() for name, value in base.weights.items()}
+    before = {name: value.copy() for name, value in base.weights.items()}
     fitted = base.fit(encoding[:40], truth(space, encoding[:40]), seed=0)
     assert base.fitted is None
-    assert all(torch.equal(before[name], base.weights[name]) for name in before)
+    assert all(np.array_equal(before[name], base.weights[name]) for name in before)
     refitted = fitted.fit(encoding[:40], truth(space, encoding[:40]), seed=0)
     np.testing.assert_array_equal(fitted.predict(encoding).mean, refitted.predict(encoding).mean)
 
 
 def test_the_encoder_stays_frozen_for_the_first_phase(space, encoding) -> None:
     frozen = dataclasses.replace(PRESETS["paper"], joint_epochs=0)
-    x = torch.from_numpy(encoding[:40])
+    x = encoding[:40]
     base = pretrained(space, encoding, "paper")
     width = space.architecture_width
-    weights, _ = fit_members(
-        base.weights, x[:, :width], x[:, width:], torch.linspace(-1, 1, 40), settings=frozen, seed=0
-    )
+    weights, _ = fit_members(base.weights, x[:, :width], x[:, width:], np.linspace(-1, 1, 40), settings=frozen, seed=0)
     for name, value in weights.items():
         if name.startswith("tuned"):
-            assert torch.equal(value, base.weights[name.replace("tuned", "encoder")])
+            assert np.array_equal(value, base.weights[name.replace("tuned", "encoder")])
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

@@ -5,8 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from nars.search import Archive
-from nars.search.climbing import Climbs
+from nars.search import Archive, Climbs, drive
 from nars.search.neighbourhood import Moves
 from nars.space import AdditiveCostTable, Bounds, load_space, parse_document, read_space, uniform
 
@@ -31,6 +30,22 @@ def worth(X):
     return sum(values[X[:, column]] for column, values in enumerate(WORTH))
 
 
+def climbs_in(archive, bounds, first, *, evaluations, seed=0):
+    rng = np.random.default_rng(seed)
+    return Climbs(archive, bounds, first=first, at_once=4, evaluations=evaluations, rng=rng)
+
+
+def looked_around(climbs, rows, score):
+    """Where one look around ends, with its rows scored."""
+    looking = climbs._look_around(rows, steps=1)
+    try:
+        X = next(looking)
+        while True:
+            X = looking.send(score(X))
+    except StopIteration as end:
+        return end.value
+
+
 def everything():
     return np.array(list(product(*map(range, SIZES))))
 
@@ -42,8 +57,7 @@ def test_a_look_around_finds_the_best_of_all_exchanges_of_up_to_three_choices(sp
     inside = X[space.costs(X)["cost"] <= 2.0]
     rows = inside[np.random.default_rng(seed).choice(len(inside), size=3, replace=False)]
     archive = Archive(space)
-    climbs = Climbs(archive, worth, bounds, evaluations=10_000, rng=np.random.default_rng(seed))
-    places, better = climbs.look_around(rows, steps=1)
+    places, better = looked_around(climbs_in(archive, bounds, rows, evaluations=10_000, seed=seed), rows, worth)
     for row, place, up in zip(rows, places, better, strict=True):
         near = inside[(inside != row).sum(axis=1) <= 3]
         assert archive.scores[place] >= worth(near).max() - 1e-12
@@ -57,11 +71,12 @@ def test_climbs_end_at_the_optimum_inside_the_bounds(space, shares):
     low, high = np.quantile(space.costs(X)["cost"], shares)
     bounds = Bounds({"cost": (float(low), float(high))})
     inside = X[bounds.admits(space.costs(X))]
-    climbs = Climbs(Archive(space), worth, bounds, evaluations=600, rng=np.random.default_rng(0))
-    steps = []
-    climbs.run(inside[:1], at_once=4, progress=lambda: steps.append((climbs.spent, climbs.best)))
-    assert climbs.best == pytest.approx(worth(inside).max())
+    climbs = climbs_in(Archive(space), bounds, inside[:1], evaluations=600)
+    drive(climbs, worth)
+    assert climbs.best_score == worth(climbs.best)[0] == pytest.approx(worth(inside).max())
+    steps = [(step.evaluations, step.best) for step in climbs.history]
     assert steps == sorted(steps)
+    assert steps[-1] == (climbs.spent, climbs.best_score)
     assert climbs.spent <= 600
 
 
@@ -79,10 +94,10 @@ def test_never_more_evaluations_than_allowed_and_none_twice(evaluations):
         return digits.encode(X).sum(axis=1).astype(float)
 
     archive = Archive(digits)
-    climbs = Climbs(archive, score, bounds, evaluations=evaluations, rng=np.random.default_rng(0))
-    climbs.run(first, at_once=8, progress=lambda: None)
+    climbs = climbs_in(archive, bounds, first, evaluations=evaluations)
+    drive(climbs, score)
     assert len(asked) == len(set(asked)) == climbs.spent == len(archive) <= evaluations
-    assert climbs.best == archive.scores[archive.best(bounds, 1)[0]]
+    assert climbs.best_score == archive.scores[archive.best(bounds, 1)[0]]
 
 
 def test_a_candidate_outside_climbs_inside(space):
@@ -90,10 +105,9 @@ def test_a_candidate_outside_climbs_inside(space):
     cost = space.costs(X)["cost"]
     bounds = Bounds.at_most(cost=float(np.sort(cost)[20]))
     archive = Archive(space)
-    climbs = Climbs(archive, worth, bounds, evaluations=10_000, rng=np.random.default_rng(0))
     rows = X[[cost.argmax(), cost.argmin()]]
     for _ in range(3):
-        places, _ = climbs.look_around(rows, steps=1)
+        places, _ = looked_around(climbs_in(archive, bounds, rows, evaluations=10_000), rows, worth)
         rows = np.where((places >= 0)[:, None], archive.take(places), rows)
     assert bounds.admits(space.costs(rows)).all()
 
@@ -116,16 +130,13 @@ def test_the_archive_scores_what_is_new_and_inside_only(space):
     X, archive, bounds = everything(), Archive(space), Bounds.at_most(cost=2.0)
     inside = space.costs(X)["cost"] <= 2.0
     archive.add(X[:9], worth(X[:9]), space.costs(X[:9]))
-    asked = []
-
-    def score(rows):
-        asked.append(rows)
-        return worth(rows)
-
     doubled = np.concatenate([X, X[::-1]])
-    places = archive.scored(doubled, score, space.costs, most=100, bounds=bounds)
+    scoring = archive.scored(doubled, space.costs, most=100, bounds=bounds)
     new = np.flatnonzero(inside & (np.arange(len(X)) >= 9))[:100]
-    assert np.array_equal(asked[0], X[new])
+    assert np.array_equal(next(scoring), X[new])
+    with pytest.raises(StopIteration) as end:
+        scoring.send(worth(X[new]))
+    places = end.value.value
     known = np.zeros(len(X), dtype=bool)
     known[:9] = known[new] = True
     assert np.array_equal(places >= 0, np.concatenate([known, known[::-1]]))

@@ -184,7 +184,7 @@ def test_a_run_in_the_format_of_the_first_version_goes_on_to_the_same_family(con
 
 
 def test_tables_of_costs_are_part_of_what_is_copied(tmp_path: Path) -> None:
-    from nars.predictors import PRESETS, Predictor, free_statistics
+    from nars.predictors import Predictor
     from nars.stages import write_predictor
 
     (tmp_path / "tables").mkdir()
@@ -193,13 +193,7 @@ def test_tables_of_costs_are_part_of_what_is_copied(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(text)
     space = load_space(tmp_path / "space.yaml")
     X = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
-    predictor = Predictor.pretrain(
-        space.encode(X)[:, : space.architecture_width],
-        free_statistics(space, X),
-        recipe_width=0,
-        settings=PRESETS["default"],
-        seed=0,
-    )
+    predictor = Predictor.pretrained(space, X, seed=0)
     write_predictor(tmp_path / "predictor", predictor, space=space, data="none", quality={})
     shutil.rmtree(tmp_path / "tables")
     opened, _ = open_predictor(tmp_path / "predictor")

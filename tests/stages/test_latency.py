@@ -10,7 +10,7 @@ import pytest
 
 from nars.cli import main
 from nars.network.mbconv.block_timing import measure_blocks
-from nars.predictors import PRESETS, Predictor, free_statistics
+from nars.predictors import PRESETS, Predictor
 from nars.run import ConfigError
 from nars.space import Bounds, LatencyTable, SpaceError, distinct_blocks, load_space, sobol
 from nars.stages import ask, ask_front, write_predictor
@@ -50,13 +50,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     space = load_space("my tiny.yaml", classes=5, in_channels=3)
     X = sobol(space, 40, seed=0)
     encoded = space.encode(X)
-    predictor = Predictor.pretrain(
-        encoded[:, : space.architecture_width],
-        free_statistics(space, X),
-        recipe_width=space.recipe_width,
-        settings=replace(PRESETS["default"], members=2),
-        seed=0,
-    ).fit(encoded[:20], encoded[:20].sum(axis=1) + 50, seed=0)
+    predictor = Predictor.pretrained(space, X, settings=replace(PRESETS["default"], members=2), seed=0).fit(
+        encoded[:20], encoded[:20].sum(axis=1) + 50, seed=0
+    )
     write_predictor(tmp_path / "runs" / "it's mine" / "predictor", predictor, space=space, data="none", quality={})
     return tmp_path
 

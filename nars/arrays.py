@@ -1,0 +1,12 @@
+"""The two kinds of arrays that nearly everything here is made of."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+Floats32: TypeAlias = NDArray[np.float32]

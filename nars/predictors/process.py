@@ -1,0 +1,112 @@
+"""A fitted Gaussian process: what it says of candidates. The model and its fit are in `nars.predictors.gaussian`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nars.arrays import Floats, Floats32
+from nars.printing import brief_repr
+
+ENCODING_SCALE = 2.5
+"""Factor on encodings before they go into the process: brings one-hot columns (standard deviation about 0.4) to the
+statistics' standard deviation of 1, for which the priors of the length scales are made."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Process:
+    """A fitted process. Its arrays are all there is to it (float32)."""
+
+    __repr__ = brief_repr
+
+    arrays: Mapping[str, Floats32]
+    """z (n, S), x (n, S + E): inputs divided by their lengths; z_length (S,), x_length (S + E,); weights (n,);
+    inverse (n, n): of the kernel matrix; amplitudes (5,): t, s, u, v / the mean of `relative`, w."""
+
+    def scratch(self, rows: int) -> Floats32:
+        """Memory for `mean` of `rows` candidates: fresh pages for every product would take longer than the product."""
+        return np.empty((2, rows, len(self.arrays["weights"])), dtype=np.float32)
+
+    def mean(self, z: Floats32, x: Floats32, scratch: Floats32) -> Floats32:
+        """Posterior mean (N,) at statistics z (N, S) and encodings x (N, E)."""
+        known = self._prepared
+        squares, roots = scratch[:, : len(x)]
+        mean: Floats32 = _matern(self._both(z, x), known["x"], squares, roots) @ known["joint"]
+        if z.shape[1]:
+            mean += _matern(z / self.arrays["z_length"], known["z"], squares, roots) @ known["smooth"]
+            mean += z @ known["trend"]
+        return mean
+
+    def variance(self, z: Floats32, x: Floats32, relative: Floats32) -> Floats32:
+        """Posterior variance (N,) of a measurement; `relative` (N,) as in `fit_process`."""
+        trend, smooth, joint, varying, constant = self.arrays["amplitudes"]
+        kernel, noise = self._kernel(z, x), varying * relative + constant
+        prior = joint + noise
+        if z.shape[1]:
+            prior = prior + smooth + trend * np.square(z).mean(axis=1)
+        explained = np.einsum("ij,ij->i", kernel @ self.arrays["inverse"], kernel)
+        return np.asarray(np.maximum(prior - explained, noise), dtype=np.float32)
+
+    def covariance(self, z: Floats32, x: Floats32) -> Floats:
+        """Posterior covariance (N, N) of the true values, without the noise of measurements."""
+        trend, smooth, joint = self.arrays["amplitudes"][:3]
+        kernel, both = self._kernel(z, x).astype(np.float64), self._both(z, x)  # what is left of the prior is small
+        prior = joint * _matern(both, right_of(both))
+        if z.shape[1]:
+            scaled = z / self.arrays["z_length"]
+            prior += smooth * _matern(scaled, right_of(scaled)) + z @ z.T * (float(trend) / z.shape[1])
+        explained = kernel @ self.arrays["inverse"].astype(np.float64) @ kernel.T
+        return np.asarray(prior - explained, dtype=np.float64)
+
+    def _kernel(self, z: Floats32, x: Floats32) -> Floats32:
+        """Of candidates and samples, (N, n)."""
+        trend, smooth, joint = self.arrays["amplitudes"][:3]
+        kernel: Floats32 = joint * _matern(self._both(z, x), self._prepared["x"])
+        if z.shape[1]:
+            kernel += smooth * _matern(z / self.arrays["z_length"], self._prepared["z"])
+            kernel += z @ self._z_samples.T * (float(trend) / z.shape[1])
+        return kernel
+
+    def _both(self, z: Floats32, x: Floats32) -> Floats32:
+        return np.asarray(np.concatenate([z, x], axis=1) / self.arrays["x_length"], dtype=np.float32)
+
+    @cached_property
+    def _z_samples(self) -> Floats32:
+        return self.arrays["z"] * self.arrays["z_length"]
+
+    @cached_property
+    def _prepared(self) -> Mapping[str, Any]:
+        """What `mean` needs of the samples; a search asks for it hundreds of times."""
+        trend, smooth, joint = self.arrays["amplitudes"][:3]
+        weights, z = self.arrays["weights"], self._z_samples
+        return {
+            "x": right_of(self.arrays["x"]),
+            "z": right_of(self.arrays["z"]),
+            "joint": joint * weights,
+            "smooth": smooth * weights,
+            "trend": z.T @ weights * (float(trend) / max(1, z.shape[1])),
+        }
+
+
+def _matern(a: Floats32, right: Floats32, squares: Floats32 | None = None, roots: Floats32 | None = None) -> Floats32:
+    """Matern 5/2 of the distances of rows a (N, F) and b, given as `right_of(b)`: (N, n), in `squares` if given."""
+    left = np.concatenate([a, np.einsum("ij,ij->i", a, a)[:, None], np.ones_like(a[:, :1])], axis=1)
+    squares = np.matmul(left, right, out=squares)
+    np.abs(squares, out=squares)  # by rounding, a distance of 0 is slightly below
+    roots = np.sqrt(squares, out=roots)
+    squares *= np.float32(1 / 3)
+    squares += roots
+    squares += 1
+    np.negative(roots, out=roots)
+    squares *= np.exp(roots, out=roots)
+    return squares
+
+
+def right_of(b: Floats32) -> Floats32:
+    """5 [-2 b, 1, |b|^2] of rows b (n, F), transposed, (F + 2, n): [a, |a|^2, 1] times it is 5 |a - b|^2."""
+    right = np.concatenate([-2 * b, np.ones_like(b[:, :1]), np.square(b).sum(axis=1, keepdims=True)], axis=1)
+    return np.ascontiguousarray((5 * right).T)
