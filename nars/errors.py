@@ -26,5 +26,27 @@ class StoreError(UserError):
     """A sample store that cannot be opened, or rows that do not belong together; the message names both sides."""
 
 
+class EvaluationError(UserError):
+    """Settings that no candidate can be measured with, or an engine that cannot run; the message names the way out."""
+
+
 class PredictorError(UserError):
     """Samples, settings or a saved predictor that do not fit; the text says the rule, what was found, and the fix."""
+
+
+def require(error: type[UserError], holds: bool, name: str, rule: str, got: object, *, fix: str = "") -> None:
+    """Refuse a setting out of its range: the one way to say it.
+
+    Args:
+        error: Of the room that asks.
+        holds: Whether the setting is in its range.
+        name: Of the setting, as its user knows it.
+        rule: What it must be, such as ">= 1".
+        got: What it is.
+        fix: A sentence on the way out where the rule does not say it.
+
+    Raises:
+        UserError: `holds` is false.
+    """
+    if not holds:
+        raise error(f"{name} must be {rule}; got {got!r}.{fix and ' '}{fix}")

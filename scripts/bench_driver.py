@@ -29,12 +29,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from nars.evaluate import Trial
 from nars.run import Run, Terminal, load_config
 from nars.run.folder import read_json
 from nars.stages import OpenRounds, open_run, pretrain, sample_pool
-from nars.stages.measuring import settings_of
 from nars.store import Sample, SampleStore
+from nars.tasks import Trial
 
 ROUND = 500
 """Candidates of the first round."""
@@ -107,7 +106,7 @@ def drive(run: Run, recorded: Sequence[Sample], *, workers: int, chance: random.
                     trial = rounds.ask()
                 if trial is None:
                     break
-                sample = outcome(run, trial, recorded, chance)
+                sample = outcome(trial, recorded, chance)
                 heapq.heappush(busy, (now + sample.seconds, given, sample))
                 given += 1
             if not busy:
@@ -136,7 +135,7 @@ def drive(run: Run, recorded: Sequence[Sample], *, workers: int, chance: random.
     }
 
 
-def outcome(run: Run, trial: Trial, recorded: Sequence[Sample], chance: random.Random) -> Sample:
+def outcome(trial: Trial, recorded: Sequence[Sample], chance: random.Random) -> Sample:
     """The trial with the outcome of a real training at least as long, cut to its length."""
     real = chance.choice([sample for sample in recorded if len(sample.curve) >= trial.epochs])
     curve, ema_curve = real.curve[: trial.epochs], real.ema_curve[: trial.epochs]
@@ -147,8 +146,8 @@ def outcome(run: Run, trial: Trial, recorded: Sequence[Sample], chance: random.R
         choices=trial.choices,
         costs=trial.costs,
         space=trial.space,
-        data=run.images.fingerprint,
-        fidelity=settings_of(run).fidelity(trial.epochs),
+        data=trial.data,
+        fidelity=trial.fidelity,
         seed=trial.seed,
         round=trial.round,
         curve=curve,

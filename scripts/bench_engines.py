@@ -26,11 +26,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from nars.evaluate import Engine, EvaluationSettings, Trial, open_engine
-from nars.images import ImageData, load_images
-from nars.recipe import Augmentation, Schedule
+from nars.evaluate import Engine, open_engine
+from nars.images import load_images
+from nars.recipe import Augmentation, Schedule, TrainingSettings
 from nars.space import load_space, sobol
-from nars.store import Sample, sample_key
+from nars.store import Sample
+from nars.tasks import ImageClassification, Trial, make_trials
 
 EPOCHS = 2
 
@@ -44,10 +45,11 @@ def main() -> None:
 
     torch.set_num_threads(1)
     data = load_images("digits", resolution=8, validation_fraction=0.25, seed=0)
-    settings = EvaluationSettings(
+    settings = TrainingSettings(
         schedule=Schedule(epochs=EPOCHS, warmup_epochs=1), batch_size=64, augmentation=Augmentation(flip=False)
     )
-    trials = make_trials(data, settings, arguments.trials)
+    task = ImageClassification(data, settings)
+    trials = different_trials(task, arguments.trials)
     names = [*(["in-process"] if arguments.workers == 1 else []), "processes", "ray"]
     seconds: dict[str, list[float]] = {name: [] for name in names}
     between: dict[str, list[float]] = {name: [] for name in names}
@@ -55,7 +57,7 @@ def main() -> None:
     for number in range(arguments.rounds):
         for name in names[:: 1 if number % 2 == 0 else -1]:
             workers = None if name == "in-process" else arguments.workers
-            with open_engine(name, data, settings, workers=workers) as engine:
+            with open_engine(name, task, workers=workers) as engine:
                 run(engine, trials[: 2 * arguments.workers])
                 start = time.perf_counter()
                 samples = run(engine, trials)
@@ -97,31 +99,11 @@ def run(engine: Engine, trials: list[Trial]) -> list[Sample]:
     return samples
 
 
-def make_trials(data: ImageData, settings: EvaluationSettings, count: int) -> list[Trial]:
+def different_trials(task: ImageClassification, count: int) -> list[Trial]:
     """Different networks and recipes."""
-    space = load_space("digits", classes=len(data.classes), in_channels=data.in_channels)
+    space = load_space("digits", classes=len(task.images.classes), in_channels=task.images.in_channels)
     X = sobol(space, count, seed=0)
-    rows = zip(X, space.to_records(X), space.architectures(X), space.recipes(X), strict=True)
-    return [
-        Trial(
-            key=sample_key(
-                space=space.fingerprint,
-                record=record,
-                fidelity=settings.fidelity(EPOCHS),
-                data=data.fingerprint,
-                seed=0,
-            ),
-            choices=tuple(row.tolist()),
-            record=record,
-            costs={},
-            architecture=architecture,
-            recipe=recipe,
-            space=space.fingerprint,
-            epochs=EPOCHS,
-            seed=0,
-        )
-        for row, record, architecture, recipe in rows
-    ]
+    return make_trials(space, X, data=task.data, fidelity=task.fidelity(EPOCHS), epochs=EPOCHS, seed=0)
 
 
 if __name__ == "__main__":

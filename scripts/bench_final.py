@@ -41,7 +41,7 @@ from torch import nn
 from nars.files.atomic import replacing, write_json, write_text
 from nars.images import ImageData, load_images
 from nars.network import build
-from nars.recipe import FINAL_DECAY, Recipe, Schedule, TrainingLoop
+from nars.recipe import FINAL_DECAY, Recipe, Schedule, Teaching, TrainingLoop, TrainingSettings
 from nars.run import Terminal
 from nars.space import Architecture, Scaling, architecture_costs, load_space, scale, scale_to, shorten, sobol
 
@@ -143,16 +143,14 @@ class Bench:
         epochs = self.epochs
         steps = epochs * (len(self.data.train) // BATCH)
         decay = FINAL_DECAY ** (395 / (epochs - 1))
-        loop = TrainingLoop(
-            build(architecture, seed=self.seed),
-            RECIPE,
-            self.data,
-            batch_size=BATCH,
-            seed=self.seed,
-            teacher=teacher,
+        settings = TrainingSettings(
             schedule=Schedule(epochs=epochs, warmup_epochs=1, decay=decay),
+            batch_size=BATCH,
             ema_decay=1 - 1 / max(1.0, 0.03 * steps),
         )
+        teaching = None if teacher is None else Teaching(network=teacher)
+        network = build(architecture, seed=self.seed)
+        loop = TrainingLoop(network, RECIPE, self.data, settings, seed=self.seed, teaching=teaching)
         checkpoint, seconds = self.folder / f"{name}.pt", 0.0
         if checkpoint.is_file():
             saved = torch.load(checkpoint, weights_only=True)

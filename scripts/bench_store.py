@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 
 from nars.space import Space, load_space, sobol
-from nars.store import Identity, Sample, SampleStore, best_per_budget, sample_key
+from nars.store import Identity, Sample, SampleStore, best_per_budget
 
 EPOCHS = 10
 BUDGETS = 8
@@ -38,7 +38,6 @@ def samples(space: Space, count: int, *, seed: int) -> list[Sample]:
     costs = space.costs(X)
     return [
         Sample(
-            key=sample_key(space=space.fingerprint, record=record, fidelity="10 epochs", data="made up", seed=seed),
             record=record,
             choices=tuple(X[row].tolist()),
             costs={name: float(values[row]) for name, values in costs.items()},

@@ -8,13 +8,13 @@ Result:   aims speedup_vs_plain >= 3, fraction_of_limit >= 0.9, scaling >= 1.8; 
           CIFAR-10 1.9 to 2.4, 0.95 to 0.97, 1.7 to 2.0. The plain loop loses to channels last, to its transforms and,
           on all cores, to two threads on one small network.
 
-First on one thread, the same networks (those of a Sobol pool nearest to `--networks`), batch size and optimiser in
+First on one thread, the same networks (those of a Sobol pool nearest to `--networks`), batch size and optimizer in
 each column:
  - limit: forward and backward on one fixed batch, channels last, nothing else;
  - ours: `TrainingLoop` as the search uses it, with crop, flip, mixup, label smoothing, RMSProp, moving average;
  - plain: what timm's training script does: `timm.data.create_loader` (DataLoader, PIL transforms, here with the same
    crop and flip), `timm.data.Mixup`, `timm.optim.create_optimizer_v2`, `ModelEmaV3`; loading in the same thread;
- - timm's defaults: the same with the transforms that the script has by default (resized crop, flip, colour jitter).
+ - timm's defaults: the same with the transforms that the script has by default (resized crop, flip, color jitter).
 Times are CPU time of the process, which on one thread is wall time without what other programs took. Rounds interleave
 the columns; the table has each one's best.
 
@@ -51,13 +51,13 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from torchvision import transforms
 
-from nars.evaluate import EvaluationSettings, Trial, open_engine
+from nars.evaluate import open_engine
 from nars.images import ImageData, Split, StreamedSplit, load_images
 from nars.network import build
 from nars.parallel import usable_cores
-from nars.recipe import Augmentation, Normalizer, Recipe, Schedule, TrainingLoop
+from nars.recipe import Normalizer, Recipe, Schedule, TrainingLoop, TrainingSettings
 from nars.space import Architecture, load_space, quantity, shorten, sobol
-from nars.store import sample_key
+from nars.tasks import ImageClassification, Trial
 
 BATCH = {"digits": 64, "cifar10": 128}
 NETWORKS = {"digits": "0.3M,1M,2.4M", "cifar10": "1M,4M,12M"}
@@ -122,11 +122,8 @@ def ours(candidate: Candidate, data: ImageData, batch: int) -> Callable[[], int]
         _network(candidate),
         RECIPE,
         data,
-        schedule=Schedule(epochs=10_000),
-        batch_size=batch,
+        TrainingSettings(schedule=Schedule(epochs=10_000), batch_size=batch, ema_decay=0.999),
         seed=0,
-        augmentation=Augmentation(),
-        ema_decay=0.999,
     )
 
     def steps() -> int:
@@ -237,15 +234,15 @@ def rates(candidate: Candidate, data: ImageData, batch: int, rounds: int) -> dic
 def machine(candidates: list[Candidate], data: ImageData, batch: int, trials: int) -> dict[str, dict[str, float]]:
     """Training images per second of wall time, by network: the engine with one worker and with all, the plain loop."""
     cores = len(usable_cores())
-    settings = EvaluationSettings(schedule=Schedule(epochs=3, warmup_epochs=1), batch_size=batch)
+    task = ImageClassification(data, TrainingSettings(schedule=Schedule(epochs=3, warmup_epochs=1), batch_size=batch))
     found: dict[str, dict[str, float]] = {candidate.name: {} for candidate in candidates}
     for workers in (1, cores):
-        with open_engine("processes", data, settings, workers=workers) as engine:
+        with open_engine("processes", task, workers=workers) as engine:
             for candidate in candidates:
                 # These only start the workers and warm up.
-                engine.run(_trials(candidate, settings, data, 2 * workers), on_result=lambda _: None)
+                engine.run(_trials(candidate, task, 2 * workers), on_result=lambda _: None)
                 start = time.perf_counter()
-                engine.run(_trials(candidate, settings, data, trials * workers), on_result=lambda _: None)
+                engine.run(_trials(candidate, task, trials * workers), on_result=lambda _: None)
                 images = trials * workers * 3 * (len(data.train) // batch) * batch
                 found[candidate.name][f"engine, {workers} workers"] = images / (time.perf_counter() - start)
     for threads, workers in ((cores, 0), (cores, cores), (1, max(1, cores - 1))):
@@ -262,19 +259,17 @@ def machine(candidates: list[Candidate], data: ImageData, batch: int, trials: in
     return found
 
 
-def _trials(candidate: Candidate, settings: EvaluationSettings, data: ImageData, count: int) -> Iterator[Trial]:
+def _trials(candidate: Candidate, task: ImageClassification, count: int) -> Iterator[Trial]:
     for seed in range(count):
-        record = {"network": candidate.name}
         yield Trial(
-            key=sample_key(
-                space="bench", record=record, fidelity=settings.fidelity(3), data=data.fingerprint, seed=seed
-            ),
             choices=(),
-            record=record,
+            record={"network": candidate.name},
             costs={},
             architecture=candidate.architecture,
             recipe=RECIPE.to_dict(),
             space="bench",
+            data=task.data,
+            fidelity=task.fidelity(3),
             epochs=3,
             seed=seed,
         )

@@ -39,7 +39,7 @@ from campaign_trials import SEED
 from nars.images import ImageData, load_images
 from nars.network import build
 from nars.parallel import torch_threads
-from nars.recipe import Augmentation, Recipe, Schedule
+from nars.recipe import Recipe, Schedule, TrainingSettings
 from nars.space import Architecture, Bounds, architecture_costs, shorten
 from nars.store import Sample, SampleStore
 from nars.train import MemberResult, timm_network, train_network
@@ -207,13 +207,14 @@ def _train_long(
             model,
             recipe,
             images,
+            TrainingSettings(
+                schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"),
+                batch_size=batch,
+                ema_decay=ema_decay,
+                compiler=compiler,
+            ),
             folder=folder,
             seed=seed,
-            batch_size=batch,
-            ema_decay=ema_decay,
-            schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"),
-            augmentation=Augmentation(),
-            compiler=compiler,
         )
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from nars.evaluate import EvaluationSettings, Trial, evaluate_trial
+from nars.evaluate import evaluate_trial
 from nars.images import ImageData, load_images
 from nars.predictors import Predictor
-from nars.recipe import Augmentation, Schedule
+from nars.recipe import Augmentation, Schedule, TrainingSettings
 from nars.space import Bounds, Population, Space, sobol
-from nars.store import Sample, SampleStore, sample_key
+from nars.store import Sample, SampleStore
+from nars.tasks import ImageClassification, Trial, make_trials
 
 SEED = 0
 """Of the pairs, of the image subsets, and of every pair's first training."""
@@ -47,9 +48,9 @@ class Fidelity:
         """Folder and table row."""
         return f"{self.images}x{self.epochs}-{self.resolution}px-batch{self.batch_size}"
 
-    def settings(self, *, flip: bool) -> EvaluationSettings:
+    def settings(self, *, flip: bool) -> TrainingSettings:
         """As the library wants it: cosine to zero after one epoch of warm-up."""
-        return EvaluationSettings(
+        return TrainingSettings(
             schedule=Schedule(epochs=self.epochs, warmup_epochs=1, kind="cosine"),
             batch_size=self.batch_size,
             augmentation=Augmentation(flip=flip),
@@ -96,28 +97,16 @@ class Campaign:
 
     def trial(self, row: Population, fidelity: Fidelity, images: ImageData, *, seed: int, number: int = 0) -> Trial:
         """Training one pair, a row of choices (D,), with this fidelity; `number` is the round that proposed it."""
-        X = row[None]
-        (record,) = self.space.to_records(X)
-        (architecture,) = self.space.architectures(X)
-        (recipe,) = self.space.recipes(X)
-        return Trial(
-            key=sample_key(
-                space=self.space.fingerprint,
-                record=record,
-                fidelity=self.described(fidelity),
-                data=images.fingerprint,
-                seed=seed,
-            ),
-            choices=tuple(int(choice) for choice in row),
-            record=record,
-            costs={name: float(cost[0]) for name, cost in self.space.costs(X).items()},
-            architecture=replace(architecture, resolution=fidelity.resolution),
-            recipe=recipe,
-            space=self.space.fingerprint,
+        (trial,) = make_trials(
+            self.space,
+            row[None],
+            data=images.fingerprint,
+            fidelity=self.described(fidelity),
             epochs=fidelity.epochs,
             seed=seed,
-            round=number,
+            number=number,
         )
+        return replace(trial, architecture=replace(trial.architecture, resolution=fidelity.resolution))
 
     def described(self, fidelity: Fidelity) -> str:
         """The fidelity as a sample names it: the settings, and the resolution, which is not the record's."""
@@ -128,14 +117,12 @@ class Campaign:
         """Train what the store lacks, one after the other in this process; each outcome is kept at once."""
         samples = SampleStore(store)
         known = samples.keys()
-        settings = fidelity.settings(flip=self.flip)
+        task = ImageClassification(images, fidelity.settings(flip=self.flip))
         for trial in trials:
             if trial.key in known:
                 continue
-            sample = evaluate_trial(trial, images, settings)
-            sample = replace(
-                sample, fidelity=self.described(fidelity), host=f"{os.cpu_count()} CPU cores, no GPU"
-            )  # not the machine's name
+            sample = evaluate_trial(trial, task)
+            sample = replace(sample, host=f"{os.cpu_count()} CPU cores, no GPU")  # not the machine's name
             samples.append([sample])
             yield sample
 

@@ -27,9 +27,9 @@ from rich.table import Table
 from drill_process import ended, start
 from nars.images import ImageData, load_images
 from nars.network import build
-from nars.recipe import Augmentation, Recipe, Schedule
+from nars.recipe import Augmentation, Recipe, Schedule, Teaching, TrainingSettings
 from nars.space import Architecture, Head, Stage, Stem
-from nars.train import CHECKPOINT, RESULT, WEIGHTS, MemberResult, train_member
+from nars.train import CHECKPOINT, RESULT, WEIGHTS, MemberResult, train_network
 
 STAGE = Stage(kernel_first=3, kernel_rest=3, expand_first=2, expand_rest=2, channels=8, depth=2, stride=2, se=True)
 NETWORK = Architecture(
@@ -87,17 +87,19 @@ def drill(scratch: Path, data: ImageData, epochs: int, kills: int, chance: rando
 
 def once(folder: Path, data: ImageData, epochs: int) -> None:
     """One training, from where the folder has it."""
-    train_member(
-        NETWORK,
+    train_network(
+        build(NETWORK, dropout=RECIPE.dropout, stochastic_depth=RECIPE.stochastic_depth, seed=5),
         RECIPE,
         data,
+        TrainingSettings(
+            schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"),
+            batch_size=32,
+            ema_decay=0.9,
+            augmentation=Augmentation(flip=False),
+        ),
         folder=folder,
         seed=5,
-        teacher=build(NETWORK, seed=8),
-        batch_size=32,
-        ema_decay=0.9,
-        schedule=Schedule(epochs=epochs, warmup_epochs=1, kind="cosine"),
-        augmentation=Augmentation(flip=False),
+        teaching=Teaching(network=build(NETWORK, seed=8)),
         checkpoint_every=2,
     )
 

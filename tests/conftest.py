@@ -1,10 +1,16 @@
-"""What the tests share: one torch thread, real images, and a network small enough to train in a test."""
+"""What the tests share: one torch thread, real images, a network small enough to train in a test, and its trials."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from nars.images import ImageData, load_images
+from nars.recipe import Augmentation, Schedule, TrainingSettings
 from nars.space import Architecture, Head, Stage, Stem
+from nars.tasks import ImageClassification, Trial
 
 # Small networks gain nothing from more threads, and a busy machine loses much.
 torch.set_num_threads(1)
@@ -28,3 +34,46 @@ def digits() -> ImageData:
 @pytest.fixture(scope="session")
 def architecture() -> Architecture:
     return _TINY
+
+
+@pytest.fixture(scope="session")
+def task(digits: ImageData) -> ImageClassification:
+    settings = TrainingSettings(
+        schedule=Schedule(epochs=3, warmup_epochs=1, kind="cosine"),
+        batch_size=32,
+        augmentation=Augmentation(flip=False),
+        ema_decay=0.9,
+    )
+    return ImageClassification(digits, settings)
+
+
+@pytest.fixture(scope="session")
+def make_trial(task: ImageClassification, architecture: Architecture) -> Callable[..., Trial]:
+    """make_trial(seed, recipe changes..., **changes of the architecture in `architecture`)"""
+    base = architecture
+    recipe_ = {"learning_rate": 0.02, "optimizer": "rmsprop", "dropout": 0.1, "stochastic_depth": 0.1, "mixup": 0.1}
+
+    def make(
+        seed: int = 0,
+        *,
+        architecture: dict[str, Any] | None = None,
+        epochs: int = 3,
+        recipe: Any = None,
+        **changes: Any,
+    ) -> Trial:
+        settings = {f"recipe.{name}": value for name, value in (recipe_ | changes).items()}
+        return Trial(
+            choices=(seed, 1),
+            record={"resolution": 8, "extra": str(architecture)} | settings,
+            costs={"flops": 1e5},
+            architecture=replace(base, **architecture or {}),
+            recipe=recipe_ | changes if recipe is None else recipe,
+            space="test",
+            data=task.data,
+            fidelity=task.fidelity(epochs),
+            epochs=epochs,
+            seed=seed,
+            round=2,
+        )
+
+    return make

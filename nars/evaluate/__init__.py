@@ -1,6 +1,6 @@
 """Where trials run: engines, what they hand back, and how long to train.
 
-Engines take trials as they come; which ones come is decided above.
+Engines take trials of any task as they come; which ones come is decided above, what a task is below (`nars.tasks`).
 """
 
 import lazy_loader

@@ -1,10 +1,4 @@
-from .engine import Engine as Engine, InProcess as InProcess
-from .engines import ENGINES as ENGINES, open_engine as open_engine
-from .evaluate import evaluate_trial as evaluate_trial
-from .stopping import (
-    FEWEST_CURVES as FEWEST_CURVES,
-    THRESHOLD as THRESHOLD,
-    StopAdvice as StopAdvice,
-    choose_stop_epoch as choose_stop_epoch,
-)
-from .trial import EvaluationError as EvaluationError, EvaluationSettings as EvaluationSettings, Trial as Trial
+from .engine import Engine as Engine, Limits as Limits
+from .engines import open_engine as open_engine
+from .outcome import evaluate_trial as evaluate_trial
+from .stopping import FEWEST_CURVES as FEWEST_CURVES, StopAdvice as StopAdvice, choose_stop_epoch as choose_stop_epoch

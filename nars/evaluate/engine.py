@@ -1,18 +1,49 @@
-"""Running many trials: one small interface, and the simplest thing that has it."""
+"""Running many trials: the interface of all engines."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, final
+from typing import Protocol
 
-from nars.evaluate.evaluate import evaluate_trial
-from nars.evaluate.trial import EvaluationSettings, Trial
-from nars.images import ImageData
+from nars.errors import EvaluationError, require
 from nars.store import Sample
+from nars.tasks import Trial
 
 OnResult = Callable[[Sample], None]
 """Gets each sample as it is finished, in the caller's thread; what it raises ends the run."""
+
+_GRACE = 30.0
+"""Seconds past the time limit after which a worker that does not answer is killed; trials keep the limit themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one training may take. It decides whether there is a result, not which."""
+
+    threads: int = 1
+    """torch threads, >= 1; the small networks of a CPU search scale better by more workers."""
+    seconds: float | None = None
+    """Longer ones end as a row with status "timeout"; None lets them."""
+    gigabytes: float | None = None
+    """Of memory to allocate, beyond task and libraries; one that needs more ends as "out_of_memory". On Linux, and not
+    for the memory of a GPU, which has an end of its own."""
+
+    def __post_init__(self) -> None:
+        require(EvaluationError, self.threads >= 1, "threads", ">= 1", self.threads)
+        for name in ("seconds", "gigabytes"):
+            value = getattr(self, name)
+            require(EvaluationError, value is None or 0.0 < value < math.inf, name, "> 0", value)
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds after which a trial is given up that does not stop by itself."""
+        return None if self.seconds is None else self.seconds + _GRACE
+
+
+NO_LIMITS = Limits()
 
 
 class Engine(Protocol):
@@ -37,23 +68,3 @@ class Engine(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the workers, at once if the block raised."""
-
-
-@final
-class InProcess:
-    """One trial after another in this process: for debugging, and for machines with one core."""
-
-    def __init__(self, data: ImageData, settings: EvaluationSettings, *, device: str = "cpu") -> None:
-        self._data, self._settings, self._device = data, settings, device
-
-    def __enter__(self) -> InProcess:
-        """Nothing to start."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to end."""
-
-    def run(self, trials: Iterable[Trial], *, on_result: OnResult) -> None:
-        """As in `Engine`, in the order of `trials`."""
-        for trial in trials:
-            on_result(evaluate_trial(trial, self._data, self._settings, device=self._device))

@@ -1,20 +1,43 @@
-"""The engines by name."""
+"""The engines by name, and the simplest of them."""
 
 from __future__ import annotations
 
-from nars.evaluate.engine import Engine, InProcess
-from nars.evaluate.processes import Processes
-from nars.evaluate.trial import EvaluationError, EvaluationSettings
-from nars.images import ImageData
-from nars.parallel import resolve_device, worker_devices
+from collections.abc import Iterable
+from typing import final
+
+from nars import parallel
+from nars.errors import EvaluationError, require
+from nars.evaluate.engine import NO_LIMITS, Engine, Limits, OnResult
+from nars.evaluate.outcome import evaluate_trial
+from nars.tasks import Task, Trial
 
 ENGINES = ("processes", "in-process", "ray")
 
 
+@final
+class InProcess:
+    """One trial after another in this process: for debugging, and for machines with one core."""
+
+    def __init__(self, task: Task, limits: Limits, *, device: str) -> None:
+        self._task, self._limits, self._device = task, limits, device
+
+    def __enter__(self) -> InProcess:
+        """Nothing to start."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to end."""
+
+    def run(self, trials: Iterable[Trial], *, on_result: OnResult) -> None:
+        """As in `Engine`, in the order of `trials`."""
+        for trial in trials:
+            on_result(evaluate_trial(trial, self._task, self._limits, device=self._device))
+
+
 def open_engine(
     name: str,
-    data: ImageData,
-    settings: EvaluationSettings,
+    task: Task,
+    limits: Limits = NO_LIMITS,
     *,
     workers: int | None = None,
     per_gpu: int = 1,
@@ -25,9 +48,9 @@ def open_engine(
 
     Args:
         name: One of `ENGINES`.
-        data: Trained on by every trial; sent to each worker (or machine) once.
-        settings: How to train.
-        workers: How many trials at once; None is one per core (or per `settings.threads` cores), or `per_gpu` per GPU.
+        task: Of every trial; sent to each worker (or machine) once.
+        limits: What a training may take.
+        workers: How many trials at once; None is one per core (or per `limits.threads` cores), or `per_gpu` per GPU.
         per_gpu: Trials at once on one GPU, >= 1: small networks leave most of one idle.
         device: "auto" (a GPU where there is one), "cpu", "cuda" (all GPUs of each machine), "cuda:N" or "mps".
         address: Of a running Ray cluster; None starts one on this machine. Only for "ray".
@@ -36,17 +59,17 @@ def open_engine(
         EvaluationError: no such engine, or it cannot run here.
         DeviceError: no such device.
     """
-    if workers is not None and workers < 1:
-        raise EvaluationError(f"workers must be >= 1; got {workers}.")
-    if per_gpu < 1:
-        raise EvaluationError(f"per_gpu, trials at once on one GPU, must be >= 1; got {per_gpu}.")
-    if name == "in-process":
-        return InProcess(data, settings, device=resolve_device(device))
-    if name == "processes":
-        devices = worker_devices(device, workers=workers, per_gpu=per_gpu, threads=settings.threads)
-        return Processes(data, settings, devices=devices)
+    require(EvaluationError, name in ENGINES, "the engine", f"one of {', '.join(ENGINES)}", name)
+    require(EvaluationError, workers is None or workers >= 1, "workers", ">= 1", workers)
+    require(EvaluationError, per_gpu >= 1, "per_gpu, trials at once on one GPU,", ">= 1", per_gpu)
+    # Each engine brings packages of its own, which the others are opened without.
     if name == "ray":
         from nars.evaluate.ray_engine import RayEngine
 
-        return RayEngine(data, settings, address=address, workers=workers, device=device, gpu_share=1 / per_gpu)
-    raise EvaluationError(f"the engine must be one of {', '.join(ENGINES)}; got {name!r}.")
+        return RayEngine(task, limits, address=address, workers=workers, device=device, gpu_share=1 / per_gpu)
+    if name == "processes":
+        from nars.evaluate.processes import Processes
+
+        devices = parallel.worker_devices(device, workers=workers, per_gpu=per_gpu, threads=limits.threads)
+        return Processes(task, limits, devices=devices)
+    return InProcess(task, limits, device=parallel.resolve_device(device))

@@ -5,30 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import final
 
-from nars.evaluate.engine import OnResult
-from nars.evaluate.evaluate import evaluate_trial, outcome
-from nars.evaluate.trial import EvaluationSettings, Trial
-from nars.images import ImageData
+from nars.evaluate.engine import Limits, OnResult
+from nars.evaluate.outcome import Loss, evaluate_trial, lost
 from nars.parallel import Failure, Pool, Report, worker_setups
 from nars.store import Sample
-
-_GRACE = 30.0
-"""Seconds past the time limit after which a worker that does not answer is killed; trials keep the limit themselves."""
+from nars.tasks import Task, Trial
 
 
 @final
 class Processes:
     """A pool of processes that evaluate trials; see `nars.parallel.Pool`."""
 
-    def __init__(self, data: ImageData, settings: EvaluationSettings, *, devices: Sequence[str]) -> None:
+    def __init__(self, task: Task, limits: Limits, *, devices: Sequence[str]) -> None:
         """One worker for each entry of `devices`; several may share a GPU."""
-        self._data, self._settings = data, settings
-        self._pool: Pool[Trial, Sample] = Pool(
-            _evaluate,
-            (data, settings),
-            setups=worker_setups(devices, threads=settings.threads),
-            patience=None if settings.time_limit is None else settings.time_limit + _GRACE,
-        )
+        setups = worker_setups(devices, threads=limits.threads)
+        self._pool: Pool[Trial, Sample] = Pool(_evaluate, (task, limits), setups=setups, patience=limits.patience)
 
     def __enter__(self) -> Processes:
         """Start the workers; they get ready while the caller goes on."""
@@ -47,21 +38,12 @@ class Processes:
         """
 
         def failed(trial: Trial, failure: Failure) -> None:
-            on_result(
-                outcome(
-                    trial,
-                    self._data.fingerprint,
-                    self._settings,
-                    status="timeout" if failure.overdue else "error",
-                    message=failure.message,
-                    seconds=failure.seconds,
-                    device=failure.device,
-                )
-            )
+            how: Loss = "overdue" if failure.overdue else "died"
+            on_result(lost(trial, how, failure.message, seconds=failure.seconds, device=failure.device))
 
         self._pool.run(trials, on_result=lambda _, sample: on_result(sample), on_failure=failed)
 
 
-def _evaluate(trial: Trial, context: tuple[ImageData, EvaluationSettings], device: str, _: Report) -> Sample:
-    data, settings = context
-    return evaluate_trial(trial, data, settings, device=device)
+def _evaluate(trial: Trial, context: tuple[Task, Limits], device: str, _: Report) -> Sample:
+    task, limits = context
+    return evaluate_trial(trial, task, limits, device=device)

@@ -14,22 +14,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nars.evaluate.engine import OnResult
-from nars.evaluate.evaluate import evaluate_trial, outcome
-from nars.evaluate.trial import EvaluationError, EvaluationSettings, Trial
+from nars.errors import EvaluationError
+from nars.evaluate.engine import Limits, OnResult
+from nars.evaluate.outcome import Loss, evaluate_trial, lost
 from nars.files.atomic import machine_at_fault
-from nars.images import ImageData
 from nars.parallel import AUTO, put_together, take_apart
-from nars.store import Sample, Status
+from nars.store import Sample
+from nars.tasks import Task, Trial
 
 _ATTEMPTS = 2
 """How often a trial may take its worker down before it counts as the cause."""
 
 _NODE_ATTEMPTS = 10
 """How often a trial is begun anew because a machine went away, which says nothing about the trial."""
-
-_GRACE = 30.0
-"""Seconds past the time limit after which a task that does not answer is killed; trials keep the limit themselves."""
 
 _NO_ROOM = 600.0
 """Seconds without a machine that could take a trial, after which the run gives up."""
@@ -42,12 +39,12 @@ _PARTS = 10_000
 
 
 @dataclass
-class _Task:
+class _Attempt:
     """A trial under way."""
 
     trial: Trial
     name: str
-    """Of this attempt: one that is begun anew waits again, whatever the first one took."""
+    """Of its own: a trial that is begun anew waits again, whatever the first attempt took."""
     submitted: float
     overdue: bool = False
 
@@ -75,14 +72,15 @@ class _Clock:
 class RayEngine:
     """Gives a trial to every free slot of the cluster; a machine that joins is used, one that dies costs only time.
 
-    The images are put into the cluster's object store once and mapped by the workers of a machine. All machines need
-    this package installed, in the same version.
+    The task's data is put into the cluster's object store once and mapped by the workers of a machine. All machines
+    need this package installed, in the same version. Plain tasks rather than Ray Tune, which brings searchers,
+    schedulers and result folders of its own, and takes a machine that died for a failure of the trial.
     """
 
     def __init__(
         self,
-        data: ImageData,
-        settings: EvaluationSettings,
+        task: Task,
+        limits: Limits,
         *,
         address: str | None = None,
         workers: int | None = None,
@@ -92,8 +90,8 @@ class RayEngine:
         """An engine, to be used in a `with` statement.
 
         Args:
-            data: Trained on by every trial.
-            settings: How.
+            task: Of every trial.
+            limits: What a training may take.
             address: Of a running cluster ("auto", "host:6379", "ray://host:10001"); None starts one on this machine.
             workers: At most so many trials at once; None is as many as the cluster has room for.
             device: "cpu", "cuda" to give each trial a GPU, or "auto": a GPU if the cluster has any.
@@ -109,7 +107,7 @@ class RayEngine:
                 "the engine ray needs Ray: pip install 'nars[ray]' here and on every machine of the cluster."
             ) from error
         self._ray: Any = ray
-        self._data, self._settings, self._address, self._workers = data, settings, address, workers
+        self._task, self._limits, self._address, self._workers = task, limits, address, workers
         self._device = device if device in (AUTO, "cpu") else "cuda"
         # In Ray's own precision, and rounded down: six sixths must fit.
         self._share = math.floor(_PARTS * gpu_share) / _PARTS
@@ -119,7 +117,7 @@ class RayEngine:
         self._slots, self._looked = 0, 0.0
 
     def __enter__(self) -> RayEngine:
-        """Connect, and send the images.
+        """Connect, and send the task.
 
         Raises:
             EvaluationError: no cluster at the address.
@@ -139,15 +137,15 @@ class RayEngine:
             self._own = True
         if self._device == AUTO:  # the cluster's GPUs count, this machine may have none
             self._device = "cuda" if self._ray.cluster_resources().get("GPU", 0) else "cpu"
-        tensors, rest = take_apart((self._data, self._settings))
+        tensors, rest = take_apart((self._task, self._limits))
         # Arrays, not tensors: those Ray maps from its store instead of copying them.
         self._context = self._ray.put(([tensor.contiguous().numpy() for tensor in tensors], rest))
-        if self._settings.time_limit is not None:
+        if self._limits.patience is not None:
             self._clock = self._ray.remote(num_cpus=0, max_restarts=-1)(_Clock).remote()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the images, and of the cluster if this engine connected to it."""
+        """Let go of the task, and of the cluster if this engine connected to it."""
         self._context = self._clock = None
         if self._own:
             self._ray.shutdown()
@@ -164,42 +162,42 @@ class RayEngine:
         start = self._ray.remote(**self._resources, max_retries=0)(_evaluate).remote
         new, again = iter(trials), list[Trial]()
         deaths: dict[str, dict[str, int]] = {}
-        tasks: dict[Any, _Task] = {}
+        attempts: dict[Any, _Attempt] = {}
         exhausted, roomy = False, time.monotonic()
         try:
             while True:
-                while not (exhausted and not again) and len(tasks) < self._room():
+                while not (exhausted and not again) and len(attempts) < self._room():
                     trial = again.pop(0) if again else next(new, None)
                     if trial is None:
                         exhausted = True
                         break
                     name = uuid.uuid4().hex
                     reference = start([self._context], trial, self._device, self._clock, name)
-                    tasks[reference] = _Task(trial, name, time.monotonic())
-                if not tasks and exhausted and not again:
+                    attempts[reference] = _Attempt(trial, name, time.monotonic())
+                if not attempts and exhausted and not again:
                     return
-                done, _ = self._ray.wait(list(tasks), timeout=_LOOK) if tasks else ([], None)
+                done, _ = self._ray.wait(list(attempts), timeout=_LOOK) if attempts else ([], None)
                 for reference in done:
-                    task = tasks.pop(reference)
-                    sample = self._outcome(reference, task, deaths.setdefault(task.trial.key, {}))
+                    attempt = attempts.pop(reference)
+                    sample = self._outcome(reference, attempt, deaths.setdefault(attempt.trial.key, {}))
                     if sample is None:
-                        again.append(task.trial)
+                        again.append(attempt.trial)
                     else:
-                        deaths.pop(task.trial.key, None)
+                        deaths.pop(attempt.trial.key, None)
                         on_result(sample)
-                self._cancel_overdue(tasks)
+                self._cancel_overdue(attempts)
                 if self._slots > 0:
                     roomy = time.monotonic()
-                elif not tasks:
+                elif not attempts:
                     self._wait_for_a_machine(since=roomy)
         finally:
-            for reference in tasks:  # something raised: nobody will ask for these
+            for reference in attempts:  # something raised: nobody will ask for these
                 self._ray.cancel(reference, force=True)
 
     @property
     def _resources(self) -> dict[str, float]:
         """What Ray reserves for each trial."""
-        return {"num_cpus": self._settings.threads, "num_gpus": 0.0 if self._device == "cpu" else self._share}
+        return {"num_cpus": self._limits.threads, "num_gpus": 0.0 if self._device == "cpu" else self._share}
 
     def _room(self) -> int:
         """Trials that fit on the cluster now."""
@@ -217,12 +215,12 @@ class RayEngine:
         if time.monotonic() - since > _NO_ROOM:
             raise EvaluationError(
                 f"for {_NO_ROOM:g} s no machine of the Ray cluster had what a trial needs ({self._resources}). Add "
-                f"one, or ask for less (settings.threads, device)."
+                f"one, or ask for less (limits.threads, device)."
             )
         time.sleep(_LOOK)
 
-    def _outcome(self, reference: Any, task: _Task, deaths: dict[str, int]) -> Sample | None:
-        """The sample of a finished task; None if it must be begun anew."""
+    def _outcome(self, reference: Any, attempt: _Attempt, deaths: dict[str, int]) -> Sample | None:
+        """The sample of a finished attempt; None if it must be begun anew."""
         errors = self._ray.exceptions
         try:
             sample: Sample = self._ray.get(reference)
@@ -232,48 +230,41 @@ class RayEngine:
                 raise error.cause from None
             raise
         except errors.OutOfMemoryError as error:
-            return self._failed(task, "out_of_memory", str(error).splitlines()[0])
+            return self._lost(attempt, "memory", str(error).splitlines()[0])
         except (errors.NodeDiedError, errors.ObjectLostError) as error:
             kind, allowed, message = "node", _NODE_ATTEMPTS, str(error)
         except errors.RayError as error:
-            if task.overdue:
-                return self._failed(task, "timeout", "it did not stop at its time limit and was killed")
+            if attempt.overdue:
+                return self._lost(attempt, "overdue", "it did not stop at its time limit and was killed")
             kind, allowed, message = "worker", _ATTEMPTS, f"its worker process died, {_ATTEMPTS} times ({error})"
         deaths[kind] = deaths.get(kind, 0) + 1
-        return self._failed(task, "error", message) if deaths[kind] >= allowed else None
+        return self._lost(attempt, "died", message) if deaths[kind] >= allowed else None
 
-    def _failed(self, task: _Task, status: Status, message: str) -> Sample:
-        return outcome(
-            task.trial,
-            self._data.fingerprint,
-            self._settings,
-            status=status,
-            message=message,
-            seconds=self._ages([task]).get(task.name, time.monotonic() - task.submitted),
-            device=self._device,
-        )
+    def _lost(self, attempt: _Attempt, how: Loss, message: str) -> Sample:
+        seconds = self._ages([attempt]).get(attempt.name, time.monotonic() - attempt.submitted)
+        return lost(attempt.trial, how, message, seconds=seconds, device=self._device)
 
-    def _cancel_overdue(self, tasks: Mapping[Any, _Task]) -> None:
-        if self._settings.time_limit is None:
+    def _cancel_overdue(self, attempts: Mapping[Any, _Attempt]) -> None:
+        patience = self._limits.patience
+        if patience is None:
             return
-        patience = self._settings.time_limit + _GRACE
         late = {
-            reference: task
-            for reference, task in tasks.items()
-            if not task.overdue and time.monotonic() > task.submitted + patience
+            reference: attempt
+            for reference, attempt in attempts.items()
+            if not attempt.overdue and time.monotonic() > attempt.submitted + patience
         }
         ages = self._ages(list(late.values()))
-        for reference, task in late.items():
-            if ages.get(task.name, 0.0) > patience:
-                task.overdue = True
+        for reference, attempt in late.items():
+            if ages.get(attempt.name, 0.0) > patience:
+                attempt.overdue = True
                 self._ray.cancel(reference, force=True)
 
-    def _ages(self, tasks: Sequence[_Task]) -> dict[str, float]:
+    def _ages(self, attempts: Sequence[_Attempt]) -> dict[str, float]:
         """Seconds that these have been under way, by name, as far as that is known."""
-        if self._clock is None or not tasks:
+        if self._clock is None or not attempts:
             return {}
         try:
-            asked = self._clock.ages.remote([task.name for task in tasks])
+            asked = self._clock.ages.remote([attempt.name for attempt in attempts])
             ages: dict[str, float] = self._ray.get(asked, timeout=_LOOK)
         except self._ray.exceptions.RayError:  # its machine died and it starts anew elsewhere: trials keep their limit
             return {}
@@ -281,11 +272,11 @@ class RayEngine:
 
 
 def _evaluate(context: list[Any], trial: Trial, device: str, clock: Any, name: str) -> Sample:
-    """What a worker does; the context comes in a list so that Ray hands on the reference, not the images."""
+    """What a worker does; the context comes in a list so that Ray hands on the reference, not the data."""
     if clock is not None:
         clock.begin.remote(name)
-    data, settings = _received(_Reference(context[0]))
-    return evaluate_trial(trial, data, settings, device=device)
+    task, limits = _received(_Reference(context[0]))
+    return evaluate_trial(trial, task, limits, device=device)
 
 
 @dataclass(frozen=True)
@@ -296,17 +287,17 @@ class _Reference:
 
 
 @lru_cache(maxsize=1)
-def _received(reference: _Reference) -> tuple[ImageData, EvaluationSettings]:
-    """The images, taken from the store once for all trials of this worker process, resized copies included."""
+def _received(reference: _Reference) -> tuple[Task, Limits]:
+    """The task, taken from the store once for all trials of this worker process, resized copies of images included."""
     import ray
 
     arrays, rest = ray.get(reference.value)
-    received: tuple[ImageData, EvaluationSettings] = put_together([_as_tensor(array) for array in arrays], rest)
+    received: tuple[Task, Limits] = put_together([_as_tensor(array) for array in arrays], rest)
     return received
 
 
 def _as_tensor(array: NDArray[Any]) -> torch.Tensor:
-    """A tensor on a read-only array; torch would warn, but image sets are never written to."""
+    """A tensor on a read-only array; torch would warn, but a task's data is never written to."""
     import warnings
 
     with warnings.catch_warnings():

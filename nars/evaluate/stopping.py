@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nars.evaluate.trial import EvaluationError
+from nars.errors import EvaluationError, require
 
 THRESHOLD = 0.92
 
@@ -71,18 +71,16 @@ def choose_stop_epoch(
         EvaluationError: too few curves, or curves with gaps.
     """
     accuracy = np.asarray(curves, dtype=np.float64)
-    if (
-        accuracy.ndim != 2
-        or accuracy.shape[0] < FEWEST_CURVES
-        or accuracy.shape[1] < 1
-        or not np.isfinite(accuracy).all()
-    ):
-        raise EvaluationError(
-            f"choosing a stop epoch needs full curves (N, T) of at least {FEWEST_CURVES} candidates, without gaps; "
-            f"got shape {accuracy.shape}. Train more candidates in the first round."
-        )
-    if not 0.0 < threshold <= 1.0:
-        raise EvaluationError(f"the threshold of the rank correlation must be > 0 and <= 1; got {threshold!r}.")
+    full = accuracy.ndim == 2 and accuracy.shape[0] >= FEWEST_CURVES and accuracy.shape[1] >= 1
+    require(
+        EvaluationError,
+        full and bool(np.isfinite(accuracy).all()),
+        "the curves that a stop epoch is chosen by",
+        f"full curves (N, T) of at least {FEWEST_CURVES} candidates, without gaps",
+        accuracy.shape,
+        fix="Train more candidates in the first round.",
+    )
+    require(EvaluationError, 0.0 < threshold <= 1.0, "the threshold of the rank correlation", "> 0 and <= 1", threshold)
     candidates, epochs = accuracy.shape
     correlations = _spearman(accuracy.T[:, :, None], accuracy.T[-1:, :, None])[:, 0]
     drawn = rng.integers(candidates, size=(resamples, candidates))
@@ -123,7 +121,7 @@ def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _intervals(accuracy: NDArray[np.float64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-    """95 % percentile bootstrap over candidates, (T, 2); drawn: (B, N). A resample of equal candidates tells nothing:
+    """95 % percentile bootstrap over candidates, (T, 2); drawn: (B, N). A resample of equal candidates says nothing:
     0."""
     final = accuracy[drawn, -1][:, :, None]
     intervals = np.empty((accuracy.shape[1], 2))

@@ -16,6 +16,8 @@ from torch import nn
 import nars
 from nars.export.errors import ExportError
 from nars.network import GENERIC, build
+from nars.network.build import timm_config
+from nars.network.mbconv.models import LAYERS
 from nars.printing import brief_repr
 from nars.space import AnyArchitecture, family_of, read_architecture
 
@@ -88,19 +90,9 @@ class MemberConfig:
 
     def timm(self) -> dict[str, Any]:
         """timm's `pretrained_cfg`."""
-        side = self.architecture.resolution
-        layers = {"first_conv": "conv_stem", "classifier": "classifier"} if self.standalone else {}
-        return {
-            "input_size": [self.architecture.in_channels, side, side],
-            "num_classes": self.architecture.classes,
-            "mean": list(self.mean),
-            "std": list(self.std),
-            "interpolation": "bilinear",
-            "crop_pct": 1.0,
-            "crop_mode": "center",
-            **layers,
-            "label_names": list(self.classes),
-        }
+        layers = LAYERS if self.standalone else {}
+        seen = {"mean": list(self.mean), "std": list(self.std)}
+        return timm_config(self.architecture) | seen | layers | {"label_names": list(self.classes)}
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `config.json`: timm's "local-dir:" scheme reads all but the name and `array_side`."""

@@ -30,7 +30,8 @@ from nars.export.program import capture, decode_program, encode_program, largest
 from nars.export.standalone import standalone_source
 from nars.files.atomic import write_bytes
 from nars.images import ImageData
-from nars.network import count, measure_latency, processor
+from nars.network import count, measure_latency
+from nars.parallel import processor_name
 from nars.space import AnyArchitecture, dump_yaml, family_of
 
 _CHECKED_IMAGES = 256
@@ -136,7 +137,7 @@ def export_member(
             "eager": measure_latency(original, architecture.resolution, architecture.in_channels),
             "onnxruntime": measure_onnx_latency(folder / ONNX),
         },
-        device=processor(),
+        device=processor_name(),
         max_difference=differences,
         fixed_logits=tuple(fixed[:10].tolist()),
         logits_hash=LogitsHash.of(fixed),

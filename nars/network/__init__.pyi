@@ -8,4 +8,4 @@ from .mbconv.registry import (
     register_generic as register_generic,
     register_network as register_network,
 )
-from .timing import measure_latency as measure_latency, onnx_session as onnx_session, processor as processor
+from .timing import measure_latency as measure_latency, onnx_session as onnx_session

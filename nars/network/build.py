@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pkgutil import resolve_name
+from typing import Any
 
 from torch import nn
 
@@ -44,3 +45,17 @@ def build(
     with seeded(seed):
         network: nn.Module = builder(architecture, dropout=dropout, stochastic_depth=stochastic_depth)
     return network
+
+
+def timm_config(architecture: AnyArchitecture) -> dict[str, Any]:
+    """What timm's `pretrained_cfg` says of any network of ours: input, classes, and a neutral normalization."""
+    channels, side = architecture.in_channels, architecture.resolution
+    return {
+        "input_size": (channels, side, side),
+        "num_classes": architecture.classes,
+        "mean": (0.0,) * channels,
+        "std": (1.0,) * channels,
+        "interpolation": "bilinear",
+        "crop_pct": 1.0,
+        "crop_mode": "center",
+    }

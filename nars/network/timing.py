@@ -1,11 +1,9 @@
-"""Wall-clock time of one batch, and what it is measured on."""
+"""Wall-clock time of one batch."""
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -29,6 +27,20 @@ def median_milliseconds(run: Callable[[], object], *, seconds: float, warmup: in
         run()
         times.append(time.perf_counter() - start)
     return 1e3 * median(times)
+
+
+def onnx_session(model: str | bytes, *, threads: int) -> Any:
+    """An ONNX Runtime session on the CPU, of a file or a file's content.
+
+    Raises:
+        ImportError: the extra `onnx` is not installed.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3  # errors only: it warns about absent GPUs
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def measure_latency(
@@ -62,27 +74,3 @@ def measure_latency(
             return median_milliseconds(forward, seconds=seconds)
     finally:
         model.train(mode)
-
-
-def onnx_session(model: str | bytes, *, threads: int) -> Any:
-    """An ONNX Runtime session on the CPU with `threads` threads, of a file or a file's content.
-
-    Raises:
-        ImportError: ONNX Runtime is not installed.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3  # errors only: it warns about absent GPUs
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def processor() -> str:
-    """Name of this machine's CPU."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():  # platform.processor() is empty on most Linux systems
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -1,5 +1,5 @@
 from .blas import one_blas_thread as one_blas_thread
-from .cores import usable_cores as usable_cores
+from .cores import processor_name as processor_name, usable_cores as usable_cores
 from .devices import (
     AUTO as AUTO,
     DeviceError as DeviceError,

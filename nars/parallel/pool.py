@@ -49,6 +49,10 @@ class Failure:
 class Pool(Generic[Job, Result]):
     """Worker processes that hold a function and its context, and are given one job at a time.
 
+    In place of `concurrent.futures` and `torch.multiprocessing.Pool`, which take all jobs at once instead of when a
+    worker is free, break or hang for good when a worker dies, and can neither stop one job that takes too long nor say
+    how far it has come.
+
     They start with a fresh interpreter (spawn: a fork of a process that has used torch's threads may hang) and stay
     until the pool is closed, because importing torch and timm takes seconds. A worker that dies is replaced and its job
     done again, in another worker. When this process ends, however it does, they end. They do not run the program that

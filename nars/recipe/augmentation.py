@@ -43,9 +43,6 @@ class Augmentation:
         return round(self.crop * resolution)
 
 
-NO_AUGMENTATION = Augmentation(crop=0.0, flip=False)
-
-
 @dataclass(frozen=True)
 class EpochPlan:
     """Every random draw of one epoch, S steps of B images, made at its start.

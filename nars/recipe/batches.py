@@ -72,7 +72,7 @@ class Batches:
     def batch(self, plan: EpochPlan, step: int) -> tuple[Tensor, Tensor, float]:
         """This process's share of a step; policy and erasing draw from torch's global generator.
 
-        Returns: images float32 (B, C, H, W), normalised and mixed, channels last; labels (B,) before mixing; the share
+        Returns: images float32 (B, C, H, W), normalized and mixed, channels last; labels (B,) before mixing; the share
         of each image in its mixture.
         """
         raw = self._images.batch(plan, step, self._columns)
@@ -98,7 +98,8 @@ def parts(images: Tensor, labels: Tensor, count: int) -> list[tuple[Tensor, Tens
 def erase(images: Tensor, probability: float) -> Tensor:
     """Blank a rectangle (value 0, the mean) in each image with this probability: 2 to 33 % of its area, 3:10 to 10:3.
 
-    Draws from torch's global generator. float (B, C, H, W) -> the same shape.
+    Draws from torch's global generator. float (B, C, H, W) -> the same shape. torchvision's `RandomErasing` blanks the
+    same rectangle in all images of a batch, timm's takes them one by one.
     """
     count, _, height, width = images.shape
     u = torch.rand((5, count), device=images.device)
@@ -133,7 +134,8 @@ class ImageStore:
     """Training images on the device, ready to be cropped: uint8, padded, channels last.
 
     A batch is one gather: the padded images are seen as (N, 2p + 1, 2p + 1, H, W, C), all their crops, a view that
-    takes no memory of its own.
+    takes no memory of its own. torch's DataLoader with torchvision's transforms goes image by image, in Python, and
+    takes several times as long as a small network's training.
     """
 
     def __init__(self, images: Tensor, *, padding: int, border: Border, device: torch.device) -> None:
@@ -202,6 +204,6 @@ class Normalizer:
         self._shift = (mean / std).view(1, -1, 1, 1).to(device)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalise; `mean` and `std` count a pixel of 255 as 1."""
+        """Normalize; `mean` and `std` count a pixel of 255 as 1."""
         pixels = images.to(torch.float32, memory_format=torch.channels_last)
         return pixels.mul_(self._scale).sub_(self._shift)

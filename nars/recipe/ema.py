@@ -6,17 +6,13 @@ import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import nn
 
-IMAGENET_DECAY = 0.99985
-"""a of the paper on ImageNet; 0.999 on CIFAR-10, 0.9998 on COCO."""
-
 
 class MovingAverage:
     """A copy of a network that follows it: weights, and the running statistics of batch norm.
 
-    The copy and the schedule of the decay are timm's `ModelEmaV3` with warm-up: a_t = min(decay, 1 - t^(-2/3)), so that
-    a training of a few hundred steps is not left with the average of its first, untrained ones. The update itself is
-    written here, because timm's collects the state dict of both networks in every step (0.7 ms where the average takes
-    0.25).
+    Copy and schedule of the decay are timm's `ModelEmaV3` with warm-up: a_t = min(decay, 1 - t^(-2/3)), so that
+    a training of a few hundred steps is not left with the average of its first, untrained ones. Only the update is
+    written here: timm's collects the state dicts of both networks in every step (0.7 ms where the average takes 0.25).
     """
 
     def __init__(self, model: nn.Module, *, decay: float) -> None:

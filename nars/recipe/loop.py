@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, cast, final
 
 import torch
@@ -13,16 +12,16 @@ from torch import Tensor, nn
 
 from nars.images import ImageData, Split, StreamedSplit
 from nars.recipe.accuracy import DivergedError, evaluate
-from nars.recipe.augmentation import Augmentation, EpochPlan
+from nars.recipe.augmentation import EpochPlan
 from nars.recipe.batches import Batches, parts
-from nars.recipe.ema import IMAGENET_DECAY, MovingAverage
+from nars.recipe.ema import MovingAverage
 from nars.recipe.flat import flatten
-from nars.recipe.loss import DISTILLATION, Objective
+from nars.recipe.loss import training_loss
 from nars.recipe.optimizer import build_optimizer
 from nars.recipe.peers import ALONE, Peers
 from nars.recipe.recipe import Recipe, RecipeError, require
-from nars.recipe.schedule import Schedule
-from nars.recipe.sync_norm import synchronise_batch_norm
+from nars.recipe.settings import Teaching, TrainingSettings
+from nars.recipe.sync_norm import synchronize_batch_norm
 
 _CHECK_EVERY = 16
 """Steps between looks at the loss: on a GPU each look waits for the device."""
@@ -32,14 +31,10 @@ _CHECK_EVERY = 16
 class EpochStats:
     """What one call of `train_epoch` did."""
 
-    epoch: int
-    """The epoch it worked on, from 0."""
     loss: float
-    """Mean over all steps of that epoch so far."""
+    """Mean over all steps of its epoch so far."""
     images: int
     """Trained on in this call, over all processes."""
-    seconds: float
-    """This call took."""
     learning_rate: float
     """Of its last step."""
 
@@ -54,7 +49,8 @@ class TrainingLoop:
     left as it was.
 
     Example:
-        loop = TrainingLoop(model, recipe, data, schedule=Schedule(epochs=10), batch_size=64, seed=0)
+        settings = TrainingSettings(schedule=Schedule(epochs=10), batch_size=64)
+        loop = TrainingLoop(model, recipe, data, settings, seed=0)
         while loop.epoch < 10:
             stats = loop.train_epoch()
         print(loop.accuracy(data.validation, ema=True))
@@ -65,21 +61,11 @@ class TrainingLoop:
         model: nn.Module,
         recipe: Recipe,
         data: ImageData,
+        settings: TrainingSettings,
         *,
-        schedule: Schedule,
-        batch_size: int,
         seed: int,
         device: str | torch.device = "cpu",
-        augmentation: Augmentation | None = None,
-        learning_rate_scale: float = 1.0,
-        ema_decay: float = IMAGENET_DECAY,
-        teacher: nn.Module | None = None,
-        teacher_resolution: int | None = None,
-        distillation: float = DISTILLATION,
-        accumulation: int = 1,
-        amp: bool = False,
-        channels_last: bool = True,
-        compiler: str | None = None,
+        teaching: Teaching | None = None,
         peers: Peers = ALONE,
     ) -> None:
         """Prepare a training; `model` is trained in place, and must not be moved or cast while the loop is in use.
@@ -88,44 +74,24 @@ class TrainingLoop:
             model: Built with the recipe's dropout and stochastic depth.
             recipe: Everything else is taken from it.
             data: At the resolution to train at.
-            schedule: Of the learning rate; its length is the end of the training.
-            batch_size: Over all processes, >= 1; when there are fewer training images, all of them.
+            settings: How to train; the end of their schedule is the end of the training.
             seed: >= 0.
             device: Where to train.
-            augmentation: None is crop and flip, `Augmentation()`.
-            learning_rate_scale: Factor on the recipe's learning rate, > 0; `batch_scale` for another batch than the
-                recipe's.
-            ema_decay: In [0, 1); used when the recipe has EMA.
-            teacher: Any network with the same classes; put on the device in evaluation mode, its weights do not change.
-            teacher_resolution: Batches are resized (bilinear) to it for the teacher, pixels; None shows them as they
-                are.
-            distillation: Weight of the teacher's part of the loss, in [0, 1].
-            accumulation: Parts that a batch goes through the network in, >= 1, to save memory; each is a batch of its
-                own to batch norm.
-            amp: Compute in bfloat16 where torch's autocast does; weights and optimiser stay float32.
-            channels_last: Show the network batches with the channels innermost in memory, which most convolutions are
-                faster on; false for the few networks that are not.
-            compiler: Backend of `torch.compile` for the network in training, such as "inductor"; None does not compile.
+            teaching: By whom, beside the labels; None is by labels alone.
             peers: The processes that train together, each calling with the same arguments: gradients and batch norm are
                 those of the global batch.
 
         Raises:
-            RecipeError: a setting out of range, or no training images.
+            RecipeError: a seed out of range, a batch that cannot be shared out, or no training images.
         """
         require(len(data.train) > 0, "the training images", "at least one", len(data.train))
-        require(batch_size >= 1, "batch_size", ">= 1", batch_size)
         require(seed >= 0, "seed", ">= 0", seed)
-        require(0.0 <= ema_decay < 1.0, "ema_decay", ">= 0 and < 1", ema_decay)
-        require(0.0 <= distillation <= 1.0, "distillation", "between 0 and 1", distillation)
-        require(0.0 < learning_rate_scale < math.inf, "learning_rate_scale", "> 0", learning_rate_scale)
-        require(accumulation >= 1, "accumulation", ">= 1", accumulation)
         self._device, self._peers = torch.device(device), peers
-        self._recipe, self._schedule = recipe, schedule
-        augmentation = Augmentation() if augmentation is None else augmentation
+        self._training, self._schedule = settings, settings.schedule
         self._batches = Batches(
             data,
-            batch_size=batch_size,
-            augmentation=augmentation,
+            batch_size=settings.batch_size,
+            augmentation=settings.augmentation,
             mixup=recipe.mixup,
             seed=seed,
             peers=peers,
@@ -133,45 +99,36 @@ class TrainingLoop:
         )
         self._model = model.to(self._device)
         if peers.count > 1:
-            self._model = synchronise_batch_norm(self._model, self._device)
+            self._model = synchronize_batch_norm(self._model, self._device)
         self._groups = flatten(self._model, weight_decay=recipe.weight_decay)
-        self._learning_rate = recipe.effective_learning_rate * learning_rate_scale
+        self._learning_rate = recipe.effective_learning_rate * settings.learning_rate_scale
         self._optimizer = build_optimizer(recipe, self._groups, learning_rate=self._learning_rate)
-        self._ema = MovingAverage(self._model, decay=ema_decay) if recipe.ema else None
+        self._ema = MovingAverage(self._model, decay=settings.ema_decay) if recipe.ema else None
         self._forward = self._model
-        if compiler is not None:
+        if settings.compiler is not None:
             # Else the ninth network of a process would be one recompilation too many and train uncompiled, in silence.
             torch.compiler.reset()
-            self._forward = cast(nn.Module, torch.compile(self._model, backend=compiler))
-        self._objective = Objective(
-            smoothing=recipe.label_smoothing,
-            teacher=None if teacher is None else teacher.to(self._device),
-            teacher_resolution=teacher_resolution,
-            distillation=distillation,
-        )
-        self._accumulation, self._amp, self._channels_last = accumulation, amp, channels_last
+            self._forward = cast(nn.Module, torch.compile(self._model, backend=settings.compiler))
+        if teaching is not None:
+            teaching.network.to(self._device).eval()
+        self._smoothing, self._teaching = recipe.label_smoothing, teaching
         self._epoch = self._step = 0
         exact = torch.float32 if self._device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         self._loss = torch.zeros((), dtype=exact, device=self._device)
         self._plan: EpochPlan | None = None
-        self._settings: dict[str, Any] = {
+        described = settings.described()
+        del described["learning_rate_scale"]
+        self._settings: dict[str, Any] = described | {
             "recipe": recipe.to_dict(),
-            "schedule": asdict(schedule),
-            "augmentation": asdict(augmentation),
             "batch_size": self._batches.batch_size,
             "seed": seed,
             "learning_rate": self._learning_rate,
-            "ema_decay": ema_decay,
-            "distillation": None if teacher is None else distillation,
-            "teacher_resolution": None if teacher is None else teacher_resolution,
-            "accumulation": accumulation,
-            "amp": amp,
+            "distillation": None if teaching is None else teaching.weight,
+            "teacher_resolution": None if teaching is None else teaching.resolution,
             "processes": peers.count,
             "data": data.fingerprint,
             "resolution": data.resolution,
         }
-        if not channels_last:  # the layout changes the order of sums; written only here, as trainings before it lack it
-            self._settings["channels_last"] = False
 
     @property
     def model(self) -> nn.Module:
@@ -212,8 +169,8 @@ class TrainingLoop:
         """
         if self._epoch >= self._schedule.epochs:
             raise RecipeError(f"the schedule ends after {self._schedule.epochs} epochs; make it longer to train on.")
-        start, first, epoch = time.perf_counter(), self._step, self._epoch
-        plan = self._plan = self._batches.plan(epoch) if self._plan is None else self._plan
+        first = self._step
+        plan = self._plan = self._batches.plan(self._epoch) if self._plan is None else self._plan
         last = self.steps_per_epoch if max_steps is None else min(first + max_steps, self.steps_per_epoch)
         self._model.train()
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
@@ -226,10 +183,8 @@ class TrainingLoop:
             self._epoch, self._step, self._plan = self._epoch + 1, 0, None
             self._loss.zero_()
         return EpochStats(
-            epoch=epoch,
             loss=loss,
             images=(last - first) * self._batches.batch_size,
-            seconds=time.perf_counter() - start,
             learning_rate=self._optimizer.param_groups[0]["lr"],
         )
 
@@ -240,15 +195,15 @@ class TrainingLoop:
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate * factor
         images, labels, share = self._batches.batch(plan, step)
-        if not self._channels_last:
+        if not self._training.channels_last:
             images = images.contiguous()
         gradients = [cast(Tensor, flat.vector.grad) for flat in self._groups]
         for gradient in gradients:
             gradient.zero_()
-        if self._accumulation == 1:
+        if self._training.accumulation == 1:
             self._backward(images, labels, share, weight=1.0)
         else:
-            for part, labels_of_part in parts(images, labels, self._accumulation):
+            for part, labels_of_part in parts(images, labels, self._training.accumulation):
                 self._backward(part, labels_of_part, share, weight=len(part) / len(images))
         for gradient in gradients:
             # DistributedDataParallel would sum a hundred small tensors in buckets; here they are one vector already.
@@ -261,9 +216,11 @@ class TrainingLoop:
 
     def _backward(self, images: Tensor, labels: Tensor, share: float, *, weight: float) -> None:
         """Add the gradient of `weight` times the loss."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._amp):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._training.amp):
             logits = self._forward(images)
-        loss = weight * self._objective(logits.float(), images, labels, share)
+        loss = weight * training_loss(
+            logits.float(), images, labels, share=share, smoothing=self._smoothing, teaching=self._teaching
+        )
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._loss += loss.detach()
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import final
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-DISTILLATION = 0.8
-"""Weight of the teacher's part; the labels have the rest."""
+from nars.recipe.settings import Teaching
 
 
 def mix(images: Tensor, share: float) -> Tensor:
-    """Each image of a float batch (B, ...) mixed with its counterpart from the end: share x + (1 - share) x[::-1]."""
+    """Each image of a float batch (B, ...) mixed with its counterpart from the end: share x + (1 - share) x[::-1].
+
+    timm's `Mixup` does the same, but draws the share itself, from NumPy's global generator.
+    """
     # In place: torch.lerp would lay a batch of one channel out anew, channels first, and the whole training would take
     # 1.5 times as long.
     return images.flip(0).lerp_(images, share)
@@ -49,30 +49,24 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
     return functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
-@final
-class Objective:
-    """The whole loss of a training step."""
+def training_loss(
+    logits: Tensor, images: Tensor, labels: Tensor, *, share: float, smoothing: float, teaching: Teaching | None
+) -> Tensor:
+    """Scalar: weight x teacher + (1 - weight) x labels; the labels alone without a teacher.
 
-    def __init__(
-        self, *, smoothing: float, teacher: nn.Module | None, teacher_resolution: int | None, distillation: float
-    ) -> None:
-        """`teacher` on the device of the batches; it is put into evaluation mode, its weights do not change."""
-        self._smoothing = smoothing
-        self._teacher = None if teacher is None or distillation == 0.0 else teacher.eval()
-        self._resolution, self._distillation = teacher_resolution, distillation
+    `teaching` has its network on the device of the batch, in evaluation mode; the rest is as in `label_loss`.
+    """
+    loss = label_loss(logits, labels, share=share, smoothing=smoothing)
+    if teaching is None or teaching.weight == 0.0:
+        return loss
+    taught = distillation_loss(logits, _answer(teaching, images))
+    return teaching.weight * taught + (1.0 - teaching.weight) * loss
 
-    def __call__(self, logits: Tensor, images: Tensor, labels: Tensor, share: float) -> Tensor:
-        """Scalar: distillation x teacher + (1 - distillation) x labels; the labels alone without a teacher."""
-        loss = label_loss(logits, labels, share=share, smoothing=self._smoothing)
-        if self._teacher is None:
-            return loss
-        taught = distillation_loss(logits, self._ask(self._teacher, images))
-        return self._distillation * taught + (1.0 - self._distillation) * loss
 
-    @torch.no_grad()
-    def _ask(self, teacher: nn.Module, images: Tensor) -> Tensor:
-        side = self._resolution
-        if side is not None and side != images.shape[-1]:
-            images = functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
-        logits: Tensor = teacher(images)
-        return logits
+@torch.no_grad()
+def _answer(teaching: Teaching, images: Tensor) -> Tensor:
+    side = teaching.resolution
+    if side is not None and side != images.shape[-1]:
+        images = functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    logits: Tensor = teaching.network(images)
+    return logits

@@ -1,4 +1,4 @@
-"""The optimisers of the search space, with the constants that do not vary in it."""
+"""The optimizers of the search space, with the constants that do not vary in it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MOMENTUM = 0.9
 
 
 def build_optimizer(recipe: Recipe, groups: Iterable[FlatGroup], *, learning_rate: float) -> torch.optim.Optimizer:
-    """The recipe's optimiser over flattened parameters.
+    """The recipe's optimizer over flattened parameters.
 
     RMSProp is TensorFlow's (timm's `RMSpropTF`: epsilon under the root, squares start at 1), with decay 0.9, momentum
     0.9 and epsilon 1e-3, the constants that the MobileNetV3 and EfficientNet line of networks is trained with. Weight
     decay is an L2 term for SGD and RMSProp, decoupled for AdamW.
 
     Args:
-        recipe: Names the optimiser.
+        recipe: Names the optimizer.
         groups: What `flatten` made of the network; each brings its weight decay.
         learning_rate: The initial one, factors for SGD and batch size included.
     """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 
 from nars.parallel import resolve_device
-from nars.recipe.recipe import RecipeError
+from nars.recipe.recipe import require
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,8 @@ class Peers:
         """
         if self.count == 1:
             return slice(None)
-        if batch_size % (2 * self.count):
-            raise RecipeError(
-                f"batch_size must be a multiple of {2 * self.count} to be shared by {self.count} processes; "
-                f"got {batch_size}."
-            )
+        shared = f"a multiple of {2 * self.count} to be shared by {self.count} processes"
+        require(batch_size % (2 * self.count) == 0, "batch_size", shared, batch_size)
         size = batch_size // (2 * self.count)
         front = np.arange(self.rank * size, (self.rank + 1) * size)
         return np.concatenate([front, batch_size - 1 - front[::-1]])

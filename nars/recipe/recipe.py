@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from nars.errors import UserError
+from nars import errors
 
 OptimizerName = Literal["rmsprop", "sgd", "adamw"]
 
@@ -19,18 +20,12 @@ SGD_FACTOR = 4.0
 """The learning rate of the search space is RMSProp's; SGD trains with four times as much (search-space table)."""
 
 
-class RecipeError(UserError):
+class RecipeError(errors.UserError):
     """A recipe that cannot be trained with; the message names the setting, what it got and what is allowed."""
 
 
-def require(holds: bool, name: str, rule: str, got: object) -> None:
-    """Refuse a setting.
-
-    Raises:
-        RecipeError: `holds` is false.
-    """
-    if not holds:
-        raise RecipeError(f"{name} must be {rule}; got {got!r}.")
+require = partial(errors.require, RecipeError)
+"""Refuse a setting of a recipe or of a training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +68,7 @@ class Recipe:
 
     @property
     def effective_learning_rate(self) -> float:
-        """What the optimiser gets: `learning_rate`, times `SGD_FACTOR` for SGD."""
+        """What the optimizer gets: `learning_rate`, times `SGD_FACTOR` for SGD."""
         return self.learning_rate * (SGD_FACTOR if self.optimizer == "sgd" else 1.0)
 
     def to_dict(self) -> dict[str, Any]:

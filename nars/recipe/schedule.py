@@ -16,14 +16,6 @@ SEARCH_DECAY = 0.963
 FINAL_DECAY = 0.9875
 """Per epoch, in final training (400 epochs)."""
 
-RECIPE_BATCH = 256
-"""Images per step that a learning rate of FBNetV3's search space is meant for."""
-
-
-def batch_scale(batch_size: int) -> float:
-    """Linear scaling: the factor on the learning rate for another total batch than `RECIPE_BATCH` (paper: x nodes)."""
-    return batch_size / RECIPE_BATCH
-
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -31,6 +23,9 @@ class Schedule:
 
     FBNetV3 decays by a constant factor per epoch, which needs a hundred epochs to come down: after 10 epochs 0.963^10
     is still 0.69. Trainings of a few epochs want `kind="cosine"`, which reaches 0 at the end whatever the length.
+
+    A function rather than a scheduler of torch's or timm's: those count whole steps or epochs in a state that a
+    training resumed in the middle of an epoch would have to restore, and their warm-up is not the paper's.
     """
 
     epochs: int

@@ -1,6 +1,7 @@
 """Batch norm over the global batch of several processes (FBNetV3, final training), on any device.
 
-torch's `SyncBatchNorm` refuses the CPU, where two gloo processes are what a test can run; on a GPU it is the one used.
+On a GPU it is torch's `SyncBatchNorm`, by timm's conversion. That refuses the CPU, where two gloo processes are what a
+test can run and what people without a GPU train on; only for them it is written here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
 
-def synchronise_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
+def synchronize_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
     """The model with every batch norm over all processes; the names in its state dict stay the same."""
     if device.type == "cuda":
         converted: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
@@ -21,7 +22,7 @@ def synchronise_batch_norm(model: nn.Module, device: torch.device) -> nn.Module:
         setattr(
             model,
             name,
-            _SharedNorm(child) if isinstance(child, nn.BatchNorm2d) else synchronise_batch_norm(child, device),
+            _SharedNorm(child) if isinstance(child, nn.BatchNorm2d) else synchronize_batch_norm(child, device),
         )
     return model
 

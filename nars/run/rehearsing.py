@@ -13,7 +13,7 @@ from nars.images import ImageData, load_images
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, array_source
 from nars.network import build
 from nars.parallel import describe_device, resolve_device, torch_threads, worker_devices
-from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop
+from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
 from nars.run.config import Execution, RunConfig
 from nars.space import AnyArchitecture, Bounds, Space, sobol
 
@@ -110,14 +110,16 @@ def _measured(
             build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=0),
             recipe,
             data,
-            # So long that no step ends it.
-            schedule=Schedule(epochs=1_000_000, warmup_epochs=1_000_000),
-            batch_size=batch,
+            TrainingSettings(
+                # So long that no step ends it.
+                schedule=Schedule(epochs=1_000_000, warmup_epochs=1_000_000),
+                batch_size=batch,
+                augmentation=Augmentation(crop=config.data.crop, flip=config.data.flip),
+                ema_decay=config.collect.ema_decay,
+                amp=config.collect.amp,
+            ),
             seed=0,
             device=device,
-            augmentation=Augmentation(crop=config.data.crop, flip=config.data.flip),
-            ema_decay=config.collect.ema_decay,
-            amp=config.collect.amp,
         )
         training = _pace(loop.train_epoch, _SECONDS)
         evaluation = _pace(lambda: loop.accuracy(data.validation), _SECONDS / 4)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
 from nars.images import ImageData, Listing
+from nars.recipe import Teaching
 from nars.run.config import ConfigError, Final, RunConfig
 from nars.run.naming import budget_name
 
@@ -90,25 +88,29 @@ def member_names(config: RunConfig) -> list[str]:
     return [budget_name(budget) for budget in config.search.budgets]
 
 
-def outside_teacher(final: Final, images: ImageData) -> tuple[nn.Module, int | None]:
-    """A timm model or an exported member, and the resolution that it wants (None: as the student's).
+def outside_teacher(final: Final, images: ImageData) -> Teaching:
+    """A timm model or an exported member, at the resolution that it wants.
 
     Args:
         final: names it; not a member of this family.
-        images: what it is to teach on; it gets them normalised as it was trained.
+        images: what it is to teach on; it gets them normalized as it was trained.
 
     Raises:
         ConfigError: the exported member knows other classes or channels.
         TrainError: timm has no such model, or weights that do not fit the images.
         ExportError: the folder's export is damaged.
     """
+    import torch
+
     from nars.export import load_member
     from nars.train import Renormalized, timm_teacher
 
     if final.teacher.startswith(_TIMM):
         weights = Path(final.teacher_weights) if final.teacher_weights else None
-        return timm_teacher(final.teacher, images, checkpoint=weights), final.teacher_resolution
+        network = timm_teacher(final.teacher, images, checkpoint=weights)
+        return Teaching(network=network, resolution=final.teacher_resolution, weight=final.distillation)
     config = _same_classes(final, images)
     theirs = torch.tensor(config.mean), torch.tensor(config.std)
     model = Renormalized(load_member(final.teacher), ours=(images.mean, images.std), theirs=theirs)
-    return model.eval(), final.teacher_resolution or config.architecture.resolution
+    resolution = final.teacher_resolution or config.architecture.resolution
+    return Teaching(network=model, resolution=resolution, weight=final.distillation)

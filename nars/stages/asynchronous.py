@@ -15,7 +15,6 @@ from typing import final
 
 import numpy as np
 
-from nars.evaluate import Trial
 from nars.predictors import Predictor
 from nars.run import Run
 from nars.run.folder import read_json
@@ -38,6 +37,7 @@ from nars.stages.measuring import (
 )
 from nars.stages.pool import Pool
 from nars.store import Sample, SampleStore
+from nars.tasks import Trial
 
 
 @final

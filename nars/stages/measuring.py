@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.errors import DataError
-from nars.evaluate import FEWEST_CURVES, Engine, EvaluationSettings, StopAdvice, Trial, choose_stop_epoch, open_engine
+from nars.evaluate import FEWEST_CURVES, Engine, Limits, StopAdvice, choose_stop_epoch, open_engine
 from nars.predictors import Predictor, kendall
 from nars.printing import brief_repr
-from nars.recipe import Augmentation, Schedule
+from nars.recipe import Augmentation, Schedule, TrainingSettings
 from nars.run import Run
 from nars.run.config import Collect
 from nars.run.folder import read_json, write_sealed
@@ -24,7 +24,8 @@ from nars.space import Population, shorten
 from nars.stages.avoiding import described, failures_last
 from nars.stages.pool import Pool
 from nars.stages.predictors import keep_predictor
-from nars.store import COST_CONVENTION, Identity, Sample, SampleStore, sample_key
+from nars.store import COST_CONVENTION, Identity, Sample, SampleStore
+from nars.tasks import ImageClassification, Trial, make_trials
 
 _FEWEST_TO_LEARN = 2
 """Accuracies that a predictor can be fitted to."""
@@ -54,8 +55,8 @@ def engine_of(run: Run) -> Engine:
     how = run.execution
     return open_engine(
         how.engine,
-        run.images,
-        settings_of(run),
+        ImageClassification(run.images, settings_of(run)),
+        Limits(seconds=run.config.collect.trial_seconds, gigabytes=run.config.collect.trial_gigabytes),
         workers=how.workers or None,
         per_gpu=how.per_gpu,
         device=how.device,
@@ -63,10 +64,10 @@ def engine_of(run: Run) -> Engine:
     )
 
 
-def settings_of(run: Run) -> EvaluationSettings:
+def settings_of(run: Run) -> TrainingSettings:
     """How every candidate of the search is trained."""
     config = run.config.collect
-    return EvaluationSettings(
+    return TrainingSettings(
         schedule=Schedule(
             epochs=config.epochs, warmup_epochs=config.warmup_epochs, kind=config.schedule, decay=config.decay
         ),
@@ -75,8 +76,6 @@ def settings_of(run: Run) -> EvaluationSettings:
         ema_decay=config.ema_decay,
         amp=config.amp,
         compiler="inductor" if config.compile else None,
-        time_limit=config.trial_seconds,
-        memory_limit=config.trial_gigabytes,
     )
 
 
@@ -160,31 +159,15 @@ def read_plans(run: Run) -> list[Plan]:
 
 def trials_of(run: Run, plan: Plan) -> list[Trial]:
     """The trainings of a round."""
-    fidelity, costs = settings_of(run).fidelity(plan.epochs), run.space.costs(plan.X)
-    records = run.space.to_records(plan.X)
-    return [
-        Trial(
-            key=sample_key(
-                space=run.space.fingerprint,
-                record=record,
-                fidelity=fidelity,
-                data=run.image_facts.fingerprint,
-                seed=run.config.seed,
-            ),
-            choices=tuple(int(choice) for choice in row),
-            record=record,
-            costs={name: float(cost[i]) for name, cost in costs.items()},
-            architecture=architecture,
-            recipe=recipe,
-            space=run.space.fingerprint,
-            epochs=plan.epochs,
-            seed=run.config.seed,
-            round=plan.number,
-        )
-        for i, (row, record, architecture, recipe) in enumerate(
-            zip(plan.X, records, run.space.architectures(plan.X), run.space.recipes(plan.X), strict=True)
-        )
-    ]
+    return make_trials(
+        run.space,
+        plan.X,
+        data=run.image_facts.fingerprint,
+        fidelity=settings_of(run).fidelity(plan.epochs),
+        epochs=plan.epochs,
+        seed=run.config.seed,
+        number=plan.number,
+    )
 
 
 def samples_of(run: Run, plans: Sequence[Plan]) -> tuple[Sample, ...]:

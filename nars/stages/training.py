@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -13,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nars.network import build
-from nars.recipe import ALONE, Augmentation, Peers, Recipe, Schedule, joined_peers
+from nars.recipe import Augmentation, Peers, Recipe, Schedule, Teaching, TrainingSettings, joined_peers
 from nars.run import Run, RunConfig, Silent
 from nars.run.outlook import together
 from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, settings_of, take_places
@@ -83,24 +82,23 @@ def network_of(run: Run, member: Member, weights: Path) -> nn.Module:
     return model
 
 
-def final_options(config: RunConfig) -> dict[str, Any]:
-    """How every network of final training is trained: arguments of `nars.train.train_network`."""
+def final_settings(config: RunConfig) -> TrainingSettings:
+    """How every network of final training is trained."""
     final, data = config.final, config.data
-    return {
-        "schedule": Schedule(
+    return TrainingSettings(
+        schedule=Schedule(
             epochs=final.epochs, warmup_epochs=final.warmup_epochs, kind=final.schedule, decay=final.decay
         ),
-        "batch_size": final.batch_size,
-        "augmentation": Augmentation(crop=data.crop, flip=data.flip, policy=final.policy, erasing=final.erasing),
+        batch_size=final.batch_size,
+        augmentation=Augmentation(crop=data.crop, flip=data.flip, policy=final.policy, erasing=final.erasing),
         # The recipe was found at the search's batch size.
-        "learning_rate_scale": final.batch_size / config.collect.batch_size if final.scale_learning_rate else 1.0,
-        "ema_decay": final.ema_decay,
-        "distillation": final.distillation,
-        "accumulation": final.accumulation,
-        "amp": final.amp == "bf16",
-        "channels_last": final.channels_last,
-        "compiler": "inductor" if final.compile else None,
-    }
+        learning_rate_scale=final.batch_size / config.collect.batch_size if final.scale_learning_rate else 1.0,
+        ema_decay=final.ema_decay,
+        accumulation=final.accumulation,
+        amp=final.amp == "bf16",
+        channels_last=final.channels_last,
+        compiler="inductor" if final.compile else None,
+    )
 
 
 def _train_family(run: Run, peers: Peers) -> dict[str, MemberResult]:
@@ -110,11 +108,11 @@ def _train_family(run: Run, peers: Peers) -> dict[str, MemberResult]:
     if peers.first:
         clear_replaced(run.folder)
     if waiting:
-        teacher, resolution, taught_by = _teacher(run, own, peers)
+        teaching, taught_by = _teacher(run, own, peers)
         ordered = sorted(waiting, key=lambda member: -member.costs["flops"])
         wanted = {member.name: (member, settings_for(run, member, taught_by)) for member in ordered}
-        how = "on labels" if teacher is None else "by distillation"
-        _train_into_place(run, wanted, how, peers=peers, teacher=teacher, teacher_resolution=resolution)
+        how = "on labels" if teaching is None else "by distillation"
+        _train_into_place(run, wanted, how, peers=peers, teaching=teaching)
     return trained(run, members)
 
 
@@ -154,23 +152,24 @@ def _own_teacher(run: Run, members: Sequence[Member]) -> Member | None:
     return next((member for member in members if member.name == run.config.final.teacher), None)
 
 
-def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[nn.Module | None, int | None, tuple[int, ...] | str]:
-    """The trained teacher, the resolution of its images, and who it is; a member is trained on labels first."""
+def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | None, tuple[int, ...] | str]:
+    """The trained teacher, and who it is; a member is trained on labels first."""
     final = run.config.final
     if final.teacher == NONE:
-        return None, None, NONE
+        return None, NONE
     if own is None:
-        return *outside_teacher(final, run.final_images), final.teacher
+        return outside_teacher(final, run.final_images), final.teacher
     settings = settings_for(run, own, NONE)
     if not is_settled(run.folder, TEACHER, settings, teachers=()):
         _train_into_place(run, {TEACHER: (own, settings)}, f"on labels ({own.name})", peers=peers)
     weights = MemberResult.load(run.folder.training(TEACHER) / RESULT).weights
     resolution = final.teacher_resolution or architecture_of(run, own).resolution
-    return network_of(run, own, weights), resolution, own.choices
+    network = network_of(run, own, weights)
+    return Teaching(network=network, resolution=resolution, weight=final.distillation), own.choices
 
 
 def _train_into_place(
-    run: Run, wanted: Mapping[str, tuple[Member, Settings]], how: str, *, peers: Peers, **teaching: Any
+    run: Run, wanted: Mapping[str, tuple[Member, Settings]], how: str, *, peers: Peers, teaching: Teaching | None = None
 ) -> None:
     """Train networks, and put them where the run has them when all are done; what was there counts until then."""
     places = {name: place_for(run.folder, name, settings) for name, (_, settings) in wanted.items()}
@@ -188,14 +187,14 @@ def _train_into_place(
         )
         for name, (member, _) in wanted.items()
     ]
-    _train(run, jobs, how, peers=peers, **teaching)
+    _train(run, jobs, how, peers=peers, teaching=teaching)
     if peers.first:
         take_places(run.folder, places)
     peers.wait()
 
 
 def _train(
-    run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers = ALONE, **teaching: Any
+    run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teaching: Teaching | None
 ) -> dict[str, MemberResult]:
     """Train some networks side by side, and say how they stand."""
     run.outlook.begin_final()
@@ -215,12 +214,12 @@ def _train(
         results = train_members(
             jobs,
             run.final_images,
+            final_settings(run.config),
+            teaching=teaching,
+            peers=peers,
             workers=1 if run.execution.engine == "in-process" else run.execution.workers or None,
             device=run.execution.device,
             on_epoch=on_epoch,
-            peers=peers,
-            **final_options(run.config),
-            **teaching,
         )
     if peers.first:
         for name, result in results.items():

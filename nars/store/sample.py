@@ -30,8 +30,8 @@ class Sample:
         ValueError: the fields contradict each other, such as an accuracy on a failed training.
     """
 
-    key: str
-    """Content hash of what was trained (`sample_key`): equal keys are the same training."""
+    key: str = ""
+    """Content hash of what was trained, its own unless given: equal keys are the same training."""
     record: Mapping[str, Value]
     """Every setting by name, architecture and recipe."""
     choices: tuple[int, ...]
@@ -84,6 +84,11 @@ class Sample:
                 f"a failed training has no accuracy (not even 0), got {self.accuracy} with status {self.status}. "
                 f"Leave accuracy and ema_accuracy None."
             )
+        if not self.key:
+            key = sample_key(
+                space=self.space, record=self.record, fidelity=self.fidelity, data=self.data, seed=self.seed
+            )
+            object.__setattr__(self, "key", key)
         object.__setattr__(self, "choices", tuple(int(choice) for choice in self.choices))
         object.__setattr__(self, "curve", tuple(float(accuracy) for accuracy in self.curve))
         object.__setattr__(self, "ema_curve", tuple(float(accuracy) for accuracy in self.ema_curve))

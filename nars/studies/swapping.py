@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.evaluate import Trial
 from nars.printing import brief_repr
 from nars.run import ConfigError, Run
 from nars.space import Population
 from nars.stages import Member, Plan, engine_of, open_predictor
-from nars.stages.measuring import check_samples, label, settings_of, spell, trials_of
+from nars.stages.measuring import check_samples, label, spell, trials_of
 from nars.stages.members import finished_family
-from nars.store import SampleStore, sample_key
+from nars.store import SampleStore
 from nars.studies.decomposition import Shares, shares
+from nars.tasks import Trial
 
 Cell = tuple[int, int]
 """(architecture, recipe), each by its member's place in the family."""
@@ -105,7 +105,7 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
     _, predictor = open_predictor(run.folder.path)
     prediction = predictor.predict(run.space.encode(X))
     plan = Plan(number=0, X=X, predicted=tuple(prediction.mean.tolist()), epochs=epochs)
-    trials = _with_seeds(run, trials_of(run, plan), seeds)
+    trials = [_with_seeds(trial, seeds) for trial in trials_of(run, plan)]
     count = len(members)
     _train(run, [trial for row, column in wanted for trial in trials[row * count + column]])
     known = _known(run)
@@ -155,19 +155,9 @@ def cells(text: str, names: Sequence[str]) -> list[Cell]:
     return list(dict.fromkeys(found))
 
 
-def _with_seeds(run: Run, trials: Sequence[Trial], seeds: int) -> list[list[Trial]]:
-    """Each trial as it is, then with the following seeds."""
-
-    def key(trial: Trial, seed: int) -> str:
-        fidelity = settings_of(run).fidelity(trial.epochs)
-        return sample_key(
-            space=trial.space, record=trial.record, fidelity=fidelity, data=run.image_facts.fingerprint, seed=seed
-        )
-
-    return [
-        [replace(trial, seed=seed, key=key(trial, seed)) for seed in range(trial.seed, trial.seed + seeds)]
-        for trial in trials
-    ]
+def _with_seeds(trial: Trial, seeds: int) -> list[Trial]:
+    """The trial as it is, then with the following seeds."""
+    return [replace(trial, seed=seed) for seed in range(trial.seed, trial.seed + seeds)]
 
 
 def _train(run: Run, trials: Sequence[Trial]) -> None:

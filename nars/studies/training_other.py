@@ -16,7 +16,7 @@ from nars.run import ConfigError, Reporter, RunConfig, Silent
 from nars.run.run import images_of, introduce
 from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher
 from nars.space import AnyArchitecture, SpaceError, read_architecture, read_document
-from nars.stages.training import final_options
+from nars.stages.training import final_settings
 from nars.stages.watching import watching
 from nars.train import EpochReport, MemberResult, timm_network, train_network
 
@@ -54,12 +54,11 @@ def train_other(
         RecipeError, TrainError, DataError, NetworkError: a wrong setting, an unknown model, missing images.
     """
     device = resolve_device(device)
-    settings = Recipe.from_dict(read_mapping(recipe, "a recipe"))
-    network, images = _network(config, model, settings, resolution)
-    teacher, side = None, None
-    if config.final.teacher not in (LARGEST, NONE, *member_names(config)):
-        teacher, side = outside_teacher(config.final, images)
+    searched = Recipe.from_dict(read_mapping(recipe, "a recipe"))
+    network, images = _network(config, model, searched, resolution)
     final = config.final
+    by_labels = final.teacher in (LARGEST, NONE, *member_names(config))
+    teaching = None if by_labels else outside_teacher(final, images)
     with joined_peers(device) as (peers, own_device):
         if not peers.first:
             reporter = Silent()
@@ -75,17 +74,16 @@ def train_other(
 
             return train_network(
                 network,
-                settings,
+                searched,
                 images,
+                final_settings(config),
                 folder=folder,
                 seed=config.seed,
+                teaching=teaching,
                 device=own_device,
                 threads=1,
                 peers=peers,
-                teacher=teacher,
-                teacher_resolution=side,
                 on_epoch=on_epoch,
-                **final_options(config),
             )
 
 

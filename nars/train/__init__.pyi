@@ -3,7 +3,6 @@ from .member import (
     RESULT as RESULT,
     WEIGHTS as WEIGHTS,
     EpochReport as EpochReport,
-    train_member as train_member,
     train_network as train_network,
 )
 from .members import MemberJob as MemberJob, train_members as train_members
@@ -14,4 +13,4 @@ from .networks import (
     timm_teacher as timm_teacher,
 )
 from .result import MemberResult as MemberResult, TrainError as TrainError
-from .scalars import WATCHERS as WATCHERS, Scalars as Scalars, open_scalars as open_scalars, scalars_of as scalars_of
+from .scalars import WATCHERS as WATCHERS, open_scalars as open_scalars, scalars_of as scalars_of

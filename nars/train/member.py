@@ -17,21 +17,9 @@ from torch import Tensor, nn
 
 from nars.files.atomic import machine_at_fault, write_bytes
 from nars.images import ImageData
-from nars.network import build
 from nars.parallel import torch_threads
 from nars.printing import brief_repr
-from nars.recipe import (
-    ALONE,
-    DISTILLATION,
-    IMAGENET_DECAY,
-    Augmentation,
-    EpochStats,
-    Peers,
-    Recipe,
-    Schedule,
-    TrainingLoop,
-)
-from nars.space import AnyArchitecture
+from nars.recipe import ALONE, EpochStats, Peers, Recipe, Teaching, TrainingLoop, TrainingSettings
 from nars.train.result import MemberResult, TrainError
 
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.safetensors", "result.json"
@@ -86,38 +74,17 @@ class _History:
         )
 
 
-def train_member(
-    architecture: AnyArchitecture, recipe: Recipe, data: ImageData, *, folder: Path, seed: int, **options: Any
-) -> MemberResult:
-    """Train a network of the search from scratch, at its own resolution.
-
-    `seed` is of the initial weights and of the training. Everything else is as in `train_network`.
-    """
-    model = build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=seed)
-    return train_network(model, recipe, data.at(architecture.resolution), folder=folder, seed=seed, **options)
-
-
 def train_network(
     model: nn.Module,
     recipe: Recipe,
     data: ImageData,
+    settings: TrainingSettings,
     *,
     folder: Path,
     seed: int,
-    schedule: Schedule,
-    batch_size: int,
+    teaching: Teaching | None = None,
     device: str = "cpu",
     threads: int | None = None,
-    augmentation: Augmentation | None = None,
-    learning_rate_scale: float = 1.0,
-    ema_decay: float = IMAGENET_DECAY,
-    teacher: nn.Module | None = None,
-    teacher_resolution: int | None = None,
-    distillation: float = DISTILLATION,
-    accumulation: int = 1,
-    amp: bool = False,
-    channels_last: bool = True,
-    compiler: str | None = None,
     peers: Peers = ALONE,
     checkpoint_every: int | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
@@ -133,22 +100,12 @@ def train_network(
         model: Built with the recipe's dropout and stochastic depth; trained in place.
         recipe: How to train.
         data: At the resolution to train at.
+        settings: How; the end of their schedule is the end of the training.
         folder: Of this training alone; gets `WEIGHTS` and `RESULT`.
         seed: >= 0, of all that is random in the training.
-        schedule: Of the learning rate; its length is that of the training.
-        batch_size: Images per step.
+        teaching: By whom it is taught, beside the labels; None is by labels alone.
         device: Where to train.
         threads: torch threads to use meanwhile; None leaves the process's setting.
-        augmentation: None is crop and flip.
-        learning_rate_scale: Factor on the recipe's learning rate.
-        ema_decay: In [0, 1).
-        teacher: Any network with the same classes: trains by distillation (FBNetV3: 0.8 teacher + 0.2 labels).
-        teacher_resolution: Batches are resized to it for the teacher; None shows them as they are.
-        distillation: Weight of the teacher, in [0, 1].
-        accumulation: Parts that a batch goes through the network in.
-        amp: Compute in bfloat16.
-        channels_last: Keep the channels of a batch innermost in memory.
-        compiler: Backend of `torch.compile`, such as "inductor"; None does not compile.
         peers: The processes that train together (`nars.recipe.joined_peers`), on one folder that all of them see.
         checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
         on_epoch: Told after every epoch.
@@ -159,28 +116,9 @@ def train_network(
         RecipeError: an argument out of range.
         DivergedError: the loss is not finite; the last checkpoint stays.
     """
-    initial = _hash(model.state_dict())
-    loop = TrainingLoop(
-        model,
-        recipe,
-        data,
-        schedule=schedule,
-        batch_size=batch_size,
-        seed=seed,
-        device=device,
-        augmentation=augmentation,
-        learning_rate_scale=learning_rate_scale,
-        ema_decay=ema_decay,
-        teacher=teacher,
-        teacher_resolution=teacher_resolution,
-        distillation=distillation,
-        accumulation=accumulation,
-        amp=amp,
-        channels_last=channels_last,
-        compiler=compiler,
-        peers=peers,
-    )
-    taught = None if teacher is None else [_hash(teacher.state_dict()), teacher_resolution]
+    initial, epochs = _hash(model.state_dict()), settings.schedule.epochs
+    loop = TrainingLoop(model, recipe, data, settings, seed=seed, device=device, teaching=teaching, peers=peers)
+    taught = None if teaching is None else [_hash(teaching.network.state_dict()), teaching.resolution]
     identity = _identity({"loop": loop.settings, "network": initial, "teacher": taught})
     if (folder / RESULT).exists():
         result = MemberResult.load(folder / RESULT)
@@ -188,7 +126,7 @@ def train_network(
         return result
     with torch_threads(threads):
         history = _resume(loop, folder / CHECKPOINT, identity)
-        while loop.epoch < schedule.epochs:
+        while loop.epoch < epochs:
             start = time.perf_counter()
             stats = loop.train_epoch(max_steps=checkpoint_every)
             if loop.step == 0:
@@ -196,11 +134,11 @@ def train_network(
             history.seconds += time.perf_counter() - start
             if loop.step == 0 and on_epoch is not None and peers.first:
                 # Before the checkpoint: killed in between, the same report comes twice rather than never.
-                on_epoch(history.report(schedule.epochs, stats.learning_rate))
+                on_epoch(history.report(epochs, stats.learning_rate))
             if peers.first:
                 _save(loop, folder / CHECKPOINT, identity, history)
             if on_steps is not None and peers.first:
-                on_steps(loop.epoch * loop.steps_per_epoch + loop.step, schedule.epochs * loop.steps_per_epoch)
+                on_steps(loop.epoch * loop.steps_per_epoch + loop.step, epochs * loop.steps_per_epoch)
         return _finish(loop, data, folder, identity, history, peers=peers)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nars.images import ImageData
+from nars.network import build
 from nars.parallel import Failure, Pool, Report, worker_devices, worker_setups
-from nars.recipe import Recipe
+from nars.recipe import ALONE, Peers, Recipe, Teaching, TrainingSettings
 from nars.space import AnyArchitecture
-from nars.train.member import EpochReport, train_member
+from nars.train.member import EpochReport, train_network
 from nars.train.result import MemberResult, TrainError
 
 
@@ -31,35 +32,39 @@ class MemberJob:
 def train_members(
     jobs: Sequence[MemberJob],
     data: ImageData,
+    settings: TrainingSettings,
     *,
+    teaching: Teaching | None = None,
+    peers: Peers = ALONE,
     workers: int | None = None,
     threads: int = 1,
     device: str = "cpu",
     on_epoch: Callable[[str, EpochReport], None] | None = None,
-    **options: Any,
 ) -> dict[str, MemberResult]:
-    """Train networks side by side, each as `train_member` does it and to the same weights; the first jobs start first.
+    """Train networks side by side, each as `train_network` does it and to the same weights; the first jobs start first.
 
     Args:
         jobs: What to train.
-        data: For all of them, at any resolution.
+        data: For all of them, at any resolution; each is trained at its own.
+        settings: How all of them are trained.
+        teaching: By whom all of them are taught; None is by labels alone.
+        peers: The processes that train each of them together; needs one worker.
         workers: How many at once; None is as many as fit on the cores, or one per GPU. One works in this process.
         threads: torch threads of each training.
         device: What `resolve_device` takes.
         on_epoch: Told the job's name and how it stands, in this thread.
-        options: For every job, as in `train_network`: schedule, batch_size, teacher, ...
 
     Returns:
         The result of each job by name, in their order.
 
     Raises:
         TrainError: the workers of a job died; the others are trained to their end first. Start again to resume it.
-        Exception: what `train_member` raises.
+        Exception: what `train_network` raises.
     """
     devices = worker_devices(device, workers=workers, threads=threads)[: len(jobs)]
     results: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
-    options = {"threads": threads, **options}
+    train = partial(_train, data=data, settings=settings, teaching=teaching, peers=peers, threads=threads)
 
     def report(job: MemberJob, value: EpochReport) -> None:
         if on_epoch is not None:
@@ -73,10 +78,10 @@ def train_members(
 
     if len(devices) <= 1:
         for job in jobs:
-            keep(job, _train(job, (data, options), devices[0], lambda value, job=job: report(job, value)))  # type: ignore[misc]
+            keep(job, train(job, device=devices[0], on_epoch=partial(report, job)))
     else:
         setups = worker_setups(devices, threads=threads)
-        with Pool(_train, (data, options), setups=setups) as pool:
+        with Pool(_in_worker, train, setups=setups) as pool:
             pool.run(jobs, on_result=keep, on_failure=fail, on_report=report)
     if failures:
         listed = "; ".join(f"{name}: {message}" for name, message in failures.items())
@@ -84,8 +89,32 @@ def train_members(
     return {job.name: results[job.name] for job in jobs}
 
 
-def _train(job: MemberJob, context: tuple[ImageData, dict[str, Any]], device: str, report: Report) -> MemberResult:
-    data, options = context
-    return train_member(
-        job.architecture, job.recipe, data, folder=job.folder, seed=job.seed, device=device, on_epoch=report, **options
+def _train(
+    job: MemberJob,
+    *,
+    data: ImageData,
+    settings: TrainingSettings,
+    teaching: Teaching | None,
+    peers: Peers,
+    threads: int,
+    device: str,
+    on_epoch: Callable[[EpochReport], None],
+) -> MemberResult:
+    recipe = job.recipe
+    return train_network(
+        build(job.architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=job.seed),
+        recipe,
+        data.at(job.architecture.resolution),
+        settings,
+        folder=job.folder,
+        seed=job.seed,
+        teaching=teaching,
+        device=device,
+        threads=threads,
+        peers=peers,
+        on_epoch=on_epoch,
     )
+
+
+def _in_worker(job: MemberJob, train: Callable[..., MemberResult], device: str, report: Report) -> MemberResult:
+    return train(job, device=device, on_epoch=report)

@@ -85,7 +85,7 @@ def timm_network(
 
 
 def timm_teacher(name: str, data: ImageData, *, checkpoint: Path | None = None) -> nn.Module:
-    """A timm model as a teacher, with timm's weights or those of a file; takes images normalised for `data`.
+    """A timm model as a teacher, with timm's weights or those of a file; takes images normalized for `data`.
 
     Raises:
         TrainError: as `timm_network`, or timm has no weights for this number of classes, or they cannot be downloaded.

@@ -3,30 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any
 
+from nars.errors import require
 from nars.train.member import EpochReport
 from nars.train.result import TrainError
 
-WATCHERS = ("tensorboard", "mlflow", "wandb")
 
-
-class Scalars(Protocol):
+@dataclass(frozen=True)
+class Scalars:
     """Takes numbers over epochs."""
 
-    def write(self, epoch: int, values: Mapping[str, float]) -> None:
-        """The values after an epoch, counted from 1; after an interruption one may come again, with equal values."""
-
-    def close(self) -> None:
-        """Flush what is not written yet."""
+    write: Callable[[int, Mapping[str, float]], object]
+    """write(epoch, values), counted from 1; after an interruption an epoch may come again, with equal values."""
+    close: Callable[[], object]
+    """Flush what is not written yet."""
 
 
 def scalars_of(report: EpochReport) -> dict[str, float]:
     """The numbers of an epoch under their names."""
     values = {"loss": report.loss, "accuracy": report.accuracy, "learning_rate": report.learning_rate}
     return values if report.ema_accuracy is None else values | {"ema_accuracy": report.ema_accuracy}
+
+
+def _tensorboard(folder: Path, _: str) -> Scalars:
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer: Any = SummaryWriter(str(folder))
+
+    def write(epoch: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            writer.add_scalar(name, value, epoch)
+
+    return Scalars(write, writer.close)
+
+
+def _mlflow(_: Path, name: str) -> Scalars:
+    mlflow: Any = import_module("mlflow")
+    mlflow.start_run(run_name=name)  # on the server that its environment names
+    return Scalars(lambda epoch, values: mlflow.log_metrics(dict(values), step=epoch), mlflow.end_run)
+
+
+def _wandb(_: Path, name: str) -> Scalars:
+    run: Any = import_module("wandb").init(name=name)
+    return Scalars(lambda epoch, values: run.log(dict(values), step=epoch), run.finish)
+
+
+WATCHERS: Mapping[str, Callable[[Path, str], Scalars]] = {
+    "tensorboard": _tensorboard,
+    "mlflow": _mlflow,
+    "wandb": _wandb,
+}
 
 
 def open_scalars(watcher: str, *, folder: Path, name: str) -> Scalars:
@@ -40,66 +70,8 @@ def open_scalars(watcher: str, *, folder: Path, name: str) -> Scalars:
     Raises:
         TrainError: no such watcher, or it is not installed.
     """
-    makers: dict[str, Callable[[], Scalars]] = {
-        "tensorboard": lambda: TensorBoard(folder),
-        "mlflow": lambda: MLflow(name),
-        "wandb": lambda: WandB(name),
-    }
-    if watcher not in makers:
-        raise TrainError(f"curves can go to {', '.join(WATCHERS)}; got {watcher!r}.")
+    require(TrainError, watcher in WATCHERS, "who watches", f"one of {', '.join(WATCHERS)}", watcher)
     try:
-        return makers[watcher]()
+        return WATCHERS[watcher](folder, name)
     except ImportError as error:
         raise TrainError(f"{watcher} is not installed; pip install {watcher}, or watch with another.") from error
-
-
-@final
-class TensorBoard:
-    """Event files that TensorBoard reads."""
-
-    def __init__(self, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer: Any = SummaryWriter(str(folder))
-
-    def write(self, epoch: int, values: Mapping[str, float]) -> None:
-        """As in `Scalars`."""
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, epoch)
-
-    def close(self) -> None:
-        """As in `Scalars`."""
-        self._writer.close()
-
-
-@final
-class MLflow:
-    """A run of MLflow, on the server that its environment names."""
-
-    def __init__(self, name: str) -> None:
-        self._mlflow: Any = import_module("mlflow")
-        self._mlflow.start_run(run_name=name)
-
-    def write(self, epoch: int, values: Mapping[str, float]) -> None:
-        """As in `Scalars`."""
-        self._mlflow.log_metrics(dict(values), step=epoch)
-
-    def close(self) -> None:
-        """As in `Scalars`."""
-        self._mlflow.end_run()
-
-
-@final
-class WandB:
-    """A run of Weights & Biases."""
-
-    def __init__(self, name: str) -> None:
-        self._run: Any = import_module("wandb").init(name=name)
-
-    def write(self, epoch: int, values: Mapping[str, float]) -> None:
-        """As in `Scalars`."""
-        self._run.log(dict(values), step=epoch)
-
-    def close(self) -> None:
-        """As in `Scalars`."""
-        self._run.finish()

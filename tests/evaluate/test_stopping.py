@@ -3,7 +3,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from nars.evaluate import EvaluationError, choose_stop_epoch
+from nars.errors import EvaluationError
+from nars.evaluate import choose_stop_epoch
 
 
 def _curves(candidates: int = 24, epochs: int = 20, seed: int = 0) -> NDArray[np.float64]:

@@ -58,7 +58,7 @@ def test_draws_have_their_distributions() -> None:
     assert not _plan(augmentation=Augmentation(flip=False)).flipped.any()
 
 
-def test_normalised_training_images_have_mean_0_and_deviation_1(digits: ImageData) -> None:
+def test_normalized_training_images_have_mean_0_and_deviation_1(digits: ImageData) -> None:
     images = Normalizer(digits.mean, digits.std, device=torch.device("cpu"))(digits.train.images)
     assert images.mean().item() == pytest.approx(0.0, abs=1e-5)
     assert images.std(correction=0).item() == pytest.approx(1.0, abs=1e-5)

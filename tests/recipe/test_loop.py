@@ -1,5 +1,6 @@
 import copy
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,14 +10,15 @@ from torch import nn
 
 from nars.images import ImageData, Split
 from nars.recipe import (
-    NO_AUGMENTATION,
     Augmentation,
     DivergedError,
     Normalizer,
     Recipe,
     RecipeError,
     Schedule,
+    Teaching,
     TrainingLoop,
+    TrainingSettings,
     evaluate,
 )
 
@@ -31,15 +33,24 @@ FULL = Recipe(
 )
 
 
-def _loop(model: nn.Module, data: ImageData, recipe: Recipe = FULL, **changes: Any) -> TrainingLoop:
-    options: dict[str, Any] = {
-        "schedule": Schedule(epochs=8, warmup_epochs=1, kind="cosine"),
-        "batch_size": 32,
-        "seed": 7,
-        "ema_decay": 0.9,
-        "augmentation": Augmentation(flip=False),
-    }
-    return TrainingLoop(model, recipe, data, **options | changes)
+SETTINGS = TrainingSettings(
+    schedule=Schedule(epochs=8, warmup_epochs=1, kind="cosine"),
+    batch_size=32,
+    ema_decay=0.9,
+    augmentation=Augmentation(flip=False),
+)
+
+
+def _loop(
+    model: nn.Module,
+    data: ImageData,
+    recipe: Recipe = FULL,
+    *,
+    seed: int = 7,
+    teaching: Teaching | None = None,
+    **changes: Any,
+) -> TrainingLoop:
+    return TrainingLoop(model, recipe, data, replace(SETTINGS, **changes), seed=seed, teaching=teaching)
 
 
 def _weights(loop: TrainingLoop) -> list[torch.Tensor]:
@@ -111,7 +122,7 @@ def test_the_first_step_is_the_one_written_out_by_hand(network: nn.Module, digit
         digits,
         recipe,
         batch_size=320,
-        augmentation=NO_AUGMENTATION,
+        augmentation=Augmentation(crop=0.0, flip=False),
         schedule=Schedule(epochs=4, warmup_epochs=2),
     )
     stats = loop.train_epoch()
@@ -137,7 +148,8 @@ def _without_drops(model: nn.Module) -> None:
 def test_a_student_of_a_teacher_alone_learns_its_answers(network: nn.Module, digits: ImageData) -> None:
     teacher = copy.deepcopy(network)
     teacher_before = [value.clone() for value in teacher.state_dict().values()]
-    loop = _loop(network, digits, Recipe(learning_rate=0.01, optimizer="adamw"), teacher=teacher, distillation=1.0)
+    teaching = Teaching(network=teacher, weight=1.0)
+    loop = _loop(network, digits, Recipe(learning_rate=0.01, optimizer="adamw"), teaching=teaching)
     losses = [loop.train_epoch().loss for _ in range(4)]
     assert losses[-1] < losses[0]
     assert _equal([value.clone() for value in teacher.state_dict().values()], teacher_before)
@@ -153,7 +165,7 @@ def test_a_teacher_sees_the_batch_at_its_own_resolution(network: nn.Module, digi
             return torch.zeros(len(x), 10)
 
     teacher = Watch()
-    _loop(network, digits, teacher=teacher, teacher_resolution=12).train_epoch(max_steps=1)
+    _loop(network, digits, teaching=Teaching(network=teacher, resolution=12)).train_epoch(max_steps=1)
     assert teacher.seen == (32, 1, 12, 12)
 
 
@@ -185,12 +197,27 @@ def test_what_cannot_be_trained_or_measured_is_refused(network: nn.Module, digit
         loop.accuracy(digits.validation, ema=True)
     with pytest.raises(RecipeError, match="no images"):
         loop.accuracy(Split(images=digits.test.images[:0], labels=digits.test.labels[:0]))
+    with pytest.raises(RecipeError, match="distillation"):
+        Teaching(network=network, weight=1.1)
     for change in (
         {"batch_size": 0},
         {"seed": -1},
         {"ema_decay": 1.0},
-        {"distillation": 1.1},
         {"learning_rate_scale": 0.0},
+        {"accumulation": 0},
     ):
-        with pytest.raises(RecipeError, match=next(iter(change))):
-            _loop(network, digits, **change)
+        with pytest.raises(RecipeError, match=f"{next(iter(change))} must be .*; got"):
+            _loop(network, digits, **change)  # type: ignore[arg-type]
+
+
+def test_fidelity_is_text_that_old_stores_have_and_tells_trainings_apart() -> None:
+    text = TrainingSettings(schedule=Schedule(epochs=3, warmup_epochs=1), batch_size=48).fidelity(2)
+    assert text == (  # written before there were accumulation and channels_last
+        '{"amp":false,"augmentation":{"border":"reflect","crop":0.125,"erasing":0.0,"flip":true,"policy":"none"},'
+        '"batch_size":48,"ema_decay":0.99985,"epochs":2,"learning_rate_scale":1.0,'
+        '"schedule":{"decay":0.963,"epochs":3,"kind":"exponential","warmup_epochs":1}}'
+    )
+    changes: list[dict[str, Any]] = [{"batch_size": 16}, {"accumulation": 2}, {"amp": True}, {"channels_last": False}]
+    changes.append({"schedule": Schedule(epochs=8, warmup_epochs=0)})
+    assert len({replace(SETTINGS, **change).fidelity(3) for change in [{}, *changes]} | {SETTINGS.fidelity(2)}) == 7
+    assert replace(SETTINGS, compiler="inductor").fidelity(3) == SETTINGS.fidelity(3)

@@ -16,7 +16,7 @@ from torch import nn
 
 from nars.images import ImageData
 from nars.network import build
-from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, batch_scale
+from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
 from nars.space import Architecture
 
 MIXED = Recipe(learning_rate=0.005, optimizer="sgd", mixup=0.3, label_smoothing=0.1, weight_decay=1e-4)
@@ -25,15 +25,10 @@ MIXED = Recipe(learning_rate=0.005, optimizer="sgd", mixup=0.3, label_smoothing=
 def _trained(
     model: nn.Module, data: ImageData, *, steps: int = 6, recipe: Recipe = MIXED, **options: Any
 ) -> TrainingLoop:
-    loop = TrainingLoop(
-        model,
-        recipe,
-        data,
-        schedule=Schedule(epochs=2, warmup_epochs=0),
-        seed=1,
-        ema_decay=0.9,
-        **{"batch_size": 32} | options,
+    settings = TrainingSettings(
+        schedule=Schedule(epochs=2, warmup_epochs=0), ema_decay=0.9, **{"batch_size": 32} | options
     )
+    loop = TrainingLoop(model, recipe, data, settings, seed=1)
     loop.train_epoch(max_steps=steps)
     return loop
 
@@ -82,15 +77,15 @@ PROGRAM = """
     import torch
     from nars.images import load_images
     from nars.network import build
-    from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, joined_peers
+    from nars.recipe import Recipe, Schedule, TrainingLoop, TrainingSettings, joined_peers
     from nars.space import Architecture
     torch.set_num_threads(1)
     data = load_images("digits", resolution=8, validation_fraction=0.2, seed=0, max_train=320)
     with joined_peers("cpu") as (peers, device):
         loop = TrainingLoop(
             build(Architecture.from_dict(json.loads(sys.argv[1])), seed=3), Recipe.from_dict(json.loads(sys.argv[2])),
-            data, schedule=Schedule(epochs=2, warmup_epochs=0), seed=1, ema_decay=0.9, batch_size=32, device=device,
-            peers=peers,
+            data, TrainingSettings(schedule=Schedule(epochs=2, warmup_epochs=0), ema_decay=0.9, batch_size=32), seed=1,
+            device=device, peers=peers,
         )
         stats = loop.train_epoch(max_steps=6)
         accuracy = loop.accuracy(data.validation, ema=True, batch_size=50)
@@ -125,8 +120,3 @@ def test_two_processes_train_as_one_on_the_same_batch(
             torch.testing.assert_close(found[0]["state"][part][name], value, rtol=1e-4, atol=1e-5, msg=name)
     assert found[0]["accuracy"] == found[1]["accuracy"] == alone.accuracy(digits.validation, ema=True)
     assert found[0]["loss"] == pytest.approx(found[1]["loss"])
-
-
-def test_learning_rate_scales_with_the_total_batch() -> None:
-    assert batch_scale(256) == 1.0
-    assert batch_scale(8 * 256) == 8.0  # the paper's eight nodes

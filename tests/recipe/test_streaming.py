@@ -13,11 +13,12 @@ from sklearn.datasets import load_digits, load_sample_images
 from timm.models.mobilenetv3 import MobileNetV3
 
 from nars.errors import DataError
-from nars.evaluate import EvaluationSettings, Trial, open_engine
+from nars.evaluate import open_engine
 from nars.images import ImageData, StreamedSplit, load_images
 from nars.network import build
-from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop
+from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
 from nars.space import Architecture, Head, Stage, Stem
+from nars.tasks import ImageClassification, Trial
 
 SIDE = 16
 NETWORK = Architecture(
@@ -61,11 +62,13 @@ def training(data: ImageData, *, border: Any = "reflect") -> TrainingLoop:
         build(NETWORK, dropout=0.2, stochastic_depth=0.1, seed=0),
         Recipe.from_dict(RECIPE),
         data,
-        schedule=Schedule(epochs=3, warmup_epochs=1),
-        batch_size=16,
+        TrainingSettings(
+            schedule=Schedule(epochs=3, warmup_epochs=1),
+            batch_size=16,
+            augmentation=Augmentation(border=border, erasing=0.3),
+            ema_decay=0.9,
+        ),
         seed=0,
-        augmentation=Augmentation(border=border, erasing=0.3),
-        ema_decay=0.9,
     )
 
 
@@ -126,21 +129,22 @@ def test_a_folder_is_streamed_where_it_would_fill_the_memory(photos: Path, monke
 
 
 def test_worker_processes_stream_too(photos: Path) -> None:
-    settings = EvaluationSettings(schedule=Schedule(epochs=1, warmup_epochs=0), batch_size=16)
+    settings = TrainingSettings(schedule=Schedule(epochs=1, warmup_epochs=0), batch_size=16)
     trial = Trial(
-        key="0" * 32,
         choices=(0,),
         record={},
         costs={},
         architecture=NETWORK,
         recipe=RECIPE,
         space="s",
+        data=load(photos).fingerprint,
+        fidelity=settings.fidelity(1),
         epochs=1,
         seed=0,
     )
     found = {}
     for name, how in (("in-process", {"streaming": False}), ("processes", {"streaming": True, "loaders": 1})):
-        with open_engine(name, load(photos, **how), settings, workers=1) as engine:
+        with open_engine(name, ImageClassification(load(photos, **how), settings), workers=1) as engine:
             engine.run([trial], on_result=lambda sample, name=name: found.update({name: sample}))
     assert found["processes"].status == "ok", found["processes"].message
     assert found["processes"].curve == found["in-process"].curve

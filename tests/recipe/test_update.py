@@ -1,4 +1,4 @@
-"""Optimisers, moving average and losses against torch's and timm's."""
+"""Optimizers, moving average and losses against torch's and timm's."""
 
 import copy
 
@@ -37,7 +37,7 @@ def _train(model: nn.Module, optimizer: torch.optim.Optimizer, clear: object, st
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCES))
-def test_flattened_parameters_take_the_steps_of_the_plain_optimiser(name: str, network: nn.Module) -> None:
+def test_flattened_parameters_take_the_steps_of_the_plain_optimizer(name: str, network: nn.Module) -> None:
     plain, flat = copy.deepcopy(network), network
     reference = REFERENCES[name](param_groups_weight_decay(plain, 0.1), 0.01)
     groups = flatten(flat, weight_decay=0.1)

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nars.evaluate import Trial
 from nars.run import Run, load_config
 from nars.run.folder import RunFolder
 from nars.stages import OpenRounds, open_run, pretrain, sample_pool
 from nars.stages.measuring import settings_of
 from nars.store import Sample, SampleStore
+from nars.tasks import Trial
 
 CONFIG = """
 name: open

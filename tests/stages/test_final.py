@@ -19,7 +19,7 @@ from nars.recipe import Recipe
 from nars.run import ConfigError, Run, Silent, execution, load_config, plan
 from nars.space import Architecture, Bounds, Scaling, SpaceError, architecture_costs, sobol
 from nars.stages import open_run, reopen_run, train
-from nars.stages.training import final_options
+from nars.stages.training import final_settings
 from nars.studies import grow, train_other
 from nars.train import MemberResult, timm_network
 
@@ -146,13 +146,12 @@ def test_every_option_reaches_the_training(config: Path) -> None:
         "warmup_epochs": 5,
         "decay": 0.9875,
     }
-    options = final_options(load_config(config, {f"final.{key}": value for key, value in final.items()}))
-    assert options["learning_rate_scale"] == 96 / 48
-    assert (options["accumulation"], options["amp"], options["compiler"]) == (2, True, "inductor")
-    assert options["channels_last"] is False
-    assert (options["augmentation"].policy, options["augmentation"].erasing) == ("randaugment", 0.25)
-    schedule = options["schedule"]
-    assert [schedule.factor(epoch) for epoch in (0, 2.5, 5, 6, 105)] == pytest.approx(
+    settings = final_settings(load_config(config, {f"final.{key}": value for key, value in final.items()}))
+    assert settings.learning_rate_scale == 96 / 48
+    assert (settings.accumulation, settings.amp, settings.compiler) == (2, True, "inductor")
+    assert settings.channels_last is False
+    assert (settings.augmentation.policy, settings.augmentation.erasing) == ("randaugment", 0.25)
+    assert [settings.schedule.factor(epoch) for epoch in (0, 2.5, 5, 6, 105)] == pytest.approx(
         [0, 0.5, 1, 0.9875, 0.9875**100]
     )  # the paper's: 5 epochs of warm-up, then x 0.9875 per epoch
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from torch import nn
 
 from nars.images import ImageData
 from nars.network import build
-from nars.recipe import Normalizer, Recipe, Schedule, evaluate
+from nars.recipe import Normalizer, Recipe, Schedule, Teaching, TrainingSettings, evaluate
 from nars.space import Architecture
-from nars.train import CHECKPOINT, RESULT, WEIGHTS, EpochReport, MemberResult, TrainError, train_member
+from nars.train import CHECKPOINT, RESULT, WEIGHTS, EpochReport, MemberResult, TrainError
+
+Train = Callable[..., MemberResult]
 
 
 class Killed(BaseException):
@@ -26,10 +29,15 @@ class Killed(BaseException):
 
 
 def test_it_trains_measures_and_keeps_the_weights(
-    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+    architecture: Architecture,
+    train: Train,
+    recipe: Recipe,
+    digits: ImageData,
+    settings: TrainingSettings,
+    tmp_path: Path,
 ) -> None:
     reports: list[EpochReport] = []
-    result = train_member(architecture, recipe, digits, folder=tmp_path, on_epoch=reports.append, **options)
+    result = train(tmp_path, recipe, settings, on_epoch=reports.append)
     assert [(r.epoch, r.epochs, r.accuracy, r.ema_accuracy) for r in reports] == [
         (e + 1, 3, result.curve[e], result.ema_curve[e]) for e in range(3)
     ]
@@ -45,10 +53,10 @@ def test_it_trains_measures_and_keeps_the_weights(
 
 
 def test_killed_at_ten_random_steps_it_ends_in_the_same_bits(
-    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+    architecture: Architecture, train: Train, recipe: Recipe, settings: TrainingSettings, tmp_path: Path
 ) -> None:
-    teacher = build(architecture, seed=8)
-    straight = train_member(architecture, recipe, digits, folder=tmp_path / "a", teacher=teacher, **options)
+    teaching = Teaching(network=build(architecture, seed=8))
+    straight = train(tmp_path / "a", recipe, settings, teaching=teaching)
     deaths = iter(np.sort(np.random.default_rng(0).choice(np.arange(1, 15), size=10, replace=False)).tolist())
     death = next(deaths)
 
@@ -62,16 +70,7 @@ def test_killed_at_ten_random_steps_it_ends_in_the_same_bits(
     while True:
         lives += 1
         try:
-            resumed = train_member(
-                architecture,
-                recipe,
-                digits,
-                folder=tmp_path / "b",
-                teacher=teacher,
-                checkpoint_every=1,
-                on_steps=maybe_die,
-                **options,
-            )
+            resumed = train(tmp_path / "b", recipe, settings, teaching=teaching, checkpoint_every=1, on_steps=maybe_die)
             break
         except Killed:
             assert (tmp_path / "b" / CHECKPOINT).exists()
@@ -90,21 +89,27 @@ PROGRAM = """
     from pathlib import Path
     import torch
     from nars.images import load_images
-    from nars.recipe import Augmentation, Recipe, Schedule
+    from nars.network import build
+    from nars.recipe import Augmentation, Recipe, Schedule, TrainingSettings
     from nars.space import Architecture
-    from nars.train import train_member
+    from nars.train import train_network
     torch.set_num_threads(1)
-    result = train_member(
-        Architecture.from_dict(json.loads(sys.argv[2])), Recipe.from_dict(json.loads(sys.argv[3])),
-        load_images("digits", resolution=8, validation_fraction=0.2, seed=0, max_train=160), folder=Path(sys.argv[1]),
-        seed=5, schedule=Schedule(epochs=40, warmup_epochs=1, kind="cosine"), batch_size=32, ema_decay=0.9,
-        checkpoint_every=2, augmentation=Augmentation(flip=False), on_steps=lambda *done: print(*done, flush=True),
+    recipe = Recipe.from_dict(json.loads(sys.argv[3]))
+    drops = {"dropout": recipe.dropout, "stochastic_depth": recipe.stochastic_depth}
+    result = train_network(
+        build(Architecture.from_dict(json.loads(sys.argv[2])), seed=5, **drops), recipe,
+        load_images("digits", resolution=8, validation_fraction=0.2, seed=0, max_train=160),
+        TrainingSettings(
+            schedule=Schedule(epochs=40, warmup_epochs=1, kind="cosine"), batch_size=32, ema_decay=0.9,
+            augmentation=Augmentation(flip=False),
+        ),
+        folder=Path(sys.argv[1]), seed=5, checkpoint_every=2, on_steps=lambda *done: print(*done, flush=True),
     )
 """
 
 
 def test_a_process_killed_with_sigkill_goes_on_where_it_was(
-    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+    architecture: Architecture, train: Train, recipe: Recipe, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     def start() -> subprocess.Popen[str]:
         arguments = [str(tmp_path / "b"), json.dumps(architecture.to_dict()), json.dumps(recipe.to_dict())]
@@ -126,8 +131,8 @@ def test_a_process_killed_with_sigkill_goes_on_where_it_was(
     said, _ = again.communicate(timeout=120)
     assert int(said.split()[0]) >= 52  # not from the start
     assert again.returncode == 0
-    options["schedule"] = Schedule(epochs=40, warmup_epochs=1, kind="cosine")
-    straight = train_member(architecture, recipe, digits, folder=tmp_path / "a", **options)
+    settings = replace(settings, schedule=Schedule(epochs=40, warmup_epochs=1, kind="cosine"))
+    straight = train(tmp_path / "a", recipe, settings)
     assert straight.weights.read_bytes() == (tmp_path / "b" / WEIGHTS).read_bytes()
 
 
@@ -142,28 +147,33 @@ def test_ten_sigkills_at_random_moments_change_no_bit() -> None:
 
 
 def test_done_is_done_and_other_settings_are_refused(
-    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+    architecture: Architecture, train: Train, recipe: Recipe, settings: TrainingSettings, tmp_path: Path
 ) -> None:
-    result = train_member(architecture, recipe, digits, folder=tmp_path, **options)
+    result = train(tmp_path, recipe, settings)
 
     def never(*_: object) -> None:
         raise AssertionError
 
-    assert train_member(architecture, recipe, digits, folder=tmp_path, on_epoch=never, **options) == result
-    for change in ({"batch_size": 16}, {"seed": 6}, {"teacher": build(architecture, seed=8)}):
+    assert train(tmp_path, recipe, settings, on_epoch=never) == result
+    teaching = Teaching(network=build(architecture, seed=8))
+    others: list[tuple[Recipe, TrainingSettings, dict[str, Any]]] = [
+        (recipe, replace(settings, batch_size=16), {}),
+        (replace(recipe, mixup=0.1), settings, {}),
+        (recipe, settings, {"seed": 6}),
+        (recipe, settings, {"teaching": teaching}),
+    ]
+    for other, how, more in others:
         with pytest.raises(TrainError, match="other settings"):
-            train_member(architecture, recipe, digits, folder=tmp_path, **options | change)
-    with pytest.raises(TrainError, match="other settings"):
-        train_member(architecture, replace(recipe, mixup=0.1), digits, folder=tmp_path, **options)
+            train(tmp_path, other, how, **more)
 
 
 @pytest.mark.parametrize("name", [CHECKPOINT, RESULT])
 def test_a_foreign_file_in_the_folder_is_named(
-    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path, name: str
+    train: Train, recipe: Recipe, settings: TrainingSettings, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_text("{}")
     with pytest.raises(TrainError, match=f"{name}.* Delete it"):
-        train_member(architecture, recipe, digits, folder=tmp_path, **options)
+        train(tmp_path, recipe, settings)
 
 
 def test_a_result_survives_its_file(tmp_path: Path) -> None:
@@ -183,7 +193,7 @@ def test_a_result_survives_its_file(tmp_path: Path) -> None:
 
 
 def test_distillation_follows_its_teacher(
-    architecture: Architecture, digits: ImageData, options: dict[str, Any], tmp_path: Path
+    train: Train, digits: ImageData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     class Knows(nn.Module):
         """Always sure of class 3."""
@@ -192,6 +202,6 @@ def test_distillation_follows_its_teacher(
             return 10.0 * nn.functional.one_hot(torch.full((len(x),), 3), 10).float()
 
     recipe = Recipe(learning_rate=0.02, ema=False)
-    result = train_member(architecture, recipe, digits, folder=tmp_path, teacher=Knows(), distillation=1.0, **options)
+    result = train(tmp_path, recipe, settings, teaching=Teaching(network=Knows(), weight=1.0))
     share = 100.0 * (digits.validation.labels == 3).float().mean().item()
     assert result.curve[-1] == pytest.approx(share)

@@ -1,20 +1,18 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nars.images import ImageData
 from nars.network import build
-from nars.recipe import DivergedError, Recipe
+from nars.recipe import DivergedError, Recipe, Teaching, TrainingSettings
 from nars.space import Architecture
 from nars.train import EpochReport, MemberJob, train_members
 
 
 def test_side_by_side_is_one_after_the_other(
-    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+    architecture: Architecture, recipe: Recipe, digits: ImageData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
-    del options["seed"]
-    options["teacher"] = build(architecture, seed=8)
+    teaching = Teaching(network=build(architecture, seed=8))
 
     def jobs(folder: str) -> list[MemberJob]:
         return [
@@ -26,8 +24,8 @@ def test_side_by_side_is_one_after_the_other(
         heard.setdefault(name, []).append(report.epoch)
 
     heard: dict[str, list[int]] = {}
-    here = train_members(jobs("here"), digits, workers=1, **options)
-    there = train_members(jobs("there"), digits, workers=2, on_epoch=watch, **options)
+    here = train_members(jobs("here"), digits, settings, teaching=teaching, workers=1)
+    there = train_members(jobs("there"), digits, settings, teaching=teaching, workers=2, on_epoch=watch)
     assert list(here) == list(there) == ["m0", "m1", "m2"]
     assert heard == {"m0": [1, 2, 3], "m1": [1, 2, 3], "m2": [1, 2, 3]}
     for name in here:
@@ -36,10 +34,9 @@ def test_side_by_side_is_one_after_the_other(
 
 
 def test_what_one_training_raises_is_raised(
-    architecture: Architecture, digits: ImageData, options: dict[str, Any], tmp_path: Path
+    architecture: Architecture, digits: ImageData, settings: TrainingSettings, tmp_path: Path
 ) -> None:
-    del options["seed"]
     recipe = Recipe(learning_rate=1e30, optimizer="sgd")
     job = MemberJob(name="m", architecture=architecture, recipe=recipe, folder=tmp_path, seed=0)
     with pytest.raises(DivergedError):
-        train_members([job], digits, **options)
+        train_members([job], digits, settings)

@@ -1,23 +1,22 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from nars.images import ImageData
-from nars.recipe import Recipe
+from nars.recipe import Recipe, TrainingSettings
 from nars.train import Renormalized, TrainError, timm_network, timm_teacher, train_network
 
 
 def test_a_searched_recipe_trains_any_timm_model(
-    digits: ImageData, recipe: Recipe, options: dict[str, Any], tmp_path: Path
+    digits: ImageData, recipe: Recipe, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     model = timm_network("timm:resnet10t", digits, recipe=recipe, seed=1)
     assert model.num_classes == 10
     assert any(getattr(module, "drop_prob", 0.0) > 0.0 for module in model.modules())
-    result = train_network(model, replace(recipe, ema=False), digits, folder=tmp_path, **options)
+    result = train_network(model, replace(recipe, ema=False), digits, settings, folder=tmp_path, seed=5)
     assert len(result.curve) == 3
     again = timm_network("resnet10t", digits, seed=9, checkpoint=result.weights)
     for name, value in model.state_dict().items():
@@ -46,7 +45,7 @@ def test_what_timm_does_not_have_or_does_not_fit_is_refused(digits: ImageData, t
         timm_network("timm:resnet10t", digits, seed=0, checkpoint=tmp_path / "missing.safetensors")
 
 
-def test_a_teacher_sees_images_normalised_as_it_knows_them(digits: ImageData) -> None:
+def test_a_teacher_sees_images_normalized_as_it_knows_them(digits: ImageData) -> None:
     theirs = torch.tensor([0.3]), torch.tensor([0.7])
     teacher = Renormalized(nn.Identity(), ours=(digits.mean, digits.std), theirs=theirs)
     raw = digits.train.images.float() / 255

@@ -6,40 +6,44 @@ import socket
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
-from nars.images import ImageData
-from nars.recipe import Recipe
+from nars.recipe import Recipe, TrainingSettings
 from nars.space import Architecture
-from nars.train import RESULT, WEIGHTS, MemberResult, train_member
+from nars.train import RESULT, WEIGHTS, MemberResult
+
+Train = Callable[..., MemberResult]
 
 PROGRAM = """
     import json, sys
     from pathlib import Path
     import torch
     from nars.images import load_images
-    from nars.recipe import Augmentation, Recipe, Schedule, joined_peers
+    from nars.network import build
+    from nars.recipe import Augmentation, Recipe, Schedule, TrainingSettings, joined_peers
     from nars.space import Architecture
-    from nars.train import train_member
+    from nars.train import train_network
     with joined_peers("cpu") as (peers, device):
-        result = train_member(
-            Architecture.from_dict(json.loads(sys.argv[2])), Recipe.from_dict(json.loads(sys.argv[3])),
+        result = train_network(
+            build(Architecture.from_dict(json.loads(sys.argv[2])), seed=5), Recipe.from_dict(json.loads(sys.argv[3])),
             load_images("digits", resolution=8, validation_fraction=0.2, seed=0, max_train=160),
-            folder=Path(sys.argv[1]), seed=5,
-            schedule=Schedule(epochs=3, warmup_epochs=1, kind="cosine"), batch_size=32, ema_decay=0.9,
-            augmentation=Augmentation(flip=False), peers=peers, device=device, threads=1,
+            TrainingSettings(
+                schedule=Schedule(epochs=3, warmup_epochs=1, kind="cosine"), batch_size=32, ema_decay=0.9,
+                augmentation=Augmentation(flip=False),
+            ),
+            folder=Path(sys.argv[1]), seed=5, peers=peers, device=device, threads=1,
         )
         print(json.dumps(result.curve))
 """
 
 
 def test_two_processes_leave_one_result_that_is_the_one_of_one_process(
-    architecture: Architecture, recipe: Recipe, digits: ImageData, options: dict[str, Any], tmp_path: Path
+    architecture: Architecture, train: Train, recipe: Recipe, settings: TrainingSettings, tmp_path: Path
 ) -> None:
     recipe = replace(recipe, optimizer="sgd", learning_rate=0.002, dropout=0.0, stochastic_depth=0.0)  # drops differ
     with socket.socket() as free:
@@ -61,7 +65,7 @@ def test_two_processes_leave_one_result_that_is_the_one_of_one_process(
     assert said[0] == said[1]
     assert sorted(file.name for file in (tmp_path / "b").iterdir()) == [WEIGHTS, RESULT]
     together = MemberResult.load(tmp_path / "b" / RESULT)
-    alone = train_member(architecture, recipe, digits, folder=tmp_path / "a", **options)
+    alone = train(tmp_path / "a", recipe, settings)
     assert together.uses_ema == alone.uses_ema
     expected, found = load_file(alone.weights), load_file(together.weights)
     for name, value in expected.items():

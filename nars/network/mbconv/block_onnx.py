@@ -17,6 +17,8 @@ from nars.space import BlockShape
 
 _OPSET = 18
 
+_MISSING = "the onnxruntime runtime needs the packages onnx and onnxruntime: pip install 'nars[onnx]'"
+
 
 def _onnx() -> Any:
     try:

@@ -23,8 +23,7 @@ from nars.files.atomic import write_json
 from nars.network.build import build
 from nars.network.errors import LatencyError
 from nars.network.mbconv.block_onnx import chained_graph, empty_graph, session_runner
-from nars.network.timing import processor
-from nars.parallel import torch_threads
+from nars.parallel import processor_name, torch_threads
 from nars.space import (
     Architecture,
     BlockShape,
@@ -141,7 +140,7 @@ def device_name(device: str) -> str:
         return f"{device}: {torch.cuda.get_device_name(device)}"
     if kind != "cpu":
         raise LatencyError(f"latency is measured on cpu or cuda, got {device!r}")
-    return f"cpu: {processor()}"
+    return f"cpu: {processor_name()}"
 
 
 def _versions(runtime: str) -> dict[str, str]:

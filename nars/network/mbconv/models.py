@@ -10,25 +10,18 @@ from timm.models._builder import build_model_with_cfg
 from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
+from nars.network.build import timm_config
 from nars.network.mbconv.assemble import assemble
 from nars.network.seed import seeded
 from nars.space import Architecture
 
+LAYERS: dict[str, str] = {"first_conv": "conv_stem", "classifier": "classifier"}
+"""Of timm's configuration of a network: the layers that it exchanges for other numbers of channels or classes."""
+
 
 def pretrained_config(architecture: Architecture) -> dict[str, Any]:
-    """timm's `pretrained_cfg` of the architecture, with neutral normalisation: which data it saw, it cannot know."""
-    channels, side = architecture.in_channels, architecture.resolution
-    return {
-        "input_size": (channels, side, side),
-        "num_classes": architecture.classes,
-        "mean": (0.0,) * channels,
-        "std": (1.0,) * channels,
-        "interpolation": "bilinear",
-        "crop_pct": 1.0,
-        "crop_mode": "center",
-        "first_conv": "conv_stem",
-        "classifier": "classifier",
-    }
+    """timm's `pretrained_cfg` of the architecture, with neutral normalization: which data it saw, it cannot know."""
+    return timm_config(architecture) | LAYERS
 
 
 def create(

@@ -1,0 +1,139 @@
+"""How a trial ended: decided here, for every engine and every task."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from datetime import datetime, timezone
+from importlib import metadata
+from typing import Literal
+
+from nars import parallel, recipe
+from nars.errors import EvaluationError, require
+from nars.evaluate.engine import NO_LIMITS, Limits
+from nars.files.atomic import machine_at_fault
+from nars.store import Sample, Status
+from nars.tasks import Measured, Task, Trial
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""How torch's allocators say it in a plain RuntimeError."""
+
+_ONEDNN = "could not create a "
+"""What oneDNN says, without the reason, when its allocations fail; under a limit that is why."""
+
+Loss = Literal["overdue", "memory", "died"]
+
+_LOST: dict[Loss, Status] = {"overdue": "timeout", "memory": "out_of_memory", "died": "error"}
+
+
+class _TimeLimitError(Exception):
+    """The training took longer than it may."""
+
+
+def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, device: str = "cpu") -> Sample:
+    """Train a candidate and measure it after every epoch, whatever happens.
+
+    The outcome depends on the arguments only (on the CPU to the last bit, with the same number of threads): not on the
+    engine, the order, or what ran before in this process.
+
+    Args:
+        trial: What to train.
+        task: For what.
+        limits: What it may take.
+        device: Where: "cpu", "cuda:0", ...
+
+    Returns:
+        A sample with status "ok" and its curve, or with the status that says what went wrong, a message and the curve
+        so far. A bad candidate never raises.
+
+    Raises:
+        OSError: the machine is at fault: disk, permissions, too many open files.
+    """
+    assert trial.data == task.data, "a trial is trained on the data that it names"
+    start = time.perf_counter()
+    done: list[Measured] = []
+    status: Status = "ok"
+    message = ""
+
+    def check() -> None:
+        if limits.seconds is not None and time.perf_counter() > start + limits.seconds:
+            raise _TimeLimitError
+
+    try:
+        with parallel.torch_threads(limits.threads), parallel.memory_limit(limits.gigabytes):
+            for measured in task.train(trial, device=device, check=check):
+                _refuse(measured, task, trial, epoch=len(done) + 1)
+                done.append(measured)
+        if len(done) < trial.epochs:
+            raise EvaluationError(f"a training must be measured in each of its {trial.epochs} epochs; got {len(done)}.")
+    except recipe.DivergedError as error:
+        status, message = "diverged", str(error)
+    except _TimeLimitError:
+        status = "timeout"
+        message = f"stopped after {limits.seconds:g} s, in epoch {len(done) + 1} of {trial.epochs}"
+    except MemoryError as error:
+        status, message = "out_of_memory", str(error) or "out of memory"
+    except Exception as error:  # what a candidate can fail of is open-ended; the search goes on
+        if machine_at_fault(error):
+            raise  # no fault of the candidate's; a full disk must not count against what happened to be trained
+        signs = _OUT_OF_MEMORY if limits.gigabytes is None else (*_OUT_OF_MEMORY, _ONEDNN)
+        out_of_memory = isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+        status = "out_of_memory" if out_of_memory else "error"
+        message = f"{type(error).__name__}: {error}"
+    return _sample(trial, done, status, message, seconds=time.perf_counter() - start, device=device)
+
+
+def lost(trial: Trial, how: Loss, message: str, *, seconds: float, device: str) -> Sample:
+    """The sample of a trial whose worker is gone, with whatever it had measured.
+
+    Args:
+        trial: That was under way.
+        how: The worker was killed because the trial took too long, or because of its memory; or it died of itself,
+            each time it was tried.
+        message: For people.
+        seconds: Of the last try.
+        device: Of the worker.
+    """
+    return _sample(trial, [], _LOST[how], message, seconds=seconds, device=device)
+
+
+def _refuse(measured: Measured, task: Task, trial: Trial, *, epoch: int) -> None:
+    """Raises: DivergedError, or EvaluationError if the task has measured something else than it says."""
+    for value in (measured.value, measured.averaged):
+        if value is not None and not math.isfinite(value):
+            raise recipe.DivergedError(f"the {task.metric.name} after epoch {epoch} is {value}.")
+        allowed = f"between {task.metric.low:g} and {task.metric.high:g}"
+        require(EvaluationError, value is None or value in task.metric, f"the {task.metric.name}", allowed, value)
+    if epoch > trial.epochs:
+        raise EvaluationError(f"a training must end after its {trial.epochs} epochs; it goes on.")
+
+
+def _sample(trial: Trial, done: list[Measured], status: Status, message: str, *, seconds: float, device: str) -> Sample:
+    curve = tuple(measured.value for measured in done)
+    averaged = tuple(measured.averaged for measured in done if measured.averaged is not None)
+    ok = status == "ok"
+    return Sample(
+        key=trial.key,
+        record=trial.record,
+        choices=trial.choices,
+        costs=trial.costs,
+        status=status,
+        message=message,
+        accuracy=curve[-1] if ok else None,
+        ema_accuracy=averaged[-1] if ok and averaged else None,
+        curve=curve,
+        ema_curve=averaged,
+        epochs=len(curve),
+        planned_epochs=trial.epochs,
+        seconds=seconds,
+        seed=trial.seed,
+        space=trial.space,
+        data=trial.data,
+        fidelity=trial.fidelity,
+        round=trial.round,
+        host=platform.node(),
+        device=device,
+        versions={name: metadata.version(name) for name in ("torch", "timm")},
+        finished=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+    )

@@ -1,0 +1,86 @@
+"""How networks are trained, beside the recipe that the search chooses: the same for all that are compared."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from nars.recipe.augmentation import Augmentation
+from nars.recipe.recipe import require
+from nars.recipe.schedule import Schedule
+
+if TYPE_CHECKING:
+    from torch import nn  # a second that a run's settings are read without
+
+IMAGENET_DECAY = 0.99985
+"""Of the moving average in the paper on ImageNet; 0.999 on CIFAR-10, 0.9998 on COCO."""
+
+DISTILLATION = 0.8
+"""Weight of the teacher's part of the loss; the labels have the rest (FBNetV3)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained: all candidates of a search alike, or their accuracies could not be compared."""
+
+    schedule: Schedule
+    """Of the learning rate; its length is the end of the training."""
+    batch_size: int = 256
+    """Images per step over all processes, >= 1; when there are fewer training images, all of them."""
+    augmentation: Augmentation = Augmentation()  # noqa: RUF009  # frozen
+    learning_rate_scale: float = 1.0
+    """Factor on the recipe's learning rate, > 0: for another batch than the recipe's, linear scaling."""
+    ema_decay: float = IMAGENET_DECAY
+    """Of the moving average, in [0, 1); used when the recipe has one."""
+    accumulation: int = 1
+    """Parts that a batch goes through the network in, >= 1, to save memory; each is a batch of its own to batch
+    norm."""
+    amp: bool = False
+    """Compute in bfloat16 where torch's autocast does; weights and optimizer stay float32. For GPUs: on CPUs without
+    bfloat16 units it is slower."""
+    channels_last: bool = True
+    """Show the network batches with the channels innermost in memory, which most convolutions are faster on; false for
+    the few networks that are not."""
+    compiler: str | None = None
+    """Backend of `torch.compile` for the network in training, such as "inductor"; None does not compile. It changes
+    results in rounding only."""
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "batch_size", ">= 1", self.batch_size)
+        scale = self.learning_rate_scale
+        require(0.0 < scale < math.inf, "learning_rate_scale", "> 0", scale)
+        require(0.0 <= self.ema_decay < 1.0, "ema_decay", ">= 0 and < 1", self.ema_decay)
+        require(self.accumulation >= 1, "accumulation", ">= 1", self.accumulation)
+
+    def described(self) -> dict[str, Any]:
+        """What decides the weights, as plain values; the compiler does not count."""
+        document = asdict(self)
+        del document["compiler"]
+        if self.channels_last:  # written only where it is unusual, as trainings before it lack it
+            del document["channels_last"]
+        return document
+
+    def fidelity(self, epochs: int) -> str:
+        """How thoroughly these settings train for `epochs` epochs, as canonical JSON: equal text, comparable
+        accuracies."""
+        document = self.described() | {"epochs": epochs}
+        if self.accumulation == 1:  # as above
+            del document["accumulation"]
+        return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teaching:
+    """Who teaches a network by distillation, and how much (FBNetV3: 0.8 teacher + 0.2 labels)."""
+
+    network: nn.Module
+    """Any with the same classes; put on the device of the training in evaluation mode, its weights do not change."""
+    resolution: int | None = None
+    """Batches are resized (bilinear) to it for the teacher, pixels; None shows them as they are."""
+    weight: float = DISTILLATION
+    """Of the teacher's part of the loss, in [0, 1]; the labels have the rest."""
+
+    def __post_init__(self) -> None:
+        require(0.0 <= self.weight <= 1.0, "distillation", "between 0 and 1", self.weight)

@@ -1,0 +1,56 @@
+"""Classification of images: a network learns by its recipe, and is measured on validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, final
+
+from nars import network, recipe
+from nars.tasks.task import Measured, Metric
+from nars.tasks.trial import Trial
+
+if TYPE_CHECKING:
+    from nars.images import ImageData
+
+_STEPS_BETWEEN_CHECKS = 16
+
+
+@final
+@dataclass(frozen=True)
+class ImageClassification:
+    """Top-1 accuracy on validation images after each epoch, of the network and of its moving average."""
+
+    images: ImageData
+    """At any resolution; a candidate is trained at its own."""
+    settings: recipe.TrainingSettings
+
+    metric: ClassVar[Metric] = Metric(name="accuracy", unit="%", low=0.0, high=100.0)
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the images."""
+        return self.images.fingerprint
+
+    def fidelity(self, epochs: int) -> str:
+        """As in `Task`: of the settings."""
+        return self.settings.fidelity(epochs)
+
+    def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
+        """As in `Task`.
+
+        Raises:
+            RecipeError, NetworkError: the trial's recipe or network cannot be.
+        """
+        by = recipe.Recipe.from_dict(trial.recipe)
+        images = self.images.at(trial.architecture.resolution)
+        model = network.build(
+            trial.architecture, dropout=by.dropout, stochastic_depth=by.stochastic_depth, seed=trial.seed
+        )
+        loop = recipe.TrainingLoop(model, by, images, self.settings, seed=trial.seed, device=device)
+        for epoch in range(trial.epochs):
+            while loop.epoch == epoch:
+                loop.train_epoch(max_steps=_STEPS_BETWEEN_CHECKS)
+                check()
+            value = loop.accuracy(images.validation)
+            yield Measured(value=value, averaged=loop.accuracy(images.validation, ema=True) if by.ema else None)

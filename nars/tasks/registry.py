@@ -1,0 +1,10 @@
+"""The tasks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nars.tasks.images import ImageClassification
+from nars.tasks.task import Task
+
+TASKS: Mapping[str, type[Task]] = {"images": ImageClassification}

@@ -1,0 +1,67 @@
+"""The seam between search and training: what an engine must know of a task to run its trials."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from nars.tasks.trial import Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What a candidate is measured by."""
+
+    name: str
+    unit: str = ""
+    """Such as "%"; empty for a plain number."""
+    goal: Literal["maximize", "minimize"] = "maximize"
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A candidate after an epoch, in the unit of the task's metric."""
+
+    value: float
+    averaged: float | None = None
+    """The same of the averaged weights; None where the trial keeps none."""
+
+
+class Task(Protocol):
+    """What a trial is trained for, on which data, measured by which metric. It travels to other processes by pickling;
+    the tensors that it holds are mapped there, not copied."""
+
+    @property
+    def metric(self) -> Metric:
+        """What `train` yields."""
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the data; samples of other data do not mix."""
+
+    def fidelity(self, epochs: int) -> str:
+        """How thoroughly a trial of so many epochs is trained: equal text, comparable values."""
+
+    def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
+        """Train a candidate, and measure it after each epoch: `trial.epochs` times.
+
+        What comes out depends on the task and the trial only: on the CPU to the last bit, with the same number of
+        threads.
+
+        Args:
+            trial: What to train.
+            device: Where: "cpu", "cuda:0", ...
+            check: To be called every few steps: raises when the trial has had its time, and must not be caught.
+
+        Raises:
+            DivergedError: the training left the numbers; a value that is not finite says the same.
+            MemoryError: there is not enough of it.
+            Exception: anything else that this candidate cannot be trained for.
+        """
