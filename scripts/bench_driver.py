@@ -3,7 +3,7 @@
 Command:  python scripts/bench_driver.py [--workers 1000] [--results 5000] [--refit-every 500] [--samples STORE]
 Cost:     about a minute and a half
 Result:   aim driver_ms_per_result <= 5; the last line is one JSON object
-Method:   the driver is the real one, `nars.stages.OpenRounds`: candidates are proposed from a pool of 20,000 pairs by a
+Method:   the driver is the real one, `nars.stages.Rounds`: candidates are proposed from a pool of 20,000 pairs by a
           predictor that is refitted on all results, each outcome is appended to a sample store on the disk, plans and
           rounds are written. Only the workers are simulated: each is busy, in virtual time, for as long as a real
           training was, one of those in `--samples` drawn at random, and has its accuracies. What counts is the time
@@ -29,9 +29,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from nars.run import Run, Terminal, load_config
-from nars.run.folder import read_json
-from nars.stages import OpenRounds, open_run, pretrain, sample_pool
+from nars.run import Run, Terminal, load_config, open_run
+from nars.run.journal import Journal
+from nars.stages import pretrain, rounds_of, sample_pool
 from nars.store import Sample, SampleStore
 from nars.tasks import Trial
 
@@ -96,10 +96,11 @@ def main() -> None:
 
 def drive(run: Run, recorded: Sequence[Sample], *, workers: int, chance: random.Random) -> dict[str, Any]:
     """Simulate the workers, measure the driver."""
-    rounds = OpenRounds(run, pool=sample_pool(run), predictor=pretrain(run))
+    pool = sample_pool(run)
+    rounds = rounds_of(run, pool, pretrain(run, pool))
     asking, telling, now, given = Clock(), Clock(), 0.0, 0
     busy: list[tuple[float, int, Sample]] = []
-    with run.reporter.bar("results", rounds.total) as advance:
+    with run.reporter.bar("results", rounds.settings.total) as advance:
         while True:
             while len(busy) < workers:
                 with asking:
@@ -116,9 +117,8 @@ def drive(run: Run, recorded: Sequence[Sample], *, workers: int, chance: random.
                 rounds.tell(sample)
             advance(1, "")
     kept = len(SampleStore(run.folder.samples))
-    assert kept == given == rounds.total, "each result is in the store, once"
-    plans = sorted(run.folder.path.glob("rounds/*-plan.json"))
-    fits = [1e3 * read_json(plan)["learning_seconds"] for plan in plans]
+    assert kept == given == rounds.settings.total, "each result is in the store, once"
+    fits = [1e3 * plan.learning_seconds for plan in Journal(run).plans()]
     fits = [fit for fit in fits if fit > 1.0]  # the others had nothing to learn
     return {
         "workers": workers,

@@ -3,9 +3,9 @@
 Command:  python scripts/bench_failures.py            (--seeds 5)
 Cost:     about 4 minutes on one CPU core
 Result:   results/failures/README.md; the last line is one JSON object
-Method:   stage 2 of the digits space as it is (pool, predictor, proposals, shrinking; 5 rounds of 24), with trainings
-          in closed form: accuracy grows with FLOPs, learning rate and number of weights, falls with regularisation,
-          and has noise. What fails is decided in three ways: `cliff`, the quarter of the pool with the highest learning
+Method:   stage 2 of the digits space as it is, `nars.stages.Rounds` (5 rounds of 24), told of trainings in closed
+          form: accuracy grows with FLOPs, learning rate and number of weights, falls with regularisation, and has
+          noise. What fails is decided in three ways: `cliff`, the quarter of the pool with the highest learning
           rate that the optimiser sees (divergence; the best candidates are next to it); `size`, the quarter with the
           most weights (a limit on memory, the same); `chance`, one in seven, whoever it is (machines, time limits).
           Failed trainings are left out of what the predictor is fitted to; or have the worst accuracy measured so far;
@@ -19,6 +19,8 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from nars.predictors import Predictor
 from nars.recipe import Recipe
-from nars.run import Run, load_config
-from nars.search import shrink_pool
-from nars.stages import Plan, Pool, open_run, pretrain, sample_pool
-from nars.stages.avoiding import described, failures_last
-from nars.stages.measuring import choose
+from nars.run import Run, load_config, open_run
+from nars.stages import CandidatePool, Rounds, RoundSettings, pretrain, sample_pool
+from nars.studies import answered, unanswered
 
 CONFIG = """
 name: failures
@@ -57,10 +58,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "failures.yaml").write_text(CONFIG)
         run = open_run(load_config(Path(scratch) / "failures.yaml"), Path(scratch) / "run")
+        pool = sample_pool(run)
+        pretrained = pretrain(run, pool)
         for kind in FAILURES:
             found[kind] = {}
             for label in LABELS:
-                runs = [collect(run, kind, label, np.random.default_rng(seed)) for seed in range(arguments.seeds)]
+                runs = [
+                    collect(run, pool, pretrained, kind, label, np.random.default_rng(seed))
+                    for seed in range(arguments.seeds)
+                ]
                 found[kind][label] = {
                     "wasted": round(float(np.mean([wasted for wasted, _ in runs])), 1),
                     "regret": round(float(np.mean([regret for _, regret in runs])), 3),
@@ -74,46 +80,39 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def collect(run: Run, kind: str, label: str, rng: np.random.Generator) -> tuple[int, float]:
+def collect(
+    run: Run, pool: CandidatePool, pretrained: Predictor, kind: str, label: str, rng: np.random.Generator
+) -> tuple[int, float]:
     """Stage 2 from the first round to the last; failed trainings of rounds 2 to 5, and the family's regret."""
-    pool, predictor, config = sample_pool(run), pretrain(run), run.config.collect
+    config, space = run.config.collect, run.space
     accuracy, fails = outcomes(run, pool, kind, rng)
-    encoded, alive = run.space.encode(pool.X), np.arange(len(pool.X))
-    told = described(run.space, pool.X)
-    plans: list[Plan] = []
-    trained: list[int] = []
-    scores = None
-    for _ in range(config.rounds):
-        plan = choose(
-            run,
-            pool,
-            alive,
-            plans,
-            count=config.per_round,
-            predictor=predictor if plans else None,
-            scores=scores,
-            epochs=config.epochs,
-        )
-        plans.append(plan)
-        trained += [int(np.flatnonzero((row == pool.X).all(axis=1))[0]) for row in plan.X]
-        tried = np.array(trained)
-        failed = fails[tried]
-        learned = tried if label in ("the worst", "zero") else tried[~failed]
-        bad = 0.0 if label == "zero" else accuracy[tried[~failed]].min()
-        predictor = predictor.fit(encoded[learned], np.where(fails[learned], bad, accuracy[learned]), seed=0)
-        scores = predictor.predict_mean(encoded[alive])
-        if label == "avoided":
-            scores = failures_last(scores, told[alive], told[tried], failed)
-        costs = {name: cost[alive] for name, cost in pool.costs.items()}
-        kept = shrink_pool(costs, run.flops_range, scores, bins=config.per_round, keep=config.keep)
-        alive, scores = alive[kept], scores[kept]
-    tried = np.array(trained)
+    at = {row.tobytes(): place for place, row in enumerate(pool.X)}
+    settings = RoundSettings(
+        total=config.rounds * config.per_round,
+        first=config.per_round,
+        later=config.per_round,
+        wait=True,
+        epochs=config.epochs,
+        bounds=run.flops_range,
+        keep=config.keep,
+        fewest=2,
+        avoid=label == "avoided",
+    )
+    rounds = Rounds(space, pool, pretrained, settings, trials=partial(unanswered, space), seeds=repeat(0))
+    good: list[float] = []
+    while not rounds.finished:
+        asked = [(sample, at[np.array(sample.choices).tobytes()]) for sample in iter(rounds.ask, None)]
+        good += [accuracy[place] for _, place in asked if not fails[place]]
+        for sample, place in asked:
+            bad = {"the worst": min(good), "zero": 0.0}.get(label)
+            rounds.tell(answered(sample, bad if fails[place] else accuracy[place]))
+    tried = np.array([at[row.tobytes()] for row in rounds.planned])
     later = tried[config.per_round :]
     return int(fails[later].sum()), regret(run, pool, accuracy, fails, tried)
 
 
 def outcomes(
-    run: Run, pool: Pool, kind: str, rng: np.random.Generator
+    run: Run, pool: CandidatePool, kind: str, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Accuracy in percent and failure of each pool member, both (N,), as if all had been trained."""
     recipes = [Recipe.from_dict(recipe) for recipe in run.space.recipes(pool.X)]
@@ -129,7 +128,7 @@ def outcomes(
 
 
 def regret(
-    run: Run, pool: Pool, accuracy: NDArray[np.float64], fails: NDArray[np.bool_], tried: NDArray[np.int64]
+    run: Run, pool: CandidatePool, accuracy: NDArray[np.float64], fails: NDArray[np.bool_], tried: NDArray[np.int64]
 ) -> float:
     """Mean over the budgets, percent."""
     gaps: list[Any] = []

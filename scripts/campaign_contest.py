@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -16,8 +16,11 @@ import optuna
 from numpy.typing import NDArray
 
 from nars.predictors import FittedRegressor, Predictor, Regressor, kendall
-from nars.search import propose_round, search
+from nars.search import search
 from nars.space import Bounds, Population, Space, distinct, sobol
+from nars.stages import CandidatePool, Rounds, RoundSettings, best_of_bins
+from nars.store import Sample
+from nars.studies import answered, seeds_from, unanswered
 from search_rivals import suggest
 
 Floats = NDArray[np.float64]
@@ -179,26 +182,41 @@ def _method(contest: Contest, fixed: Literal["architecture", "recipe"] | None, r
         return space.canonical(X)
 
     pool = distinct(standardised(contest.pool[rng.permutation(len(contest.pool))]))
-    rows: list[NDArray[np.int64]] = []
-    accuracies: list[float | None] = []
-    batch = propose_round(pool, space.costs(pool), contest.bounds, _FIRST)
-    while len(batch):
-        for row in batch:
-            rows.append(row)
-            accuracies.append((yield row))
-        good = [number for number, accuracy in enumerate(accuracies) if accuracy is not None]
-        predictor = contest.pretrained.fit(
-            space.encode(np.array(rows)[good]),
-            np.array([accuracies[number] for number in good], dtype=np.float64),
-            seed=int(rng.integers(2**31)),
-        )
 
-        def score(X: Population, predictor: Predictor = predictor) -> Floats:
-            return predictor.predict_mean(space.encode(standardised(X)))
+    def propose(rounds: Rounds[Sample], count: int) -> Population:
+        """One for each FLOPs bin, then the best predicted: this is about one budget, not about a family."""
+        scores, asked = rounds.scores(), rounds.planned
+        if scores is None:
+            return best_of_bins(rounds, count)
+        ranked = pool[np.argsort(-scores, kind="stable")]
+        if len(asked) >= _STAGE_2:
+            predictor = rounds.predictor
+            found = search(
+                space, lambda X: predictor.predict_mean(space.encode(standardised(X))), contest.bounds, rng=rng
+            )
+            ranked = distinct(np.concatenate([standardised(found.top), ranked]))
+        known = {row.tobytes() for row in asked}
+        return np.array([row for row in ranked if row.tobytes() not in known][:count])
 
-        ranked = pool[np.argsort(-score(pool), kind="stable")]
-        if len(rows) >= _STAGE_2:
-            found = standardised(search(space, score, contest.bounds, rng=rng).top)
-            ranked = distinct(np.concatenate([found, ranked]))
-        measured = {row.tobytes() for row in rows}
-        batch = np.array([row for row in ranked if row.tobytes() not in measured][:_BATCH])
+    settings = RoundSettings(
+        total=len(contest.pool),
+        first=_FIRST,
+        later=_BATCH,
+        wait=True,
+        epochs=1,
+        bounds=contest.bounds,
+        fewest=1,
+        avoid=False,
+    )
+    rounds = Rounds(
+        space,
+        CandidatePool(X=pool, costs=space.costs(pool)),
+        contest.pretrained,
+        settings,
+        trials=partial(unanswered, space),
+        seeds=seeds_from(rng),
+        propose=propose,
+    )
+    while samples := {sample.choices: sample for sample in iter(rounds.ask, None)}:
+        for row in rounds.planned[-len(samples) :]:  # one after another, as they were proposed
+            rounds.tell(answered(samples[tuple(row.tolist())], (yield row)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nars.run import Execution, Run, Terminal, load_config
-from nars.stages import open_run
+from nars.run import Execution, Run, Terminal, load_config, open_run
 
 
 def opened_run(about: str | None) -> Run:

@@ -33,9 +33,9 @@ from rich.console import Console
 from rich.table import Table
 
 from drill_process import kill, running, start
-from nars.run import Execution, Silent, execution, load_config
+from nars.run import Execution, Silent, execution, load_config, open_run
 from nars.run.folder import RunFolder
-from nars.stages import open_run, search
+from nars.stages import collect, load_family, load_fitted, load_pool, load_pretrained, pretrain, sample_pool, search
 from nars.store import SampleStore
 
 CONFIG = """
@@ -127,7 +127,11 @@ def drill(scratch: Path, runs: int, chance: random.Random, engines: list[Executi
 
 def once(config: Path, folder: Path, how: Execution) -> None:
     """One search, from where the folder has it."""
-    search(open_run(load_config(config), folder, execution=how, reporter=Silent()))
+    run = open_run(load_config(config), folder, execution=how, reporter=Silent())
+    pool = load_pool(run) or sample_pool(run)
+    pretrained = load_pretrained(run) or pretrain(run, pool)
+    fitted = load_fitted(run) or collect(run, pool, pretrained)
+    _ = load_family(run) or search(run, fitted)
 
 
 def observe(config: Path, folder: Path, how: Execution) -> dict[str, float]:

@@ -8,11 +8,14 @@ Result:   runs/mine/family/BUDGET/, each form within 1e-4 of PyTorch
 from __future__ import annotations
 
 from command_line import opened_run
-from nars.stages import export
+from nars.stages import export, load_family, load_trained, needed
 
 
 def main() -> None:
-    for name, card in export(opened_run(__doc__)).items():
+    run = opened_run(__doc__)
+    trained = load_trained(run, needed(run, "export", load_family(run)))
+    exported = export(run, needed(run, "export", trained))
+    for name, card in exported.cards.items():
         print(f"{name}: {card.name}, largest difference {max(card.max_difference.values()):.1e}")
 
 

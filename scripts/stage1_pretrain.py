@@ -9,13 +9,13 @@ Source:   FBNetV3 (arXiv 2006.02049), section 3.3, predictor pretraining
 from __future__ import annotations
 
 from command_line import opened_run
-from nars.stages import pretrain, sample_pool
+from nars.stages import load_pool, load_pretrained, pretrain, sample_pool
 
 
 def main() -> None:
     run = opened_run(__doc__)
-    pool = sample_pool(run)
-    predictor = pretrain(run)
+    pool = load_pool(run) or sample_pool(run)
+    predictor = load_pretrained(run) or pretrain(run, pool)
     if predictor.pretraining is not None:
         for name, error in predictor.pretraining.errors.items():
             print(f"{name}: {100 * error.relative:.2f} % mean error on {len(pool.X) // 5:,} held out")

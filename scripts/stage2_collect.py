@@ -9,21 +9,17 @@ Source:   FBNetV3 (arXiv 2006.02049), section 3.3, constrained iterative optimis
 from __future__ import annotations
 
 from command_line import opened_run
-from nars.stages import Collection, collect, engine_of, pretrain, sample_pool
+from nars.stages import engine_of, keep_fitted, load_pool, load_pretrained, needed, rounds_of, sample_pool
 
 
 def main() -> None:
     run = opened_run(__doc__)
-    if run.config.collect.asynchronous:  # rounds that do not wait for their end: nars/stages/asynchronous.py
-        collect(run)
-        return
-    collection = Collection.start(run, pool=sample_pool(run), predictor=pretrain(run))
+    pool = load_pool(run) or sample_pool(run)
+    rounds = rounds_of(run, pool, needed(run, "collect", load_pretrained(run)))
     with engine_of(run) as engine:
-        while not collection.finished:
-            candidates = collection.propose()  # one per FLOPs bin: the best predicted
-            samples = collection.evaluate(candidates, engine)  # real training; the first round in full
-            collection = collection.learn(candidates, samples)  # stop epoch, Huber fine-tuning, smaller pool
-    collection.save()
+        while not rounds.finished:
+            engine.run(iter(rounds.ask, None), on_result=rounds.tell)  # ask, train, tell
+    keep_fitted(run, rounds)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from command_line import opened_run
 from nars.space import shorten
-from nars.stages import search
+from nars.stages import load_family, load_fitted, needed, search
 
 
 def main() -> None:
     run = opened_run(__doc__)
-    for member in search(run):
+    family = load_family(run) or search(run, needed(run, "search", load_fitted(run)))
+    for member in family.members:
         print(
             f"{member.name}: {shorten(member.costs['flops'])} FLOPs, predicted {member.predicted:.2f} "
             f"+- {member.predicted_std:.2f} %, {member.seconds:.1f} s"

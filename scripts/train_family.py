@@ -9,11 +9,13 @@ Source:   FBNetV3 (arXiv 2006.02049), section 4.3 and appendix A.5
 from __future__ import annotations
 
 from command_line import opened_run
-from nars.stages import train
+from nars.stages import load_family, needed, train
 
 
 def main() -> None:
-    for name, result in train(opened_run(__doc__)).items():
+    run = opened_run(__doc__)
+    trained = train(run, needed(run, "train", load_family(run)))
+    for name, result in trained.results.items():
         print(f"{name}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %")
 
 

@@ -69,9 +69,9 @@ def latency(
 
 def _space(name: str, classes: int | None, channels: int | None) -> Space:
     """The space of that name or file with so many classes and channels, or that of the run or predictor in a folder."""
-    from nars.run import ConfigError
+    from nars.run import ConfigError, reopen_run
     from nars.space import load_space, read_document, read_space, space_names
-    from nars.stages import predictor_folder, reopen_run
+    from nars.stages import predictor_folder
 
     home = Path(name)
     searched = any((home / file).is_file() for file in ("run.json", "card.json", "predictor/card.json"))

@@ -16,6 +16,7 @@ from nars.files.atomic import replacing, write_json
 from nars.report import FittingTable, doubtful
 from nars.run import ConfigError
 from nars.run.folder import RunFolder
+from nars.run.journal import read_results
 from nars.space import Bounds, Space, quantity, shorten
 from nars.stages import Answer, FamilyAnswer, FrontAnswer, ask, ask_front, doubts, evidence_of
 from nars.stages.asking import Choice
@@ -101,7 +102,7 @@ def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
         for budget in family.budgets
         for record in family.space.to_records(budget.ties.rows[:1])
     )
-    return doubts(evidence_of(answers, family.space, RunFolder(Path(predictor)).rounds()))
+    return doubts(evidence_of(answers, family.space, read_results(RunFolder(Path(predictor)))))
 
 
 def _budgets(most: Mapping[str, str | None], least: Mapping[str, str | None]) -> list[Bounds]:

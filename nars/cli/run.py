@@ -16,6 +16,7 @@ from nars.cli.devices import DEVICE_HELP, say_device
 
 if TYPE_CHECKING:
     from nars.run import Execution, Given, Run, Stage
+    from nars.stages import Family
 
 Name = Annotated[
     str,
@@ -104,7 +105,10 @@ def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
     """Stage 1: sample the pool, pretrain the predictor on FLOPs and parameters."""
     from nars import stages
 
-    stages.pretrain(_open(_asked(name, sets), out, upto="pretrain", alone=True))
+    opened = _open(_asked(name, sets), out, upto="pretrain", alone=True)
+    pool = stages.load_pool(opened) or stages.sample_pool(opened)
+    if stages.load_pretrained(opened) is None:
+        stages.pretrain(opened, pool)
 
 
 def collect(
@@ -131,7 +135,9 @@ def collect(
         device=device,
         address=address,
     )
-    stages.collect(opened)
+    if stages.load_fitted(opened) is None:
+        pretrained = stages.needed(opened, "collect", stages.load_pretrained(opened))
+        stages.collect(opened, stages.load_pool(opened) or stages.sample_pool(opened), pretrained)
 
 
 def search(
@@ -182,7 +188,10 @@ def search(
     from nars import stages
 
     assert name is not None
-    stages.search(_open(_asked(name, sets), out, upto="search", alone=True))
+    opened = _open(_asked(name, sets), out, upto="search", alone=True)
+    predictor_there = stages.needed(opened, "search", stages.load_fitted(opened))
+    if stages.load_family(opened) is None:
+        stages.search(opened, predictor_there)
 
 
 def train(
@@ -205,7 +214,8 @@ def train(
     from nars import stages
 
     if model is None and recipe is None:
-        stages.train(_open(_asked(name, sets), out, upto="train", alone=True, shared=True, device=device))
+        opened = _open(_asked(name, sets), out, upto="train", alone=True, shared=True, device=device)
+        stages.train(opened, stages.needed(opened, "train", stages.load_family(opened)))
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
@@ -237,8 +247,10 @@ def export(
     from nars import stages
 
     opened = _open(_asked(name, sets), out, upto="export", alone=True)
-    stages.export(opened, again=again)
-    if verify and not _verified(opened):
+    family = stages.needed(opened, "export", stages.load_family(opened))
+    trained = stages.needed(opened, "export", stages.load_trained(opened, family))
+    stages.export(opened, trained, again=again)
+    if verify and not _verified(opened, family):
         raise typer.Exit(1)
 
 
@@ -249,8 +261,8 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder, also an unfi
 
     path = write_report(RunFolder(folder))
     found = read_findings(RunFolder(folder))
-    if found.members:
-        Console().print(family_table(found.members, found.doubts))
+    if found.family.members:
+        Console().print(family_table(found.family, found.results, found.cards))
     Console(stderr=True).print(f"report: {path}", soft_wrap=True)
 
 
@@ -364,8 +376,8 @@ def _open(
         shared: whether several processes of torchrun can share it.
         how: of `Execution`.
     """
-    from nars.run import ConfigError, Silent, Terminal
-    from nars.stages import open_run
+    from nars import stages
+    from nars.run import ConfigError, Silent, Terminal, open_run
 
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1 and not shared:
@@ -380,12 +392,19 @@ def _open(
         say_device(settings.device, reporter)
     for note in given.notes:
         reporter.say(note)
-    return open_run(given.config, out, execution=settings, reporter=reporter, upto=upto, alone=alone, place=given.place)
+    return open_run(
+        given.config,
+        out,
+        execution=settings,
+        reporter=reporter,
+        upto=upto,
+        alone=stages.check_stage if alone else None,
+        place=given.place,
+    )
 
 
 def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
-    from nars.run import Terminal, check, plan
-    from nars.stages import check_reopening
+    from nars.run import Terminal, check, check_reopening, plan
 
     out = _home(asked, out)
     given, settings = _understood(asked, out, how)
@@ -413,12 +432,12 @@ def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
     return parsed
 
 
-def _verified(opened: Run) -> bool:
+def _verified(opened: Run, family: Family) -> bool:
     """Print one line per member and format; whether all of them agree with PyTorch."""
     from nars.stages import verify_family
 
     passed = True
-    for member in verify_family(opened):
+    for member in verify_family(opened, family):
         for check in member.formats:
             shown = check.message or f"max |difference| {check.max_difference:.1e}, top-1 {check.accuracy:.2f} %"
             typer.echo(f"{member.name} {check.form}: {'ok' if check.passed else 'DIFFERS'}, {shown}")
@@ -432,5 +451,5 @@ def _show_family(opened: Run) -> None:
     from nars.report import family_table, read_findings
 
     found = read_findings(opened.folder)
-    Console().print(family_table(found.members, found.doubts))
+    Console().print(family_table(found.family, found.results, found.cards))
     opened.reporter.say(f"report: {opened.folder.report_file}")

@@ -38,9 +38,8 @@ def scale(
     from rich.console import Console
     from rich.table import Table
 
-    from nars.run import ConfigError
+    from nars.run import ConfigError, reopen_run
     from nars.space import quantity, shorten
-    from nars.stages import reopen_run
     from nars.studies import grow
 
     budgets = [quantity(part) for part in to.split(",")]

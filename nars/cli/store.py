@@ -16,7 +16,7 @@ from nars.cli.spaces import SpaceName, open_store, space_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from nars.studies import Measured, Strategy
+    from nars.studies import Measured, Replay
 
 app = typer.Typer(help="Measured samples: what is in a store, merging, exporting, replaying.", no_args_is_help=True)
 
@@ -100,20 +100,21 @@ def replay(
     """What fewer trainings would have found: the run cut short, against other strategies among its samples."""
     import numpy as np
 
+    from nars.search import InOrder
     from nars.space import quantity
-    from nars.studies import as_measured, measured, replay as spend
+    from nars.studies import Measured, replay as spend
 
     limits = {} if budget is None else {cost: quantity(budget)}
-    pool = measured(open_store(store), epoch=epoch).within(limits)
-    chosen = {name: _strategy(name, store, space, pool, cost, seed) for name in map(str.strip, strategies.split(","))}
-    found = [("the run itself", [spend(pool, as_measured, trainings=trainings, batch=batch, rng=_rng(seed, 0))])]
+    candidates = Measured.of(open_store(store), epoch=epoch).within(limits)
+    names = map(str.strip, strategies.split(","))
+    chosen = {name: _spender(name, store, space, candidates, cost, seed, trainings, batch) for name in names}
+    itself = InOrder(candidates.choices, rng=np.random.default_rng(seed))
+    found = [("the run itself", [spend(candidates, itself, trainings=trainings, batch=batch)])]
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        for name, fresh in chosen.items():
+        for name, spender in chosen.items():
             steps = bar.track(range(repeats), description=name)
-            found += [
-                (name, [spend(pool, fresh(), trainings=trainings, batch=batch, rng=_rng(seed, i)) for i in steps])
-            ]
-    table = Table(title=f"{trainings} of {len(pool.accuracy):,} measured candidates", title_justify="left")
+            found += [(name, [spender(np.random.default_rng([seed, number])) for number in steps])]
+    table = Table(title=f"{trainings} of {len(candidates.accuracy):,} measured candidates", title_justify="left")
     for heading in ("strategy", "repeats", "best, %", "below the best known", "epochs", "hours"):
         table.add_column(heading, justify="left" if heading == "strategy" else "right")
     for name, runs in found:
@@ -131,17 +132,19 @@ def replay(
     Console().print(table)
 
 
-def _strategy(name: str, store: str, space: str | None, pool: Measured, cost: str, seed: int) -> Callable[[], Strategy]:
-    """What makes the strategy of this name for one replay."""
+def _spender(
+    name: str, store: str, space: str | None, table: Measured, cost: str, seed: int, trainings: int, batch: int
+) -> Callable[[np.random.Generator], Replay]:
+    """What lets the strategy of this name spend the trainings once."""
     from nars.errors import StoreError
+    from nars.search import RandomSearch, RegularizedEvolution
     from nars.store import store_info
-    from nars.studies import Evolution, Proposals, at_random
+    from nars.studies import pretrained_on, replay as spend, replay_rounds, table_rounds
     from nars.trials import with_costs
 
-    if name == "random":
-        return lambda: at_random
-    if name == "evolution":
-        return Evolution
+    among = {"random": RandomSearch, "evolution": RegularizedEvolution}.get(name)
+    if among is not None:
+        return lambda rng: spend(table, among(table.choices, rng=rng), trainings=trainings, batch=batch)
     if name != "predictor":
         raise StoreError(f"there is no strategy {name!r}; name some of random, evolution, predictor, with commas.")
     found, identity = space_of(space, store), store_info(open_store(store)).identity
@@ -150,18 +153,17 @@ def _strategy(name: str, store: str, space: str | None, pool: Measured, cost: st
             f"the samples in {store} belong to the space {identity.space}, {found.name} is {found.fingerprint}; give "
             f"the space that they were collected in."
         )
-    if cost not in pool.costs:
-        raise StoreError(f"there is no cost {cost!r} for stage 2's bins; name one by --cost: {', '.join(pool.costs)}.")
+    if cost not in table.costs:
+        raise StoreError(f"there is no cost {cost!r} for stage 2's bins; name one by --cost: {', '.join(table.costs)}.")
     if not found.cost_names:
-        found = with_costs(found, pool.choices, pool.costs)
-    proposals = Proposals.of(found, pool, cost=cost, seed=seed)
-    return lambda: proposals
+        found = with_costs(found, table.choices, table.costs)
+    pretrained = pretrained_on(table, found, seed=seed)
 
+    def spend_by_rounds(rng: np.random.Generator) -> Replay:
+        rounds = table_rounds(table, found, pretrained, trainings=trainings, batch=batch, cost=cost, rng=rng)
+        return replay_rounds(table, rounds)
 
-def _rng(seed: int, repetition: int) -> np.random.Generator:
-    import numpy as np
-
-    return np.random.default_rng([seed, repetition])
+    return spend_by_rounds
 
 
 def _percent(accuracy: float | None) -> str:

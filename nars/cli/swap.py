@@ -44,8 +44,7 @@ def swap(
     from rich.console import Console
 
     from nars.files.atomic import write_json
-    from nars.run import Terminal, execution
-    from nars.stages import reopen_run
+    from nars.run import Terminal, execution, reopen_run
     from nars.studies import swap as swap_recipes
 
     how = execution(engine=engine, workers=workers, device=device)

@@ -13,10 +13,11 @@ from typing import Any
 
 from nars.export.errors import ExportError
 from nars.export.fixed_input import LogitsHash
-from nars.export.layout import CARD, README, read_config
-from nars.export.readme import readme
 from nars.files.atomic import write_json, write_text
 from nars.printing import brief_repr
+
+CARD, README = "card.json", "README.md"
+"""The two files of a member's folder that tell of it; the others are in `nars.export.layout`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,9 @@ class Card:
 
     def write(self, folder: str | Path) -> None:
         """Write the README, then `card.json`: the last file of an export, so a folder that has it is complete."""
+        from nars.export.layout import read_config  # both bring torch, which whoever reads a card does without
+        from nars.export.readme import readme
+
         write_text(Path(folder) / README, readme(self, read_config(folder)))
         write_json(Path(folder) / CARD, asdict(self))
 
@@ -85,7 +89,7 @@ def read_card(folder: str | Path) -> Card:
         document = json.loads(path.read_text(encoding="utf-8"))
         document["logits_hash"] = LogitsHash(**document["logits_hash"])
         document["fixed_logits"] = tuple(document["fixed_logits"])
-        document["int8"] = None if document["int8"] is None else Int8(**document["int8"])
+        document["int8"] = None if document.get("int8") is None else Int8(**document["int8"])
         return Card(**document)
     except FileNotFoundError as error:
         raise ExportError(

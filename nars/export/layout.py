@@ -29,8 +29,6 @@ STANDALONE = "model.py"
 CONFIG = "config.json"
 ARCHITECTURE = "architecture.yaml"
 RECIPE = "recipe.yaml"
-CARD = "card.json"
-README = "README.md"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,21 +10,10 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
-from nars.export.card import Card, sha256, versions
+from nars.export.card import CARD, Card, sha256, versions
 from nars.export.errors import ExportError, ParityError
 from nars.export.fixed_input import LogitsHash, fixed_input
-from nars.export.layout import (
-    ARCHITECTURE,
-    CARD,
-    CONFIG,
-    INT8,
-    ONNX,
-    PROGRAM,
-    RECIPE,
-    STANDALONE,
-    WEIGHTS,
-    MemberConfig,
-)
+from nars.export.layout import ARCHITECTURE, CONFIG, INT8, ONNX, PROGRAM, RECIPE, STANDALONE, WEIGHTS, MemberConfig
 from nars.export.onnx import TOLERANCE, encode_onnx, measure_onnx_latency, onnx_logits, open_onnx, require_onnx
 from nars.export.program import capture, decode_program, encode_program, largest_difference, logits, reference
 from nars.export.standalone import standalone_source

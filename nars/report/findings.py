@@ -8,36 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from nars.export.card import Card, read_card
 from nars.run.folder import RunFolder, read_json
+from nars.run.journal import RoundResult, read_results
+from nars.stages.members import Family, family_in
 from nars.store import SampleStore
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemberFinding:
-    """One member of the family, with whatever is known of it by now."""
-
-    name: str
-    budget: float
-    """FLOPs it had to keep."""
-    costs: Mapping[str, float]
-    record: Mapping[str, Any]
-    """Every setting, "recipe.*" included."""
-    predicted: float
-    """Accuracy that the predictor expects at the search's stop epoch, percent."""
-    predicted_std: float
-    history: tuple[tuple[int, float], ...]
-    """(evaluations, best predicted accuracy) after each generation of the search."""
-    seconds: float
-    """Time that the search took for this budget."""
-    result: Mapping[str, Any] | None
-    """Final training: validation and test accuracy in percent; None before it is done."""
-    card: Mapping[str, Any] | None
-    """The export's card: latency, parity of each form; None before it is done."""
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The recipe's settings."""
-        return {name.removeprefix("recipe."): v for name, v in self.record.items() if name.startswith("recipe.")}
+from nars.train.result import MemberResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +24,14 @@ class Findings:
     """Configuration, versions, fingerprints."""
     pretraining: Mapping[str, Any] | None
     """Stage 1: card of the pretrained predictor."""
-    rounds: tuple[Mapping[str, Any], ...]
+    rounds: tuple[RoundResult, ...]
     samples: pd.DataFrame
     """One row per training outcome."""
-    members: tuple[MemberFinding, ...]
-    doubts: tuple[str, ...] = ()
-    """What to doubt about the family's predictions, a sentence each."""
-
-    @property
-    def stop_epoch(self) -> int | None:
-        """Epoch at which the later rounds stopped."""
-        return int(self.rounds[0]["stop_epoch"]) if self.rounds else None
+    family: Family
+    results: Mapping[str, MemberResult]
+    """Final training of the members by name, where it is done."""
+    cards: Mapping[str, Card]
+    """Export of the members by name, where it is done."""
 
 
 def read_findings(folder: RunFolder) -> Findings:
@@ -66,32 +39,20 @@ def read_findings(folder: RunFolder) -> Findings:
 
     Raises:
         DataError: it is no run folder, or one of its files is damaged.
+        TrainError, ExportError: the result of a final training or of an export is.
     """
     run = read_json(folder.run_file)
-    card = folder.encoder / "card.json"
-    family = read_json(folder.family_file) if folder.family_file.is_file() else {"members": []}
+    card, family = folder.encoder / "card.json", family_in(folder)
+    # One network for two budgets is trained and exported once.
+    places = {member.name: member.same_as or member.name for member in family.members}
+    results = {name: folder.training_result(place) for name, place in places.items()}
+    exports = {name: folder.member(place) for name, place in places.items()}
     return Findings(
         run=run,
         pretraining=read_json(card) if card.is_file() else None,
-        rounds=tuple(folder.rounds()),
+        rounds=tuple(read_results(folder)),
         samples=SampleStore(folder.samples).frame() if folder.samples.is_dir() else pd.DataFrame(),
-        members=tuple(_member(folder, entry) for entry in family["members"]),
-        doubts=(*(entry["note"] for entry in family["members"] if entry.get("note")), *family.get("doubts", ())),
-    )
-
-
-def _member(folder: RunFolder, entry: Mapping[str, Any]) -> MemberFinding:
-    trained = entry.get("same_as") or entry["name"]  # one network for two budgets is trained and exported once
-    result, card = folder.training(trained) / "result.json", folder.member(trained) / "card.json"
-    return MemberFinding(
-        name=entry["name"],
-        budget=entry["budget"],
-        costs=entry["costs"],
-        record=entry["record"],
-        predicted=entry["predicted"],
-        predicted_std=entry["predicted_std"],
-        history=tuple((int(count), float(score)) for count, score in entry["history"]),
-        seconds=entry["seconds"],
-        result=read_json(result) if result.is_file() else None,
-        card=read_json(card) if card.is_file() else None,
+        family=family,
+        results={name: MemberResult.load(file) for name, file in results.items() if file.is_file()},
+        cards={name: read_card(path) for name, path in exports.items() if (path / "card.json").is_file()},
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from nars.evaluate.stopping import StopAdvice
 from nars.files.atomic import write_text
 from nars.report.findings import Findings, read_findings
 from nars.report.plots import plots
@@ -30,28 +30,29 @@ def write_report(folder: RunFolder) -> Path:
 def render(findings: Findings) -> str:
     """The page as text. Values are escaped; the plots are our own SVG."""
     page = Environment(loader=PackageLoader("nars.report", "."), autoescape=True).get_template("page.html")
+    advice = findings.rounds[0].advice if findings.rounds else None
     return page.render(
         config=findings.run["config"],
         run=findings.run,
         headings=HEADINGS,
-        rows=family_rows(findings.members),
+        rows=family_rows(findings.family, findings.results, findings.cards),
         note=NOTE,
         facts=_facts(findings),
-        doubts=findings.doubts,
-        warnings=findings.rounds[0]["advice"]["warnings"] if findings.rounds else [],
+        doubts=findings.family.attention,
+        warnings=advice.warnings if advice is not None else (),
         plots=[Markup(svg) for svg in plots(findings)],
-        members=findings.members,
+        members=findings.family.members,
     )
 
 
-def _advice(advice: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _advice(advice: StopAdvice) -> list[tuple[str, str]]:
     """What speaks for and against the epoch at which later rounds stop."""
-    within = [f"{name}: {'-' if value is None else f'{value:.2f}'}" for name, value in advice["within_bins"].items()]
+    within = [f"{name}: {'-' if math.isnan(value) else f'{value:.2f}'}" for name, value in advice.within_bins.items()]
     return [
-        ("epochs that this saves later rounds", f"{100 * advice['saved']:.0f} %"),
-        ("first epoch whose 95 % interval is above the threshold, else the last", str(advice["cautious_epoch"])),
+        ("epochs that this saves later rounds", f"{100 * advice.saved:.0f} %"),
+        ("first epoch whose 95 % interval is above the threshold, else the last", str(advice.cautious_epoch)),
         ("rank correlation there, within budgets", "; ".join(within) or "-"),
-        ("final top 10 % that are the top 10 % there", f"{advice['top_kept']} of {advice['top_size']}"),
+        ("final top 10 % that are the top 10 % there", f"{advice.top_kept} of {advice.top_size}"),
     ]
 
 
@@ -69,9 +70,9 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
     if findings.rounds:
         first = findings.rounds[0]
         facts.append(
-            ("later rounds stop", f"after epoch {first['stop_epoch']} of {findings.run['config']['collect']['epochs']}")
+            ("later rounds stop", f"after epoch {first.stop_epoch} of {findings.run['config']['collect']['epochs']}")
         )
-        facts += _advice(first["advice"])
-        taus = ", ".join(f"{r['tau']:.2f}" for r in findings.rounds if r["tau"] is not None)
+        facts += [] if first.advice is None else _advice(first.advice)
+        taus = ", ".join(f"{result.tau:.2f}" for result in findings.rounds if result.tau is not None)
         facts.append(("Kendall tau, predicted before / measured after, per round", taus or "-"))
     return facts

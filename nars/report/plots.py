@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -65,18 +66,18 @@ def accuracy_against_flops(findings: Findings) -> str | None:
             label="samples (darker: later round)",
         )
         shades.set_zorder(2)
-        trained = [m for m in findings.members if m.result is not None]
+        trained = [(m, findings.results[m.name]) for m in findings.family.members if m.name in findings.results]
         if trained:
             axes.plot(
-                [m.costs["flops"] for m in trained],
-                [m.result["validation_accuracy"] for m in trained if m.result],
+                [member.costs["flops"] for member, _ in trained],
+                [result.validation_accuracy for _, result in trained],
                 "o-",
                 color=_RED,
                 ms=7,
                 zorder=3,
                 label="the family, after final training",
             )
-        for member in findings.members:
+        for member in findings.family.members:
             axes.axvline(member.budget, color=_GREY, lw=0.8, ls=":", zorder=1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
         axes.set_ylim(bottom=max(0.0, float(accuracy.quantile(0.1)) - 2.0))
@@ -86,7 +87,7 @@ def accuracy_against_flops(findings: Findings) -> str | None:
 
 def predictor_scatter(findings: Findings) -> str | None:
     """Predicted before a round was trained against measured in it; None before round 2."""
-    rounds = [r for r in findings.rounds if any(p is not None for p in r["predicted"])]
+    rounds = [result for result in findings.rounds if any(value is not None for value in result.predicted)]
     if not rounds:
         return None
     with _axes("Predictor: said before, measured after", "predicted accuracy, %", "measured accuracy, %") as (
@@ -95,18 +96,13 @@ def predictor_scatter(findings: Findings) -> str | None:
     ):
         ends: list[float] = []
         for number, result in enumerate(rounds):
-            pairs = [
-                (p, m)
-                for p, m in zip(result["predicted"], result["measured"], strict=True)
-                if p is not None and m is not None
-            ]
-            if not pairs:
+            if not result.pairs:
                 continue
-            said, got = zip(*pairs, strict=True)
+            said, got = zip(*result.pairs, strict=True)
             ends += [*said, *got]
-            tau = "" if result["tau"] is None else f" (tau {result['tau']:.2f})"
+            tau = "" if result.tau is None else f" (tau {result.tau:.2f})"
             colour = mpl.colormaps["viridis"](number / max(1, len(rounds) - 0.5))
-            axes.scatter(said, got, s=20, color=colour, label=f"round {result['round']}{tau}")
+            axes.scatter(said, got, s=20, color=colour, label=f"round {result.number}{tau}")
         if ends:
             axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=_GREY, lw=0.8, ls="--")
         axes.legend(loc="upper left")
@@ -115,13 +111,13 @@ def predictor_scatter(findings: Findings) -> str | None:
 
 def correlation_against_epoch(findings: Findings) -> str | None:
     """Rank correlation with the final accuracy, and where later rounds stop; None before round 1 is done."""
-    if not findings.rounds:
+    advice = findings.rounds[0].advice if findings.rounds else None
+    if advice is None:
         return None
-    advice = findings.rounds[0]["advice"]
     known = [
         (epoch, value, *ends)
-        for epoch, (value, ends) in enumerate(zip(advice["correlations"], advice["intervals"], strict=True), 1)
-        if value is not None and ends is not None
+        for epoch, (value, ends) in enumerate(zip(advice.correlations, advice.intervals, strict=True), 1)
+        if not any(map(math.isnan, (value, *ends)))
     ]
     if not known:
         return None
@@ -134,18 +130,18 @@ def correlation_against_epoch(findings: Findings) -> str | None:
         axes.plot(epochs, values, "o-", color=_BLUE, ms=4)
         threshold = findings.run["config"]["collect"]["stop_correlation"]
         axes.axhline(threshold, color=_GREY, lw=0.8, ls="--", label=f"threshold {threshold:g}")
-        axes.axvline(advice["epoch"], color=_RED, lw=1.2, label=f"later rounds stop after epoch {advice['epoch']}")
+        axes.axvline(advice.epoch, color=_RED, lw=1.2, label=f"later rounds stop after epoch {advice.epoch}")
         axes.legend(loc="lower right")
     return svg[0]
 
 
 def search_progress(findings: Findings) -> str | None:
     """Best predicted accuracy against evaluations, per budget; None before stage 3."""
-    if not findings.members:
+    if not findings.family.members:
         return None
     with _axes("Search progress", "candidates scored by the predictor", "best predicted accuracy, %") as (axes, svg):
-        for number, member in enumerate(findings.members):
-            colour = mpl.colormaps["viridis"](number / max(1, len(findings.members) - 0.5))
+        for number, member in enumerate(findings.family.members):
+            colour = mpl.colormaps["viridis"](number / max(1, len(findings.family.members) - 0.5))
             axes.plot(
                 *zip(*member.history, strict=True),
                 "o-",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nars.report.findings import MemberFinding
+from nars.export.card import Card
 from nars.report.fitting import FittingTable
 from nars.space import shorten
+from nars.stages.members import Family, Member
+from nars.train.result import MemberResult
 
 HEADINGS = ("budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "diff")
 NOTE = (
@@ -22,26 +24,29 @@ NOTE = (
 _SHORT = {"learning_rate": "lr", "stochastic_depth": "drop path", "weight_decay": "wd", "label_smoothing": "smoothing"}
 
 
-def family_rows(members: Sequence[MemberFinding]) -> list[tuple[str, ...]]:
+def family_rows(
+    family: Family, results: Mapping[str, MemberResult], cards: Mapping[str, Card]
+) -> list[tuple[str, ...]]:
     """One row of text per member, under `HEADINGS`; "-" for what is not known yet."""
-    return [_row(member) for member in members]
+    return [_row(member, results.get(member.name), cards.get(member.name)) for member in family.members]
 
 
-def family_table(members: Sequence[MemberFinding], doubts: Sequence[str] = ()) -> RenderableType:
+def family_table(family: Family, results: Mapping[str, MemberResult], cards: Mapping[str, Card]) -> RenderableType:
     """The family for the terminal: the figures, then the recipes, which are too long to stand in the same row.
 
     Args:
-        members: of the family.
-        doubts: sentences about what not to rely on (`nars.stages.trust`), below the table.
+        family: of a run.
+        results: final trainings by the member's name, those that are done.
+        cards: exports by the member's name, those that are done.
     """
-    rows, recipe = family_rows(members), HEADINGS.index("recipe")
+    rows, recipe = family_rows(family, results, cards), HEADINGS.index("recipe")
     figures = FittingTable(
         [*HEADINGS[:recipe], *HEADINGS[recipe + 1 :]], [[*row[:recipe], *row[recipe + 1 :]] for row in rows]
     )
     recipes = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     recipes.add_column(no_wrap=True)
     recipes.add_column(overflow="fold")
-    for member, row in zip(members, rows, strict=True):
+    for member, row in zip(family.members, rows, strict=True):
         recipes.add_row(Text(row[0]), Text(recipe_text(member)))
     return Group(
         Text("The family: one member per budget, each with its own recipe", style="italic"),
@@ -50,7 +55,7 @@ def family_table(members: Sequence[MemberFinding], doubts: Sequence[str] = ()) -
         recipes,
         "",
         Text(NOTE, style="dim"),
-        *doubtful(doubts),
+        *doubtful(family.attention),
     )
 
 
@@ -59,7 +64,7 @@ def doubtful(doubts: Sequence[str]) -> list[Text]:
     return [Text.assemble(("attention", "bold yellow"), ": ", doubt) for doubt in doubts]
 
 
-def recipe_text(member: MemberFinding) -> str:
+def recipe_text(member: Member) -> str:
     """ "sgd, lr 0.012, dropout 0.1, ..." """
     parts: list[str] = []
     for name, value in member.recipe.items():
@@ -76,13 +81,8 @@ def recipe_text(member: MemberFinding) -> str:
     return ", ".join(parts)
 
 
-def _row(member: MemberFinding) -> tuple[str, ...]:
-    result, card = member.result or {}, member.card or {}
-
-    def percent(key: str) -> str:
-        return f"{result[key]:.2f}" if result.get(key) is not None else "-"
-
-    latency = card.get("latency_ms", {})
+def _row(member: Member, result: MemberResult | None, card: Card | None) -> tuple[str, ...]:
+    latency = card.latency_ms if card is not None else {}
     return (
         member.name,
         shorten(member.costs["flops"]),
@@ -91,7 +91,7 @@ def _row(member: MemberFinding) -> tuple[str, ...]:
         str(member.record.get("resolution", "-")),
         recipe_text(member),
         f"{member.predicted:.2f} ± {member.predicted_std:.2f}",
-        percent("validation_accuracy"),
-        percent("test_accuracy"),
-        f"{max(card['max_difference'].values()):.1e}" if card else "-",
+        f"{result.validation_accuracy:.2f}" if result is not None else "-",
+        f"{result.test_accuracy:.2f}" if result is not None else "-",
+        f"{max(card.max_difference.values()):.1e}" if card is not None else "-",
     )

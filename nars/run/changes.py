@@ -33,7 +33,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nars.run.config import ConfigError, RunConfig
-from nars.run.folder import RunFolder, read_json
+from nars.run.folder import RunFolder
+from nars.run.journal import planned_sizes
 
 _ALWAYS = ("about", "data.streaming", "search.budgets", "final.")
 _PLACES = ("space", "data.name", "data.root")
@@ -105,9 +106,7 @@ def first_values(began: Mapping[str, Any], found: Sequence[Change]) -> dict[str,
 
 def begun_rounds(folder: RunFolder, config: RunConfig) -> int:
     """Rounds whose candidates have been chosen; asynchronous ones are smaller than `per_round`, and count as such."""
-    sizes: list[int] = []
-    while (file := folder.round_plan(len(sizes) + 1)).is_file():
-        sizes.append(len(read_json(file)["choices"]))
+    sizes = planned_sizes(folder)
     return math.ceil(sum(sizes) / config.collect.per_round) if config.collect.asynchronous else len(sizes)
 
 

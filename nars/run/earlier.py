@@ -91,7 +91,7 @@ def _keep_trainings(config: RunConfig, home: RunFolder, origin: str) -> None:
         if home.training(name).is_dir():
             settings = settings_of(config.final, choices=entry["choices"], teacher=taught_by, origin=origin)
             keep_settings(home, name, settings)
-        result = home.training(name) / "result.json"
+        result = home.training_result(name)
         if result.is_file() and (home.member(name) / "card.json").is_file():
             keep_export(home, name, read_json(result)["identity"])
     if home.training("teacher").is_dir():

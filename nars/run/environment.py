@@ -51,7 +51,7 @@ def remaining(home: RunFolder, upto: Stage | None, *, grown: bool = False) -> fr
         stages -= {"search"}
         members = json.loads(home.family_file.read_text())["members"]
         names = [member["name"] for member in members if member.get("same_as") is None]
-        if all((home.training(name) / "result.json").is_file() for name in names):
+        if all(home.training_result(name).is_file() for name in names):
             stages -= {"train"}
         if all((home.member(name) / "card.json").is_file() for name in names):
             stages -= {"export"}

@@ -96,6 +96,10 @@ class RunFolder:
         """Final training of one member, or of the teacher."""
         return self.path / "training" / name
 
+    def training_result(self, name: str) -> Path:
+        """What came of a final training, its last file."""
+        return self.training(name) / "result.json"
+
     def training_settings(self, name: str) -> Path:
         """What a final training is one of: choices, settings, teacher."""
         return self.training(name) / "settings.json"
@@ -118,13 +122,6 @@ class RunFolder:
     def log_file(self) -> Path:
         """What happened when."""
         return self.path / "nars.log"
-
-    def rounds(self) -> list[dict[str, Any]]:
-        """The results of all finished rounds, in order."""
-        results: list[dict[str, Any]] = []
-        while self.round_result(len(results) + 1).is_file():
-            results.append(read_json(self.round_result(len(results) + 1)))
-        return results
 
 
 def write_sealed(path: Path, document: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from nars.run.config import Final
 from nars.run.folder import RunFolder, read_json
 from nars.run.identity import digest
 
-_RESULT, _OLD = "result.json", "~old"
+_OLD = "~old"
 
 Settings = dict[str, Any]
 
@@ -56,7 +56,7 @@ def is_settled(folder: RunFolder, name: str, settings: Settings, *, teachers: Se
         teachers: rows of all members, of the family and those that have left it: taught by one of them it counts, also
             where another would teach today.
     """
-    if not (folder.training(name) / _RESULT).is_file():
+    if not folder.training_result(name).is_file():
         return False
     kept = _kept(folder.training_settings(name))
     if kept is None:  # of unknown origin: TrainError if it is another

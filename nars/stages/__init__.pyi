@@ -1,19 +1,25 @@
 from .asking import FamilyAnswer as FamilyAnswer, FrontAnswer as FrontAnswer, ask as ask, ask_front as ask_front
-from .asynchronous import OpenRounds as OpenRounds
-from .collecting import Collection as Collection, collect as collect
+from .collecting import collect as collect, keep_fitted as keep_fitted, rounds_of as rounds_of
 from .everything import is_finished as is_finished, run_all as run_all
-from .exporting import export as export, verify_family as verify_family
-from .measuring import Plan as Plan, engine_of as engine_of
-from .members import Member as Member
-from .opening import check_reopening as check_reopening, open_run as open_run, reopen_run as reopen_run
-from .pool import Pool as Pool, sample_pool as sample_pool
+from .exporting import (
+    ExportedFamily as ExportedFamily,
+    export as export,
+    load_exported as load_exported,
+    verify_family as verify_family,
+)
+from .measuring import engine_of as engine_of
+from .members import Family as Family, Member as Member
+from .needs import check_stage as check_stage, needed as needed
+from .pool import CandidatePool as CandidatePool, load_pool as load_pool, sample_pool as sample_pool
 from .predictors import (
+    load_fitted as load_fitted,
     open_predictor as open_predictor,
     predictor_folder as predictor_folder,
     scorer as scorer,
     write_predictor as write_predictor,
 )
-from .pretraining import pretrain as pretrain
-from .searching import search as search
-from .training import train as train
+from .pretraining import load_pretrained as load_pretrained, pretrain as pretrain
+from .rounds import Rounds as Rounds, RoundSettings as RoundSettings, best_of_bins as best_of_bins
+from .searching import load_family as load_family, search as search
+from .training import TrainedFamily as TrainedFamily, load_trained as load_trained, train as train
 from .trust import Answer as Answer, Evidence as Evidence, doubts as doubts, evidence_of as evidence_of

@@ -1,160 +1,106 @@
-"""Stage 2, constrained iterative optimisation: rounds of propose, train, learn (FBNetV3, section 3.3)."""
+"""Stage 2 of a run: ask, train, tell, until finished. What one was killed in goes on where it stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from functools import partial
+from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nars.evaluate import Engine
 from nars.predictors import Predictor
 from nars.run import Run
+from nars.run.journal import Journal, RoundResult
 from nars.run.outlook import together
-from nars.search import shrink_pool
-from nars.stages.asynchronous import collect_asynchronously
-from nars.stages.measuring import (
-    Plan,
-    check_samples,
-    choose,
-    engine_of,
-    finish_round,
-    fitted,
-    plain,
-    ranked,
-    read_plans,
-    samples_of,
-    save,
-    spell,
-    stop_advice,
-    trials_of,
-    write_plan,
-)
-from nars.stages.pool import Pool, sample_pool
-from nars.stages.predictors import kept_predictor
-from nars.stages.pretraining import pretrain
-from nars.store import Sample, SampleStore
+from nars.stages.measuring import check_samples, engine_of, spell, trials_for
+from nars.stages.pool import CandidatePool
+from nars.stages.predictors import keep_predictor
+from nars.stages.rounds import Rounds, RoundSettings
+from nars.stages.stopping import FEWEST_TO_LEARN, stop_advice
+from nars.store import Sample
+from nars.tasks import Trial
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Collection:
-    """Stage 2 after some rounds. Immutable: `learn` returns the next state; all of it is in the run's folder too."""
+def collect(run: Run, pool: CandidatePool, pretrained: Predictor) -> Predictor:
+    """Rounds of real training; returns the predictor that has learned from every sample, which is kept for later.
 
-    run: Run
-    pool: Pool
-    alive: NDArray[np.int64]
-    """Pool members still favourable, ascending."""
-    predictor: Predictor
-    """Pretrained, and from round 2 on fitted on all samples so far."""
-    done: int
-    """Rounds finished."""
-    stop_epoch: int | None
-    """Epochs of each training from round 2 on; None before round 1 is done."""
-
-    @staticmethod
-    def start(run: Run, *, pool: Pool, predictor: Predictor) -> Collection:
-        """The state after the rounds that the run's folder holds already."""
-        rounds = run.folder.rounds()
-        if not rounds:
-            alive = np.arange(len(pool.X))
-            return Collection(run=run, pool=pool, alive=alive, predictor=predictor, done=0, stop_epoch=None)
-        alive, stop = np.array(rounds[-1]["alive"], dtype=np.int64), int(rounds[0]["stop_epoch"])
-        learned = fitted(run, predictor, samples_of(run, read_plans(run)[: len(rounds)]), stop)
-        return Collection(run=run, pool=pool, alive=alive, predictor=learned, done=len(rounds), stop_epoch=stop)
-
-    @property
-    def finished(self) -> bool:
-        """Whether all T rounds are done."""
-        return self.done >= self.run.config.collect.rounds
-
-    def propose(self) -> Plan:
-        """Step 1: from each of m FLOPs bins the pool member with the highest predicted accuracy."""
-        plans = read_plans(self.run)
-        if len(plans) > self.done:
-            return plans[self.done]
-        config = self.run.config.collect
-        plan = choose(
-            self.run,
-            self.pool,
-            self.alive,
-            plans,
-            count=config.per_round,
-            predictor=self.predictor if self.done else None,
-            scores=self._scores(samples_of(self.run, plans)) if self.done else None,
-            epochs=self.stop_epoch or config.epochs,
-        )
-        write_plan(self.run, plan)
-        return plan
-
-    def evaluate(self, plan: Plan, engine: Engine) -> tuple[Sample, ...]:
-        """Step 2: train and measure the candidates; the first round in full, later ones up to the stop epoch.
-
-        Each outcome is in the sample store as soon as it is known; what the store has is not trained again.
-        """
-        store = SampleStore(self.run.folder.samples)
-        trials, known = trials_of(self.run, plan), store.keys()
-        missing = [trial for trial in trials if trial.key not in known]
-        missing.sort(key=lambda trial: -trial.costs["flops"])  # the longest first: the less waiting at the end
-        title = f"stage 2: round {plan.number} of {self.run.config.collect.rounds}"
-        for sample in store.samples():
-            self.run.outlook.trained(sample)
-        with self.run.reporter.bar(title, len(trials)) as advance:
-            advance(len(trials) - len(missing), "workers are starting" if plan.number == 1 else "")
-
-            def keep(sample: Sample) -> None:
-                store.append([sample])
-                advance(1, together(spell(sample), self.run.outlook.trained(sample)))
-
-            if missing:
-                engine.run(missing, on_result=keep)
-        store.compact()  # one file per round reads faster than one per training
-        return samples_of(self.run, [plan])
-
-    def learn(self, plan: Plan, samples: Sequence[Sample]) -> Collection:
-        """Steps 3 and 4: choose the stop epoch (first round), fine-tune the predictor, keep the favourable pool."""
-        config = self.run.config.collect
-        advice = stop_advice(self.run, samples) if self.stop_epoch is None else None
-        stop = advice.epoch if advice is not None else self.stop_epoch
-        assert stop is not None
-        everything = samples_of(self.run, read_plans(self.run)[: plan.number])
-        predictor = fitted(self.run, self.predictor, everything, stop)
-        learned = replace(self, done=plan.number, stop_epoch=stop, predictor=predictor)
-        scores = learned._scores(everything)
-        costs = {name: cost[self.alive] for name, cost in self.pool.costs.items()}
-        kept = shrink_pool(costs, self.run.flops_range, scores, bins=config.per_round, keep=config.keep)
-        learned = replace(learned, alive=self.alive[kept])
-        more = {} if advice is None else {"advice": plain(advice)}
-        finish_round(self.run, plan, samples, stop, alive=learned.alive.tolist(), **more)
-        return learned
-
-    def save(self) -> None:
-        """Keep the predictor for stage 3 and for later questions."""
-        save(self.run, self.predictor)
-
-    def _scores(self, samples: Sequence[Sample]) -> NDArray[np.float64]:
-        """Of the pool members alive, from these samples."""
-        X = self.pool.X[self.alive]
-        return ranked(self.run, X, self.predictor.predict_mean(self.run.space.encode(X)), samples)
+    Raises:
+        DataError: the journal of the run was edited, or nearly all trainings of the first round failed.
+        StoreError: the samples in its folder belong to another space or to other images.
+    """
+    rounds = rounds_of(run, pool, pretrained)
+    if not rounds.finished:
+        for known in rounds.samples:
+            run.outlook.trained(known)
+        with engine_of(run) as engine:
+            while not rounds.finished:
+                _train(run, rounds, engine)
+    return keep_fitted(run, rounds)
 
 
-def collect(run: Run) -> Predictor:
-    """Stage 2 from where it stands to its end; returns the predictor that has learned from every sample."""
+def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Trial]:
+    """The rounds of a run as its folder has them."""
     check_samples(run)
-    kept = kept_predictor(run)
-    if kept is not None:
-        return kept
-    pool, pretrained = sample_pool(run), pretrain(run)
-    if run.config.collect.asynchronous:
-        return collect_asynchronously(run, pool=pool, predictor=pretrained)
-    collection = Collection.start(run, pool=pool, predictor=pretrained)
-    with ExitStack() as stack:
-        engine = None if collection.finished else stack.enter_context(engine_of(run))
-        while not collection.finished:
-            assert engine is not None
-            plan = collection.propose()
-            samples = collection.evaluate(plan, engine)
-            collection = collection.learn(plan, samples)
-    collection.save()
-    return collection.predictor
+    config = run.config.collect
+    small = config.refit_every or max(2, config.per_round // 4)
+    settings = RoundSettings(
+        total=config.rounds * config.per_round,
+        first=config.per_round,
+        later=small if config.asynchronous else config.per_round,
+        wait=not config.asynchronous,
+        epochs=config.epochs,
+        bounds=run.flops_range,
+        keep=config.keep,
+        fewest=small if config.asynchronous else FEWEST_TO_LEARN,
+    )
+    return Rounds(
+        run.space,
+        pool,
+        pretrained,
+        settings,
+        trials=lambda plan: trials_for(run, plan.X, epochs=plan.epochs, round=plan.number),
+        seeds=repeat(run.config.seed),
+        advise=partial(stop_advice, run),
+        journal=Journal(run),
+        on_round=partial(_say, run),
+    )
+
+
+def keep_fitted(run: Run, rounds: Rounds[Trial]) -> Predictor:
+    """Keep the predictor of finished rounds for stage 3 and for later questions."""
+    taus = [result.tau for result in rounds.results if result.tau is not None]
+    keep_predictor(run, rounds.predictor, quality={"tau": float(np.mean(taus))} if taus else {})
+    return rounds.predictor
+
+
+def _train(run: Run, rounds: Rounds[Trial], engine: Engine) -> None:
+    """Until the rounds are finished, or a round that is waited for."""
+    trials, title = iter(rounds.ask, None), "stage 2: training candidates"
+    total, measured, note = rounds.settings.total, rounds.measured, ""
+    if rounds.settings.wait:
+        missing = list(trials)
+        number, size = max(trial.round for trial in missing), run.config.collect.per_round
+        trials, title = iter(missing), f"stage 2: round {number} of {run.config.collect.rounds}"
+        total, measured, note = size, size - len(missing), "workers are starting" if number == 1 else ""
+    with run.reporter.bar(title, total) as advance:
+        advance(measured, note)
+
+        def tell(sample: Sample) -> None:
+            rounds.tell(sample)
+            advance(1, together(spell(sample), run.outlook.trained(sample)))
+
+        engine.run(trials, on_result=tell)
+
+
+def _say(run: Run, result: RoundResult) -> None:
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(result.statuses.items(), reverse=True))
+    tau = "" if result.tau is None else f"; Kendall tau of the predictions {result.tau:.2f}"
+    best = "nothing could be measured" if result.best is None else f"best {result.best:.2f} %"
+    stop = ""
+    if result.advice is not None:
+        stop = f"; later rounds stop after epoch {result.stop_epoch}"
+        if result.advice.saved:
+            stop += f" and save {100 * result.advice.saved:.0f} % of their epochs"
+    run.log(f"stage 2: round {result.number}: {counts}; {best}{tau}{stop}")
+    for warning in result.advice.warnings if result.advice is not None else ():
+        run.log(f"stage 2: stop epoch: {warning}")

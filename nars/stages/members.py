@@ -11,7 +11,7 @@ import numpy as np
 from nars.errors import DataError
 from nars.printing import brief_repr
 from nars.run import ConfigError, Run
-from nars.run.folder import read_json, write_sealed
+from nars.run.folder import RunFolder, read_json, write_sealed
 from nars.run.settled import is_begun
 from nars.space import SpaceError, cost_range, shorten
 
@@ -46,16 +46,23 @@ class Member:
     note: str = ""
     """Why this budget brings nothing beyond a smaller one, where that is so."""
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe's settings."""
+        return {name.removeprefix("recipe."): v for name, v in self.record.items() if name.startswith("recipe.")}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """What stage 3 has answered so far, by one predictor."""
 
-    members: tuple[Member, ...]
+    members: tuple[Member, ...] = ()
     """One per budget of the configuration that has been answered, in its order."""
-    removed: tuple[Member, ...]
+    removed: tuple[Member, ...] = ()
     """Of budgets that have left the configuration since."""
-    missing: tuple[float, ...]
+    doubts: tuple[str, ...] = ()
+    """What not to rely on, a sentence each."""
+    missing: tuple[float, ...] = ()
     """Budgets that are to be answered yet."""
     changed: bool = False
     """Whether the file has members of other budgets than the configuration, or in another order."""
@@ -65,10 +72,30 @@ class Family:
         """All of them."""
         return self.members + self.removed
 
+    @property
+    def attention(self) -> tuple[str, ...]:
+        """What a person should know of the family, a sentence each."""
+        return (*(member.note for member in self.members if member.note), *self.doubts)
+
 
 def distinct(members: Sequence[Member]) -> list[Member]:
     """Those that are trained and exported."""
     return [member for member in members if member.same_as is None]
+
+
+def family_in(folder: RunFolder) -> Family:
+    """The family as its file has it, compared with nothing; an empty one where there is no file.
+
+    Raises:
+        DataError: the file was edited or is damaged.
+    """
+    file = folder.family_file
+    document = read_json(file) if file.is_file() else {"members": []}
+    try:
+        members, removed = (tuple(map(_member, document.get(key, ()))) for key in ("members", "removed"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{file} is not what nars writes ({error!r}). Delete it to redo that step.") from error
+    return Family(members=members, removed=removed, doubts=tuple(document.get("doubts", ())))
 
 
 def read_family(run: Run) -> Family:
@@ -77,36 +104,33 @@ def read_family(run: Run) -> Family:
     Raises:
         DataError: the file was edited, or belongs to another run.
     """
-    budgets = run.config.search.budgets
-    if not run.folder.family_file.is_file():
-        return Family(members=(), removed=(), missing=budgets)
-    document = read_json(run.folder.family_file)
-    if run.rounds_of(document) < run.config.collect.rounds:
-        return Family(members=(), removed=(), missing=budgets)
-    known = {entry["budget"]: _member(entry) for entry in [*document["members"], *document.get("removed", ())]}
-    _check(run, document, list(known.values()))
+    budgets, kept = run.config.search.budgets, family_in(run.folder)
+    document = read_json(run.folder.family_file) if kept.members else {}
+    if not kept.members or run.rounds_of(document) < run.config.collect.rounds:
+        return Family(missing=budgets)
+    known = {member.budget: member for member in kept.answered}
+    _check(run, document.get("origin", run.origin), list(known.values()))
     return Family(
-        changed=[entry["budget"] for entry in document["members"]] != list(budgets),
         members=tuple(known[budget] for budget in budgets if budget in known),
         removed=tuple(member for budget, member in known.items() if budget not in budgets),
+        doubts=kept.doubts,
         missing=tuple(budget for budget in budgets if budget not in known),
+        changed=[member.budget for member in kept.members] != list(budgets),
     )
 
 
-def write_family(
-    run: Run, members: Sequence[Member], removed: Sequence[Member], *, doubts: Sequence[str]
-) -> tuple[Member, ...]:
-    """Write the family's file; returns the members with what is to be said of each."""
-    told = _compared(run, members)
+def write_family(run: Run, members: Sequence[Member], removed: Sequence[Member], *, doubts: Sequence[str]) -> Family:
+    """Write the family's file; returns it with the members compared with each other."""
+    family = Family(members=_compared(run, members), removed=tuple(removed), doubts=tuple(doubts))
     document = {
         "origin": run.origin,
         "rounds": run.config.collect.rounds,
-        "members": [asdict(member) for member in told],
-        "removed": [asdict(member) for member in removed],
+        "members": [asdict(member) for member in family.members],
+        "removed": [asdict(member) for member in family.removed],
         "doubts": list(doubts),
     }
     write_sealed(run.folder.family_file, document)
-    return told
+    return family
 
 
 def finished_family(run: Run, what: str) -> tuple[Member, ...]:
@@ -125,14 +149,6 @@ def finished_family(run: Run, what: str) -> tuple[Member, ...]:
     return family.members
 
 
-def names_of_old_families(run: Run) -> dict[float, str]:
-    """Names that budgets have already, whatever became of their members."""
-    if not run.folder.family_file.is_file():
-        return {}
-    document = read_json(run.folder.family_file)
-    return {entry["budget"]: entry["name"] for entry in [*document["members"], *document.get("removed", ())]}
-
-
 def _member(entry: dict[str, Any]) -> Member:
     return Member(
         **{key: value for key, value in entry.items() if key not in ("choices", "history")},
@@ -141,20 +157,18 @@ def _member(entry: dict[str, Any]) -> Member:
     )
 
 
-def _check(run: Run, document: dict[str, Any], members: Sequence[Member]) -> None:
+def _check(run: Run, origin: str, members: Sequence[Member]) -> None:
     """See that choices, settings and costs are those of one network each, of this run's space and within its budget.
 
     Raises:
         DataError: they are not.
     """
     file = run.folder.family_file
-    if document.get("origin", run.origin) != run.origin:
+    if origin != run.origin:
         raise DataError(
             f"{file} belongs to another run: its space, images, seed or settings were others. Put this run's own file "
             f"back, or delete it: stage 3 is then done again (nars search {run.folder.path})"
         )
-    if not members:
-        return
     try:
         X = run.space.check(np.array([member.choices for member in members], dtype=np.int64))
     except (SpaceError, ValueError) as error:
@@ -181,8 +195,8 @@ def _check(run: Run, document: dict[str, Any], members: Sequence[Member]) -> Non
             )
 
 
-def _differs(told: float, found: float) -> bool:
-    return abs(told - found) > _CLOSE * max(1.0, abs(found))
+def _differs(written: float, found: float) -> bool:
+    return abs(written - found) > _CLOSE * max(1.0, abs(found))
 
 
 def _compared(run: Run, members: Sequence[Member]) -> tuple[Member, ...]:
@@ -196,13 +210,13 @@ def _compared(run: Run, members: Sequence[Member]) -> tuple[Member, ...]:
     begun = [m for m in ascending if m.same_as is None and is_begun(run.folder, m.name, m.choices)]
     for member in [*begun, *ascending]:
         owners.setdefault(member.choices, member.name)
-    told = []
+    compared = []
     for member in members:
         smaller = [m for m in members if m.choices == member.choices and m.budget < member.budget]
         note = _note(run, member, max(smaller, key=lambda m: m.budget)) if smaller else ""
         owner = owners[member.choices]
-        told.append(replace(member, same_as=None if owner == member.name else owner, note=note))
-    return tuple(told)
+        compared.append(replace(member, same_as=None if owner == member.name else owner, note=note))
+    return tuple(compared)
 
 
 def _note(run: Run, member: Member, smaller: Member) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from nars.run import ConfigError, Run, Stage
 from nars.stages.members import read_family
-from nars.stages.predictors import kept_predictor
+from nars.stages.predictors import load_fitted
+
+Result = TypeVar("Result")
 
 
 def check_stage(run: Run, stage: Stage) -> None:
@@ -24,18 +28,32 @@ def check_stage(run: Run, stage: Stage) -> None:
     )
 
 
+def needed(run: Run, stage: Stage, result: Result | None) -> Result:
+    """The result that a stage goes on with, as loaded.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    check_stage(run, stage)
+    assert result is not None
+    return result
+
+
 def _missing(run: Run, stage: Stage) -> tuple[str, str] | None:
     """What a stage lacks, and the stage that makes it."""
     if stage == "collect" and not (run.folder.encoder / "card.json").is_file():
         return "has no pretrained predictor yet", "pretrain"
-    if stage == "search" and kept_predictor(run) is None:
+    if stage == "search" and load_fitted(run) is None:
         return f"has not done its {run.config.collect.rounds} rounds of stage 2", "collect"
-    if stage in ("train", "export") and (family := read_family(run)).missing:
+    if stage not in ("train", "export"):
+        return None
+    family = read_family(run)
+    if family.missing:
         lacks = "no family yet" if not family.members else f"no member for {len(family.missing)} of its budgets"
         return f"has {lacks}", "search"
     if stage == "export":
         from nars.stages.training import untrained  # brings timm, which the other stages do without
 
-        if waiting := untrained(run, read_family(run).members):
+        if waiting := untrained(run, family):
             return f"has no final training by these settings of {', '.join(m.name for m in waiting)}", "train"
     return None

@@ -19,8 +19,8 @@ from nars.space import Population, sobol
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pool:
-    """N candidates inside the FLOPs range of stage 2."""
+class CandidatePool:
+    """N candidates to choose from; of a run those of stage 1, inside the FLOPs range of stage 2."""
 
     __repr__ = brief_repr
 
@@ -30,17 +30,14 @@ class Pool:
     """{name: (N,)}."""
 
 
-def sample_pool(run: Run) -> Pool:
-    """Sample the pool, or read the one that the run has.
+def sample_pool(run: Run) -> CandidatePool:
+    """Sample the pool and keep it.
 
     Raises:
         InfeasibleError: no network lies in the FLOPs range.
-        DataError: the pool's file is damaged or of another space.
     """
-    if run.folder.pool_file.is_file():
-        return _read(run)
     X = sobol(run.space, run.config.pretraining.pool, seed=run.config.seed, bounds=run.flops_range)
-    pool = Pool(X=X, costs=run.space.costs(X))
+    pool = CandidatePool(X=X, costs=run.space.costs(X))
     columns: dict[str, NDArray[Any]] = {f"cost.{name}": values for name, values in pool.costs.items()}
     for column, dimension in enumerate(run.space.dimensions):
         columns[f"choice.{dimension.name}"] = X[:, column].astype(np.int32)
@@ -51,8 +48,15 @@ def sample_pool(run: Run) -> Pool:
     return pool
 
 
-def _read(run: Run) -> Pool:
+def load_pool(run: Run) -> CandidatePool | None:
+    """The pool that the run has; None before it is sampled.
+
+    Raises:
+        DataError: the pool's file is damaged, or of another space or run.
+    """
     file = run.folder.pool_file
+    if not file.is_file():
+        return None
     try:
         table = pq.read_table(file)
     except (OSError, pa.ArrowException) as error:
@@ -72,7 +76,7 @@ def _read(run: Run) -> Pool:
     X = np.stack([table[f"choice.{dim.name}"].to_numpy() for dim in run.space.dimensions], axis=1).astype(np.int64)
     if about.get("nars.content", _content(X)) != _content(X):
         raise DataError(f"{file} has been edited since nars wrote it. Put it back, or delete it to have it made again.")
-    return Pool(X=X, costs=run.space.costs(X))
+    return CandidatePool(X=X, costs=run.space.costs(X))
 
 
 def _content(X: Population) -> str:

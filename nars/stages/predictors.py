@@ -31,7 +31,7 @@ def keep_predictor(run: Run, predictor: Predictor, *, quality: Mapping[str, floa
     )
 
 
-def kept_predictor(run: Run) -> Predictor | None:
+def load_fitted(run: Run) -> Predictor | None:
     """Stage 2's predictor; None before all its rounds are done.
 
     Raises:

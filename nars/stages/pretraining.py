@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from nars.predictors import PRESETS, Predictor, load_predictor, save_predictor
 from nars.run import Run
-from nars.stages.pool import sample_pool
+from nars.stages.pool import CandidatePool
 from nars.stages.predictors import made_here
 
 
-def pretrain(run: Run) -> Predictor:
-    """Sample the pool, label it with free statistics, train encoder + proxy head on 80 %, validate on 20 %.
-
-    Returns:
-        The pretrained predictor; read from the run's folder when it is there.
+def load_pretrained(run: Run) -> Predictor | None:
+    """The pretrained predictor that the run has; None before stage 1 is done.
 
     Raises:
         DataError: the one in the folder belongs to another run.
     """
-    if (run.folder.encoder / "card.json").is_file():
-        made_here(run, run.folder.encoder / "card.json")
-        return load_predictor(run.folder.encoder, run.space)
-    pool = sample_pool(run)
+    card = run.folder.encoder / "card.json"
+    if not card.is_file():
+        return None
+    made_here(run, card)
+    return load_predictor(run.folder.encoder, run.space)
+
+
+def pretrain(run: Run, pool: CandidatePool) -> Predictor:
+    """Label the pool with free statistics, train encoder + proxy head on 80 %, validate on 20 %; it is kept."""
     settings = PRESETS[run.config.pretraining.preset]
     with run.reporter.bar("stage 1: pretraining", settings.pretrain_epochs) as advance:
         predictor = Predictor.pretrained(

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nars.predictors import Predictor
 from nars.run import Run
+from nars.run.journal import Journal, read_results
 from nars.run.naming import budget_names
 from nars.search import PRESETS, Step, search_family
 from nars.space import Bounds, Population
-from nars.stages.collecting import collect
-from nars.stages.measuring import measured
-from nars.stages.members import Family, Member, names_of_old_families, read_family, write_family
+from nars.stages.members import Family, Member, family_in, read_family, write_family
 from nars.stages.predictors import scorer
 from nars.stages.trust import Answer, Evidence, doubts, evidence_of
 
@@ -21,23 +21,27 @@ _SEED_POPULATION = 50
 """Best pairs of stage 2 in the first generation (paper: 50)."""
 
 
-def search(run: Run) -> tuple[Member, ...]:
-    """Ask the predictor for one member per budget; what was asked before is read from the run's folder.
+def load_family(run: Run) -> Family | None:
+    """The finished family; None while a budget lacks its member.
 
-    Where only some budgets are new, the others keep their members.
+    Where budgets have left the configuration or changed places since, its file says so from now on.
 
     Raises:
         DataError: the family in the folder was edited, or belongs to another run.
     """
     family = read_family(run)
     if family.missing:
-        return _answer(run, family)
-    return _write(run, family.members, family.removed)[0] if family.changed else family.members
+        return None
+    return _write(run, family.members, family.removed) if family.changed else family
 
 
-def _answer(run: Run, family: Family) -> tuple[Member, ...]:
-    """Search for the budgets that have no member yet."""
-    predictor = collect(run)
+def search(run: Run, predictor: Predictor) -> Family:
+    """Ask the predictor for a member for each budget that has none; the others keep theirs.
+
+    Raises:
+        DataError: the family in the folder was edited, or belongs to another run.
+    """
+    family = read_family(run)
     known, budgets = family.answered, family.missing
     started = time.perf_counter()
     finished: dict[int, float] = {}
@@ -85,23 +89,21 @@ def _answer(run: Run, family: Family) -> tuple[Member, ...]:
         )
     )
     everything = {member.budget: member for member in (*family.members, *members)}
-    answered = [everything[budget] for budget in run.config.search.budgets]
-    told, doubtful = _write(run, answered, family.removed)
+    answered = _write(run, [everything[budget] for budget in run.config.search.budgets], family.removed)
     run.log(f"stage 3: {len(members)} budgets answered in {seconds:.1f} s: " + _spell(members))
-    for sentence in [*(member.note for member in told if member.note), *doubtful]:
+    for sentence in answered.attention:
         run.log(f"stage 3: attention: {sentence}")
-    return told
+    return answered
 
 
-def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> tuple[tuple[Member, ...], list[str]]:
-    """Keep the family; returns it with what is to be said of it."""
-    doubtful = list(doubts(_evidence(run, members)))
-    return write_family(run, members, removed, doubts=doubtful), doubtful
+def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Family:
+    """Keep the family, with what there is to doubt."""
+    return write_family(run, members, removed, doubts=doubts(_evidence(run, members)))
 
 
 def _names(run: Run, budgets: Sequence[float]) -> list[str]:
     """Of budgets that have no member: those that they had in an earlier family, else new ones."""
-    earlier = names_of_old_families(run)
+    earlier = {member.budget: member.name for member in family_in(run.folder).answered}
     new = [budget for budget in budgets if budget not in earlier]
     return [
         (earlier | dict(zip(new, budget_names(new, taken=earlier.values()), strict=True)))[budget] for budget in budgets
@@ -115,12 +117,12 @@ def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
     )
     known = run.image_facts.images
     validation = len(run.images.validation) if known is None else known[1]
-    return evidence_of(answers, run.space, run.folder.rounds(), validation_images=validation)
+    return evidence_of(answers, run.space, read_results(run.folder), validation_images=validation)
 
 
 def _seeds(run: Run, known: Sequence[Member]) -> Population:
     """Stage 2's pairs, best measured first, and the members of other budgets: a larger one is never worse."""
-    X, accuracy = measured(run)
+    X, accuracy = Journal(run).measured()
     best = X[np.argsort(-accuracy, kind="stable")[:_SEED_POPULATION]]
     return np.concatenate([best, [member.choices for member in known]]) if known else best
 

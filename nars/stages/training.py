@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,9 @@ from nars.run.outlook import together
 from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, settings_of, take_places
 from nars.run.teaching import LARGEST, NONE, outside_teacher
 from nars.space import AnyArchitecture
-from nars.stages.members import Member, distinct, finished_family, read_family
-from nars.stages.searching import search
+from nars.stages.members import Family, Member, distinct
 from nars.stages.watching import watching
-from nars.train import RESULT, EpochReport, MemberJob, MemberResult, TrainError, train_members
+from nars.train import EpochReport, MemberJob, MemberResult, TrainError, train_members
 
 TEACHER = "teacher"
 """Name of the teaching member's first training, on labels alone."""
@@ -30,25 +29,48 @@ _REASON = 200
 """Characters of torch's reason that an error repeats."""
 
 
-def train(run: Run) -> dict[str, MemberResult]:
-    """Two-step distillation (FBNetV3, section 4.3); returns the result of each member by name.
+@dataclass(frozen=True, kw_only=True)
+class TrainedFamily:
+    """The family with its weights."""
+
+    family: Family
+    results: Mapping[str, MemberResult]
+    """Of each member by name; of the same network and recipe it is one."""
+
+
+def load_trained(run: Run, family: Family) -> TrainedFamily | None:
+    """The trained family; None while the final training of a member by today's settings is not done.
+
+    Raises:
+        TrainError: a result is damaged.
+    """
+    if untrained(run, family):
+        return None
+    results = {
+        member.name: MemberResult.load(run.folder.training_result(member.same_as or member.name))
+        for member in family.members
+    }
+    return TrainedFamily(family=family, results=results)
+
+
+def train(run: Run, family: Family) -> TrainedFamily:
+    """Two-step distillation (FBNetV3, section 4.3).
 
     Each training goes on from its last checkpoint; one that is done is not repeated, and a network that answers two
     budgets is trained once. Where the settings of final training have changed since, the family is trained anew beside
     the old one and then takes its place. Processes that `torchrun` started train each network together, with batch norm
-    over all of them; they need a finished search.
+    over all of them.
 
     Raises:
-        ConfigError: several processes without a finished search, or a teacher that does not fit.
+        ConfigError: a teacher that does not fit.
         DivergedError: the loss of a training is not finite.
         TrainError: a training of other settings is in the folder, or a worker died; starting again goes on.
     """
     with joined_peers(run.execution.device) as (peers, device):
         execution = run.execution.model_copy(update={"device": device})
         if peers.count > 1:
-            finished_family(run, f"final training shared by {peers.count} processes")
             execution = execution.model_copy(update={"workers": 1})
-        return _train_family(run.computed(execution, run.reporter if peers.first else Silent()), peers)
+        return _train_family(run.computed(execution, run.reporter if peers.first else Silent()), family, peers)
 
 
 def architecture_of(run: Run, member: Member) -> AnyArchitecture:
@@ -101,10 +123,9 @@ def final_settings(config: RunConfig) -> TrainingSettings:
     )
 
 
-def _train_family(run: Run, peers: Peers) -> dict[str, MemberResult]:
-    members = search(run)
-    own = _own_teacher(run, members)
-    waiting = untrained(run, members)
+def _train_family(run: Run, family: Family, peers: Peers) -> TrainedFamily:
+    own = _own_teacher(run, family)
+    waiting = untrained(run, family)
     if peers.first:
         clear_replaced(run.folder)
     if waiting:
@@ -113,31 +134,21 @@ def _train_family(run: Run, peers: Peers) -> dict[str, MemberResult]:
         wanted = {member.name: (member, settings_for(run, member, taught_by)) for member in ordered}
         how = "on labels" if teaching is None else "by distillation"
         _train_into_place(run, wanted, how, peers=peers, teaching=teaching)
-    return trained(run, members)
+    trained = load_trained(run, family)
+    assert trained is not None
+    return trained
 
 
-def untrained(run: Run, members: Sequence[Member]) -> list[Member]:
+def untrained(run: Run, family: Family) -> list[Member]:
     """Those whose final training by today's settings is not done."""
-    own, everyone = _own_teacher(run, members), read_family(run).answered
+    own = _own_teacher(run, family)
     taught_by = run.config.final.teacher if own is None else own.choices
-    rows = [member.choices for member in everyone]
+    rows = [member.choices for member in family.answered]
     return [
         member
-        for member in distinct(members)
+        for member in distinct(family.members)
         if not is_settled(run.folder, member.name, settings_for(run, member, taught_by), teachers=rows)
     ]
-
-
-def trained(run: Run, members: Sequence[Member]) -> dict[str, MemberResult]:
-    """The result of each member by name; of the same network and recipe it is one.
-
-    Raises:
-        TrainError: one is missing or damaged.
-    """
-    return {
-        member.name: MemberResult.load(run.folder.training(member.same_as or member.name) / RESULT)
-        for member in members
-    }
 
 
 def settings_for(run: Run, member: Member, teacher: Sequence[int] | str) -> Settings:
@@ -145,11 +156,11 @@ def settings_for(run: Run, member: Member, teacher: Sequence[int] | str) -> Sett
     return settings_of(run.config.final, choices=member.choices, teacher=teacher, origin=run.origin)
 
 
-def _own_teacher(run: Run, members: Sequence[Member]) -> Member | None:
+def _own_teacher(run: Run, family: Family) -> Member | None:
     """The member that teaches the others; None where nobody does, or somebody from outside."""
     if run.config.final.teacher == LARGEST:
-        return max(members, key=lambda member: member.costs["flops"])
-    return next((member for member in members if member.name == run.config.final.teacher), None)
+        return max(family.members, key=lambda member: member.costs["flops"])
+    return next((member for member in family.members if member.name == run.config.final.teacher), None)
 
 
 def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | None, tuple[int, ...] | str]:
@@ -162,7 +173,7 @@ def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | Non
     settings = settings_for(run, own, NONE)
     if not is_settled(run.folder, TEACHER, settings, teachers=()):
         _train_into_place(run, {TEACHER: (own, settings)}, f"on labels ({own.name})", peers=peers)
-    weights = MemberResult.load(run.folder.training(TEACHER) / RESULT).weights
+    weights = MemberResult.load(run.folder.training_result(TEACHER)).weights
     resolution = final.teacher_resolution or architecture_of(run, own).resolution
     network = network_of(run, own, weights)
     return Teaching(network=network, resolution=resolution, weight=final.distillation), own.choices

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nars.images.walk import counted
+from nars.run.journal import RoundResult
 from nars.space import Space
 
 WIDE = 0.7
@@ -65,21 +66,18 @@ def doubts(evidence: Evidence) -> tuple[str, ...]:
 
 
 def evidence_of(
-    answers: Iterable[Answer],
-    space: Space,
-    rounds: Sequence[Mapping[str, Any]],
-    *,
-    validation_images: int | None = None,
+    answers: Iterable[Answer], space: Space, rounds: Sequence[RoundResult], *, validation_images: int | None = None
 ) -> Evidence:
     """The evidence of a run.
 
     Args:
         answers: of stage 3, or of a later question.
         space: theirs.
-        rounds: results of stage 2 as the run folder keeps them; none where they are not known.
+        rounds: results of stage 2; none where they are not known.
         validation_images: how many the accuracies were measured on.
     """
-    measured = [value for result in rounds for value in result["measured"] if value is not None]
+    values = [value for result in rounds for value in result.measured]
+    measured = [value for value in values if value is not None]
     return Evidence(
         answers=tuple(answers),
         scales={
@@ -88,15 +86,10 @@ def evidence_of(
             if dimension.group == "recipe" and dimension.ordinal
         },
         measured=tuple(measured) if rounds else None,
-        failed=sum(value is None for result in rounds for value in result["measured"]),
-        taus=tuple((result["tau"], _pairs(result)) for result in rounds if result["tau"] is not None),
+        failed=len(values) - len(measured),
+        taus=tuple((result.tau, len(result.pairs)) for result in rounds if result.tau is not None),
         validation_images=validation_images,
     )
-
-
-def _pairs(result: Mapping[str, Any]) -> int:
-    both = zip(result["predicted"], result["measured"], strict=True)
-    return sum(predicted is not None and value is not None for predicted, value in both)
 
 
 def _few(evidence: Evidence) -> str:

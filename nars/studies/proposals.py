@@ -1,16 +1,20 @@
-"""Stage 2 replayed: what its proposals would have found among measured candidates, with nothing trained."""
+"""Stage 2 replayed: what its rounds would have found among measured candidates. A table answers, nothing is trained."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nars.predictors import Predictor
-from nars.search import propose_round
+from nars.run import Plan
 from nars.space import Bounds, Space, sobol
-from nars.studies.replay import Measured
+from nars.stages import CandidatePool, Rounds, RoundSettings
+from nars.store import Sample
+from nars.studies.replay import Measured, Replay, check_trainings, spent
 
 _FIRST = 10
 """Successes before the predictor is asked; until then proposals are random in each cost bin."""
@@ -18,51 +22,94 @@ _POOL = 4096
 """Sobol architectures to pretrain on, beside the measured ones."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Proposals:
-    """The strategy of stage 2: from each of `count` equal bins of a cost the candidate of highest predicted accuracy.
+def pretrained_on(table: Measured, space: Space, *, seed: int) -> Predictor:
+    """The default predictor, pretrained on the free statistics of measured candidates.
 
-    A `nars.studies.Strategy`; every call fits the predictor anew on what is known.
+    Args:
+        table: the candidates.
+        space: theirs; one without costs of its own must have the table's.
+        seed: of the pretraining and its pool.
     """
+    X = table.choices
+    if space.computes_costs:
+        X = np.concatenate([X, sobol(space, _POOL, seed=seed)])
+    return Predictor.pretrained(space, X, seed=seed)
 
-    space: Space
-    predictor: Predictor
-    """Pretrained, not fitted."""
-    cost: str = "flops"
 
-    @staticmethod
-    def of(space: Space, measured: Measured, *, cost: str, seed: int) -> Proposals:
-        """The strategy with the default predictor, pretrained on free statistics.
+def table_rounds(
+    table: Measured,
+    space: Space,
+    pretrained: Predictor,
+    *,
+    trainings: int,
+    batch: int,
+    cost: str,
+    rng: np.random.Generator,
+) -> Rounds[Sample]:
+    """Stage 2 in rounds of `batch` among measured candidates, in random order until there are enough to learn from.
 
-        Args:
-            space: of the candidates; one without costs of its own must have theirs.
-            measured: the candidates.
-            cost: whose range is cut into bins.
-            seed: of the pretraining and its pool.
-        """
-        X = measured.choices
-        if space.computes_costs:
-            X = np.concatenate([X, sobol(space, _POOL, seed=seed)])
-        return Proposals(space=space, predictor=Predictor.pretrained(space, X, seed=seed), cost=cost)
+    Args:
+        table: to choose from.
+        space: of its candidates.
+        pretrained: predictor.
+        trainings: in all.
+        batch: candidates of a round.
+        cost: whose range is cut into bins.
+        rng: of the order, and of the fits.
 
-    def __call__(
-        self,
-        measured: Measured,
-        known: NDArray[np.float64],
-        failed: NDArray[np.bool_],
-        count: int,
-        *,
-        rng: np.random.Generator,
-    ) -> NDArray[np.int64]:
-        """As in `nars.studies.Strategy`."""
-        rest = rng.permutation(np.flatnonzero(np.isnan(known) & ~failed))
-        good = np.flatnonzero(~np.isnan(known))
-        scores = None
-        if len(good) >= _FIRST:
-            encoding = self.space.encode(measured.choices)
-            fitted = self.predictor.fit(encoding[good], known[good], seed=int(rng.integers(2**31)))
-            scores = fitted.predict_mean(encoding[rest])
-        costs = {name: values[rest] for name, values in measured.costs.items()}
-        chosen = propose_round(measured.choices[rest], costs, Bounds(), count, scores=scores, cost=self.cost)
-        at = {row.tobytes(): int(index) for index, row in zip(rest, measured.choices[rest], strict=True)}
-        return np.array([at[row.tobytes()] for row in chosen], dtype=np.int64)
+    Raises:
+        StoreError: more trainings than candidates.
+    """
+    check_trainings(table, trainings, batch)
+    order = rng.permutation(len(table.accuracy))
+    pool = CandidatePool(X=table.choices[order], costs={name: cost[order] for name, cost in table.costs.items()})
+    settings = RoundSettings(
+        total=trainings, first=batch, later=batch, wait=True, epochs=1, bounds=Bounds(), cost=cost, fewest=_FIRST
+    )
+    return Rounds(space, pool, pretrained, settings, trials=partial(unanswered, space), seeds=seeds_from(rng))
+
+
+def replay_rounds(table: Measured, rounds: Rounds[Sample]) -> Replay:
+    """Let stage 2 spend its trainings on measured candidates, see `table_rounds`."""
+    asked: list[int] = []
+    while (sample := rounds.ask()) is not None:
+        (place,) = table.places(np.array([sample.choices], dtype=np.int64))
+        rounds.tell(answered(sample, float(table.accuracy[place])))
+        asked.append(place)
+    return spent(table, asked)
+
+
+def seeds_from(rng: np.random.Generator) -> Iterator[int]:
+    """Seeds without end, each drawn when it is asked for."""
+    while True:
+        yield int(rng.integers(2**31))
+
+
+def unanswered(space: Space, plan: Plan) -> list[Sample]:
+    """The candidates of a plan as samples that nobody has measured, for tables that answer instead of an engine."""
+    costs = space.costs(plan.X)
+    return [
+        Sample(
+            key=hashlib.sha256(row.tobytes()).hexdigest()[:32],
+            record=record,
+            choices=tuple(row.tolist()),
+            costs={name: float(values[number]) for name, values in costs.items()},
+            status="error",
+            epochs=plan.epochs,
+            planned_epochs=plan.epochs,
+            seconds=0.0,
+            seed=0,
+            space=space.fingerprint,
+            data="a table",
+            fidelity="as in the table",
+            round=plan.number,
+        )
+        for number, (row, record) in enumerate(zip(plan.X, space.to_records(plan.X), strict=True))
+    ]
+
+
+def answered(sample: Sample, accuracy: float | None) -> Sample:
+    """The same, measured: with its accuracy in percent, or failed where that is None or NaN."""
+    if accuracy is None or np.isnan(accuracy):
+        return sample
+    return replace(sample, status="ok", accuracy=accuracy, curve=(accuracy,))

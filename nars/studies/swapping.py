@@ -6,7 +6,7 @@ FBNetV3 found that swapping the recipes of B and E costs both of them accuracy (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from nars.printing import brief_repr
 from nars.run import ConfigError, Run
+from nars.run.journal import read_results
 from nars.space import Population
-from nars.stages import Member, Plan, engine_of, open_predictor
-from nars.stages.measuring import check_samples, label, spell, trials_of
+from nars.stages import Member, engine_of, open_predictor
+from nars.stages.measuring import check_samples, spell, trials_for
 from nars.stages.members import finished_family
-from nars.store import SampleStore
+from nars.store import Sample, SampleStore
 from nars.studies.decomposition import Shares, shares
 from nars.tasks import Trial
 
@@ -94,18 +95,18 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
         ConfigError: the search is not finished, or `train` names no cell of the family.
     """
     check_samples(run)
-    members, rounds = finished_family(run, "swapping"), run.folder.rounds()
+    members = finished_family(run, "swapping")
     if len(members) < 2:
         raise ConfigError(f"swapping needs a family of two members or more, {run.folder.path} has {len(members)}")
     wanted = cells(train, [member.name for member in members]) if train is not None else []
     if seeds < 1:
         raise ConfigError(f"--seeds is the number of trainings of each cell, at least 1; got {seeds}")
     X = crossed(run, members)
-    epochs = int(rounds[0]["stop_epoch"])
+    epochs = read_results(run.folder)[0].stop_epoch
     _, predictor = open_predictor(run.folder.path)
     prediction = predictor.predict(run.space.encode(X))
-    plan = Plan(number=0, X=X, predicted=tuple(prediction.mean.tolist()), epochs=epochs)
-    trials = [_with_seeds(trial, seeds) for trial in trials_of(run, plan)]
+    each_seed = range(run.config.seed, run.config.seed + seeds)
+    trials = list(zip(*(trials_for(run, X, epochs=epochs, seed=seed) for seed in each_seed), strict=True))
     count = len(members)
     _train(run, [trial for row, column in wanted for trial in trials[row * count + column]])
     known = _known(run)
@@ -155,11 +156,6 @@ def cells(text: str, names: Sequence[str]) -> list[Cell]:
     return list(dict.fromkeys(found))
 
 
-def _with_seeds(trial: Trial, seeds: int) -> list[Trial]:
-    """The trial as it is, then with the following seeds."""
-    return [replace(trial, seed=seed) for seed in range(trial.seed, trial.seed + seeds)]
-
-
 def _train(run: Run, trials: Sequence[Trial]) -> None:
     """Train what neither store has, each outcome into the store as soon as it is known."""
     known = _known(run)
@@ -170,7 +166,7 @@ def _train(run: Run, trials: Sequence[Trial]) -> None:
     with run.reporter.bar("swap: training", len(trials)) as advance, engine_of(run) as engine:
         advance(len(trials) - len(missing), "")
 
-        def keep(sample: Any) -> None:
+        def keep(sample: Sample) -> None:
             store.append([sample])
             advance(1, spell(sample))
 
@@ -181,4 +177,4 @@ def _train(run: Run, trials: Sequence[Trial]) -> None:
 def _known(run: Run) -> dict[str, float]:
     """Accuracy by key of all that was trained, in stage 2 or here; NaN where a training failed."""
     samples = [s for folder in (run.folder.samples, run.folder.swaps) for s in SampleStore(folder).samples()]
-    return {sample.key: label(sample, None) if sample.status == "ok" else np.nan for sample in samples}
+    return {sample.key: np.nan if sample.result is None else sample.result for sample in samples}

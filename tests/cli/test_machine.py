@@ -18,8 +18,8 @@ from nars.cli import main
 from nars.cli.machine import spell
 from nars.files.atomic import append_line, machine_at_fault, write_bytes, write_json, write_text
 from nars.parallel.sharing import SharedObject
-from nars.run import Execution, load_config
-from nars.stages import open_run, train
+from nars.run import Execution, load_config, open_run
+from nars.stages import collect, pretrain, sample_pool, search, train
 
 TINY = """
 name: tiny
@@ -94,7 +94,8 @@ def test_a_run_on_a_disk_that_fills_up_goes_on_to_the_same_result(
     assert code == 0
     assert len(set(stages)) >= 4  # the pool, the pretrained predictor, ..., final training, export
     whole = open_run(load_config(config), tmp_path / "whole", execution=Execution(engine="in-process"))
-    for name, result in train(whole).items():
+    pool = sample_pool(whole)
+    for name, result in train(whole, search(whole, collect(whole, pool, pretrain(whole, pool)))).results.items():
         assert (disk / "run/training" / name / "model.safetensors").read_bytes() == result.weights.read_bytes()
     families = [json.loads((run / "family/family.json").read_text()) for run in (disk / "run", whole.folder.path)]
     for family in families:

@@ -5,12 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from nars.cli import main
 from nars.cli.streams import mend_streams
-from nars.report import MemberFinding, family_table
+from nars.export import Card
+from nars.export.fixed_input import LogitsHash
+from nars.report import family_table
+from nars.stages import Family, Member
 from nars.store import SampleStore
+from nars.train import MemberResult
 
 COMMANDS = [
     "--help",
@@ -104,7 +108,7 @@ def test_a_file_name_that_is_no_utf8_can_be_printed(monkeypatch: pytest.MonkeyPa
     assert stream.content() == "photos/?.png: 5 ± 1"
 
 
-def member(budget: float, **more: object) -> MemberFinding:
+def table(*budgets: float) -> RenderableType:
     record = {
         "resolution": 16,
         "recipe.learning_rate": 0.01234,
@@ -115,24 +119,55 @@ def member(budget: float, **more: object) -> MemberFinding:
         "recipe.mixup": 0.34,
         "recipe.weight_decay": 1.5e-5,
     }
-    return MemberFinding(
-        name="1M",
-        budget=budget,
-        costs={"flops": budget - 11.0, "params": 12_345_678.0},
-        record=record,
-        predicted=98.76,
-        predicted_std=12.34,
-        history=((1, 2.0),),
-        seconds=1.0,
-        result={"validation_accuracy": 98.76, "test_accuracy": 100.0},
-        card={"latency_ms": {"eager": 123.45, "onnxruntime": 101.23}, "max_difference": {"onnx": 1.2e-6}},
+    members = tuple(
+        Member(
+            name=f"{budget / 1e6:.4g}M",
+            budget=budget,
+            choices=(),
+            costs={"flops": budget - 11.0, "params": 12_345_678.0},
+            record=record,
+            predicted=98.76,
+            predicted_std=12.34,
+            history=((1, 2.0),),
+            seconds=1.0,
+        )
+        for budget in budgets
     )
+    result = MemberResult(
+        test_accuracy=100.0,
+        validation_accuracy=98.76,
+        uses_ema=False,
+        losses=(),
+        curve=(),
+        ema_curve=(),
+        seconds=1.0,
+        identity="i",
+        weights=Path("model.safetensors"),
+    )
+    card = Card(
+        name="1M",
+        architecture={},
+        recipe={},
+        accuracy={},
+        data={},
+        costs={},
+        counted={},
+        latency_ms={"eager": 123.45, "onnxruntime": 101.23},
+        device="cpu",
+        max_difference={"onnx": 1.2e-6},
+        fixed_logits=(),
+        logits_hash=LogitsHash(sha256="", step=1.0, offset=0.0),
+        files={},
+        versions={},
+    )
+    names = [member.name for member in members]
+    return family_table(Family(members=members), dict.fromkeys(names, result), dict.fromkeys(names, card))
 
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_the_family_table_has_no_cut_words(width: int) -> None:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(family_table([member(291_583.0), member(1_234_567_890.0)]))
+    console.print(table(291_583.0, 1_234_567_890.0))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
@@ -142,7 +177,7 @@ def test_the_family_table_has_no_cut_words(width: int) -> None:
 
 def test_a_narrow_terminal_keeps_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO(), width=40, color_system=None)
-    console.print(family_table([member(291_583.0)]))
+    console.print(table(291_583.0))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 40

@@ -7,9 +7,9 @@ import pytest
 from nars.errors import DataError
 from nars.files.atomic import write_json
 from nars.report import read_findings, write_report
-from nars.run import Silent, load_config
+from nars.run import Silent, load_config, open_run
 from nars.run.folder import RunFolder
-from nars.stages import open_run
+from nars.train import MemberResult
 
 
 def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path) -> None:
@@ -40,6 +40,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 def test_one_network_for_two_budgets_shows_its_figures_in_both_rows(tmp_path: Path) -> None:
     member = {
         "budget": 1e6,
+        "choices": [0, 1],
         "costs": {"flops": 6e5, "params": 4e4},
         "record": {"resolution": 28},
         "predicted": 70.0,
@@ -54,7 +55,18 @@ def test_one_network_for_two_budgets_shows_its_figures_in_both_rows(tmp_path: Pa
     folder = RunFolder(tmp_path)
     write_json(folder.run_file, {"config": {}})
     write_json(folder.family_file, {"members": family, "doubts": ["few trainings"]})
-    write_json(folder.training("1M") / "result.json", {"validation_accuracy": 71.5, "test_accuracy": 70.25})
+    result = MemberResult(
+        test_accuracy=70.25,
+        validation_accuracy=71.5,
+        uses_ema=False,
+        losses=(),
+        curve=(),
+        ema_curve=(),
+        seconds=1.0,
+        identity="i",
+        weights=folder.training("1M") / "model.safetensors",
+    )
+    result.save(folder.training_result("1M"))
     findings = read_findings(folder)
-    assert [found.result for found in findings.members] == [{"validation_accuracy": 71.5, "test_accuracy": 70.25}] * 2
-    assert findings.doubts == ("1M brings nothing beyond 700k", "few trainings")
+    assert findings.results == {"700k": result, "1M": result}
+    assert findings.family.attention == ("1M brings nothing beyond 700k", "few trainings")

@@ -2,7 +2,23 @@
 
 from pathlib import Path
 
-from nars.run import execution
+from nars.predictors import Predictor
+from nars.run import Run, execution
+from nars.stages import (
+    CandidatePool,
+    Family,
+    TrainedFamily,
+    collect,
+    load_family,
+    load_fitted,
+    load_pool,
+    load_pretrained,
+    load_trained,
+    pretrain,
+    sample_pool,
+    search,
+    train,
+)
 
 SPACE = """
 # A space of a user's own.
@@ -39,3 +55,22 @@ def write_files(folder: Path, config: str = CONFIG) -> Path:
     (folder / "mine.yaml").write_text(SPACE)
     (folder / "small.yaml").write_text(config)
     return folder / "small.yaml"
+
+
+def upto_pretrain(run: Run) -> tuple[CandidatePool, Predictor]:
+    """Stage 1 of a run as its folder has it, or computed, as `run_all` does it; so do the others."""
+    pool = load_pool(run) or sample_pool(run)
+    return pool, load_pretrained(run) or pretrain(run, pool)
+
+
+def upto_collect(run: Run) -> Predictor:
+    return load_fitted(run) or collect(run, *upto_pretrain(run))
+
+
+def upto_search(run: Run) -> Family:
+    return load_family(run) or search(run, upto_collect(run))
+
+
+def upto_train(run: Run) -> TrainedFamily:
+    family = upto_search(run)
+    return load_trained(run, family) or train(run, family)

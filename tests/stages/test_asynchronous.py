@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import os
 import random
 import shutil
@@ -16,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_run import upto_pretrain
 
-from nars.run import Run, load_config
+from nars.run import Run, load_config, open_run
 from nars.run.folder import RunFolder
-from nars.stages import OpenRounds, open_run, pretrain, sample_pool
+from nars.run.journal import Journal
+from nars.stages import Rounds, rounds_of
 from nars.stages.measuring import settings_of
 from nars.store import Sample, SampleStore
 from nars.tasks import Trial
@@ -48,7 +49,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pretrained(config: Path) -> Path:
     """A run that has come to the end of stage 1."""
     folder = config.parent / "pretrained"
-    pretrain(open_run(load_config(config), folder))
+    upto_pretrain(open_run(load_config(config), folder))
     return folder
 
 
@@ -69,8 +70,8 @@ def one_by_one(config: Path, pretrained: Path, tmp_path_factory: pytest.TempPath
     return work_through(open_run(load_config(config), folder), workers=1, duration=lambda _: 1.0)
 
 
-def begin(run: Run) -> OpenRounds:
-    return OpenRounds(run, pool=sample_pool(run), predictor=pretrain(run))
+def begin(run: Run) -> Rounds:
+    return rounds_of(run, *upto_pretrain(run))
 
 
 def outcome(run: Run, trial: Trial) -> Sample:
@@ -123,17 +124,17 @@ def test_every_candidate_once_inside_its_bounds_and_no_worker_waits(
     assert len(asked) == TOTAL
     assert len({trial.choices for trial in asked}) == TOTAL
     assert all(0.12e6 <= trial.costs["flops"] <= 0.4e6 for trial in asked)
-    rounds = run.folder.rounds()
-    assert [result["round"] for result in rounds] == [1, 2, 3, 4, 5]
-    stop = rounds[0]["stop_epoch"]
+    rounds = Journal(run).results()
+    assert [result.number for result in rounds] == [1, 2, 3, 4, 5]
+    stop = rounds[0].stop_epoch
     assert stop == 1  # of the closed form: all curves have one order from the first epoch on
-    plans = [json.loads(run.folder.round_plan(number).read_text()) for number in range(1, 6)]
+    plans = Journal(run).plans()
     # Those planned before the whole first round was known are trained in full, later ones to the stop epoch.
-    assert [plan["epochs"] for plan in plans] == sorted((plan["epochs"] for plan in plans), reverse=True)
-    assert plans[0]["epochs"] == 3
-    learned_from = [plan["learned_from"] for plan in plans]
+    assert [plan.epochs for plan in plans] == sorted((plan.epochs for plan in plans), reverse=True)
+    assert plans[0].epochs == 3
+    learned_from = [plan.learned_from for plan in plans]
     if workers == 1:
-        assert plans[1]["epochs"] == stop
+        assert plans[1].epochs == stop
         assert learned_from == [0, 6, 9, 12, 15]
     if workers == 40:  # all given away before the first result
         assert learned_from == [0, 0, 0, 0, 0]

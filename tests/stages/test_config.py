@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from nars.cli import main
-from nars.run import ConfigError, load_config
+from nars.run import ConfigError, load_config, open_run
 from nars.run.config import FlopsRange
-from nars.stages import open_run
 
 GOOD = """
 name: mine

@@ -12,13 +12,13 @@ import timm
 import torch
 import yaml
 from safetensors.torch import save_file
+from small_run import upto_search, upto_train
 
 from nars.cli import main
 from nars.files.atomic import write_json
 from nars.recipe import Recipe
-from nars.run import ConfigError, Run, Silent, execution, load_config, plan
+from nars.run import ConfigError, Run, Silent, execution, load_config, open_run, plan, reopen_run
 from nars.space import Architecture, Bounds, Scaling, SpaceError, architecture_costs, sobol
-from nars.stages import open_run, reopen_run, train
 from nars.stages.training import final_settings
 from nars.studies import grow, train_other
 from nars.train import MemberResult, timm_network
@@ -79,21 +79,21 @@ def trained(run: Run) -> set[str]:
 
 
 def test_who_teaches(opened: Open, tmp_path: Path) -> None:
-    results = {"largest": train(opened("a"))}
+    results = {"largest": upto_train(opened("a")).results}
     assert trained(opened("a")) == {"teacher", "150k", "200k"}
     teacher = MemberResult.load(tmp_path / "a" / "training" / "teacher" / "result.json")
 
-    results["150k"] = train(opened("b", teacher="150k"))
+    results["150k"] = upto_train(opened("b", teacher="150k")).results
     assert trained(opened("b", teacher="150k")) == {"teacher", "150k", "200k"}
 
-    results["none"] = train(opened("c", teacher="none"))
+    results["none"] = upto_train(opened("c", teacher="none")).results
     assert trained(opened("c", teacher="none")) == {"150k", "200k"}
     assert results["none"]["200k"].losses == teacher.losses  # the teacher's own training is one on labels alone
 
     images = opened("a").final_images
     save_file(timm_network("timm:resnet10t", images, seed=1).state_dict(), tmp_path / "resnet.safetensors")
     timm = {"teacher": "timm:resnet10t", "teacher_weights": str(tmp_path / "resnet.safetensors")}
-    results["timm"] = train(opened("d", **timm))
+    results["timm"] = upto_train(opened("d", **timm)).results
     assert trained(opened("d", **timm)) == {"150k", "200k"}
     assert len({result["150k"].losses for result in results.values()}) == 4
 
@@ -103,10 +103,8 @@ def test_an_exported_member_of_another_run_teaches_as_it_did_there(opened: Open,
     from nars.stages.training import architecture_of, network_of, recipe_of
 
     run = opened("a", teacher="none")
-    from nars.stages import search
-
-    member = search(run)[1]
-    result = train(run)["200k"]
+    member = upto_search(run).members[1]
+    result = upto_train(run).results["200k"]
     architecture = architecture_of(run, member)
     folder = tmp_path / "exported"
     export_member(
@@ -119,8 +117,8 @@ def test_an_exported_member_of_another_run_teaches_as_it_did_there(opened: Open,
         accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
     )
     # From outside or as a member of the family, the same weights teach the same.
-    outside = train(opened("b", teacher=str(folder)))
-    inside = train(opened("c", teacher="200k"))
+    outside = upto_train(opened("b", teacher=str(folder))).results
+    inside = upto_train(opened("c", teacher="200k")).results
     assert outside["150k"].losses == pytest.approx(inside["150k"].losses, rel=1e-5)
 
 
@@ -157,9 +155,10 @@ def test_every_option_reaches_the_training(config: Path) -> None:
 
 
 def test_memory_layout_accumulation_and_bfloat16_change_rounding_not_learning(opened: Open) -> None:
-    plain = train(opened("a", teacher="none"))["150k"].losses
-    assert train(opened("b", teacher="none", channels_last=False))["150k"].losses == pytest.approx(plain, rel=1e-3)
-    others = train(opened("c", teacher="none", amp="bf16", accumulation=2))["150k"].losses
+    plain = upto_train(opened("a", teacher="none")).results["150k"].losses
+    another_layout = upto_train(opened("b", teacher="none", channels_last=False)).results["150k"].losses
+    assert another_layout == pytest.approx(plain, rel=1e-3)
+    others = upto_train(opened("c", teacher="none", amp="bf16", accumulation=2)).results["150k"].losses
     assert others == pytest.approx(plain, rel=0.1)
     assert others != plain
 
@@ -170,7 +169,7 @@ def test_curves_of_the_whole_family_go_to_tensorboard(opened: Open) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = opened(watch=["tensorboard"])
-    results = train(run)
+    results = upto_train(run).results
     events = EventAccumulator(str(run.folder.path / "tensorboard"))
     found: dict[str, float] = {}
     for file in (run.folder.path / "tensorboard").iterdir():
@@ -183,13 +182,13 @@ def test_curves_of_the_whole_family_go_to_tensorboard(opened: Open) -> None:
 
 def test_a_folder_from_before_the_new_keys_goes_on(opened: Open, tmp_path: Path) -> None:
     run = opened(teacher="none")
-    first = train(run)
+    first = upto_train(run).results
     document = json.loads(run.folder.run_file.read_text())
     for key in ("scale_learning_rate", "teacher_weights", "accumulation", "amp", "channels_last", "compile", "watch"):
         del document["config"]["final"][key]
     write_json(run.folder.run_file, document)
     (run.folder.training("150k") / "result.json").unlink()
-    again = train(reopen_run(run.folder.path))
+    again = upto_train(reopen_run(run.folder.path)).results
     assert again["150k"].losses == first["150k"].losses
     assert again["200k"] == first["200k"]
 
@@ -198,8 +197,8 @@ def test_how_to_train_and_who_watches_may_change(opened: Open) -> None:
     opened(teacher="none")
     run = opened(teacher="200k")
     assert reopen_run(run.folder.path).config.final.teacher == "200k"
-    first = train(run)
-    assert train(opened(teacher="200k", watch=["tensorboard"])) == first
+    first = upto_train(run).results
+    assert upto_train(opened(teacher="200k", watch=["tensorboard"])).results == first
     with pytest.raises(ConfigError, match="holds no run"):
         reopen_run(run.folder.path / "training" / "150k")
 

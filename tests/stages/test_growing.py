@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from small_run import CONFIG, HOW, write_files
+from small_run import CONFIG, HOW, upto_collect, upto_search, upto_train, write_files
 
 from nars.report import family_table, read_findings
-from nars.run import ConfigError, Run, Silent, load_config
+from nars.run import ConfigError, Run, Silent, load_config, open_run
 from nars.run.naming import budget_name, budget_names
 from nars.run.progress import Advance
 from nars.space import Bounds, sobol
-from nars.stages import Member, collect, export, is_finished, open_run, search, train
+from nars.stages import ExportedFamily, Member, export, is_finished
 from nars.stages.members import distinct, read_family, write_family
 from nars.store import SampleStore
 
@@ -74,9 +74,9 @@ def drawn(run: Run, member: Member, low: float) -> Member:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with its final training. Six trainings tell the predictor little: its members are drawn, to differ."""
     run = begin(tmp_path_factory.mktemp("trained"))
-    small, large = search(run)
+    small, large = upto_search(run).members
     write_family(run, [drawn(run, small, 22e3), drawn(run, large, 120e3)], (), doubts=())
-    train(run)
+    upto_train(run)
     return run.folder.path
 
 
@@ -84,6 +84,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(trained: Path, tmp_path: Path) -> Path:
     shutil.copytree(trained, tmp_path / "run")
     return tmp_path / "run"
+
+
+def exported(run: Run) -> ExportedFamily:
+    return export(run, upto_train(run))
 
 
 def files(folder: Path, *names: str) -> dict[str, bytes]:
@@ -102,7 +106,7 @@ def members_of(folder: Path) -> list[dict[str, Any]]:
 
 def test_one_more_budget_leaves_the_others_as_they_are_to_the_bit(copy: Path) -> None:
     before, members = files(copy, "training/40k", "training/150k", "training/teacher", "rounds"), members_of(copy)
-    results = train(grown(copy, search__budgets=["40k", "80k", "150k"]))
+    results = upto_train(grown(copy, search__budgets=["40k", "80k", "150k"])).results
     assert list(results) == ["40k", "80k", "150k"]
     after = files(copy, "training/40k", "training/150k", "training/teacher", "rounds")
     assert after == before
@@ -117,24 +121,24 @@ def test_one_more_budget_leaves_the_others_as_they_are_to_the_bit(copy: Path) ->
 def test_a_budget_above_all_others_teaches_itself_and_nobody_else(copy: Path) -> None:
     before = files(copy, "training/40k", "training/150k")
     run = grown(copy, search__budgets=["40k", "150k", "190k"])
-    small, large, added = search(run)
-    family = write_family(run, [small, large, drawn(run, added, 160e3)], (), doubts=())
-    results = train(run)
+    small, large, added = upto_search(run).members
+    family = write_family(run, [small, large, drawn(run, added, 160e3)], (), doubts=()).members
+    results = upto_train(run).results
     assert files(copy, "training/40k", "training/150k") == before
     # The same as if there had never been others: on labels first, then from itself.
     alone = begin(copy.parent / "alone", search__budgets=["190k"])
     write_family(alone, [replace(family[2], same_as=None)], (), doubts=())
-    assert train(alone)["190k"].losses == results["190k"].losses
+    assert upto_train(alone).results["190k"].losses == results["190k"].losses
 
 
 def test_a_removed_budget_leaves_the_family_and_comes_back_as_it_was(copy: Path) -> None:
     members, before = members_of(copy), files(copy, "training")
     run = grown(copy, search__budgets=["150k"])
-    assert list(train(run)) == ["150k"]
+    assert list(upto_train(run).results) == ["150k"]
     assert [member["name"] for member in members_of(copy)] == ["150k"]
     assert files(copy, "training") == before
     again = grown(copy, search__budgets=["40k", "150k"])
-    assert list(train(again)) == ["40k", "150k"]
+    assert list(upto_train(again).results) == ["40k", "150k"]
     assert members_of(copy) == members
     assert files(copy, "training") == before
 
@@ -145,25 +149,25 @@ def test_a_removed_budget_leaves_the_family_and_comes_back_as_it_was(copy: Path)
 def test_a_longer_final_training_is_a_new_one_and_the_old_stays_until_it_is_done(copy: Path) -> None:
     old = files(copy, "training/40k", "training/150k")
     with pytest.raises(KeyboardInterrupt):
-        train(grown(copy, final__epochs=4, reporter=Interrupting("final training: by distillation", after=5)))
+        upto_train(grown(copy, final__epochs=4, reporter=Interrupting("final training: by distillation", after=5)))
     assert files(copy, "training/40k", "training/150k") == old  # one of them is trained, and waits beside
     assert any(copy.glob("training/*~*/result.json"))
     waiting = next(copy.glob("training/*~*/model.safetensors")).read_bytes()
-    results = train(grown(copy, final__epochs=4))
+    results = upto_train(grown(copy, final__epochs=4)).results
     assert {len(result.curve) for result in results.values()} == {4}
     assert {path.name for path in (copy / "training").iterdir()} == {"40k", "150k", "teacher"}
     assert waiting in files(copy, "training").values()  # it was not trained twice
     fresh = begin(copy.parent / "fresh", final__epochs=4)
     write_family(fresh, read_family(grown(copy)).members, (), doubts=())
-    for name, result in train(fresh).items():
+    for name, result in upto_train(fresh).results.items():
         assert (result.losses, result.test_accuracy) == (results[name].losses, results[name].test_accuracy)
 
 
 def test_a_change_of_mind_costs_nothing(copy: Path) -> None:
     old = files(copy, "training/40k", "training/150k")
     with pytest.raises(KeyboardInterrupt):
-        train(grown(copy, final__distillation=0.5, reporter=Interrupting("final training: by dist", after=2)))
-    results = train(grown(copy, final__distillation=0.8))
+        upto_train(grown(copy, final__distillation=0.5, reporter=Interrupting("final training: by dist", after=2)))
+    results = upto_train(grown(copy, final__distillation=0.8)).results
     assert files(copy, "training/40k", "training/150k") == old
     assert len(results["40k"].curve) == 2
 
@@ -171,14 +175,14 @@ def test_a_change_of_mind_costs_nothing(copy: Path) -> None:
 @pytest.mark.parametrize("killed", ["moved away", "moved in"])
 def test_killed_while_the_new_takes_the_place_of_the_old(copy: Path, killed: str) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(grown(copy, final__epochs=3, reporter=Interrupting("final training: by dist", after=5)))
+        upto_train(grown(copy, final__epochs=3, reporter=Interrupting("final training: by dist", after=5)))
     done = next(path.parent for path in copy.glob("training/*~*/result.json"))
     name = done.name.partition("~")[0]
     weights = (done / "model.safetensors").read_bytes()
     (copy / "training" / name).rename(copy / "training" / f"{name}~old")
     if killed == "moved in":
         done.rename(copy / "training" / name)
-    results = train(grown(copy))
+    results = upto_train(grown(copy)).results
     assert {len(result.curve) for result in results.values()} == {3}
     assert results[name].weights.read_bytes() == weights
     assert {path.name for path in (copy / "training").iterdir()} == {"40k", "150k", "teacher"}
@@ -188,15 +192,15 @@ def test_exports_follow_their_training(copy: Path) -> None:
     document = json.loads((copy / "run.json").read_text())
     document["data"]["name"] = "imagefolder:photos"  # as the user wrote it, wherever that is
     (copy / "run.json").write_text(json.dumps(document))
-    first = export(grown(copy))
-    assert {card.data["name"] for card in first.values()} == {"imagefolder:photos"}
+    first = exported(grown(copy))
+    assert {card.data["name"] for card in first.cards.values()} == {"imagefolder:photos"}
     made = {name: (copy / "family" / name / "card.json").stat().st_mtime_ns for name in ("40k", "150k")}
-    assert export(grown(copy)) == first
+    assert exported(grown(copy)) == first
     run = grown(copy, final__epochs=3)
     assert not is_finished(run)
-    cards = export(run)
+    cards = exported(run).cards
     for name, card in cards.items():
-        assert card.accuracy["test"] == train(run)[name].test_accuracy
+        assert card.accuracy["test"] == upto_train(run).results[name].test_accuracy
         assert (copy / "family" / name / "card.json").stat().st_mtime_ns > made[name]
 
 
@@ -206,18 +210,18 @@ def test_exports_follow_their_training(copy: Path) -> None:
 @pytest.mark.parametrize("interrupted", [None, 1])
 def test_more_rounds_give_what_a_run_of_so_many_rounds_gives(copy: Path, interrupted: int | None) -> None:
     fresh = begin(copy.parent / f"fresh-{interrupted}", collect__rounds=3)
-    train(fresh)
+    upto_train(fresh)
     kept = {sample.key: sample.finished for sample in SampleStore(copy / "samples").samples()}
     if interrupted is not None:
         with pytest.raises(KeyboardInterrupt):
-            train(grown(copy, collect__rounds=3, reporter=Interrupting("stage 2", after=interrupted)))
+            upto_train(grown(copy, collect__rounds=3, reporter=Interrupting("stage 2", after=interrupted)))
         assert members_of(copy)  # the old family is there until the new one is
-    results = train(grown(copy, collect__rounds=3))
+    results = upto_train(grown(copy, collect__rounds=3)).results
     samples = {sample.key: sample.finished for sample in SampleStore(copy / "samples").samples()}
     assert len(samples) == 9
     assert {key: samples[key] for key in kept} == kept
     assert members_of(copy) == members_of(fresh.folder.path)
-    for name, result in train(fresh).items():
+    for name, result in upto_train(fresh).results.items():
         assert result.losses == results[name].losses
     with pytest.raises(ConfigError, match=r"collect.rounds was 3, now 2, and 3 rounds have begun"):
         grown(copy, collect__rounds=2)
@@ -226,16 +230,16 @@ def test_more_rounds_give_what_a_run_of_so_many_rounds_gives(copy: Path, interru
 def test_rounds_that_have_not_begun_can_be_taken_back(copy: Path) -> None:
     before = files(copy, "family", "training", "predictor")
     grown(copy, collect__rounds=9)
-    train(grown(copy, collect__rounds=2))
+    upto_train(grown(copy, collect__rounds=2))
     assert files(copy, "family", "training", "predictor") == before
 
 
 def test_asynchronous_rounds_grow_too(tmp_path: Path) -> None:
     run = begin(tmp_path / "a", collect__asynchronous=True)
-    collect(run)
+    upto_collect(run)
     first = SampleStore(run.folder.samples).keys()
     again = grown(run.folder.path, collect__rounds=3)
-    search(again)
+    upto_search(again)
     assert len(first) == 6
     assert first < SampleStore(run.folder.samples).keys()
     assert len(SampleStore(run.folder.samples)) == 9
@@ -273,13 +277,13 @@ def test_what_decides_the_samples_never_changes(copy: Path, change: dict[str, An
 def test_the_configuration_that_it_began_with_does_not_undo_what_has_grown(trained: Path, copy: Path) -> None:
     """A family trained overnight is not trained anew for the command of the day before."""
     first = load_config(trained.parent / "small.yaml")
-    train(grown(copy, final__epochs=3, search__budgets=["40k", "80k", "150k"]))
+    upto_train(grown(copy, final__epochs=3, search__budgets=["40k", "80k", "150k"]))
     after = files(copy, "training")
     told = Telling()
     run = open_run(first, copy, execution=HOW, reporter=told)
     assert (run.config.final.epochs, len(run.config.search.budgets)) == (3, 3)
     assert sum(" stays " in line and "has grown from" in line for line in told.lines) == 2
-    train(run)
+    upto_train(run)
     assert files(copy, "training") == after
     # By its folder it goes back, and forward again by the file.
     assert grown(copy, final__epochs=2).config.final.epochs == 2
@@ -292,7 +296,7 @@ def test_the_configuration_that_it_began_with_does_not_undo_what_has_grown(train
 def test_everything_else_may_change(copy: Path) -> None:
     before = files(copy, "family", "training")
     run = grown(copy, about="Another text.", data__streaming=False, final__watch=["tensorboard"])
-    assert len(train(run)) == 2
+    assert len(upto_train(run).results) == 2
     assert files(copy, "family", "training") == before
     assert json.loads((copy / "run.json").read_text())["config"]["about"] == "Another text."
 
@@ -311,14 +315,14 @@ def test_a_run_of_an_earlier_version_grows(copy: Path) -> None:
         file.write_text(json.dumps({k: v for k, v in content.items() if k not in ("seal", "origin", "rounds")}))
     for file in copy.glob("training/*/settings.json"):
         file.unlink()
-    train(grown(copy, search__budgets=["40k", "80k", "150k"]))
+    upto_train(grown(copy, search__budgets=["40k", "80k", "150k"]))
     after = files(copy, "training/40k", "training/150k")
     assert {name: content for name, content in after.items() if not name.endswith("settings.json")} == {
         name: content for name, content in weights.items() if not name.endswith("settings.json")
     }
-    results = train(grown(copy, final__epochs=3))
+    results = upto_train(grown(copy, final__epochs=3)).results
     assert {len(result.curve) for result in results.values()} == {3}
-    search(grown(copy, collect__rounds=3))
+    upto_search(grown(copy, collect__rounds=3))
     assert len(SampleStore(copy / "samples")) == 9
 
 
@@ -328,45 +332,45 @@ def test_a_run_of_an_earlier_version_grows(copy: Path) -> None:
 def test_a_network_that_answers_two_budgets_is_trained_once_and_it_is_said_why(copy: Path) -> None:
     shutil.rmtree(copy / "training")
     run = grown(copy, search__budgets=["40k", "150k", "149k"])
-    small, large, _ = search(run)
+    small, large, _ = upto_search(run).members
     assert large.same_as is None
     # As a search answers them whose predictor sees nothing better in between.
     twin = replace(large, name="149k", budget=149e3)
-    told = write_family(run, [small, large, twin], (), doubts=())
+    told = write_family(run, [small, large, twin], (), doubts=()).members
     assert [(member.name, member.same_as) for member in told] == [("40k", None), ("150k", "149k"), ("149k", None)]
     assert told[1].note.startswith("150k brings nothing beyond 149k: the same network")
     assert "the predictor sees nothing better" in told[1].note
-    results = train(run)
+    results = upto_train(run).results
     assert {path.name for path in (copy / "training").iterdir()} == {"teacher", "40k", "149k"}
     assert results["150k"] == results["149k"]
-    cards = export(run)
+    cards = exported(run).cards
     assert cards["150k"] == cards["149k"]
     assert {path.name for path in (copy / "family").iterdir()} == {"family.json", "40k", "149k"}
     findings = read_findings(run.folder)
-    assert [member.name for member in findings.members] == ["40k", "150k", "149k"]
-    assert findings.members[1].card == findings.members[2].card
-    assert findings.doubts == (told[1].note,)
+    assert [member.name for member in findings.family.members] == ["40k", "150k", "149k"]
+    assert findings.cards["150k"] == findings.cards["149k"]
+    assert findings.family.attention == (told[1].note,)
     console = Console(width=200, file=io.StringIO())
-    console.print(family_table(findings.members, findings.doubts))
+    console.print(family_table(findings.family, findings.results, findings.cards))
     assert "150k brings nothing beyond 149k" in console.file.getvalue()  # type: ignore[attr-defined]
 
     # A twin of one that is trained already is not trained for it.
     again = grown(copy, search__budgets=["150k", "149k", "148k"])
-    search(again)
-    told = write_family(again, [told[1], told[2], replace(told[2], name="148k", budget=148e3)], (), doubts=())
+    upto_search(again)
+    told = write_family(again, [told[1], told[2], replace(told[2], name="148k", budget=148e3)], (), doubts=()).members
     assert [member.same_as for member in told] == ["149k", None, "149k"]
     assert len(distinct(told)) == 1
-    assert train(again)["148k"] == results["149k"]
+    assert upto_train(again).results["148k"] == results["149k"]
 
 
 def test_why_a_larger_budget_brings_nothing(tmp_path: Path) -> None:
     run = begin(tmp_path / "a", flops__high=100e3, search__budgets=["40k", "60k", "150k"])
-    family = search(run)
+    family = upto_search(run).members
     smallest = min(family, key=lambda member: member.costs["flops"])
 
     def notes(*budgets: float) -> list[str]:
         same = [replace(smallest, name=budget_name(budget), budget=budget) for budget in budgets]
-        return [member.note for member in write_family(run, same, (), doubts=())]
+        return [member.note for member in write_family(run, same, (), doubts=()).members]
 
     assert notes(60e3) == [""]
     assert "sees nothing better in between" in notes(60e3, 80e3)[1]
@@ -403,11 +407,11 @@ def test_names_that_an_earlier_version_gave_stay(copy: Path) -> None:
     document["members"][0] |= {"name": "291.6k", "budget": 291_583.0}
     family.write_text(json.dumps(document))
     run = grown(copy, search__budgets=[291_583, 150e3, 291_600])
-    assert [member.name for member in search(run)] == ["291.6k", "150k", "291600.0FLOPs"]
+    assert [member.name for member in upto_search(run).members] == ["291.6k", "150k", "291600.0FLOPs"]
 
 
 def test_near_budgets_are_trained_apart(tmp_path: Path) -> None:
     run = begin(tmp_path / "a", search__budgets=[149_583, 149_584])
-    results = train(run)
+    results = upto_train(run).results
     assert list(results) == ["149.583k", "149.584k"]
     assert read_family(run).members[1].same_as == "149.583k"

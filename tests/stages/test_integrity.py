@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
-from small_run import CONFIG, HOW, SPACE, write_files
+from small_run import CONFIG, HOW, SPACE, upto_collect, upto_search, upto_train, write_files
 
 from nars.cli import main
 from nars.errors import DataError, PredictorError, StoreError
 from nars.files.atomic import write_json
-from nars.run import ConfigError, Run, RunWarning, load_config, read_config
+from nars.run import ConfigError, Run, RunWarning, load_config, open_run, read_config, reopen_run
 from nars.space import load_space
-from nars.stages import collect, open_predictor, open_run, pretrain, reopen_run, sample_pool, search, train
+from nars.stages import export, load_pool, load_pretrained, open_predictor, sample_pool
 from nars.store import SampleStore
 from nars.studies import grow, swap
 
@@ -42,7 +42,7 @@ def config(tmp_path: Path) -> Path:
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run after stage 3, from a folder of its own that nobody else writes to."""
     home = tmp_path_factory.mktemp("searched")
-    search(open_run(load_config(write_files(home)), home / "run", execution=HOW))
+    upto_search(open_run(load_config(write_files(home)), home / "run", execution=HOW))
     return home
 
 
@@ -70,7 +70,7 @@ def test_a_space_edited_since_is_refused_by_its_configuration_and_ignored_by_the
     with pytest.warns(RunWarning, match=r"mine.yaml has changed since .* goes on with its own copy"):
         again = reopen_run(run.folder.path)
     assert again.space.fingerprint == run.space.fingerprint
-    np.testing.assert_array_equal(sample_pool(again).X, sample_pool(run).X)
+    np.testing.assert_array_equal(load_pool(again).X, load_pool(run).X)
 
 
 def test_comments_and_another_place_of_the_same_space_are_no_change(config: Path, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_moved_run_answers_from_anywhere_without_the_files_it_came_from(
         code, said = nars(capsys, monkeypatch, *command)
         assert code == 0, said
     with pytest.raises(DataError, match=r"images of the run .* are needed now.*/nowhere/photos.*--set data.name="):
-        train(reopen_run(copy))
+        upto_train(reopen_run(copy))
 
 
 def test_a_run_of_an_earlier_version_gets_its_copy_if_nothing_has_changed(
@@ -144,13 +144,13 @@ def test_a_run_of_an_earlier_version_gets_its_copy_if_nothing_has_changed(
     run = reopen_run(first / "run")
     assert load_space(run.folder.space_file).fingerprint == run.space.fingerprint
     assert run.config.space == str(first / "mine.yaml")
-    members = search(run)
-    assert [member.name for member in members] == ["30k", "150k"]
+    members = upto_search(run)
+    assert [member.name for member in members.members] == ["30k", "150k"]
 
     # Its predictor has the space too; without a predictor the file alone has it.
     lost = old("lost")
     (lost / "mine.yaml").unlink()
-    assert search(reopen_run(lost / "run")) == members
+    assert upto_search(reopen_run(lost / "run")) == members
     edited = old("edited")
     shutil.rmtree(edited / "run" / "predictor")
     (edited / "mine.yaml").write_text(SPACE.replace("[8, 16], stride", "[8, 24], stride"))
@@ -161,7 +161,7 @@ def test_a_run_of_an_earlier_version_gets_its_copy_if_nothing_has_changed(
 def test_a_run_in_the_format_of_the_first_version_goes_on_to_the_same_family(config: Path, tmp_path: Path) -> None:
     """What a run.json of that version had, key by key."""
     run = open_run(load_config(config), tmp_path / "run", execution=HOW)
-    members, pool = search(run), sample_pool(run)
+    members, pool = upto_search(run), load_pool(run)
     document = json.loads(run.folder.run_file.read_text())
     shutil.rmtree(run.folder.space_file.parent)
     old = {key: document[key] for key in ("config", "space", "versions", "started")}
@@ -177,10 +177,10 @@ def test_a_run_in_the_format_of_the_first_version_goes_on_to_the_same_family(con
     kept = {"nars.space": document["space"]["fingerprint"]}
     pq.write_table(table.replace_schema_metadata(kept), run.folder.pool_file)
     again = reopen_run(run.folder.path)
-    assert sample_pool(again).X.tolist() == pool.X.tolist()
-    assert search(again) == members
-    collect(again)
-    assert set(train(again)) == {"30k", "150k"}
+    assert load_pool(again).X.tolist() == pool.X.tolist()
+    assert upto_search(again).members == members.members
+    upto_collect(again)
+    assert set(upto_train(again).results) == {"30k", "150k"}
 
 
 def test_tables_of_costs_are_part_of_what_is_copied(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_one_pixel_is_another_image_set(photos: Path, config: Path, tmp_path: Pa
     changed.putpixel((0, 0), (1, 2, 3))
     changed.save(file)
     with pytest.raises(DataError, match="does not hold the images that the run"):
-        train(reopen_run(tmp_path / "run", execution=HOW))
+        upto_train(reopen_run(tmp_path / "run", execution=HOW))
 
 
 def test_runs_on_own_images_are_called_by_them(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +322,7 @@ def test_another_library_is_a_warning_once_and_a_newer_format_an_error(config: P
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another run in the same space: of another seed."""
     home = tmp_path_factory.mktemp("foreign")
-    search(open_run(load_config(write_files(home), {"seed": 1}), home / "run", execution=HOW))
+    upto_search(open_run(load_config(write_files(home), {"seed": 1}), home / "run", execution=HOW))
     return home / "run"
 
 
@@ -337,12 +337,12 @@ def replace_with(copy: Path, foreign: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "lost", "use"),
     [
-        ("pool.parquet", ("encoder", "predictor", "family"), sample_pool),
-        ("encoder", ("predictor", "family"), pretrain),
-        ("rounds", ("predictor", "family"), collect),
-        ("predictor", ("family",), search),
-        ("family", (), train),
-        ("family", (), search),
+        ("pool.parquet", ("encoder", "predictor", "family"), load_pool),
+        ("encoder", ("predictor", "family"), load_pretrained),
+        ("rounds", ("predictor", "family"), upto_collect),
+        ("predictor", ("family",), upto_search),
+        ("family", (), upto_train),
+        ("family", (), upto_search),
     ],
 )
 def test_files_of_another_run_are_refused(
@@ -365,13 +365,13 @@ def test_samples_of_another_space_are_refused_before_anything_is_trained(copy: P
     write_files(tmp_path)
     (tmp_path / "mine.yaml").write_text(SPACE.replace("count: 5", "count: 7"))
     other = open_run(load_config(tmp_path / "small.yaml"), tmp_path / "other", execution=HOW)
-    collect(other)
+    upto_collect(other)
     replace_with(copy, other.folder.path, "samples")
     for folder in ("rounds", "predictor", "family"):
         shutil.rmtree(copy / folder)
     before = SampleStore(copy / "samples").keys()
     with pytest.raises(StoreError, match="must share one search space"):
-        collect(reopen_run(copy, execution=HOW))
+        upto_collect(reopen_run(copy, execution=HOW))
     assert SampleStore(copy / "samples").keys() == before
 
 
@@ -390,10 +390,10 @@ def test_an_edited_family_is_refused_with_and_without_its_seal(copy: Path) -> No
 
     edit(family, other_choices)
     with pytest.raises(DataError, match="has been edited since nars wrote it"):
-        search(reopen_run(copy))
+        upto_search(reopen_run(copy))
     edit(family, lambda document: document.pop("seal"))  # as an earlier version wrote it
     with pytest.raises(DataError, match=r"the member 30k is not of one piece: its choices say .* its record"):
-        train(reopen_run(copy, execution=HOW))
+        upto_train(reopen_run(copy, execution=HOW))
     family.write_text(good)
 
     def more_than_the_budget(document: dict[str, Any]) -> None:
@@ -403,7 +403,7 @@ def test_an_edited_family_is_refused_with_and_without_its_seal(copy: Path) -> No
 
     edit(family, more_than_the_budget)
     with pytest.raises(DataError, match=r"FLOPs, more than its budget of 30,000"):
-        train(reopen_run(copy, execution=HOW))
+        upto_train(reopen_run(copy, execution=HOW))
     family.write_text(good)
 
     def no_choice(document: dict[str, Any]) -> None:
@@ -412,7 +412,7 @@ def test_an_edited_family_is_refused_with_and_without_its_seal(copy: Path) -> No
 
     edit(family, no_choice)
     with pytest.raises(DataError, match="its choices are none of the space mine"):
-        search(reopen_run(copy))
+        upto_search(reopen_run(copy))
 
 
 def test_edited_rounds_pools_and_mixed_predictors_are_refused(copy: Path) -> None:
@@ -421,15 +421,15 @@ def test_edited_rounds_pools_and_mixed_predictors_are_refused(copy: Path) -> Non
     edit(plan, lambda document: document["choices"].reverse())
     shutil.rmtree(copy / "family")
     with pytest.raises(DataError, match=r"round-2-plan.json has been edited"):
-        search(reopen_run(copy, execution=HOW))
+        upto_search(reopen_run(copy, execution=HOW))
     plan.write_text(good)
-    search(reopen_run(copy, execution=HOW))
+    upto_search(reopen_run(copy, execution=HOW))
 
     pool = copy / "pool.parquet"
     table = pq.read_table(pool)
     pq.write_table(table.take(list(range(len(table) - 1))), pool)
     with pytest.raises(DataError, match="has been edited since nars wrote it"):
-        sample_pool(reopen_run(copy))
+        load_pool(reopen_run(copy))
 
     shutil.copy(copy / "encoder" / "predictor.safetensors", copy / "predictor" / "predictor.safetensors")
     with pytest.raises(PredictorError, match="come from two predictors"):
@@ -438,12 +438,12 @@ def test_edited_rounds_pools_and_mixed_predictors_are_refused(copy: Path) -> Non
 
 def test_weights_of_another_network_are_an_error_with_the_way_out(copy: Path) -> None:
     run = reopen_run(copy, execution=HOW)
-    train(run)
-    from nars.stages import export
-
+    upto_train(run)
     shutil.copy(copy / "training" / "150k" / "model.safetensors", copy / "training" / "30k" / "model.safetensors")
+    again = reopen_run(copy, execution=HOW)
+    trained = upto_train(again)
     with pytest.raises(ValueError, match=r"does not hold the weights of 30k .* delete .*30k to train it again"):
-        export(reopen_run(copy, execution=HOW))
+        export(again, trained)
 
 
 def test_results_without_their_run_file_are_nobodys(copy: Path, config: Path) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nars.run import Execution, Silent, load_config
+from nars.run import Execution, Silent, load_config, open_run
 from nars.run.progress import Advance
-from nars.stages import open_run
 
 
 class Heard:

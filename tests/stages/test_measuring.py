@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-import numpy as np
 import pytest
+from small_run import upto_pretrain
 
 from nars.errors import DataError
 from nars.report import write_report
-from nars.run import Run, load_config
-from nars.stages import Plan, open_run
-from nars.stages.measuring import finish_round, plain, stop_advice
+from nars.run import Run, load_config, open_run
+from nars.stages import rounds_of
+from nars.stages.stopping import stop_advice
 from nars.store import Sample
 
 
@@ -21,7 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     file = folder / "tiny.yaml"
     file.write_text(
         "{name: tiny, space: digits, data: {name: digits}, flops: {low: 0.12M, high: 0.4M}, search: {budgets: [0.2M]},"
-        " collect: {per_round: 6, epochs: 4, warmup_epochs: 0}}"
+        " pretraining: {pool: 64}, collect: {per_round: 6, epochs: 4, warmup_epochs: 0}}"
     )
     return open_run(load_config(file), folder / "run")
 
@@ -64,8 +65,6 @@ def test_with_two_successes_the_run_goes_on_with_full_trainings(run: Run) -> Non
     assert (advice.epoch, advice.saved, len(advice.correlations)) == (4, 0.0, 4)
     assert all(math.isnan(value) for value in advice.correlations)
     assert "only 2 of the 6" in advice.warnings[0]
-    assert plain(advice)["correlations"] == [None] * 4
-    assert np.shape(plain(advice)["intervals"]) == (4,)
 
 
 def test_without_successes_it_says_why(run: Run) -> None:
@@ -75,11 +74,12 @@ def test_without_successes_it_says_why(run: Run) -> None:
 
 
 def test_what_speaks_for_the_stop_epoch_is_in_log_and_report(run: Run) -> None:
-    samples = outcomes(6)
-    advice = stop_advice(run, samples)
-    X = np.zeros((6, len(run.space.dimensions)), dtype=np.int64)
-    plan = Plan(number=1, X=X, predicted=(None,) * 6, epochs=4)
-    finish_round(run, plan, samples, advice.epoch, advice=plain(advice))
+    rounds = rounds_of(run, *upto_pretrain(run))
+    trials = [rounds.ask() for _ in range(6)]
+    assert rounds.ask() is None  # it waits for the end of the round
+    for trial, sample in zip(trials, outcomes(6), strict=True):
+        same = {name: getattr(trial, name) for name in ("key", "choices", "record", "costs", "space", "round")}
+        rounds.tell(replace(sample, data=run.image_facts.fingerprint, **same))
     assert "stop after epoch 1 and save 75 % of their epochs" in run.folder.log_file.read_text()
     page = write_report(run.folder).read_text()
     for name, value in (("this saves later rounds", "75 %"), ("top 10 %", "1 of 1"), ("within budgets", "1.00")):

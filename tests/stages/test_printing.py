@@ -8,10 +8,10 @@ import pytest
 
 import nars
 from nars.images import ImageData
-from nars.run import ConfigError, load_config
+from nars.run import ConfigError, load_config, open_run
 from nars.search import Archive
 from nars.space import Bounds, SpaceError, load_space, published
-from nars.stages import FamilyAnswer, FrontAnswer, open_predictor, open_run
+from nars.stages import FamilyAnswer, FrontAnswer, open_predictor
 
 
 @pytest.fixture(scope="module")

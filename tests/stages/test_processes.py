@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from small_run import upto_train
 
-from nars.run import Execution, load_config
-from nars.stages import open_run, train
+from nars.run import Execution, load_config, open_run
 from nars.store import SampleStore
 
 SETTINGS = {
@@ -29,8 +29,8 @@ SETTINGS = {
     "final.batch_size": 60,
 }
 PROGRAM = f"""
-from nars.run import Execution, load_config
-from nars.stages import collect, open_run
+from nars.run import Execution, load_config, open_run
+from nars.stages import collect
 collect(open_run(load_config("digits", {SETTINGS!r}), FOLDER, execution=Execution(engine="processes", workers=2)))
 """
 
@@ -67,7 +67,7 @@ def in_process(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = open_run(load_config("digits", SETTINGS), folder, execution=Execution(engine="in-process", workers=2))
     watching = Children()
     watching.start()
-    trained = train(run)
+    trained = upto_train(run).results
     watching.stopped.set()
     watching.join()
     assert set(trained) == {"200k", "400k"}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nars.run import RoundResult
 from nars.space import load_space
 from nars.stages import Answer, Evidence, doubts, evidence_of
 
@@ -109,8 +110,22 @@ def test_an_edge_names_the_members_that_are_there() -> None:
 def test_evidence_of_a_run_folder() -> None:
     space = load_space("digits")
     rounds = [
-        {"measured": [50.0, None, 60.0], "predicted": [None, None, None], "tau": None},
-        {"measured": [70.0, 80.0, None, 75.0], "predicted": [71.0, 79.0, 60.0, 70.0], "tau": 1 / 3},
+        RoundResult(
+            number=1,
+            stop_epoch=3,
+            statuses={"ok": 2, "diverged": 1},
+            predicted=(None, None, None),
+            measured=(50.0, None, 60.0),
+            tau=None,
+        ),
+        RoundResult(
+            number=2,
+            stop_epoch=3,
+            statuses={"ok": 3, "diverged": 1},
+            predicted=(71.0, 79.0, 60.0, 70.0),
+            measured=(70.0, 80.0, None, 75.0),
+            tau=1 / 3,
+        ),
     ]
     found = evidence_of([answer()], space, rounds, validation_images=7)
     assert found.measured == (50.0, 60.0, 70.0, 80.0, 75.0)

@@ -17,28 +17,27 @@ import pydantic
 
 from nars.files.atomic import write_json
 from nars.images import FOLDER_PREFIX
-from nars.run import (
-    Checked,
-    ConfigError,
-    Execution,
-    Reporter,
-    Run,
-    RunConfig,
-    RunWarning,
-    Silent,
-    Stage,
-    check,
-    load_config,
-)
 from nars.run.changes import Change, as_begun, changes, first_values, refuse_others
+from nars.run.checking import Checked, check
+from nars.run.config import ConfigError, Execution, RunConfig
 from nars.run.earlier import upgraded
-from nars.run.environment import remaining
+from nars.run.environment import Stage, remaining
 from nars.run.folder import RunFolder, read_json, run_in
-from nars.run.identity import ImageFacts, origin_of, other_images, space_with, spell, versions, with_versions
+from nars.run.given import load_config
+from nars.run.identity import (
+    ImageFacts,
+    RunWarning,
+    origin_of,
+    other_images,
+    space_with,
+    spell,
+    versions,
+    with_versions,
+)
 from nars.run.places import absolute
-from nars.run.run import introduce, introduction, read_images, smallest_resolution
+from nars.run.progress import Reporter, Silent
+from nars.run.run import Run, introduce, introduction, read_images, smallest_resolution
 from nars.space import Space, SpaceError, differences, load_space
-from nars.stages.needs import check_stage
 from nars.store import write_space
 
 FORMAT = 2
@@ -62,7 +61,7 @@ def open_run(
     execution: Execution | None = None,
     reporter: Reporter | None = None,
     upto: Stage | None = None,
-    alone: bool = False,
+    alone: Callable[[Run, Stage], None] | None = None,
     place: Callable[[str], str] = str,
 ) -> Run:
     """Start a run in a folder, or go on with the one that is there, if `check` finds nothing against it.
@@ -75,7 +74,7 @@ def open_run(
         execution: how to compute it.
         reporter: who is told, also what `check` warns of.
         upto: the last stage that will be computed now: what it needs of this machine is checked too.
-        alone: no other stage is to be computed: those before must be done.
+        alone: no other stage is to be computed; raises where those before are not done.
         place: where the value of a dotted key was written, for messages (`Given.place`).
 
     Raises:
@@ -85,7 +84,7 @@ def open_run(
     home = RunFolder(Path(folder) if folder else Path("runs") / config.name)
     how, told = execution or Execution(), reporter or Silent()
     if not home.run_file.is_file():
-        without = alone and upto not in (None, "pretrain")
+        without = alone is not None and upto not in (None, "pretrain")
         checked = check(config, how, folder=folder, upto=upto, starting=not without, place=place)
         if without:
             raise ConfigError(
@@ -95,8 +94,8 @@ def open_run(
         return _begin(config, home, how, told, checked)
     found = _reopen(config, home, how, told)
     grown = bool(found.changed)
-    if alone and upto is not None:
-        check_stage(found.run, upto)
+    if alone is not None and upto is not None:
+        alone(found.run, upto)
     if grown or remaining(home, upto):
         checked = check(
             found.run.config,

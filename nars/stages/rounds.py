@@ -1,0 +1,292 @@
+"""Stage 2, asked and told: constrained iterative optimization (FBNetV3, section 3.3).
+
+A round of the paper ends when its slowest training does, and until then other workers have nothing to do. Rounds that
+do not wait are planned as soon as the last candidate of the one before is given away, from whatever is measured by
+then; those are small, so that the predictor is refitted after so many trainings.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, final
+
+import numpy as np
+
+from nars.arrays import Floats
+from nars.evaluate import StopAdvice
+from nars.predictors import Predictor, kendall
+from nars.run.journal import Journal, Plan, RoundResult
+from nars.search import propose_round, shrink_pool
+from nars.space import Bounds, Population, Space
+from nars.stages.avoiding import described, failures_last
+from nars.stages.pool import CandidatePool
+from nars.store import Sample
+
+
+class Training(Protocol):
+    """What is asked for: a trial, or whatever else has a sample as its outcome."""
+
+    @property
+    def key(self) -> str:
+        """Of its sample."""
+
+    @property
+    def costs(self) -> Mapping[str, float]:
+        """Cost by name."""
+
+
+Asked = TypeVar("Asked", bound=Training)
+Propose = Callable[["Rounds[Any]", int], Population]
+"""propose(rounds, count): the next candidates to train."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundSettings:
+    """How rounds follow one another; those of the paper and those that do not wait differ in `wait` and `later`."""
+
+    total: int
+    """Trainings in all."""
+    first: int
+    """Candidates of the first round."""
+    later: int
+    """Of each round after it."""
+    wait: bool
+    """For the last training of a round before the next is planned."""
+    epochs: int
+    """Of a full training."""
+    bounds: Bounds
+    """Hard limits of the candidates."""
+    cost: str = "flops"
+    """Whose range is cut into bins."""
+    keep: float = 1.0
+    """Share of the pool that is kept after `first` trainings; all fits of so many trainings together keep it."""
+    fewest: int
+    """Successful trainings that the predictor is fitted to at least."""
+    avoid: bool = True
+    """Whether candidates that are likely to fail come last."""
+
+
+def best_of_bins(rounds: Rounds[Any], count: int) -> Population:
+    """From each of `count` bins of the cost the best predicted candidate; the pool's first before there is a
+    predictor."""
+    X, costs, how = rounds.pool.X[rounds.alive], rounds.pool.costs, rounds.settings
+    alive = {name: cost[rounds.alive] for name, cost in costs.items()}
+    return propose_round(X, alive, how.bounds, count, scores=rounds.scores(), exclude=rounds.planned, cost=how.cost)
+
+
+@final
+class Rounds(Generic[Asked]):
+    """Ask it for a candidate whenever a worker is free, tell it each outcome whenever it comes, in any order.
+
+    What it answers depends on what it was made of and on the outcomes that it was told before each plan, and all of
+    that is in the journal: made anew from it, it goes on with what is planned and not measured.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        pool: CandidatePool,
+        pretrained: Predictor,
+        settings: RoundSettings,
+        *,
+        trials: Callable[[Plan], Sequence[Asked]],
+        seeds: Iterator[int],
+        propose: Propose = best_of_bins,
+        advise: Callable[[Sequence[Sample]], StopAdvice] | None = None,
+        journal: Journal | None = None,
+        on_round: Callable[[RoundResult], None] = lambda result: None,
+    ) -> None:
+        """Stage 2 from its beginning, or as the journal has it.
+
+        Args:
+            space: of the candidates.
+            pool: candidates to choose from; what comes first is preferred among equals.
+            pretrained: on free statistics.
+            settings: how many, when.
+            trials: the training of each candidate of a plan, in its order.
+            seeds: one for each fit of the predictor.
+            propose: chooses the candidates of a round.
+            advise: chooses the stop epoch from the outcomes of the first round; None trains all in full.
+            journal: keeps everything; None keeps it in memory only.
+            on_round: is called with each round that is measured to its end.
+        """
+        self.space, self.pool, self.settings = space, pool, settings
+        self._pretrained, self._trials_of, self._seeds, self._propose = pretrained, trials, seeds, propose
+        self._advise, self._journal, self._on_round = advise, journal, on_round
+        self.alive = np.arange(len(pool.X))
+        """Candidates of the pool that are still favorable, ascending."""
+        self._encoded = space.encode(pool.X)
+        self._predictor, self._fitted_to, self._learned_from = pretrained, 0, 0
+        self._plans: list[Plan] = []
+        self._trials: list[Sequence[Asked]] = []
+        self._queue: deque[Asked] = deque()
+        self._out: set[str] = set()
+        """Keys of planned trainings that have no outcome."""
+        self.results = [] if journal is None else journal.results()
+        """Of the rounds that are measured to their end."""
+        self._known = {} if journal is None else {sample.key: sample for sample in journal.samples()}
+        for plan in [] if journal is None else journal.plans():
+            self._add(plan)
+            if plan.alive is not None:
+                self.alive, self._learned_from = plan.alive, plan.learned_from
+        if self.results and (alive := self.results[-1].alive) is not None:
+            self.alive, self._learned_from = alive, sum(len(result.measured) for result in self.results)
+        self._stop_epoch = self.results[0].stop_epoch if self.results and advise is not None else None
+        self._finish_rounds()
+
+    def ask(self) -> Asked | None:
+        """The next candidate to train; None when there is none, or none before the outcomes of its round are told."""
+        if not self._queue and self._left > 0 and not (self._out and self.settings.wait):
+            self._plan()
+        return self._queue.popleft() if self._queue else None
+
+    def tell(self, sample: Sample) -> None:
+        """An outcome; when this returns, it is in the journal."""
+        if self._journal is not None:
+            self._journal.keep_sample(sample)
+        self._known[sample.key] = sample
+        self._out.discard(sample.key)
+        self._finish_rounds()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all trainings have an outcome."""
+        return self._left <= 0 and not self._out
+
+    @property
+    def measured(self) -> int:
+        """Trainings that have an outcome."""
+        return sum(map(len, self._trials)) - len(self._out)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """All outcomes, in the order of proposal."""
+        return [self._known[trial.key] for trials in self._trials for trial in trials if trial.key in self._known]
+
+    @property
+    def planned(self) -> Population:
+        """All candidates that have been chosen, (K, D), in that order."""
+        return np.concatenate([self.pool.X[:0], *(plan.X for plan in self._plans)])
+
+    @property
+    def predictor(self) -> Predictor:
+        """Fitted to every successful training."""
+        samples = self.samples
+        if len(samples) > self._fitted_to:
+            good = [sample for sample in samples if sample.status == "ok"]
+            X = np.array([sample.choices for sample in good], dtype=np.int64)
+            accuracy = np.array([label(sample, self._stop_epoch) for sample in good], dtype=np.float64)
+            self._predictor = self._pretrained.fit(self.space.encode(X), accuracy, seed=next(self._seeds))
+            self._fitted_to = len(samples)
+        return self._predictor
+
+    def scores(self) -> Floats | None:
+        """Predicted accuracy of the candidates alive, (len(alive),) in percent, those behind that are likely to fail;
+        None before the predictor is fitted."""
+        if not self._fitted_to:
+            return None
+        predicted, samples = self._predictor.predict_mean(self._encoded[self.alive]), self.samples
+        failed = np.array([sample.status != "ok" for sample in samples], dtype=np.bool_)
+        if not (self.settings.avoid and failed.any()):
+            return predicted
+        trained = np.array([sample.choices for sample in samples], dtype=np.int64)
+        asked = described(self.space, self.pool.X[self.alive])
+        return failures_last(predicted, asked, described(self.space, trained), failed)
+
+    @property
+    def _left(self) -> int:
+        """Trainings to be planned yet; a round that found too few candidates counts as a whole one where rounds
+        wait."""
+        how, sizes = self.settings, [len(plan.X) for plan in self._plans]
+        if how.wait:
+            sizes = [how.later if number else how.first for number in range(len(sizes))]
+        return how.total - sum(sizes)
+
+    def _plan(self) -> None:
+        how = self.settings
+        began = time.perf_counter()
+        self._learn()
+        seconds = time.perf_counter() - began
+        X = self._propose(self, min(how.later if self._plans else how.first, self._left))
+        told: Sequence[float | None] = [None] * len(X)
+        if self._fitted_to:
+            told = self._predictor.predict_mean(self.space.encode(X)).tolist()
+        plan = Plan(
+            number=len(self._plans) + 1,
+            X=X,
+            predicted=tuple(told),
+            epochs=self._stop_epoch or how.epochs,
+            alive=None if how.wait else self.alive,
+            learned_from=self._learned_from,
+            learning_seconds=seconds,
+        )
+        if self._journal is not None:
+            self._journal.keep_plan(plan)
+        self._add(plan)
+
+    def _add(self, plan: Plan) -> None:
+        trials = self._trials_of(plan)
+        missing = [trial for trial in trials if trial.key not in self._known]
+        if self.settings.wait:  # the longest first: the less waiting at the end of the round
+            missing.sort(key=lambda trial: -trial.costs[self.settings.cost])
+        self._plans.append(plan)
+        self._trials.append(trials)
+        self._queue.extend(missing)
+        self._out.update(trial.key for trial in missing)
+
+    def _learn(self) -> None:
+        """Fit the predictor and keep the favorable part of the pool, where there is anything new to learn from."""
+        samples, how = self.samples, self.settings
+        if sum(sample.status == "ok" for sample in samples) < how.fewest:
+            return
+        _ = self.predictor
+        if len(samples) <= self._learned_from:
+            return
+        if how.keep < 1:
+            scores, costs = self.scores(), {name: cost[self.alive] for name, cost in self.pool.costs.items()}
+            assert scores is not None
+            keep = how.keep ** (how.later / how.first)
+            kept = shrink_pool(costs, how.bounds, scores, bins=how.first, keep=keep, cost=how.cost)
+            self.alive = self.alive[kept]
+        self._learned_from = len(samples)
+
+    def _finish_rounds(self) -> None:
+        """Keep the result of each round that is measured to its end, one after the other."""
+        while (done := len(self.results)) < len(self._plans):
+            plan, keys = self._plans[done], [trial.key for trial in self._trials[done]]
+            if not self._out.isdisjoint(keys):
+                return
+            samples, advice = [self._known[key] for key in keys], None
+            if self._stop_epoch is None and self._advise is not None:
+                advice = self._advise(samples)
+                self._stop_epoch = advice.epoch
+            if self.settings.wait:
+                self._learn()
+            found = tuple(label(sample, self._stop_epoch) if sample.status == "ok" else None for sample in samples)
+            pairs = [(p, m) for p, m in zip(plan.predicted, found, strict=True) if p is not None and m is not None]
+            result = RoundResult(
+                number=plan.number,
+                stop_epoch=self._stop_epoch or self.settings.epochs,
+                statuses=Counter(sample.status for sample in samples),
+                predicted=plan.predicted,
+                measured=found,
+                tau=kendall(*map(np.array, zip(*pairs, strict=True))) if len(pairs) > 2 else None,
+                alive=self.alive if self.settings.wait else None,
+                advice=advice,
+            )
+            self.results.append(result)
+            if self._journal is not None:
+                self._journal.keep_result(result)
+            self._on_round(result)
+
+
+def label(sample: Sample, stop_epoch: int | None) -> float:
+    """The accuracy that counts, in percent: at the stop epoch, or at the end while that is not chosen yet; of the
+    averaged weights where the recipe has them.
+
+    Round 1 trains on beyond the stop epoch, but its label is the accuracy at that epoch too: labels of one kind.
+    """
+    return sample.result_curve[(stop_epoch or len(sample.curve)) - 1]

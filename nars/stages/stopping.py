@@ -1,0 +1,71 @@
+"""The epoch after which the trainings of later rounds stop, from the first round of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from nars.errors import DataError
+from nars.evaluate import FEWEST_CURVES, StopAdvice, choose_stop_epoch
+from nars.run import Run
+from nars.run.config import Collect
+from nars.space import shorten
+from nars.store import Sample
+
+FEWEST_TO_LEARN = 2
+"""Accuracies that a predictor can be fitted to."""
+
+_MESSAGE = 300
+"""Characters of what failed trainings say that an error repeats."""
+
+
+def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:
+    """When the order of candidates is known well enough (paper: rank correlation 0.92), also between two budgets.
+
+    Raises:
+        DataError: so many trainings of the first round failed that no predictor can learn from the rest.
+    """
+    config = run.config.collect
+    full = [sample for sample in samples if sample.status == "ok" and len(sample.result_curve) == config.epochs]
+    if len(full) < FEWEST_CURVES:
+        return _uncut(samples, len(full), config)
+    flops = np.array([sample.costs["flops"] for sample in full])
+    low, high = run.config.flops.low, run.config.flops.high
+    edges = [low, *sorted(budget for budget in run.config.search.budgets if low < budget < high), high]
+    return choose_stop_epoch(
+        np.array([sample.result_curve for sample in full], dtype=np.float64).reshape(len(full), config.epochs),
+        threshold=config.stop_correlation,
+        rng=run.rng(2),
+        bins={f"{shorten(a)} to {shorten(b)} FLOPs": (flops > a) & (flops <= b) for a, b in pairwise(edges)},
+    )
+
+
+def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
+    """What is said when hardly a training of the first round succeeded: later ones are full ones too."""
+    failures = [sample for sample in samples if sample.status != "ok"]
+    if full < FEWEST_TO_LEARN:
+        told = "; ".join(dict.fromkeys(f"{sample.status}: {sample.message}" for sample in failures))
+        raise DataError(
+            f"{len(failures)} of the {len(samples)} trainings of round 1 failed ({told[:_MESSAGE]}); the predictor "
+            f"cannot learn from {full}. Mend the cause (limits are collect.trial_seconds and collect.trial_gigabytes) "
+            f"or raise collect.per_round, and begin in another folder."
+        )
+    nothing = (math.nan,) * config.epochs
+    return StopAdvice(
+        epoch=config.epochs,
+        cautious_epoch=config.epochs,
+        threshold=config.stop_correlation,
+        correlations=nothing,
+        intervals=tuple((math.nan, math.nan) for _ in nothing),
+        saved=0.0,
+        top_kept=0,
+        top_size=0,
+        within_bins={},
+        warnings=(
+            f"only {full} of the {len(samples)} trainings of round 1 succeeded, too few for a rank correlation: "
+            f"training is not cut.",
+        ),
+    )
