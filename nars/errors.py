@@ -14,12 +14,26 @@ class UserError(NarsError, ValueError):
     """Something that a user can put right; the command line prints it and ends with exit code 2."""
 
 
+def expect(value: object, kind: type | tuple[type, ...], rule: str, *, error: type[UserError] = UserError) -> None:
+    """Refuse a value of a wrong type, for people whose types nobody checks.
+
+    Raises:
+        error: with the rule, such as "a seed is a whole number from 0 on", and the value.
+    """
+    if not isinstance(value, kind):
+        raise error(f"{rule}; got {value!r:.200}")
+
+
 class NarsWarning(UserWarning):
     """Base of all warnings for users."""
 
 
 class DataError(UserError):
     """Files that are missing, unreadable or unfit; the message names the file or folder and the way out."""
+
+
+class ConfigError(UserError):
+    """A run configuration, an option or a question that is not valid; a line for each mistake, with its key."""
 
 
 class StoreError(UserError):

@@ -1,7 +1,8 @@
-"""How large objects are printed: a line or two with sizes, not their content."""
+"""How large objects are printed (a line or two with sizes, not their content), and numbers and names of things."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -40,3 +41,18 @@ def brief(value: Any) -> str:
         return f"{type(value).__name__}(...)"
     text = repr(value)
     return text if len(text) <= 4 * _MOST_LETTERS else f"<{type(value).__name__}>"
+
+
+def some_names(names: Sequence[str], *, most: int = 3) -> str:
+    """The first few names, for a message."""
+    return ", ".join(map(readable_name, names[:most])) + (", ..." if len(names) > most else "")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def readable_name(name: str) -> str:
+    """A file name as every terminal and file can take it."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

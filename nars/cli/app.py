@@ -15,7 +15,6 @@ from nars.cli import (
     swap as swapping,
     trials,
 )
-from nars.cli.starting import announced
 
 app = typer.Typer(
     name="nars",
@@ -32,9 +31,6 @@ trials.mount(app)
 auditing.mount(app)
 swapping.mount(app)
 scaling.mount(app)
-for command in app.registered_commands:
-    assert command.callback is not None
-    command.callback = announced(command.callback)
 app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
 

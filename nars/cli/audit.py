@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from nars.cli.spaces import SpaceName
+from nars.cli.starting import load_torch
 from nars.cli.trials import (
     Accuracy,
     Columns,
@@ -52,6 +53,7 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.svg.")] = None,
 ) -> None:
     """Is the predictor any good on these trials, and did pretraining help?"""
+    load_torch(everything=False)
     from nars.files.atomic import write_json
     from nars.predictors import audit as examine, plot_audit
     from nars.space import sobol

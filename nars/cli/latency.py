@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from nars.cli.starting import load_torch
+from nars.errors import ConfigError
 
 if TYPE_CHECKING:
     from nars.space import Space
@@ -38,6 +40,9 @@ def latency(
 
     A candidate's latency is the sum of its blocks: nars space sample SPACE --latency TABLE --max-latency 12ms
     """
+    load_torch(everything=False)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
     from nars.network.mbconv.block_timing import latency_file, measure_blocks
     from nars.parallel import AUTO, resolve_device
     from nars.space import LatencyCosts, cost_range
@@ -69,7 +74,7 @@ def latency(
 
 def _space(name: str, classes: int | None, channels: int | None) -> Space:
     """The space of that name or file with so many classes and channels, or that of the run or predictor in a folder."""
-    from nars.run import ConfigError, reopen_run
+    from nars.run import reopen_run
     from nars.space import load_space, read_document, read_space, space_names
     from nars.stages import predictor_folder
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 
+from nars.errors import ConfigError
 from nars.files.atomic import replacing, write_json
 from nars.report import FittingTable, doubtful
-from nars.run import ConfigError
 from nars.run.folder import RunFolder
 from nars.run.journal import read_results
 from nars.space import Bounds, Space, quantity, shorten
@@ -161,6 +159,9 @@ def _head(space: Space, seconds: float) -> dict[str, Any]:
 
 def _write_parquet(file: Path, rows: list[dict[str, Any]]) -> None:
     """One row per candidate, one column per setting and cost."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     flat = [row | {f"cost.{name}": value for name, value in row["costs"].items()} | row["record"] for row in rows]
     table = pa.Table.from_pylist([{k: v for k, v in row.items() if k not in ("costs", "record")} for row in flat])
     with replacing(file) as temporary:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from nars.cli.devices import DEVICE_HELP, say_device
+from nars import stages
+from nars.cli.starting import DEVICE_HELP, load_torch, say_device
+from nars.errors import ConfigError, UserError
+from nars.run.folder import RunFolder, read_json
 
 if TYPE_CHECKING:
     from nars.run import Execution, Given, Run, Stage
@@ -87,15 +90,16 @@ def run(
     if dry_run:
         _show_plan(asked, out, how)
         return
-    from nars import stages
-    from nars.report import write_report
-
     opened = _open(asked, out, upto="export", **how)
     if stages.is_finished(opened):
         opened.reporter.say(
             f"{opened.folder.path} is finished; nothing to do (more --budgets, final.* or collect.rounds: it goes on)"
         )
     else:
+        load_torch()
+        from nars.report import write_report
+
+        say_device(opened.execution, opened.reporter)
         stages.run_all(opened)
         write_report(opened.folder)
     _show_family(opened)
@@ -103,8 +107,6 @@ def run(
 
 def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
     """Stage 1: sample the pool, pretrain the predictor on FLOPs and parameters."""
-    from nars import stages
-
     opened = _open(_asked(name, sets), out, upto="pretrain", alone=True)
     pool = stages.load_pool(opened) or stages.sample_pool(opened)
     if stages.load_pretrained(opened) is None:
@@ -122,8 +124,6 @@ def collect(
     address: Address = None,
 ) -> None:
     """Stage 2: rounds of real training; each outcome goes to the sample store, the predictor learns from all."""
-    from nars import stages
-
     opened = _open(
         _asked(name, sets),
         out,
@@ -136,6 +136,7 @@ def collect(
         address=address,
     )
     if stages.load_fitted(opened) is None:
+        say_device(opened.execution, opened.reporter)
         pretrained = stages.needed(opened, "collect", stages.load_pretrained(opened))
         stages.collect(opened, stages.load_pool(opened) or stages.sample_pool(opened), pretrained)
 
@@ -155,7 +156,7 @@ def search(
     min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
     min_resolution: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
     pareto: Annotated[str | None, typer.Option(help="A whole front: accuracy against costs, e.g. flops.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the search (with --predictor).")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search (with --predictor).")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the answer here.")] = None,
     parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Also write the answer here.")] = None,
 ) -> None:
@@ -185,8 +186,6 @@ def search(
             parquet_file=parquet_file,
         )
         return
-    from nars import stages
-
     assert name is not None
     opened = _open(_asked(name, sets), out, upto="search", alone=True)
     predictor_there = stages.needed(opened, "search", stages.load_fitted(opened))
@@ -211,14 +210,14 @@ def train(
 
     Several processes or GPUs share each training: torchrun --nproc-per-node 2 -m nars train digits
     """
-    from nars import stages
-
     if model is None and recipe is None:
         opened = _open(_asked(name, sets), out, upto="train", alone=True, shared=True, device=device)
+        say_device(opened.execution, opened.reporter)
         stages.train(opened, stages.needed(opened, "train", stages.load_family(opened)))
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
+    load_torch()
     from nars.run import Terminal, check
     from nars.studies import train_other
 
@@ -228,7 +227,7 @@ def train(
     checked = check(given.config, how, folder=folder, upto="train", starting=True, place=given.place)
     for line in (*given.notes, *(f"warning: {warning}" for warning in checked.warnings)):
         reporter.say(line)
-    say_device(how.device, reporter)
+    say_device(how, reporter)
     result = train_other(
         given.config, model, recipe, folder=folder, resolution=resolution, device=how.device, reporter=reporter
     )
@@ -244,8 +243,6 @@ def export(
     again: Annotated[bool, typer.Option("--again", help="Also what is exported, e.g. by an earlier version.")] = False,
 ) -> None:
     """Export each member and check the files against PyTorch."""
-    from nars import stages
-
     opened = _open(_asked(name, sets), out, upto="export", alone=True)
     family = stages.needed(opened, "export", stages.load_family(opened))
     trained = stages.needed(opened, "export", stages.load_trained(opened, family))
@@ -257,7 +254,6 @@ def export(
 def report(folder: Annotated[Path, typer.Argument(help="Run folder, also an unfinished one.")]) -> None:
     """Write report.html from what a run folder holds, and show the family."""
     from nars.report import family_table, read_findings, write_report
-    from nars.run.folder import RunFolder
 
     path = write_report(RunFolder(folder))
     found = read_findings(RunFolder(folder))
@@ -316,8 +312,7 @@ def _asked(
 
 def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tuple[Given, Execution]:
     """Configuration and execution; what is wrong with either is told at once."""
-    from nars.parallel import DeviceError
-    from nars.run import ConfigError, Execution, check, execution, read_config
+    from nars.run import Execution, check, execution, read_config
 
     errors: list[str] = []
     given, settings = None, Execution()
@@ -328,7 +323,7 @@ def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tupl
         errors.append(str(error))
     try:
         settings = execution(**how)
-    except (ConfigError, DeviceError) as error:
+    except UserError as error:
         errors.append(str(error))
         if given is not None:
             try:
@@ -342,8 +337,6 @@ def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tupl
 
 def _as_begun(given: Given, out: Path | None) -> Given:
     """With what was chosen when the run was begun, if it was; also by a version that named it after its file alone."""
-    from nars.run.folder import RunFolder, read_json
-
     names = (given.config.name, given.file_name)
     for folder in [out] if out is not None else [Path("runs") / name for name in names if name]:
         file = RunFolder(folder).run_file
@@ -376,8 +369,7 @@ def _open(
         shared: whether several processes of torchrun can share it.
         how: of `Execution`.
     """
-    from nars import stages
-    from nars.run import ConfigError, Silent, Terminal, open_run
+    from nars.run import Silent, Terminal, open_run
 
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1 and not shared:
@@ -386,10 +378,11 @@ def _open(
             f"Start the other stages once (--workers uses all cores or GPUs), then torchrun ... -m nars train"
         )
     out = _home(asked, out)
+    likely = RunFolder(out or Path("runs") / Path(asked.name).stem)
+    if alone or not likely.report_file.is_file():  # else it may be finished, and nothing is to be loaded
+        load_torch(everything=upto != "pretrain")
     given, settings = _understood(asked, out, how)
     reporter = Terminal() if os.environ.get("RANK", "0") == "0" else Silent()
-    if "device" in how:
-        say_device(settings.device, reporter)
     for note in given.notes:
         reporter.say(note)
     return open_run(
@@ -404,6 +397,7 @@ def _open(
 
 
 def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
+    load_torch()
     from nars.run import Terminal, check, check_reopening, plan
 
     out = _home(asked, out)
@@ -416,7 +410,6 @@ def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
 
 
 def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
-    from nars.run import ConfigError
     from nars.space import SpaceError, parse_document
 
     parsed = {}
@@ -434,10 +427,8 @@ def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
 
 def _verified(opened: Run, family: Family) -> bool:
     """Print one line per member and format; whether all of them agree with PyTorch."""
-    from nars.stages import verify_family
-
     passed = True
-    for member in verify_family(opened, family):
+    for member in stages.verify_family(opened, family):
         for check in member.formats:
             shown = check.message or f"max |difference| {check.max_difference:.1e}, top-1 {check.accuracy:.2f} %"
             typer.echo(f"{member.name} {check.form}: {'ok' if check.passed else 'DIFFERS'}, {shown}")

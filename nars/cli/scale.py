@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+
+from nars.errors import ConfigError
 
 if TYPE_CHECKING:
     from nars.space import Scaling
@@ -35,10 +39,7 @@ def scale(
 
     Writes architecture.yaml and recipe.yaml for each budget to scaled/ in the run folder; nars train takes them.
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    from nars.run import ConfigError, reopen_run
+    from nars.run import reopen_run
     from nars.space import quantity, shorten
     from nars.studies import grow
 
@@ -66,8 +67,6 @@ def scale(
 
 
 def _pair(text: str | None) -> tuple[str, str] | None:
-    from nars.run import ConfigError
-
     if text is None:
         return None
     names = [name.strip() for name in text.split(",")]
@@ -77,7 +76,6 @@ def _pair(text: str | None) -> tuple[str, str] | None:
 
 
 def _direction(text: str | None) -> Scaling | None:
-    from nars.run import ConfigError
     from nars.space import Scaling
 
     if text is None:

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from nars.space import (
-    Bounds,
-    LatencyCosts,
-    LatencyTable,
-    Space,
-    cost_range,
-    examine_space,
-    feasible_fraction,
-    load_space,
-    quantity,
-    read_document,
-    shorten,
-    sobol,
-    space_file,
-    space_names,
-)
-from nars.space.describe import counts, power, settings_table, summary
+from nars import space as spaces
+
+if TYPE_CHECKING:
+    from nars.space import Bounds, Population, Space
 
 app = typer.Typer(help="Search spaces: what is built in, what one contains, checking your own.", no_args_is_help=True)
 
@@ -39,9 +25,11 @@ Limit = str | None
 @app.command("list")
 def list_spaces() -> None:
     """The built-in spaces, with their sizes."""
+    from nars.space.describe import power
+
     shown = Table("space", "architectures", "recipes", "about", box=None, pad_edge=False)
-    for name in space_names():
-        space = load_space(name)
+    for name in spaces.space_names():
+        space = spaces.load_space(name)
         sizes = (power(space.size("architecture")), power(space.size("recipe")))
         shown.add_row(name, *sizes, escape(space.about))
     Console().print(shown)
@@ -50,7 +38,9 @@ def list_spaces() -> None:
 @app.command()
 def show(name: Name) -> None:
     """The choices of a space as a table laid out like the paper's, its size, and the range of each cost."""
-    space = load_space(name)
+    from nars.space.describe import counts, settings_table
+
+    space = spaces.load_space(name)
     console = Console(highlight=False)
     if space.about:
         console.print(escape(space.about))
@@ -70,7 +60,7 @@ def show(name: Name) -> None:
         console.print(escape(line), soft_wrap=True)
     if space.cost_names:
         ranges = Table("cost", "smallest", "largest", title="exact range of each cost", title_justify="left")
-        for cost, (low, high) in cost_range(space).items():
+        for cost, (low, high) in spaces.cost_range(space).items():
             ranges.add_row(cost, f"{low:,.0f}", f"{high:,.0f}")
         console.print(ranges)
         console.print("flops are multiply-accumulates of convolution and linear layers, for one image")
@@ -80,7 +70,9 @@ def show(name: Name) -> None:
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="The YAML file of a space.")]) -> None:
     """Every mistake in a space file, each with its line and how to mend it."""
-    space, assumed = examine_space(read_document(space_file(file)))
+    from nars.space.describe import counts
+
+    space, assumed = spaces.examine_space(spaces.read_document(spaces.space_file(file)))
     console = Console(highlight=False)
     for line in assumed:
         console.print(f"[bold yellow]warning[/]: {escape(line)}", soft_wrap=True)
@@ -101,13 +93,14 @@ def sample(
     max_resolution: Annotated[Limit, typer.Option(help="Side of the image, pixels.")] = None,
     max_latency: Annotated[Limit, typer.Option(help="Milliseconds, e.g. 12ms; needs --latency.")] = None,
     latency: Annotated[Path | None, typer.Option(help="Table made by `nars latency`.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the Sobol sequence.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the Sobol sequence.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per candidate and line.")] = False,
 ) -> None:
     """Quasi-random candidates inside limits, never outside of them."""
-    space = load_space(name)
+    space = spaces.load_space(name)
     if latency is not None:
-        space = space.with_table(LatencyCosts(space=space, table=LatencyTable.read(latency), file=latency))
+        known = spaces.LatencyTable.read(latency)
+        space = space.with_table(spaces.LatencyCosts(space=space, table=known, file=latency))
     upper = {
         "flops": max_flops,
         "params": max_params,
@@ -117,7 +110,7 @@ def sample(
         "latency": max_latency,
     }
     bounds = _bounds(upper, {"flops": min_flops, "params": min_params})
-    X = sobol(space, n, seed=seed, bounds=bounds)
+    X = spaces.sobol(space, n, seed=seed, bounds=bounds)
     if as_json:
         _print_json(space, X)
     else:
@@ -126,7 +119,7 @@ def sample(
     if len(X) < n:
         console.print(f"only {len(X)} different candidates were found that keep {bounds}")
     if bounds.limits:
-        share = feasible_fraction(space, bounds, seed=seed)
+        share = spaces.feasible_fraction(space, bounds, seed=seed)
         console.print(
             f"{bounds}: {100 * share.estimate:.3g} % of the space (95 % interval {100 * share.low:.3g} - "
             f"{100 * share.high:.3g} %)"
@@ -138,23 +131,25 @@ def _bounds(upper: dict[str, Limit], lower: dict[str, Limit]) -> Bounds:
     for cost, text in upper.items():
         low, high = lower.get(cost), text
         if low is not None or high is not None:
-            limits[cost] = (quantity(low) if low else 0.0, quantity(high) if high else float("inf"))
-    return Bounds(limits)
+            limits[cost] = (spaces.quantity(low) if low else 0.0, spaces.quantity(high) if high else float("inf"))
+    return spaces.Bounds(limits)
 
 
-def _print_table(space: Space, X: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> None:
+def _print_table(space: Space, X: Population) -> None:
+    from nars.space.describe import summary
+
     costs = space.costs(X) if space.cost_names else {}
     shown = [cost for cost in costs if cost in ("latency", "flops", "params", "activations")] or list(costs)
     recipe = [name for name in space.settings if name.startswith("recipe.")]
     rows = Table("#", *shown, "architecture", *(["recipe"] if recipe else []))
     for number, record in enumerate(space.to_records(X)):
-        cells = [shorten(float(costs[cost][number])) for cost in shown]
+        cells = [spaces.shorten(float(costs[cost][number])) for cost in shown]
         recipes = [escape(summary(recipe, record))] if recipe else []
         rows.add_row(str(number + 1), *cells, escape(space.family.line(space, record)), *recipes)
     Console().print(rows)
 
 
-def _print_json(space: Space, X: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> None:
+def _print_json(space: Space, X: Population) -> None:
     costs = space.costs(X) if space.cost_names else {}
     for number, record in enumerate(space.to_records(X)):
         own = {cost: float(values[number]) for cost, values in costs.items()}

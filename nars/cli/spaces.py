@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nars.errors import ConfigError
+
 if TYPE_CHECKING:
     from nars.space import Space
     from nars.store import Sample, SampleStore
@@ -35,7 +37,6 @@ def space_of(name: str | None, store: str) -> Space:
         ConfigError: there are no samples, or no space was found that fits them.
         SpaceError: the file of the space has mistakes.
     """
-    from nars.run import ConfigError
     from nars.space import load_space
 
     if name is not None:

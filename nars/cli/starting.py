@@ -1,33 +1,38 @@
-"""The first word: what a command is doing while nothing can be seen of it yet."""
+"""What commands that train or measure say first: that they load their libraries, and where they compute."""
 
 from __future__ import annotations
 
-import functools
+import os
 import sys
-from collections.abc import Callable
 from importlib import import_module
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from nars.cli.streams import say
 
-_Parameters = ParamSpec("_Parameters")
-_Result = TypeVar("_Result")
+if TYPE_CHECKING:
+    from nars.run import Execution, Reporter
 
-_TRAINING = ("run", "collect", "train", "export", "swap")
-"""Commands that need everything; others get along with torch, or less."""
+DEVICE_HELP = "auto (a GPU where there is one), cpu, cuda, cuda:N, mps."
 
 
-def announced(command: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-    """A command that says at once that it is loading its libraries, which takes seconds on a busy or cold machine."""
+def load_torch(*, everything: bool = True) -> None:
+    """Load PyTorch, which takes seconds on a busy or cold machine, and say so before.
 
-    @functools.wraps(command)
-    def start(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
-        if "torch" not in sys.modules:
-            say("loading PyTorch and the libraries around it ...")
-            from nars.loading import quick_imports
+    Args:
+        everything: also load what a whole run needs.
+    """
+    if "torch" in sys.modules:
+        return
+    say("loading PyTorch and the libraries around it ...")
+    from nars.loading import quick_imports
 
-            with quick_imports():
-                import_module("nars.stages.everything" if command.__name__ in _TRAINING else "torch")
-        return command(*args, **kwargs)
+    with quick_imports():
+        import_module("nars.stages.everything" if everything else "torch")
 
-    return start
+
+def say_device(execution: Execution, reporter: Reporter) -> None:
+    """Say once where a command computes: the first of several processes (torchrun) does; Ray has its own devices."""
+    from nars.parallel import describe_device, resolve_device
+
+    if os.environ.get("RANK", "0") == "0" and execution.engine != "ray":
+        reporter.say(f"device: {describe_device(resolve_device(execution.device))}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from nars.cli.spaces import SpaceName, open_store, space_of
@@ -99,6 +98,7 @@ def replay(
 ) -> None:
     """What fewer trainings would have found: the run cut short, against other strategies among its samples."""
     import numpy as np
+    from rich.progress import Progress
 
     from nars.search import InOrder
     from nars.space import quantity

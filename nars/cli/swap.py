@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from nars.cli.devices import DEVICE_HELP, say_device
+from nars.cli.starting import DEVICE_HELP, load_torch, say_device
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from nars.studies import Shares, Swap
 
 _EXAMPLES = """Example: nars swap runs/digits    nars swap runs/digits --train all --seeds 2
@@ -41,8 +41,7 @@ def swap(
     All are predicted; with --train they are trained as in stage 2, up to its stop epoch. Interrupted, the same command
     goes on.
     """
-    from rich.console import Console
-
+    load_torch()
     from nars.files.atomic import write_json
     from nars.run import Terminal, execution, reopen_run
     from nars.studies import swap as swap_recipes
@@ -51,7 +50,7 @@ def swap(
     reporter = Terminal()
     run = reopen_run(folder, execution=how, reporter=reporter)
     if train is not None:
-        say_device(how.device, reporter)
+        say_device(how, reporter)
     found = swap_recipes(run, train=train, seeds=seeds)
     if json_file is not None:
         write_json(json_file, found.to_dict())
@@ -63,8 +62,6 @@ def swap(
 
 
 def _table(found: Swap) -> Table:
-    from rich.table import Table
-
     from nars.space import shorten
 
     table = Table(

@@ -86,8 +86,8 @@ def import_trials(
 
     Trials that are there already (same candidate, seed and accuracy) count once.
     """
-    from nars.store import SampleStore, keep_space
-    from nars.trials import add_trials, samples_of
+    from nars.store import SampleStore
+    from nars.trials import import_trials as add
 
     reading = Reading(
         accuracy=accuracy,
@@ -103,8 +103,7 @@ def import_trials(
     store = SampleStore(out)
     beside = str(out) if space is None and store.identity is not None else None
     trials = trial_table(table, space, reading, beside=beside)
-    done = add_trials(store, samples_of(trials, data=data_set))
-    keep_space(out, trials.space if trials.trials is None else trials.trials.space)
+    done = add(trials, store, data=data_set)
     typer.echo(
         f"{done.added:,} new trainings in {out}, {done.failed:,} of them failed; {done.equal:,} equal to some that "
         f"were there already"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nars.errors import expect
 from nars.export.errors import ExportError
 from nars.export.layout import CONFIG, WEIGHTS, MemberConfig, read_config
 from nars.export.naming import timm_name
@@ -33,6 +34,7 @@ def register(folder: str | Path, *, family: str | None = None) -> tuple[str, ...
         ExportError: there is no exported member in or below the folder, two have one name, one is registered with
             another folder, or one is damaged. Nothing is registered then.
     """
+    expect(folder, (str, Path), "register takes a member's folder, or one that holds several", error=ExportError)
     found: dict[str, tuple[Path, MemberConfig]] = {}
     for path in sorted(Path(folder).rglob(CONFIG)):
         if f'"{GENERIC}"' not in path.read_text(encoding="utf-8", errors="replace"):  # some other program's config.json

@@ -1,10 +1,4 @@
-from .images import (
-    FOLDER_PREFIX as FOLDER_PREFIX,
-    IMAGE_SETS as IMAGE_SETS,
-    ImageData as ImageData,
-    Split as Split,
-    Streaming as Streaming,
-    load_images as load_images,
-)
+from .images import ImageData as ImageData, Split as Split, Streaming as Streaming, load_images as load_images
 from .listing import Listing as Listing, list_images as list_images
+from .names import FOLDER_PREFIX as FOLDER_PREFIX, IMAGE_SETS as IMAGE_SETS
 from .streaming import StreamedSplit as StreamedSplit

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nars.images.streaming import path_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, copies_among
-from nars.images.walk import counted, some_names
+from nars.printing import counted, some_names
 
 _NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
 

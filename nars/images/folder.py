@@ -27,7 +27,8 @@ from nars.images.layout import Layout, key_of, recognise
 from nars.images.pixels import Progress, read
 from nars.images.streaming import as_bytes, path_of
 from nars.images.unsplit import TEST, TRAIN, Source, hold_out_test
-from nars.images.walk import Folder, Skipped, readable_name, some_names, walk
+from nars.images.walk import Folder, Skipped, walk
+from nars.printing import readable_name, some_names
 
 _TEST_SHARE = 5
 

@@ -19,22 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nars.errors import DataError
-from nars.files.home import expanded, looked_for
+from nars.files.home import looked_for
 from nars.images.copies import copy_notes
 from nars.images.folder import folder_source
-from nars.images.known import cifar10, data_root, digits, fashion_mnist
-from nars.images.pixels import Progress, check_headers, installed_memory, mean_and_std
+from nars.images.known import cifar10, digits, fashion_mnist
+from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
+from nars.images.pixels import Progress, check_headers, mean_and_std
 from nars.images.split import hold_out
 from nars.images.streaming import StreamedSplit, path_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
-from nars.images.walk import some_names
-from nars.printing import brief_repr
-
-IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PATH")
-"""What `load_images` takes as a name."""
-
-FOLDER_PREFIX = "imagefolder:"
-"""How the name of a user's own folder begins."""
+from nars.parallel import installed_memory
+from nars.printing import brief_repr, some_names
 
 Streaming = bool | Literal["auto"]
 """Whether the images of a folder stay in their files; "auto" if they would take more than a quarter of the memory."""
@@ -227,18 +222,6 @@ def _share(source: Source, validation_images: int) -> float:
             f"images, got {validation_images:,}. Hold out fewer, or a share of them such as 0.2."
         )
     return validation_images / images
-
-
-def folder_of(name: str) -> Path:
-    """The folder of `imagefolder:PATH`.
-
-    Raises:
-        DataError: there is no path, which would be the working directory.
-    """
-    path = name.removeprefix(FOLDER_PREFIX).strip()
-    if not path:
-        raise DataError(f"imagefolder:PATH needs the path of a folder, got {name!r}; imagefolder:. is this one.")
-    return expanded(path)
 
 
 def _open(name: str, root: str | Path | None, progress: Progress | None) -> Source:

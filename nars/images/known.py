@@ -6,7 +6,6 @@ Nothing here depends on a seed: which images are test images is part of the set.
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -17,49 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from nars.errors import DataError
-from nars.files.home import cache_folder, expanded
+from nars.images.names import classes_of
 from nars.images.parquet import read_parquet
 from nars.images.pixels import Progress
 from nars.images.unsplit import TEST, TRAIN, Source, array_source, hold_out_test
 
 DIGITS_TEST = 360
 """Digits kept for the final accuracy: a fifth of 1,797, the same ones whatever the seed."""
-
-_CLASSES: dict[str, tuple[str, ...]] = {
-    "digits": tuple("0123456789"),
-    "fashion-mnist": (
-        *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
-        *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
-    ),
-    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-}
-
-
-def classes_of(name: str) -> tuple[str, ...]:
-    """The classes of digits, fashion-mnist or cifar10."""
-    return _CLASSES[name]
-
-
-def data_root(root: str | Path | None) -> Path:
-    """The folder that holds image sets: `root`, else the environment variable NARS_DATA, else the user's cache folder.
-
-    Raises:
-        DataError: a folder was named and does not exist, or none was and the user has no home directory.
-    """
-    named = root if root is not None else os.environ.get("NARS_DATA")
-    if named:
-        path = expanded(named)
-        if not path.is_dir():
-            origin = "the environment variable NARS_DATA" if root is None else "the data folder"
-            raise DataError(f"{origin} must name an existing folder, got {str(path)!r}. Create it or name another.")
-        return path
-    try:
-        return cache_folder() / "data"
-    except RuntimeError as error:
-        raise DataError(
-            "image sets are kept in the user's home directory, and this user has none (HOME is not set). Name a folder "
-            "by --data-root or the environment variable NARS_DATA."
-        ) from error
 
 
 def digits() -> Source:
@@ -70,7 +33,7 @@ def digits() -> Source:
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)
     everything = array_source(
-        classes=_CLASSES["digits"],
+        classes=classes_of("digits"),
         images=torch.from_numpy(pixels)[:, None],
         labels=labels,
         part=np.full(len(labels), TRAIN, dtype=np.int8),
@@ -98,7 +61,7 @@ def fashion_mnist(root: Path, progress: Progress | None) -> Source:
         for kind, dimensions in (("images", 3), ("labels", 1))
     )
     return array_source(
-        classes=_CLASSES["fashion-mnist"],
+        classes=classes_of("fashion-mnist"),
         images=torch.from_numpy(np.concatenate(images))[:, None],
         labels=np.concatenate(labels).astype(np.int64),
         part=_train_then_test(*(len(part) for part in labels)),
@@ -129,7 +92,7 @@ def cifar10(root: Path, progress: Progress | None) -> Source:
     train, test = _download("cifar10", CIFAR10, root)
     pixels = np.concatenate([train.data, test.data]).transpose(0, 3, 1, 2)
     return array_source(
-        classes=_CLASSES["cifar10"],
+        classes=classes_of("cifar10"),
         images=torch.from_numpy(np.ascontiguousarray(pixels)),
         labels=np.asarray(train.targets + test.targets, dtype=np.int64),
         part=_train_then_test(len(train.targets), len(test.targets)),
@@ -161,11 +124,11 @@ def _from_parquet(name: str, folder: Path, *, channels: int, side: int, progress
     if not files["test"]:
         raise DataError(f"{str(folder)!r} has train*.parquet but no test*.parquet. Add the test part of {name}.")
     table = read_parquet(
-        [*files["train"], *files["test"]], classes=_CLASSES[name], channels=channels, side=side, progress=progress
+        [*files["train"], *files["test"]], classes=classes_of(name), channels=channels, side=side, progress=progress
     )
     train = sum(table.rows[: len(files["train"])])
     return array_source(
-        classes=_CLASSES[name],
+        classes=classes_of(name),
         images=table.images,
         labels=table.labels,
         part=_train_then_test(train, len(table.labels) - train),

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from nars.errors import DataError
 from nars.images.unsplit import TEST, TRAIN, VALIDATION
-from nars.images.walk import Folder, counted, some_names
+from nars.images.walk import Folder
+from nars.printing import counted, some_names
 
 _EVALUATION, _UNLABELLED = 3, 4
 _WORDS: dict[str, int] = {

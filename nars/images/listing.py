@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from nars.errors import DataError
 from nars.files.home import looked_for
 from nars.images.folder import folder_source
-from nars.images.images import FOLDER_PREFIX, IMAGE_SETS, folder_of
-from nars.images.known import DIGITS_TEST, classes_of, count_idx, data_root
+from nars.images.known import DIGITS_TEST, count_idx
+from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, classes_of, data_root, folder_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source
 
 _KNOWN = {

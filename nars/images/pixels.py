@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from nars.errors import DataError
 from nars.images.modes import reading_of
+from nars.parallel import installed_memory
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -171,14 +172,6 @@ def mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
     mean = total.double() / count
     variance = (squares.double() / count - mean.square()).clamp_(min=0)
     return (mean / 255).float(), (variance.sqrt() / 255).clamp_(min=1 / 255).float()
-
-
-def installed_memory() -> int | None:
-    """Bytes; None where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def check_memory(count: int, channels: int, resolution: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, features
 
 from nars.errors import DataError
+from nars.printing import readable_name, some_names
 
 _SYSTEM = frozenset(
     {
@@ -94,21 +95,6 @@ class Skipped:
 
     def _shown(self, paths: Sequence[str]) -> str:
         return some_names([os.path.relpath(path, self._root) for path in paths])
-
-
-def some_names(names: Sequence[str], *, most: int = 3) -> str:
-    """The first few names, for a message."""
-    return ", ".join(map(readable_name, names[:most])) + (", ..." if len(names) > most else "")
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things in words."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def readable_name(name: str) -> str:
-    """A file name as every terminal and file can take it."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def readable_suffixes() -> frozenset[str]:

@@ -8,7 +8,7 @@ from .devices import (
     worker_devices as worker_devices,
 )
 from .interrupts import interrupts_blocked as interrupts_blocked
-from .memory import memory_limit as memory_limit
+from .memory import installed_memory as installed_memory, memory_limit as memory_limit
 from .pool import (
     Failure as Failure,
     Pool as Pool,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import torch
-
 from nars.errors import UserError
 from nars.parallel.cores import usable_cores
 
@@ -39,15 +37,19 @@ def resolve_device(
     Raises:
         DeviceError: no device has that name, or this machine has none of it, or fewer than processes.
     """
+    kind, colon, index = name.partition(":")
+    if kind not in (AUTO, "cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdecimal())):
+        raise DeviceError(f"no device is called {name!r}; --device takes auto, cpu, cuda, cuda:N or mps")
+    if kind == "cpu":
+        return name
+    import torch  # takes seconds, which the CPU alone is known without
+
     cuda = torch.cuda.device_count() if cuda is None else cuda
     mps = torch.backends.mps.is_available() if mps is None else mps
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if processes is None else processes
     rank = int(os.environ.get("LOCAL_RANK", "0")) if rank is None else rank
     if name == AUTO:
-        name = "cuda" if cuda else "mps" if mps and processes == 1 else "cpu"
-    kind, colon, index = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdecimal())):
-        raise DeviceError(f"no device is called {name!r}; --device takes auto, cpu, cuda, cuda:N or mps")
+        name = kind = "cuda" if cuda else "mps" if mps and processes == 1 else "cpu"
     if kind == "cuda":
         return _gpu(name, int(index) if index else None, cuda, processes, rank)
     if kind == "mps" and not mps:
@@ -89,6 +91,8 @@ def worker_devices(device: str, *, workers: int | None = None, per_gpu: int = 1,
         return ("cpu",) * (workers or max(1, len(usable_cores()) // threads))
     if device != "cuda":
         return (device,) * (workers or per_gpu)
+    import torch
+
     gpus = torch.cuda.device_count()
     return tuple(f"cuda:{i % gpus}" for i in range(workers or per_gpu * gpus))
 
@@ -97,6 +101,8 @@ def describe_device(device: str) -> str:
     """A resolved device for people: "cpu (2 cores)", "cuda (4 x NVIDIA H100)"."""
     kind, _, index = device.partition(":")
     if kind == "cuda":
+        import torch
+
         name = torch.cuda.get_device_name(int(index or 0))
         return f"{device} ({name})" if index else f"{device} ({torch.cuda.device_count()} x {name})"
     if kind == "cpu":

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_weights, save as save_weights
 
 from nars.arrays import Floats32
-from nars.errors import PredictorError
+from nars.errors import PredictorError, expect
 from nars.files.atomic import write_bytes, write_json
 from nars.predictors.predictor import Fit, Predictor
 from nars.predictors.process import Process
@@ -97,6 +97,7 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
     Raises:
         PredictorError: there is none, it is damaged, or it was made for another space.
     """
+    expect(space, Space, "a predictor is loaded for its space, e.g. load_space('digits')", error=PredictorError)
     folder = Path(folder)
     try:
         card = json.loads((folder / _CARD).read_bytes())

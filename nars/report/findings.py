@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from nars.export.card import Card, read_card
 from nars.run.folder import RunFolder, read_json
@@ -15,23 +14,32 @@ from nars.stages.members import Family, family_in
 from nars.store import SampleStore
 from nars.train.result import MemberResult
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """All that a run has found so far."""
 
+    folder: RunFolder
     run: Mapping[str, Any]
     """Configuration, versions, fingerprints."""
     pretraining: Mapping[str, Any] | None
     """Stage 1: card of the pretrained predictor."""
     rounds: tuple[RoundResult, ...]
-    samples: pd.DataFrame
-    """One row per training outcome."""
     family: Family
     results: Mapping[str, MemberResult]
     """Final training of the members by name, where it is done."""
     cards: Mapping[str, Card]
     """Export of the members by name, where it is done."""
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """One row per training outcome."""
+        import pandas as pd
+
+        return SampleStore(self.folder.samples).frame() if self.folder.samples.is_dir() else pd.DataFrame()
 
 
 def read_findings(folder: RunFolder) -> Findings:
@@ -48,10 +56,10 @@ def read_findings(folder: RunFolder) -> Findings:
     results = {name: folder.training_result(place) for name, place in places.items()}
     exports = {name: folder.member(place) for name, place in places.items()}
     return Findings(
+        folder=folder,
         run=run,
         pretraining=read_json(card) if card.is_file() else None,
         rounds=tuple(read_results(folder)),
-        samples=SampleStore(folder.samples).frame() if folder.samples.is_dir() else pd.DataFrame(),
         family=family,
         results={name: MemberResult.load(file) for name, file in results.items() if file.is_file()},
         cards={name: read_card(path) for name, path in exports.items() if (path / "card.json").is_file()},

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nars.errors import DataError
-from nars.images import Listing, list_images
 from nars.run.changes import value_at
 from nars.run.config import ConfigError, Execution, RunConfig
 from nars.run.environment import Stage, folder_findings, machine_findings, remaining
@@ -25,6 +25,9 @@ from nars.run.findings import (
 )
 from nars.run.folder import RunFolder, read_json
 from nars.space import Space, SpaceError, load_space
+
+if TYPE_CHECKING:
+    from nars.images import Listing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,8 @@ def check(
     Raises:
         ConfigError: mistakes, one line each.
     """
+    from nars.images import list_images
+
     home = RunFolder(Path(folder) if folder else Path("runs") / config.name)
     findings: list[Finding] = [*folder_findings(config, folder, home.path)]
     images = space = None

@@ -13,14 +13,10 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from nars.errors import UserError
+from nars.errors import ConfigError as ConfigError  # noqa: PLC0414  # others take it from here
 from nars.parallel import AUTO, resolve_device
 from nars.space import SpaceError, quantity, shorten
 from nars.space.files.scalars import YesNo, among
-
-
-class ConfigError(UserError):
-    """A run configuration is not valid; one line per mistake with file, line, key, rule, what it got."""
 
 
 def _quantity(value: Any) -> Any:
@@ -262,7 +258,7 @@ class Execution(_Section):
 
 
 def execution(**settings: Any) -> Execution:
-    """How to compute a run, checked; "auto" has become the device that it means here.
+    """How to compute a run, checked. The device "auto" is settled by whoever computes, as only torch knows of GPUs.
 
     Raises:
         ConfigError: unknown engine, negative number of workers, ...; one line per mistake.
@@ -273,7 +269,7 @@ def execution(**settings: Any) -> Execution:
     except pydantic.ValidationError as error:
         lines = [f"--{str(fault['loc'][0]).replace('_', '-')}: {message_of(fault)}" for fault in error.errors()]
         raise ConfigError("\n".join(lines)) from error
-    if made.engine == "ray":  # the devices are the cluster's
+    if made.engine == "ray" or (made.device == AUTO and made.per_gpu == 1):  # Ray's devices are the cluster's
         return made
     return made.model_copy(update={"device": resolve_device(made.device)})
 

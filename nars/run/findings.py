@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nars.images import Listing
-from nars.images.pixels import installed_memory
+from nars.parallel import installed_memory
 from nars.run.config import ConfigError, RunConfig
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
 from nars.space import Bounds, InfeasibleError, Space, cost_range, shorten, sobol
+
+if TYPE_CHECKING:
+    from nars.images import Listing
 
 
 @dataclass(frozen=True, kw_only=True)

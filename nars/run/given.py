@@ -15,6 +15,7 @@ from typing import Any
 
 import pydantic
 
+from nars.errors import expect
 from nars.images import FOLDER_PREFIX
 from nars.run.config import ConfigError, Data, RunConfig, keys_at, message_of
 from nars.run.folder import RunFolder, read_json, run_in
@@ -116,6 +117,7 @@ def read_config(
     Raises:
         ConfigError: as `load_config`.
     """
+    expect(name, (str, Path), "a configuration is a built-in name, a YAML file or a run's folder", error=ConfigError)
     path, built_in, overrides = Path(name), False, overrides or {}
     home = run_folder(name)
     if home is not None:

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nars
 from nars.errors import DataError, NarsWarning
 from nars.files.atomic import write_json
-from nars.images import ImageData
 from nars.run.config import RunConfig
 from nars.run.folder import RunFolder, read_json
 from nars.space import Space, SpaceError, load_space
+
+if TYPE_CHECKING:
+    from nars.images import ImageData
 
 _VERSIONED = ("torch", "timm", "numpy", "scipy", "pyarrow")
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pydantic
 
+from nars.errors import expect
 from nars.files.atomic import write_json
 from nars.images import FOLDER_PREFIX
 from nars.run.changes import Change, as_begun, changes, first_values, refuse_others
@@ -81,6 +82,7 @@ def open_run(
         ConfigError: the folder holds another run, what `check` finds, or a stage before is missing.
         SpaceError, DataError: the space or the images cannot be read, or are not those that the run began with.
     """
+    expect(config, RunConfig, "open_run takes a run configuration, e.g. load_config('digits')", error=ConfigError)
     home = RunFolder(Path(folder) if folder else Path("runs") / config.name)
     how, told = execution or Execution(), reporter or Silent()
     if not home.run_file.is_file():

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nars.errors import DataError
 from nars.files.atomic import append_line
-from nars.images import ImageData, load_images
-from nars.images.unsplit import Source
 from nars.parallel import worker_devices
 from nars.run.config import Execution, RunConfig
 from nars.run.folder import RunFolder, read_json
@@ -22,6 +20,10 @@ from nars.run.identity import ImageFacts, check_images
 from nars.run.outlook import Outlook
 from nars.run.progress import Reporter, counting
 from nars.space import Bounds, Space, load_space, shorten
+
+if TYPE_CHECKING:
+    from nars.images import ImageData
+    from nars.images.unsplit import Source
 
 _LOADED = ("space", "images", "final_images")
 
@@ -179,6 +181,8 @@ def images_of(
     Raises:
         DataError: they cannot be read.
     """
+    from nars.images import load_images
+
     data, counted = config.data, config.data.validation >= 1
     return load_images(
         data.name,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nars.images import ImageData, Listing
-from nars.recipe import Teaching
 from nars.run.config import ConfigError, Final, RunConfig
 from nars.run.naming import budget_name
 
 if TYPE_CHECKING:
     from nars.export import MemberConfig
+    from nars.images import ImageData, Listing
+    from nars.recipe import Teaching
 
 LARGEST, NONE, _TIMM = "largest", "none", "timm:"
 
@@ -103,6 +103,7 @@ def outside_teacher(final: Final, images: ImageData) -> Teaching:
     import torch
 
     from nars.export import load_member
+    from nars.recipe import Teaching
     from nars.train import Renormalized, timm_teacher
 
     if final.teacher.startswith(_TIMM):

@@ -7,6 +7,7 @@ import numpy as np
 from nars.space.bounds import Bounds
 from nars.space.errors import SpaceError
 from nars.space.feasibility import check_reachable, infeasible
+from nars.space.quasi import sobol_points
 from nars.space.rare import distinct, from_unit, inside_and_nearest, spread, uniform
 from nars.space.settings import Population
 from nars.space.space import Space
@@ -37,18 +38,16 @@ def sobol(space: Space, n: int, *, seed: int, bounds: Bounds | None = None) -> P
         InfeasibleError: nothing was found inside the bounds; `.nearest` has the costs of the nearest candidate.
         SpaceError: n is not positive, or a bound names an unknown cost.
     """
-    from scipy.stats import qmc  # takes longer to import than all of nars.space
-
     if n < 1:
         raise SpaceError(f"a pool has at least one candidate, got n = {n}")
     bounds = bounds or Bounds()
     check_reachable(space, bounds)
-    engine = qmc.Sobol(len(space.dimensions), scramble=True, rng=np.random.default_rng(seed))
+    draw = sobol_points(len(space.dimensions), rng=np.random.default_rng(seed))
     chunk = 1 << max(11, int(np.ceil(np.log2(n))))
     kept = points = np.empty((0, len(space.dimensions)), dtype=np.int64)
     seen = 0
     while len(kept) < n and seen < n * _POINTS_PER_CANDIDATE + chunk and len(kept) >= seen * _RARE:
-        points = from_unit(space, engine.random(chunk))
+        points = from_unit(space, draw(chunk))
         seen += chunk
         inside = points[bounds.admits(space.costs(points))] if bounds.limits else points
         kept = distinct(np.concatenate([kept, inside]))

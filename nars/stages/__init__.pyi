@@ -1,12 +1,13 @@
 from .asking import FamilyAnswer as FamilyAnswer, FrontAnswer as FrontAnswer, ask as ask, ask_front as ask_front
 from .collecting import collect as collect, keep_fitted as keep_fitted, rounds_of as rounds_of
-from .everything import is_finished as is_finished, run_all as run_all
+from .everything import run_all as run_all
 from .exporting import (
     ExportedFamily as ExportedFamily,
     export as export,
     load_exported as load_exported,
     verify_family as verify_family,
 )
+from .finished import TrainedFamily as TrainedFamily, is_finished as is_finished, load_trained as load_trained
 from .measuring import engine_of as engine_of
 from .members import Family as Family, Member as Member
 from .needs import check_stage as check_stage, needed as needed
@@ -21,5 +22,5 @@ from .predictors import (
 from .pretraining import load_pretrained as load_pretrained, pretrain as pretrain
 from .rounds import Rounds as Rounds, RoundSettings as RoundSettings, best_of_bins as best_of_bins
 from .searching import load_family as load_family, search as search
-from .training import TrainedFamily as TrainedFamily, load_trained as load_trained, train as train
+from .training import train as train
 from .trust import Answer as Answer, Evidence as Evidence, doubts as doubts, evidence_of as evidence_of

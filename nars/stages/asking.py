@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.errors import ConfigError, expect
 from nars.predictors import Predictor
 from nars.printing import brief_repr
-from nars.run import ConfigError
 from nars.search import Archive, Price, VerificationPlan, near_ties, pareto_search, search_family, verification_plan
 from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space, shorten
 from nars.stages.predictors import open_predictor, predictor_folder, scorer
@@ -146,8 +146,8 @@ def ask(
         raise ConfigError(
             f"budgets is a list of Bounds, e.g. [Bounds.at_most(flops=3e5), Bounds.at_most(flops=5e5)], got {budgets!r}"
         )
+    rng = _rng(seed)
     space, model = _open(predictor, latency, known)
-    rng = np.random.default_rng(seed)
     family = search_family(space, scorer(space, model), budgets, rng=rng, archive=known)
     answers = []
     for member in family.members:
@@ -191,10 +191,9 @@ def ask_front(
             f"objectives is a list of costs and bounds one Bounds, e.g. ask_front(predictor, ['flops'], "
             f"Bounds.at_most(params=1e6)), got {objectives!r} and {bounds!r}"
         )
+    rng = _rng(seed)
     space, model = _open(predictor, latency, known)
-    found = pareto_search(
-        space, scorer(space, model), objectives, bounds or Bounds(), rng=np.random.default_rng(seed), archive=known
-    )
+    found = pareto_search(space, scorer(space, model), objectives, bounds or Bounds(), rng=rng, archive=known)
     return FrontAnswer(
         space=space,
         objectives=tuple(objectives),
@@ -205,7 +204,15 @@ def ask_front(
     )
 
 
+def _rng(seed: int) -> np.random.Generator:
+    expect(seed, (int, np.integer), "a seed is a whole number from 0 on", error=ConfigError)
+    if seed < 0:
+        raise ConfigError(f"a seed is a whole number from 0 on; got {seed}")
+    return np.random.default_rng(seed)
+
+
 def _open(name: str | Path, latency: str | Path | None, known: Archive | None) -> tuple[Space, Predictor]:
+    expect(name, (str, Path), "a predictor is a shipped name, a predictor folder or a run folder", error=ConfigError)
     space, model = open_predictor(name)
     if latency is not None:
         folder = predictor_folder(name)

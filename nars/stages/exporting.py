@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from nars.export import Card, Verification, export_member, read_card, timm_names, verify
 from nars.run import Run
 from nars.run.environment import check_machine
-from nars.run.settled import is_exported, keep_export
-from nars.stages.members import Family, Member, distinct
-from nars.stages.training import TrainedFamily, architecture_of, network_of, recipe_of
+from nars.run.settled import keep_export
+from nars.stages.finished import TrainedFamily, unexported
+from nars.stages.members import Family, distinct
+from nars.stages.training import architecture_of, network_of, recipe_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +70,6 @@ def export(run: Run, trained: TrainedFamily, *, again: bool = False) -> Exported
     exported = load_exported(run, trained)
     assert exported is not None
     return exported
-
-
-def unexported(run: Run, trained: TrainedFamily) -> list[Member]:
-    """Those whose export is missing or of another training."""
-    members = distinct(trained.family.members)
-    return [m for m in members if not is_exported(run.folder, m.name, trained.results[m.name].identity)]
 
 
 def verify_family(run: Run, family: Family) -> tuple[Verification, ...]:

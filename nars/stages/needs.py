@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from nars.run import ConfigError, Run, Stage
+from nars.stages.finished import untrained
 from nars.stages.members import read_family
 from nars.stages.predictors import load_fitted
 
@@ -51,9 +52,6 @@ def _missing(run: Run, stage: Stage) -> tuple[str, str] | None:
     if family.missing:
         lacks = "no family yet" if not family.members else f"no member for {len(family.missing)} of its budgets"
         return f"has {lacks}", "search"
-    if stage == "export":
-        from nars.stages.training import untrained  # brings timm, which the other stages do without
-
-        if waiting := untrained(run, family):
-            return f"has no final training by these settings of {', '.join(m.name for m in waiting)}", "train"
+    if stage == "export" and (waiting := untrained(run, family)):
+        return f"has no final training by these settings of {', '.join(m.name for m in waiting)}", "train"
     return None

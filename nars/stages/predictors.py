@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.errors import DataError
+from nars.errors import ConfigError, DataError
 from nars.predictors import Predictor, load_predictor, save_predictor
-from nars.run import ConfigError, Run
 from nars.run.folder import RunFolder, read_json
 from nars.space import Population, Space, read_document, read_space, shipped
 from nars.store import write_space
+
+if TYPE_CHECKING:
+    from nars.run import Run
 
 _SPACE = "space.yaml"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,11 @@ from nars.network import build
 from nars.recipe import Augmentation, Peers, Recipe, Schedule, Teaching, TrainingSettings, joined_peers
 from nars.run import Run, RunConfig, Silent
 from nars.run.outlook import together
-from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, settings_of, take_places
-from nars.run.teaching import LARGEST, NONE, outside_teacher
+from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, take_places
+from nars.run.teaching import NONE, outside_teacher
 from nars.space import AnyArchitecture
-from nars.stages.members import Family, Member, distinct
+from nars.stages.finished import TrainedFamily, load_trained, own_teacher, settings_for, untrained
+from nars.stages.members import Family, Member
 from nars.stages.watching import watching
 from nars.train import EpochReport, MemberJob, MemberResult, TrainError, train_members
 
@@ -27,30 +28,6 @@ TEACHER = "teacher"
 
 _REASON = 200
 """Characters of torch's reason that an error repeats."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedFamily:
-    """The family with its weights."""
-
-    family: Family
-    results: Mapping[str, MemberResult]
-    """Of each member by name; of the same network and recipe it is one."""
-
-
-def load_trained(run: Run, family: Family) -> TrainedFamily | None:
-    """The trained family; None while the final training of a member by today's settings is not done.
-
-    Raises:
-        TrainError: a result is damaged.
-    """
-    if untrained(run, family):
-        return None
-    results = {
-        member.name: MemberResult.load(run.folder.training_result(member.same_as or member.name))
-        for member in family.members
-    }
-    return TrainedFamily(family=family, results=results)
 
 
 def train(run: Run, family: Family) -> TrainedFamily:
@@ -124,7 +101,7 @@ def final_settings(config: RunConfig) -> TrainingSettings:
 
 
 def _train_family(run: Run, family: Family, peers: Peers) -> TrainedFamily:
-    own = _own_teacher(run, family)
+    own = own_teacher(run, family)
     waiting = untrained(run, family)
     if peers.first:
         clear_replaced(run.folder)
@@ -137,30 +114,6 @@ def _train_family(run: Run, family: Family, peers: Peers) -> TrainedFamily:
     trained = load_trained(run, family)
     assert trained is not None
     return trained
-
-
-def untrained(run: Run, family: Family) -> list[Member]:
-    """Those whose final training by today's settings is not done."""
-    own = _own_teacher(run, family)
-    taught_by = run.config.final.teacher if own is None else own.choices
-    rows = [member.choices for member in family.answered]
-    return [
-        member
-        for member in distinct(family.members)
-        if not is_settled(run.folder, member.name, settings_for(run, member, taught_by), teachers=rows)
-    ]
-
-
-def settings_for(run: Run, member: Member, teacher: Sequence[int] | str) -> Settings:
-    """What decides a member's final training; `teacher` is the row of the member that teaches it, or what else does."""
-    return settings_of(run.config.final, choices=member.choices, teacher=teacher, origin=run.origin)
-
-
-def _own_teacher(run: Run, family: Family) -> Member | None:
-    """The member that teaches the others; None where nobody does, or somebody from outside."""
-    if run.config.final.teacher == LARGEST:
-        return max(family.members, key=lambda member: member.costs["flops"])
-    return next((member for member in family.members if member.name == run.config.final.teacher), None)
 
 
 def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | None, tuple[int, ...] | str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nars.images.walk import counted
+from nars.printing import counted
 from nars.run.journal import RoundResult
 from nars.space import Space
 

@@ -12,7 +12,6 @@ from typing import final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from nars.errors import NarsWarning, StoreError
@@ -151,6 +150,8 @@ class Catalogue:
         return pa.concat_tables(parts) if parts else self.schema.empty_table().select(columns)
 
     def _scan(self, names: list[str], columns: list[str], where: pc.Expression | None) -> pa.Table:
+        import pyarrow.dataset as ds  # brings pandas, and only large files need it
+
         options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         dataset = ds.dataset(
             [self.place.path(name) for name in names],

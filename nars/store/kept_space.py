@@ -6,7 +6,6 @@ from pathlib import Path
 
 from nars.files.atomic import write_bytes
 from nars.space import Space, SpaceError, load_space, parse_document, read_space, space_files
-from nars.store.place import Place
 
 KEPT_SPACE = "_space.yaml"
 """With the underscore, tools that read a folder of Parquet files pass over it."""
@@ -33,6 +32,8 @@ def keep_space(store: str | Path, space: Space) -> None:
         StoreError: it cannot be written.
         SpaceError: its table of costs cannot be read any more.
     """
+    from nars.store.place import Place  # brings pyarrow
+
     place = Place(store)
     if not place.has(KEPT_SPACE):
         for name, content in space_files(space, KEPT_SPACE).items():
@@ -45,6 +46,8 @@ def kept_space(store: str | Path) -> Space | None:
     Raises:
         SpaceError: the file has mistakes.
     """
+    from nars.store.place import Place
+
     place = Place(store)
     if not place.has(KEPT_SPACE):
         return None

@@ -10,7 +10,7 @@ from typing import Any, final
 
 from pyarrow import fs
 
-from nars.errors import StoreError
+from nars.errors import StoreError, expect
 from nars.files.atomic import flush_folder, write_bytes
 from nars.files.home import expanded
 
@@ -30,6 +30,7 @@ class Place:
     """
 
     def __init__(self, address: str | Path) -> None:
+        expect(address, (str, Path), "a store is a folder or an address such as s3://bucket/folder", error=StoreError)
         self.address = str(address)
         self.filesystem: fs.FileSystem
         self.folder: str

@@ -1,5 +1,5 @@
 from .benchmarks import TABLES as TABLES, load_table as load_table
-from .importing import Imported as Imported, add_trials as add_trials
+from .importing import Imported as Imported, import_trials as import_trials
 from .reading import read_trials as read_trials
 from .trials import (
     Trials as Trials,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow.compute as pc
 
-from nars.store import Sample, SampleStore
-from nars.trials.trials import AS_IMPORTED, outcome
+from nars.errors import DataError, expect
+from nars.store import Sample, SampleStore, keep_space
+from nars.trials.trials import AS_IMPORTED, TrialTable, outcome, samples_of
 
 _EARLIER = "imported: "
 """How the fidelity of rows begins that were told apart by file name and position, in earlier versions."""
@@ -29,12 +30,20 @@ class Imported:
     """Failed ones among those that were added."""
 
 
-def add_trials(store: SampleStore, samples: Sequence[Sample]) -> Imported:
-    """Add those of the samples that the store does not have.
+def import_trials(table: TrialTable, store: SampleStore | str | Path, *, data: str | None = None) -> Imported:
+    """Add finished trials to a sample store, which then keeps their space; what it has already counts once.
+
+    Args:
+        table: the trials, as `read_trials` gives them.
+        store: an open store, or the folder or address of one; it is created if it is not there.
+        data: name or fingerprint of the data set they were measured on; what the table says, else "imported", if None.
 
     Raises:
         StoreError: the store is of another space or data set, or counts costs in another way.
     """
+    expect(table, TrialTable, "import_trials takes trials, e.g. read_trials('trials.csv', space)", error=DataError)
+    store = store if isinstance(store, SampleStore) else SampleStore(store)
+    samples = samples_of(table, data=data)
     identity = store.identity
     if identity is not None and identity.cost_convention.startswith(_CONVENTIONS):
         here = identity.cost_convention
@@ -52,6 +61,7 @@ def add_trials(store: SampleStore, samples: Sequence[Sample]) -> Imported:
         present.add(sample.key)
         new.append(sample)
     store.append(new)
+    keep_space(store.path, table.space if table.trials is None else table.trials.space)
     failed = sum(sample.status != "ok" for sample in new)
     return Imported(added=len(new), equal=len(samples) - len(new), failed=failed)
 

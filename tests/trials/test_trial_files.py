@@ -22,7 +22,7 @@ import pytest
 from nars.errors import DataError
 from nars.space import Cells, Space, SpaceError, load_space, parse_document, read_space
 from nars.store import SampleStore, export_store
-from nars.trials import TrialTable, add_trials, read_trials, samples_of
+from nars.trials import TrialTable, import_trials, read_trials, samples_of
 
 SPACE = """
 name: mine
@@ -584,16 +584,16 @@ def test_a_store_goes_out_and_comes_back(space: Space, tmp_path: Path) -> None:
     trials.to_csv(tmp_path / "t.csv", index=False)
     table = read_trials(tmp_path / "t.csv", space, costs={"flops": "macs"})
     store = SampleStore(tmp_path / "store")
-    add_trials(store, samples_of(table, data="photos"))
+    import_trials(table, store, data="photos")
     for form in ("csv", "parquet", "jsonl"):
         export_store(store, tmp_path / f"e.{form}")
         back = read_trials(tmp_path / f"e.{form}", space)
         assert sorted(samples_of(back), key=lambda s: s.key) == sorted(store.samples(), key=lambda s: s.key)
         assert sorted(back.costs["flops"]) == [1, 2, 3, 4]
         again = SampleStore(tmp_path / f"store-{form}")
-        assert add_trials(again, samples_of(back)).added == 5
+        assert import_trials(back, again).added == 5
         assert again.identity == store.identity
-        assert add_trials(store, samples_of(back)).equal == 5
+        assert import_trials(back, store).equal == 5
     renamed = {sample.key for sample in samples_of(back, data="other")}
     assert len(renamed) == 5
     assert not renamed & store.keys()
@@ -627,7 +627,7 @@ def test_a_store_of_a_run_comes_back_whole(tmp_path: Path) -> None:
 def test_a_damaged_export(column: str, cell: str, message: str, space: Space, tmp_path: Path) -> None:
     frame().to_csv(tmp_path / "t.csv", index=False)
     store = SampleStore(tmp_path / "store")
-    add_trials(store, samples_of(read_trials(tmp_path / "t.csv", space)))
+    import_trials(read_trials(tmp_path / "t.csv", space), store)
     export_store(store, tmp_path / "e.csv")
     damaged = pd.read_csv(tmp_path / "e.csv", dtype=str, keep_default_na=False)
     damaged.loc[0, column] = cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from nars.errors import expect
 from nars.space.errors import SpaceError
 from nars.space.files.document import read_document
 from nars.space.files.load import read_space
@@ -56,4 +57,5 @@ def load_space(
     Raises:
         SpaceError: it is unknown or its file has mistakes (one line each).
     """
+    expect(name, (str, Path), "a space is a built-in name or the path of a YAML file", error=SpaceError)
     return read_space(read_document(space_file(name)), classes=classes, in_channels=in_channels, table=table)

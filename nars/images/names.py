@@ -1,0 +1,63 @@
+"""How image sets are called, and where they are looked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nars.errors import DataError
+from nars.files.home import cache_folder, expanded
+
+IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PATH")
+"""What `load_images` takes as a name."""
+
+FOLDER_PREFIX = "imagefolder:"
+"""How the name of a user's own folder begins."""
+
+_CLASSES: dict[str, tuple[str, ...]] = {
+    "digits": tuple("0123456789"),
+    "fashion-mnist": (
+        *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
+        *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    ),
+    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}
+
+
+def classes_of(name: str) -> tuple[str, ...]:
+    """The classes of digits, fashion-mnist or cifar10."""
+    return _CLASSES[name]
+
+
+def folder_of(name: str) -> Path:
+    """The folder of `imagefolder:PATH`.
+
+    Raises:
+        DataError: there is no path, which would be the working directory.
+    """
+    path = name.removeprefix(FOLDER_PREFIX).strip()
+    if not path:
+        raise DataError(f"imagefolder:PATH needs the path of a folder, got {name!r}; imagefolder:. is this one.")
+    return expanded(path)
+
+
+def data_root(root: str | Path | None) -> Path:
+    """The folder that holds image sets: `root`, else the environment variable NARS_DATA, else the user's cache folder.
+
+    Raises:
+        DataError: a folder was named and does not exist, or none was and the user has no home directory.
+    """
+    named = root if root is not None else os.environ.get("NARS_DATA")
+    if named:
+        path = expanded(named)
+        if not path.is_dir():
+            origin = "the environment variable NARS_DATA" if root is None else "the data folder"
+            raise DataError(f"{origin} must name an existing folder, got {str(path)!r}. Create it or name another.")
+        return path
+    try:
+        return cache_folder() / "data"
+    except RuntimeError as error:
+        raise DataError(
+            "image sets are kept in the user's home directory, and this user has none (HOME is not set). Name a folder "
+            "by --data-root or the environment variable NARS_DATA."
+        ) from error

@@ -1,0 +1,86 @@
+"""What of a run is done, seen from its folder; loads nothing of what would do the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nars.run import Run
+from nars.run.settled import Settings, is_exported, is_settled, settings_of
+from nars.run.teaching import LARGEST
+from nars.stages.members import Family, Member, distinct, read_family
+from nars.train import MemberResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedFamily:
+    """The family with its weights."""
+
+    family: Family
+    results: Mapping[str, MemberResult]
+    """Of each member by name; of the same network and recipe it is one."""
+
+
+def load_trained(run: Run, family: Family) -> TrainedFamily | None:
+    """The trained family; None while the final training of a member by today's settings is not done.
+
+    Raises:
+        TrainError: a result is damaged.
+    """
+    if untrained(run, family):
+        return None
+    results = {
+        member.name: MemberResult.load(run.folder.training_result(member.same_as or member.name))
+        for member in family.members
+    }
+    return TrainedFamily(family=family, results=results)
+
+
+def is_finished(run: Run) -> bool:
+    """Whether nothing is left to compute.
+
+    Raises:
+        DataError: a file in the run's folder was edited, or belongs to another run.
+    """
+    family = read_family(run)
+    trained = None if family.missing or family.changed else load_trained(run, family)
+    if trained is None or unexported(run, trained):
+        return False
+    return run.folder.report_file.is_file() and not _is_older(run, family)
+
+
+def _is_older(run: Run, family: Family) -> bool:
+    """Whether the report is older than what it tells."""
+    written = run.folder.report_file.stat().st_mtime_ns
+    cards = [run.folder.member(member.name) / "card.json" for member in distinct(family.members)]
+    return any(file.stat().st_mtime_ns > written for file in (run.folder.family_file, *cards))
+
+
+def untrained(run: Run, family: Family) -> list[Member]:
+    """Those whose final training by today's settings is not done."""
+    own = own_teacher(run, family)
+    taught_by = run.config.final.teacher if own is None else own.choices
+    rows = [member.choices for member in family.answered]
+    return [
+        member
+        for member in distinct(family.members)
+        if not is_settled(run.folder, member.name, settings_for(run, member, taught_by), teachers=rows)
+    ]
+
+
+def unexported(run: Run, trained: TrainedFamily) -> list[Member]:
+    """Those whose export is missing or of another training."""
+    members = distinct(trained.family.members)
+    return [m for m in members if not is_exported(run.folder, m.name, trained.results[m.name].identity)]
+
+
+def settings_for(run: Run, member: Member, teacher: Sequence[int] | str) -> Settings:
+    """What decides a member's final training; `teacher` is the row of the member that teaches it, or what else does."""
+    return settings_of(run.config.final, choices=member.choices, teacher=teacher, origin=run.origin)
+
+
+def own_teacher(run: Run, family: Family) -> Member | None:
+    """The member that teaches the others; None where nobody does, or somebody from outside."""
+    if run.config.final.teacher == LARGEST:
+        return max(family.members, key=lambda member: member.costs["flops"])
+    return next((member for member in family.members if member.name == run.config.final.teacher), None)
