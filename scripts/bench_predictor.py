@@ -40,7 +40,7 @@ _SAMPLES = {_MACRO: (20, 40, 50, 100, 200, 500)}
 _OTHER_SAMPLES = (50, 100, 200)
 _HELD_OUT = {_MACRO: None}
 _OTHER_HELD_OUT = 5000
-"""Of the larger tables, a random part is told in each split: its tau differs from that of all by less than 0.005."""
+"""Of the larger tables, a random part is predicted in each split: its tau is that of all to 0.005."""
 
 _MACRO_CEILING = 0.950
 """Tau between the measured means of three seeds and the truth, simulated with the seeds' own spread."""
@@ -192,9 +192,13 @@ def measure_speed() -> dict[str, float]:
     rng = np.random.default_rng(0)
     X = np.stack([rng.integers(3, size=65536) for _ in range(8)], axis=1)
     encoding = np.eye(3, dtype=np.float32)[X].reshape(len(X), 24)
-    told = {f"statistic{i}": encoding @ rng.random(24) + 1 for i in range(23)}
+    statistics = {f"statistic{i}": encoding @ rng.random(24) + 1 for i in range(23)}
     model = Predictor.pretrain(
-        encoding[:4000], {k: v[:4000] for k, v in told.items()}, recipe_width=0, settings=PRESETS["default"], seed=0
+        encoding[:4000],
+        {k: v[:4000] for k, v in statistics.items()},
+        recipe_width=0,
+        settings=PRESETS["default"],
+        seed=0,
     )
     accuracy = 90 - np.exp(encoding[:200] @ rng.normal(size=24))
     started = time.perf_counter()
@@ -229,11 +233,11 @@ def products_per_candidate(predictor: Predictor) -> int:
     """Multiply-accumulates of the matrix products that one predicted mean needs."""
     assert predictor.fitted is not None
     matrices = {name: value for name, value in predictor.weights.items() if name.endswith("weight")}
-    told = sum(value[:2].size for name, value in matrices.items() if name.startswith(("encoder", "proxy")))
+    encoder = sum(value[:2].size for name, value in matrices.items() if name.startswith(("encoder", "proxy")))
     heads = sum(value.size for name, value in matrices.items() if name.startswith(("tuned", "accuracy")))
     process = predictor.fitted.process
     kernels = 0 if process is None else sum(process.arrays[name].size for name in ("x", "z"))
-    return told + (heads if predictor.fitted.share > 0 else 0) + kernels
+    return encoder + (heads if predictor.fitted.share > 0 else 0) + kernels
 
 
 def render(table: str, cells: Cells, figures: Sequence[str] = ("tau", "within")) -> str:

@@ -206,15 +206,15 @@ def macro(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     space, encoding = table.space, table.space.encode(table.X)
     model = Predictor.pretrained(space, table.X, seed=0)
     train = np.random.default_rng(0).permutation(len(table.X))[:100]
-    told = model.fit(encoding[train], table.mean[train], seed=0).predict_mean(encoding)
+    predicted = model.fit(encoding[train], table.mean[train], seed=0).predict_mean(encoding)
     radix = np.cumprod(np.concatenate([space.cardinalities[1:], [1]])[::-1])[::-1]
-    scores = np.empty(len(told))
-    scores[table.X @ radix] = told
+    scores = np.empty(len(predicted))
+    scores[table.X @ radix] = predicted
     settings = replace(DEFAULT, max_evaluations=2000)
     rows, flops = list[tuple[str, float, int]](), table.costs["flops"]
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
         bounds = Bounds.at_most(flops=float(np.quantile(flops, share)))
-        truth = told[bounds.admits(table.costs)].max()
+        truth = predicted[bounds.admits(table.costs)].max()
         found = [
             search(space, lambda X: scores[X @ radix], bounds, rng=np.random.default_rng(seed), settings=settings)
             for seed in range(50)

@@ -50,7 +50,7 @@ def main() -> int:
     rng = np.random.default_rng(0)
     best = trials.X[np.argsort(-accuracy, kind="stable")[:50]]
     family = search_family(space, scorer(space, predictor), campaign.strata, rng=rng, seed_population=best)
-    told = predictor.predict(space.encode(family.rows))
+    predicted = predictor.predict(space.encode(family.rows))
     members = [
         {
             "budget": shorten(bounds.limits["flops"][1]),
@@ -61,7 +61,7 @@ def main() -> int:
             "record": record,
         }
         for bounds, result, mean, std, record in zip(
-            campaign.strata, family.members, told.mean, told.std, space.to_records(family.rows), strict=True
+            campaign.strata, family.members, predicted.mean, predicted.std, space.to_records(family.rows), strict=True
         )
     ]
     folder = arguments.out / "results" / "cifar10" / "family"
@@ -96,8 +96,8 @@ def cross_validated(stage1: Predictor, encoding: NDArray[np.float32], accuracy: 
     taus = []
     for part in parts:
         rest = np.setdiff1d(np.arange(len(accuracy)), part)
-        told = stage1.fit(encoding[rest], accuracy[rest], seed=0).predict_mean(encoding[part])
-        taus.append(kendall(told, accuracy[part]))
+        predicted = stage1.fit(encoding[rest], accuracy[rest], seed=0).predict_mean(encoding[part])
+        taus.append(kendall(predicted, accuracy[part]))
     return float(np.mean(taus))
 
 

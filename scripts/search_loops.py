@@ -96,11 +96,11 @@ def trained(strategy: Strategy, table: TrialTable) -> Iterator[int]:
         strategy.tell(X, y[[index]])
 
 
-def pretrained_on(table: TrialTable, *, told: bool) -> Predictor:
-    """The default preset, pretrained on every architecture of a table; with `told` False, not pretrained."""
+def pretrained_on(table: TrialTable, *, learned: bool) -> Predictor:
+    """The default preset, pretrained on every architecture of a table; with `learned` False, not pretrained."""
     encoding = table.space.encode(table.X)[:, : table.space.architecture_width]
     _, first = np.unique(encoding, axis=0, return_index=True)
-    return Predictor.pretrained(table.space, table.X[first], statistics=None if told else {}, seed=0)
+    return Predictor.pretrained(table.space, table.X[first], statistics=None if learned else {}, seed=0)
 
 
 def closed_loop(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -112,8 +112,8 @@ def closed_loop(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "regularised_evolution": (len(y), lambda rng: Evolution(table.space, table.X, rng=rng)),
         "random": (len(y), lambda rng: shuffled(table, rng)),
     }
-    for name, told in (("ours", True), ("no_pretraining", False)):
-        pretrained = pretrained_on(table, told=told)
+    for name, learned in (("ours", True), ("no_pretraining", False)):
+        pretrained = pretrained_on(table, learned=learned)
         loops[name] = (_MOST, by_predictor(table, pretrained, first=_MACRO_FIRST, batch=1))
     done = Runs(arguments.out / "closed-loop.jsonl")
     for name, (limit, loop) in loops.items():
@@ -201,7 +201,7 @@ def fcnet_loops(table: TrialTable) -> tuple[Loop, ...]:
     """Ours, regularized evolution, Optuna's TPE and random search."""
     worst = float(table.mean.min())
     return (
-        by_predictor(table, pretrained_on(table, told=True), first=_FCNET_FIRST, batch=_FCNET_BATCH),
+        by_predictor(table, pretrained_on(table, learned=True), first=_FCNET_FIRST, batch=_FCNET_BATCH),
         lambda rng: Evolution(table.space, table.X, rng=rng),
         lambda rng: Tpe(table.space, table.X, worst=worst, rng=rng),
         lambda rng: shuffled(table, rng),

@@ -48,8 +48,8 @@ def audit(
     costs: Costs = None,
     nearest: Nearest = False,
     data: DataFolder = None,
-    splits: Annotated[int, typer.Option(min=1, help="Repetitions.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of splits and models.")] = 0,
+    splits: Annotated[int, typer.Option(min=1, help="Number of random splits.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits and the models.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.svg.")] = None,
 ) -> None:
     """Is the predictor any good on these trials, and did pretraining help?"""
@@ -58,17 +58,7 @@ def audit(
     from nars.predictors import audit as examine, plot_audit
     from nars.space import sobol
 
-    reading = Reading(
-        accuracy=accuracy,
-        columns=columns,
-        status=status,
-        ok_status=ok_status,
-        failed_status=failed_status,
-        scale=scale,
-        costs=costs,
-        nearest=nearest,
-        data=data,
-    )
+    reading = Reading(accuracy, columns, status, ok_status, failed_status, scale, costs, nearest, data)
     trials = trial_table(store, space, reading)
     whole = not trials.space.computes_costs and trials.space.size("architecture") <= len(trials.X)
     pool = None if whole or not trials.space.computes_costs else sobol(trials.space, 4096, seed=seed)
@@ -84,7 +74,7 @@ def audit(
 
 
 def _bar(bars: ExitStack) -> Callable[[int, int, str], None]:
-    """A bar that begins when it is told of the first step, and ends with `bars`."""
+    """A bar that appears with the first step and goes with `bars`."""
     from nars.run import Terminal
 
     advance: Callable[[int, str], None] | None = None

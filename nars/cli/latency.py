@@ -28,13 +28,15 @@ def latency(
     ],
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:N.")] = "auto",
     runtime: Annotated[str, typer.Option(help="eager (PyTorch) or onnxruntime.")] = "eager",
-    batch: Annotated[int, typer.Option(help="Images at once.")] = 1,
+    batch: Annotated[int, typer.Option(help="Batch size, images.")] = 1,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
-    classes: Annotated[int | None, typer.Option(help="Classes of your data; the space's own when absent.")] = None,
-    channels: Annotated[
-        int | None, typer.Option(help="Image channels: 1 is grey, 3 RGB; the space's own when absent.")
+    classes: Annotated[
+        int | None, typer.Option(help="Number of classes in your data; the space's own if not given.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Table to write or complete (JSON).")] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Image channels: 1 is gray, 3 RGB; the space's own if not given.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Table to write or to complete (JSON).")] = None,
 ) -> None:
     """Measure each distinct block of a space once; an interrupted run goes on where it stopped.
 

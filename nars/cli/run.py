@@ -27,14 +27,14 @@ Name = Annotated[
         help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet), a YAML file, or a run's folder."
     ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Run folder; runs/NAME when absent.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if not given.")]
 SpaceOption = Annotated[str | None, typer.Option("--space", help="Search another space: built-in name or YAML file.")]
 DataOption = Annotated[
     str | None, typer.Option("--data", help="Other images: digits, fashion-mnist, cifar10, imagefolder:PATH.")
 ]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set.")]
 Budgets = Annotated[str | None, typer.Option(help="FLOPs budgets of the family, e.g. 0.5M,1M,2M.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random choices.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="Change any key, e.g. --set collect.rounds=2 (repeatable).")
 ]
@@ -142,10 +142,12 @@ def collect(
 
 
 def search(
-    name: Annotated[str | None, typer.Argument(help="Run configuration: stage 3 of that run.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Run configuration, for stage 3 of that run.")] = None,
     out: Out = None,
     sets: Sets = None,
-    predictor: Annotated[str | None, typer.Option(help="Ask this: run folder, predictor folder, shipped name.")] = None,
+    predictor: Annotated[
+        str | None, typer.Option(help="Predictor to ask: a run folder, a predictor folder or a shipped name.")
+    ] = None,
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None,
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None,
     max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None,
@@ -155,7 +157,9 @@ def search(
     max_resolution: Annotated[str | None, typer.Option(help="Side of the image, pixels.")] = None,
     min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
     min_resolution: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
-    pareto: Annotated[str | None, typer.Option(help="A whole front: accuracy against costs, e.g. flops.")] = None,
+    pareto: Annotated[
+        str | None, typer.Option(help="A whole front of accuracy against these costs, e.g. flops.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search (with --predictor).")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the answer here.")] = None,
     parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Also write the answer here.")] = None,
@@ -239,8 +243,12 @@ def export(
     name: Name,
     out: Out = None,
     sets: Sets = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Load each format and compare.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Also what is exported, e.g. by an earlier version.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Load each exported format and compare it with PyTorch.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Export again what is exported already, e.g. by an earlier version.")
+    ] = False,
 ) -> None:
     """Export each member and check the files against PyTorch."""
     opened = _open(_asked(name, sets), out, upto="export", alone=True)
@@ -251,7 +259,7 @@ def export(
         raise typer.Exit(1)
 
 
-def report(folder: Annotated[Path, typer.Argument(help="Run folder, also an unfinished one.")]) -> None:
+def report(folder: Annotated[Path, typer.Argument(help="Run folder, finished or not.")]) -> None:
     """Write report.html from what a run folder holds, and show the family."""
     from nars.report import family_table, read_findings, write_report
 
@@ -278,7 +286,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
 
 
 def _folder_of(name: str, model: str) -> Path:
-    """Where a network from elsewhere is trained: beside its file, or in the runs."""
+    """Where a network from elsewhere is trained: beside its file, or in the run's folder."""
     if model.endswith((".yaml", ".yml")):
         return Path(model).parent / "training"
     from nars.run.given import run_folder
@@ -363,7 +371,7 @@ def _open(
 
     Args:
         asked: the configuration.
-        out: its folder.
+        out: its folder, as named by --out.
         upto: the last stage that the command computes.
         alone: whether it computes no other.
         shared: whether several processes of torchrun can share it.
@@ -398,13 +406,13 @@ def _open(
 
 def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
     load_torch()
-    from nars.run import Terminal, check, check_reopening, plan
+    from nars.run import Terminal, check, check_reopening, preview
 
     out = _home(asked, out)
     given, settings = _understood(asked, out, how)
     check_reopening(given.config, out or Path("runs") / given.config.name)
     checked = check(given.config, settings, folder=out, upto="export", place=given.place)
-    Console().print(plan(given.config, settings, checked=checked))
+    Console().print(preview(given.config, settings, checked=checked))
     for line in (*given.notes, *(f"warning: {warning}" for warning in checked.warnings)):
         Terminal().say(line)
 

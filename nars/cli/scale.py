@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nars.cli.starting import load_torch
 from nars.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,17 +29,20 @@ def scale(
     folder: Annotated[Path, typer.Argument(help="Run folder with a family, or the family/ in it.")],
     to: Annotated[str, typer.Option(help="FLOPs budgets, below or above the searched ones, e.g. 80k,1M.")],
     members: Annotated[
-        str | None, typer.Option("--from", help="Two members; the smallest and the largest when absent.")
+        str | None, typer.Option("--from", help="Two members to start from; the smallest and the largest if not given.")
     ] = None,
     factors: Annotated[
         str | None,
-        typer.Option(help="How dimensions grow together, e.g. depth=1.2,width=1.1; as between the members else."),
+        typer.Option(
+            help="How the dimensions grow, e.g. depth=1.2,width=1.1; as between the two members if not given."
+        ),
     ] = None,
 ) -> None:
     """Scale two searched members up or down, as the paper made A from B and F, G from E.
 
     Writes architecture.yaml and recipe.yaml for each budget to scaled/ in the run folder; nars train takes them.
     """
+    load_torch()
     from nars.run import reopen_run
     from nars.space import quantity, shorten
     from nars.studies import grow

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nars.space import Space
     from nars.store import Sample, SampleStore
 
-SpaceName = Annotated[str | None, typer.Option("--space", help="Their space: built-in name or YAML file.")]
+SpaceName = Annotated[str | None, typer.Option("--space", help="Space of the trials: a built-in name or a YAML file.")]
 
 _MOST_CLASSES = 1000
 _CHANNELS = (3, 1, 4, 2)

@@ -27,7 +27,9 @@ StorePath = Annotated[
 @app.command(epilog="Example: nars store info runs/digits    nars store info runs/digits --budgets 0.2M,0.4M")
 def info(
     store: StorePath,
-    budgets: Annotated[str | None, typer.Option(help="Also the best sample within each, e.g. 0.2M,0.4M.")] = None,
+    budgets: Annotated[
+        str | None, typer.Option(help="Also show the best sample within each of these, e.g. 0.2M,0.4M.")
+    ] = None,
     cost: Annotated[str, typer.Option(help="Cost that the budgets bound.")] = "flops",
 ) -> None:
     """What a store holds."""
@@ -81,7 +83,7 @@ def export(store: StorePath, file: Annotated[Path, typer.Argument(help="samples.
 def replay(
     store: StorePath,
     trainings: Annotated[int, typer.Option(min=1, help="How many trainings may be spent.")],
-    batch: Annotated[int, typer.Option(min=1, help="Proposals at once.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Candidates per proposal.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Repetitions of each strategy.")] = 20,
     strategies: Annotated[
         str,
@@ -91,10 +93,13 @@ def replay(
         ),
     ] = "random",
     space: SpaceName = None,
-    epoch: Annotated[int | None, typer.Option(min=1, help="As if each training had stopped after this epoch.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Only among the samples within it, e.g. 0.3M.")] = None,
+    epoch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Count only the accuracy after this epoch, as if each training had stopped there."),
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Consider only the samples within this budget, e.g. 0.3M.")] = None,
     cost: Annotated[str, typer.Option(help="Cost that the budget bounds and that stage 2 cuts into bins.")] = "flops",
-    seed: Annotated[int, typer.Option(min=0, help="Of the strategies.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the strategies.")] = 0,
 ) -> None:
     """What fewer trainings would have found: the run cut short, against other strategies among its samples."""
     import numpy as np

@@ -30,7 +30,7 @@ def swap(
         str | None,
         typer.Option(help="Also train: all, diagonal, or cells ARCHITECTURE:RECIPE, e.g. 150k:500k,500k:150k."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each cell; from two on the noise is known.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Trainings per cell; two or more also measure the noise.")] = 1,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the matrix here.")] = None,
     engine: Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")] = "processes",
     workers: Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")] = 0,

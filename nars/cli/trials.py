@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from nars.trials import TrialTable
 
 Accuracy = Annotated[
-    str | None, typer.Option(help="Columns with accuracies, one per seed, e.g. acc0,acc1; found by name if left out.")
+    str | None,
+    typer.Option(help="Columns with accuracies, one per seed, e.g. acc0,acc1; found by its name if not given."),
 ]
 Columns = Annotated[
     str | None,
     typer.Option(help="Other headings: accuracy=val_top1,lr=params_learning_rate,status=State,seed=rng,flops=macs."),
 ]
 StatusColumn = Annotated[
-    str | None, typer.Option("--status", help="Column that says how a training ended; found by name; none for none.")
+    str | None,
+    typer.Option(
+        "--status",
+        help='Column that says how each training ended; found by its name if not given; "none" for no such column.',
+    ),
 ]
 OkStatus = Annotated[str | None, typer.Option("--ok-status", help="More statuses that are successes, e.g. good,fine.")]
 FailedStatus = Annotated[str | None, typer.Option("--failed-status", help="More statuses that are failures.")]
@@ -39,19 +44,20 @@ Nearest = Annotated[bool, typer.Option("--nearest", help="Take the nearest choic
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder with nas-bench-macro/; else NARS_DATA.")]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Reading:
-    """How the user wants a file of trials to be read."""
+    """How the user wants a file of trials to be read: the options that `nars import` and `nars audit` share, in their
+    order."""
 
-    accuracy: str | None = None
-    columns: str | None = None
-    status: str | None = None
-    ok_status: str | None = None
-    failed_status: str | None = None
-    scale: str | None = None
-    costs: str | None = None
-    nearest: bool = False
-    data: Path | None = None
+    accuracy: str | None
+    columns: str | None
+    status: str | None
+    ok_status: str | None
+    failed_status: str | None
+    scale: str | None
+    costs: str | None
+    nearest: bool
+    data: Path | None
 
 
 def mount(app: typer.Typer) -> None:
@@ -89,17 +95,7 @@ def import_trials(
     from nars.store import SampleStore
     from nars.trials import import_trials as add
 
-    reading = Reading(
-        accuracy=accuracy,
-        columns=columns,
-        status=status,
-        ok_status=ok_status,
-        failed_status=failed_status,
-        scale=scale,
-        costs=costs,
-        nearest=nearest,
-        data=data,
-    )
+    reading = Reading(accuracy, columns, status, ok_status, failed_status, scale, costs, nearest, data)
     store = SampleStore(out)
     beside = str(out) if space is None and store.identity is not None else None
     trials = trial_table(table, space, reading, beside=beside)

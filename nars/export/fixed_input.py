@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,13 +49,6 @@ class LogitsHash:
     def matches(self, logits: torch.Tensor) -> bool:
         """Whether logits (classes,) are those that were hashed, to 1e-4 or better."""
         return _digest(logits.double().numpy(), self.step, self.offset) == self.sha256
-
-    @staticmethod
-    def from_dict(document: Mapping[str, object]) -> LogitsHash:
-        """Read a model card's entry."""
-        return LogitsHash(
-            sha256=str(document["sha256"]), step=float(str(document["step"])), offset=float(str(document["offset"]))
-        )
 
 
 def _digest(values: np.ndarray[tuple[int], np.dtype[np.float64]], step: float, offset: float) -> str:

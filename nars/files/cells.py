@@ -19,7 +19,7 @@ Value = int | float | str | bool | None
 SINGLE = 1e-6
 """Relative tolerance of numbers: what single precision and seven written digits leave."""
 HALF = 1e-3
-"""The same of half precision."""
+"""The same for half precision."""
 
 _NOTHING = frozenset({"", "none", "null", "nan", "na", "n/a", "<na>", "nat", "~"})
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}

@@ -17,7 +17,7 @@ from nars.images.unsplit import DIGEST_BYTES, digests_of
 
 
 class Contents:
-    """Of N files. A file is read once at most.
+    """The contents of N files, each of which is read once at most.
 
     Args:
         files: (N,), paths as the file system spells them.

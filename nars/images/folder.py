@@ -23,8 +23,8 @@ from torch import Tensor
 
 from nars.errors import DataError
 from nars.images.contents import Contents
-from nars.images.layout import Layout, key_of, recognise
-from nars.images.pixels import Progress, read
+from nars.images.layout import Layout, key_of, recognize
+from nars.images.pixels import OnRead, read
 from nars.images.streaming import as_bytes, path_of
 from nars.images.unsplit import TEST, TRAIN, Source, hold_out_test
 from nars.images.walk import Folder, Skipped, walk
@@ -43,7 +43,7 @@ def folder_source(path: Path) -> Source:
     if not path.is_dir():
         raise DataError(f"imagefolder:PATH must name an existing folder, got {str(path)!r}. {_instead(path)}")
     root, skipped = walk(path)
-    layout = recognise(root)
+    layout = recognize(root)
     classes, notes = _classes(layout, skipped)
     files, labels = _images(layout.train, classes)
     part = [np.full(len(files), TRAIN, dtype=np.int8)]
@@ -118,7 +118,5 @@ def _images(folder: Folder, classes: tuple[str, ...]) -> tuple[list[Path], list[
     return files, labels
 
 
-def _render(
-    files: NDArray[np.bytes_], indices: NDArray[np.int64], resolution: int, progress: Progress | None
-) -> Tensor:
+def _render(files: NDArray[np.bytes_], indices: NDArray[np.int64], resolution: int, progress: OnRead | None) -> Tensor:
     return read([path_of(files[index]) for index in indices], resolution=resolution, progress=progress)

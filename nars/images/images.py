@@ -24,7 +24,7 @@ from nars.images.copies import copy_notes
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
-from nars.images.pixels import Progress, check_headers, mean_and_std
+from nars.images.pixels import OnRead, check_headers, mean_and_std
 from nars.images.split import hold_out
 from nars.images.streaming import StreamedSplit, path_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
@@ -80,10 +80,10 @@ class ImageData:
     summary: str
     """What there is, e.g. "5 classes, 3,842 training / 961 validation / 1,947 test images (val/ of the folder)"."""
     notes: tuple[str, ...]
-    """What a person should know about how it was read (recognised, passed over, assumed), a sentence each."""
+    """What a person should know about how it was read (recognized, passed over, assumed), a sentence each."""
     _source: Source = field(repr=False, compare=False)
     _indices: tuple[NDArray[np.int64], ...] = field(repr=False, compare=False)
-    """Of the training, validation and test images in the source."""
+    """Places of the training, validation and test images in the source."""
     _streaming: Streaming = field(repr=False, compare=False)
     _loaders: int | None = field(repr=False, compare=False)
     _rendered: dict[int, ImageData] = field(repr=False, compare=False)
@@ -95,7 +95,7 @@ class ImageData:
 
     @property
     def in_channels(self) -> int:
-        """1 (grey) or 3 (RGB)."""
+        """1 (gray) or 3 (RGB)."""
         return self.train.shape[1]
 
     @property
@@ -145,7 +145,7 @@ def load_images(
     max_classes: int | None = None,
     streaming: Streaming = "auto",
     loaders: int | None = None,
-    progress: Progress | None = None,
+    progress: OnRead | None = None,
     source: Source | None = None,
 ) -> ImageData:
     """Load an image set, split it and resize it.
@@ -224,7 +224,7 @@ def _share(source: Source, validation_images: int) -> float:
     return validation_images / images
 
 
-def _open(name: str, root: str | Path | None, progress: Progress | None) -> Source:
+def _open(name: str, root: str | Path | None, progress: OnRead | None) -> Source:
     with looked_for(name):
         if name == "digits":
             return digits()
@@ -287,7 +287,7 @@ def _splits(
     resolution: int,
     streaming: Streaming,
     loaders: int | None,
-    progress: Progress | None,
+    progress: OnRead | None,
 ) -> list[Split] | list[StreamedSplit]:
     """The splits at a resolution, in memory or in their files."""
     if source.files is not None and _streams(streaming, sum(map(len, indices)), resolution):
@@ -317,7 +317,7 @@ def _streams(streaming: Streaming, count: int, resolution: int) -> bool:
 
 
 def _mean_and_std(source: Source, train: Split | StreamedSplit) -> tuple[Tensor, Tensor]:
-    """Of the training images; of a large folder some evenly spaced ones, whether or not it is in memory."""
+    """Statistics of the training images; of a large folder those of some evenly spaced ones, in memory or not."""
     if source.files is None or len(train) <= _STATISTICS:
         return mean_and_std(train.images)
     rows = np.linspace(0, len(train) - 1, _STATISTICS).astype(np.int64)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nars.errors import DataError
 from nars.images.names import classes_of
 from nars.images.parquet import read_parquet
-from nars.images.pixels import Progress
+from nars.images.pixels import OnRead
 from nars.images.unsplit import TEST, TRAIN, Source, array_source, hold_out_test
 
 DIGITS_TEST = 360
@@ -26,7 +26,7 @@ DIGITS_TEST = 360
 
 
 def digits() -> Source:
-    """Scikit-learn's 1,797 scans of handwritten digits, 8 x 8, 1 channel (17 grey levels, spread over 0..255)."""
+    """Scikit-learn's 1,797 scans of handwritten digits, 8 x 8, 1 channel (17 gray levels, spread over 0..255)."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -41,7 +41,7 @@ def digits() -> Source:
     return hold_out_test(everything, DIGITS_TEST)
 
 
-def fashion_mnist(root: Path, progress: Progress | None) -> Source:
+def fashion_mnist(root: Path, progress: OnRead | None) -> Source:
     """Fashion-MNIST, 28 x 28, 1 channel, 60,000 + 10,000.
 
     Looked for below `root` as Parquet (fashion-mnist/train*.parquet, test*.parquet), as the original idx files, packed
@@ -77,7 +77,7 @@ def count_idx(root: Path) -> tuple[int, int] | None:
     return train, test
 
 
-def cifar10(root: Path, progress: Progress | None) -> Source:
+def cifar10(root: Path, progress: OnRead | None) -> Source:
     """CIFAR-10, 32 x 32, 3 channels, 50,000 + 10,000.
 
     Looked for below `root` as Parquet (cifar10/train*.parquet, test*.parquet), as torchvision's cifar-10-batches-py,
@@ -116,7 +116,7 @@ def _download(name: str, dataset: Any, root: Path) -> tuple[Any, Any]:
         ) from error
 
 
-def _from_parquet(name: str, folder: Path, *, channels: int, side: int, progress: Progress | None) -> Source | None:
+def _from_parquet(name: str, folder: Path, *, channels: int, side: int, progress: OnRead | None) -> Source | None:
     """The set from the Parquet files below a folder, if there are any."""
     files = {part: sorted(folder.rglob(f"{part}*.parquet")) for part in ("train", "test")}
     if not files["train"]:

@@ -2,7 +2,7 @@
 
 A folder is named as a split if its name, whatever its case, says train, val or test in a common spelling (Training,
 TEST, training_set, seg_train, train2017, flowers_train beside flowers_test). It is read as one if it holds folders of
-images in turn. Splits are recognised by both together, and only where they hold the same classes; what could be read
+images in turn. Splits are recognized by both together, and only where they hold the same classes; what could be read
 in two ways is an error that gives both.
 """
 
@@ -75,7 +75,7 @@ class _Name(NamedTuple):
     """Whether a number is in it that is not a year."""
 
 
-def recognise(root: Folder) -> Layout:
+def recognize(root: Folder) -> Layout:
     """Tell splits from classes.
 
     Raises:

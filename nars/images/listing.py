@@ -36,7 +36,7 @@ class Listing:
     name: str
     classes: tuple[str, ...]
     in_channels: int
-    """1 (grey) or 3 (RGB)."""
+    """1 (gray) or 3 (RGB)."""
     train: int
     """Training images, those that will be held out for validation among them."""
     validation: int

@@ -1,10 +1,10 @@
-"""One reading of every kind of pixel that Pillow knows: 8 bits, grey or RGB.
+"""One reading of every kind of pixel that Pillow knows: 8 bits, gray or RGB.
 
-- Grey of 16 bits is scaled linearly from the full range of the file's type (65535, or 4095 of 12 bits, becomes 255) and
-  rounded; of colours with 16 bits Pillow hands out the upper byte.
-- Floating-point grey is scaled from 0..1.
+- Gray of 16 bits is scaled linearly from the full range of the file's type (65535, or 4095 of 12 bits, becomes 255) and
+  rounded; of colors with 16 bits Pillow hands out the upper byte.
+- Floating-point gray is scaled from 0..1.
 - Whatever is transparent is laid over white.
-- CMYK, YCbCr, LAB and HSV are converted as Pillow converts them, without colour profiles; CMYK JPEG is read as Adobe
+- CMYK, YCbCr, LAB and HSV are converted as Pillow converts them, without color profiles; CMYK JPEG is read as Adobe
   writes it (inverted), with or without Adobe's marker.
 - Of several frames or pages the first counts.
 
@@ -59,7 +59,7 @@ def reading_of(opened: Image.Image, *, name: str) -> Reading:
     if _is_signed(opened):
         raise _refused(name, mode, "signed 8-bit numbers, which have no agreed range")
     if mode in ("1", "L", "RGB"):
-        # The colour that stands for "transparent" is written with the file's depth, the pixels are handed out with 8.
+        # The color that stands for "transparent" is written with the file's depth, the pixels are handed out with 8.
         unit = _unit(opened)
         return lambda image: _with_key(image, unit)
     if mode in ("P", "PA", "LA", "RGBA"):
@@ -73,12 +73,12 @@ def reading_of(opened: Image.Image, *, name: str) -> Reading:
 
 def _refused(name: str, mode: str, what: str) -> DataError:
     return DataError(
-        f"{name} has mode {mode}: {what}. Save it with 8 bits, or as 16-bit grey from 0 to 65535 (PNG, TIFF)."
+        f"{name} has mode {mode}: {what}. Save it with 8 bits, or as 16-bit gray from 0 to 65535 (PNG, TIFF)."
     )
 
 
 def _largest(opened: Image.Image) -> int | None:
-    """The number that is white in 16-bit grey; None where the file does not say."""
+    """The number that is white in 16-bit gray; None where the file does not say."""
     if opened.mode not in (*_SIXTEEN, "I") or opened.format not in _SIXTEEN_FORMATS:
         return None
     if opened.mode == "I" and opened.format not in ("PNG", "PPM"):  # these have no larger numbers than 65535

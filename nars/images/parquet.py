@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nars.errors import DataError
-from nars.images.pixels import Progress, decode
+from nars.images.pixels import OnRead, decode
 from nars.images.unsplit import digests_of
 
 _IMAGE_COLUMNS = ("img", "image")
@@ -30,11 +30,11 @@ _LABEL_COLUMN = "label"
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
 
 _DECIDED = 1.25
-"""Flat pixels of one reading must differ from their neighbours so many times less than those of the other."""
+"""Flat pixels of one reading must differ from their neighbors so many times less than those of the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class StoredImages:
     """The images of some files, in their order."""
 
     images: Tensor
@@ -42,9 +42,9 @@ class Table:
     labels: NDArray[np.int64]
     """(N,), indices into the set's classes."""
     digests: NDArray[np.uint8]
-    """(N, 16), of the encoded bytes where there are any (two versions of a JPEG decoder may differ by a grey level)."""
+    """(N, 16), of the encoded bytes where there are any (two versions of a JPEG decoder may differ by a gray level)."""
     rows: tuple[int, ...]
-    """Of each file."""
+    """Number of rows in each file."""
     notes: tuple[str, ...]
 
 
@@ -60,8 +60,8 @@ class _Form:
 
 
 def read_parquet(
-    files: Sequence[Path], *, classes: tuple[str, ...], channels: int, side: int, progress: Progress | None
-) -> Table:
+    files: Sequence[Path], *, classes: tuple[str, ...], channels: int, side: int, progress: OnRead | None
+) -> StoredImages:
     """Read the files of one set.
 
     Args:
@@ -94,7 +94,7 @@ def read_parquet(
             images.append(decode(content, names=names, channels=channels, side=side, progress=heard))
             digests.append(digests_of(content))
         done += len(content)
-    return Table(
+    return StoredImages(
         images=torch.cat(images),
         labels=np.concatenate(labels),
         digests=np.concatenate(digests),
@@ -103,7 +103,7 @@ def read_parquet(
     )
 
 
-def _after(progress: Progress | None, done: int, total: int) -> Progress | None:
+def _after(progress: OnRead | None, done: int, total: int) -> OnRead | None:
     return None if progress is None else lambda more, _: progress(done + more, total)
 
 
@@ -253,7 +253,7 @@ def _eight_bits(values: NDArray[Any], where: str) -> NDArray[np.uint8]:
 
 
 def _flat_order(flat: NDArray[np.uint8], files: Sequence[Path], form: _Form) -> tuple[bool, list[str]]:
-    """Whether flat pixels are plane after plane; by which reading pixels are more like their neighbours."""
+    """Whether flat pixels are plane after plane; by which reading pixels are more like their neighbors."""
     if form.channels == 1:
         return True, []
     by_plane, by_pixel = (_roughness(_planes(flat, form, planes)) for planes in (True, False))
@@ -264,13 +264,11 @@ def _flat_order(flat: NDArray[np.uint8], files: Sequence[Path], form: _Form) -> 
             f"not tell. Write them as nested lists."
         )
     order = "C x H x W" if by_plane == smooth else "H x W x C"
-    return by_plane == smooth, [
-        f"flat pixels are read as {order}: so neighbours differ {rough / smooth:.1f} times less"
-    ]
+    return by_plane == smooth, [f"flat pixels are read as {order}: so neighbors differ {rough / smooth:.1f} times less"]
 
 
 def _roughness(images: NDArray[np.uint8]) -> float:
-    """The mean difference between neighbours in a row and in a column."""
+    """The mean difference between neighbors in a row and in a column."""
     some = images[:: max(1, len(images) // 1000)].astype(np.float32)
     return float(np.abs(np.diff(some, axis=2)).mean() + np.abs(np.diff(some, axis=3)).mean())
 

@@ -20,7 +20,7 @@ from nars.errors import DataError
 from nars.images.modes import reading_of
 from nars.parallel import installed_memory
 
-Progress = Callable[[int, int], None]
+OnRead = Callable[[int, int], None]
 """Called with (images done, images in all)."""
 
 _CHUNK = 2048
@@ -33,7 +33,7 @@ _REPORT_EVERY = 512
 
 
 def decode(
-    encoded: Sequence[bytes], *, names: Sequence[str], channels: int, side: int, progress: Progress | None
+    encoded: Sequence[bytes], *, names: Sequence[str], channels: int, side: int, progress: OnRead | None
 ) -> Tensor:
     """Decode small images (JPEG, PNG, ...) that all have the same known size, as `nars.images.modes` says.
 
@@ -58,7 +58,7 @@ def decode(
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
 
 
-def read(files: Sequence[Path], *, resolution: int, progress: Progress | None) -> Tensor:
+def read(files: Sequence[Path], *, resolution: int, progress: OnRead | None) -> Tensor:
     """Read image files of any size as RGB, in parallel threads (Pillow lets go of the interpreter lock while it works).
 
     Each image is turned upright (EXIF), its shorter side resized to `resolution` (antialiased), the middle cut out.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def stratified_order(labels: NDArray[np.int64], *, rng: np.random.Generator) -> NDArray[np.int64]:
-    """A random order of the N images in which every run of neighbours has the classes in their overall proportions.
+    """A random order of the N images in which every run of neighbors has the classes in their overall proportions.
 
     So that the first k are a stratified subset for every k, and those after them are one too. Within a class the order
     is a uniform permutation; the j-th of its n images gets the place (j + 1/2) / n in the whole.

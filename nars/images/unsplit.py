@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nars.errors import DataError
-from nars.images.pixels import Progress, resize
+from nars.images.pixels import OnRead, resize
 from nars.images.split import hold_out
 from nars.printing import brief_repr
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
-Render = Callable[[NDArray[np.int64], int, Progress | None], Tensor]
+Render = Callable[[NDArray[np.int64], int, OnRead | None], Tensor]
 """(indices (n,), resolution, progress) -> uint8 (n, C, resolution, resolution)."""
 
 DIGEST_BYTES = 16
@@ -49,7 +49,7 @@ class Source:
     notes: tuple[str, ...] = ()
     """What a person should know about how the set was read, a sentence each."""
     side: int | None = None
-    """Of the images, pixels, where all are arrays of one size."""
+    """Side of the images, pixels, where all are arrays of one size."""
 
 
 def array_source(
@@ -123,7 +123,7 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
 
 
 def _render_kept(
-    source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64], resolution: int, progress: Progress | None
+    source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64], resolution: int, progress: OnRead | None
 ) -> Tensor:
     return source.render(kept[indices], resolution, progress)
 
@@ -138,6 +138,6 @@ def _copies_kept(
     return copies(kept[indices])
 
 
-def _render_array(images: Tensor, indices: NDArray[np.int64], resolution: int, progress: Progress | None) -> Tensor:
+def _render_array(images: Tensor, indices: NDArray[np.int64], resolution: int, progress: OnRead | None) -> Tensor:
     """Takes well under a second for sets of this kind, so `progress` hears nothing."""
     return resize(images[torch.from_numpy(indices)], resolution)

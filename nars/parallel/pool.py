@@ -41,7 +41,7 @@ class Failure:
     """Killed because it took too long; else its worker died, each time it was tried."""
     message: str
     seconds: float
-    """Of the last try."""
+    """Wall time of the last try."""
     device: str
 
 

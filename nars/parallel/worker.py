@@ -31,7 +31,7 @@ class WorkerSetup:
 
     device: str = "cpu"
     threads: int = 1
-    """Of torch."""
+    """Threads that torch computes with."""
     cores: tuple[int, ...] | None = None
     """Run on these only; None leaves it to the system."""
 

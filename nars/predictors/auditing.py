@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from nars.arrays import Floats
 from nars.errors import PredictorError
 from nars.parallel import torch_threads
 from nars.predictors.contest import OWN, REGRESSORS, Score, contenders, random_split, samples_needed, score
@@ -22,15 +23,13 @@ from nars.predictors.statistics import Scale, Statistics, free_statistics
 from nars.predictors.warp import Warp
 from nars.space import Population, Space
 
-Floats = NDArray[np.float64]
-
 SIZES = (20, 50, 100, 200, 500)
 _FEWEST = 30
 _SMALLEST = 5
 _PRETRAINING = 20
 """Steps that one pretraining counts for."""
 
-Told = Callable[[int, int, str], None]
+OnStep = Callable[[int, int, str], None]
 """Steps done, steps in all, what is next."""
 
 
@@ -118,9 +117,9 @@ def audit(
     sizes: Sequence[int] = SIZES,
     models: Sequence[str] = tuple(REGRESSORS),
     pool: Population | None = None,
-    progress: Told | None = None,
+    progress: OnStep | None = None,
 ) -> Audit:
-    """Fit every model on random parts of finished trials and let it tell the rest.
+    """Fit every model on random parts of finished trials and let it predict the rest.
 
     Args:
         space: of the trials.
@@ -172,7 +171,9 @@ def audit(
             cost,
             samples=sizes[len(sizes) // 2],
             seed=seed,
-            told=lambda name: steps.next(f"the predictor without {name}" if name else "the predictor with all targets"),
+            before=lambda name: steps.next(
+                f"the predictor without {name}" if name else "the predictor with all targets"
+            ),
         )
         steps.next("the noise of the labels")
         ceiling = noise_ceiling(labels)
@@ -197,12 +198,12 @@ def judge_targets(
     samples: int,
     seed: int,
     splits: int = 4,
-    told: Callable[[str], None] = lambda name: None,
+    before: Callable[[str], None] = lambda name: None,
 ) -> tuple[float, tuple[TargetVerdict, ...]]:
     """Cross-validated tau with all statistics, and a verdict on each: its correlations and what leaving it out does.
 
-    The Gaussian process of the default preset is fitted on exact statistics here, not on told ones: one pretraining for
-    each set of targets would take minutes, and how well an encoder tells them is reported by the pretraining itself.
+    The Gaussian process of the default preset is fitted on exact statistics here, not on predicted ones: a pretraining
+    for each set of targets would take minutes, and reports itself how well its encoder predicts them.
 
     Args:
         encoding: of the candidates, (N, E).
@@ -212,7 +213,7 @@ def judge_targets(
         samples: to fit on.
         seed: of splits and fits.
         splits: repetitions.
-        told: called before each set of targets with the one that is left out, "" for none.
+        before: called before each set of targets with the one that is left out, "" for none.
     """
     scale = Scale.of(statistics)
     z = scale.standardize(statistics) if scale.names else np.zeros((len(y), 0), dtype=np.float32)
@@ -231,11 +232,11 @@ def judge_targets(
         return np.array(found)
 
     with torch_threads(1):
-        told("")
+        before("")
         everything = taus(list(range(len(scale.names))))
         verdicts = []
         for column, name in enumerate(scale.names):
-            told(name)
+            before(name)
             without = taus([other for other in range(len(scale.names)) if other != column])
             gain = without - everything
             verdicts.append(
@@ -292,8 +293,8 @@ def plot_audit(result: Audit, path: Path) -> None:
 class _Steps:
     """Tells what is next, and how far it is: a step for each fit, several for each pretraining."""
 
-    def __init__(self, told: Told | None, *, fits: int, targets: int, pretrainings: int) -> None:
-        self._told, self._done = told, 0
+    def __init__(self, on_step: OnStep | None, *, fits: int, targets: int, pretrainings: int) -> None:
+        self._on_step, self._done = on_step, 0
         self._pretraining, self._of = 0, pretrainings
         self._total = _PRETRAINING * pretrainings + fits + targets + 2
 
@@ -302,7 +303,7 @@ class _Steps:
         self._say("free statistics")
 
     def pretraining(self, epochs: int, of: int) -> None:
-        """Told by the pretrainings one after the other."""
+        """Called by the pretrainings one after the other."""
         at = _PRETRAINING * self._pretraining + _PRETRAINING * epochs // max(1, of)
         self._pretraining += epochs == of
         self._done = min(at, _PRETRAINING * self._of)
@@ -315,8 +316,8 @@ class _Steps:
         self._done += 1
 
     def _say(self, what: str) -> None:
-        if self._told is not None:
-            self._told(min(self._done, self._total), self._total, what)
+        if self._on_step is not None:
+            self._on_step(min(self._done, self._total), self._total, what)
 
     def end(self) -> None:
         """Nothing is left."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.errors import PredictorError
 
 Encoding = NDArray[np.floating[Any]]
@@ -31,13 +32,13 @@ def matrix(encoding: Encoding, width: int | None) -> Encoding:
     return encoding
 
 
-def accuracies(accuracy: NDArray[np.floating[Any]], n: int) -> NDArray[np.float64]:
+def accuracies(accuracy: NDArray[np.floating[Any]], n: int) -> Floats:
     """Accuracies (n,) as float64.
 
     Raises:
         PredictorError: another shape, fewer than 2, or one that is not finite.
     """
-    values: NDArray[np.float64] = np.asarray(accuracy, dtype=np.float64)
+    values: Floats = np.asarray(accuracy, dtype=np.float64)
     if values.shape != (n,) or n < 2:
         raise PredictorError(f"a fit needs one accuracy for each of at least 2 candidates, got {values.shape} for {n}")
     if not np.isfinite(values).all():

@@ -113,8 +113,8 @@ def contenders(
     statistics = dict(free_statistics(space, rows) if statistics is None else statistics)
     width = space.architecture_width
     scale = Scale.of(statistics)
-    told = scale.standardize(statistics) if scale.names else np.zeros((len(rows), 0), dtype=np.float32)
-    wide = np.concatenate([encoding[:, :width], told, encoding[:, width:]], axis=1)
+    exact = scale.standardize(statistics) if scale.names else np.zeros((len(rows), 0), dtype=np.float32)
+    wide = np.concatenate([encoding[:, :width], exact, encoding[:, width:]], axis=1)
     made: dict[str, Contender] = {}
     for name in names:
         entry = REGRESSORS[name]

@@ -36,7 +36,7 @@ _LENGTH, _LENGTH_SPREAD = 1.5, 0.7
 Chosen with the two below on NAS-Bench-Macro: tau of the process alone 0.82 instead of 0.81 at 20 samples, 0.883 instead
 of 0.880 at 50, the same from 200 on; on NAS-Bench-201's CIFAR-10 0.743 instead of 0.739 at 50; the same on FCNet."""
 _JOINT = 1 / 3
-"""Prior median of u beside statistics, whose t and s have 1: what they tell goes before what the encoding tells."""
+"""Prior median of u beside statistics, whose t and s have 1: what they explain goes before what the encoding does."""
 _NOISE = 0.005
 """Prior median of v and w, of targets of variance 1. Noise that follows the slope alone: tau 0.826 on FCNet's protein
 at 200 samples; that does not, 0.830; both, 0.829. On NAS-Bench-Macro at 200: 0.927, 0.9245, 0.927."""

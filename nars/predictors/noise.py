@@ -4,7 +4,7 @@ A label is a true accuracy plus noise that another seed would draw anew. The noi
 were trained more than once; most have one label. What is wanted is Kendall's tau of the true accuracies with the labels
 as they are: no predictor can have more.
 
-Labels are spread more widely than true accuracies are, so adding noise to the labels once more would tell too high a
+Labels are spread more widely than true accuracies are, so adding noise to the labels once more would give too high a
 tau. Instead the distribution of the true accuracies is estimated (empirical Bayes: EM over cells of accuracy, with the
 noise a mixture of normal distributions whose weights may differ between good and bad candidates, as bad networks vary
 more), true accuracies are drawn from what it says of each candidate, and their tau with the labels is taken.
@@ -18,14 +18,11 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import chi2
 
+from nars.arrays import Floats, Ints
 from nars.predictors.metrics import kendall
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 LEVEL = 0.95
 """Of the intervals."""
@@ -105,7 +102,7 @@ class _Labels:
     """Labels of N candidates."""
 
     mean: Floats
-    counts: Indices
+    counts: Ints
     squares: Floats
     """Sums of squared deviations from the candidate's mean."""
 
@@ -117,7 +114,7 @@ class _Labels:
         squares = np.where(known, labels - mean[:, None], 0.0) ** 2
         return _Labels(mean=mean, counts=counts, squares=squares.sum(axis=1))
 
-    def take(self, rows: Indices) -> _Labels:
+    def take(self, rows: Ints) -> _Labels:
         return _Labels(mean=self.mean[rows], counts=self.counts[rows], squares=self.squares[rows])
 
 
@@ -128,7 +125,7 @@ class _Model:
 
     edges: Floats
     """(B + 1,), quantiles of the labels."""
-    group: Indices
+    group: Ints
     """(B,), which mixture holds in a cell."""
     start: Floats
     """(B,), where EM begins: the labels' own distribution, shrunk by what the noise adds to their variance."""
@@ -260,7 +257,7 @@ def _mixture(octaves: float) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-def _effective_freedom(squares: Floats, freedom: Indices) -> float:
+def _effective_freedom(squares: Floats, freedom: Ints) -> float:
     """Degrees of freedom of the pooled variance; fewer than there are where the variances differ between candidates."""
     total = float(freedom.sum())
     pooled = squares.sum() / total

@@ -270,16 +270,16 @@ class Predictor:
         process = fitted.process if fitted.share < 1 else None
         scratch = process.scratch(min(_CHUNK, len(encoding))) if process else None
         with one_blas_thread():
-            for part, told, spread in zip(_chunks(_float32(encoding)), _chunks(mean), _chunks(variance), strict=True):
+            for part, middle, spread in zip(_chunks(_float32(encoding)), _chunks(mean), _chunks(variance), strict=True):
                 if fitted.share > 0:
                     members = self._members(part)
-                    told[:] = members.mean(axis=0)
+                    middle[:] = members.mean(axis=0)
                     spread[:] = members.var(axis=0) + fitted.noise**2 if with_std else 0.0
                 if process is not None and scratch is not None:
                     z, inputs = self._statistics(part), part * np.float32(ENCODING_SCALE)
-                    told[:] = fitted.share * told + (1 - fitted.share) * process.mean(z, inputs, scratch)
+                    middle[:] = fitted.share * middle + (1 - fitted.share) * process.mean(z, inputs, scratch)
                     if with_std:
-                        spread[:] = process.variance(z, inputs, _float32(fitted.warp.slope(told) ** 2))
+                        spread[:] = process.variance(z, inputs, _float32(fitted.warp.slope(middle) ** 2))
         return mean, np.sqrt(variance)
 
     def _members(self, x: Floats32) -> Floats32:

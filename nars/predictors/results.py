@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from nars.arrays import Floats
 from nars.printing import brief_repr
 
 
@@ -17,9 +15,9 @@ class Prediction:
 
     __repr__ = brief_repr
 
-    mean: NDArray[np.float64]
+    mean: Floats
     """(N,), percent."""
-    std: NDArray[np.float64]
+    std: Floats
     """(N,), percent, > 0: mean -+ 1.2816 std is the 80 % interval."""
 
 
@@ -29,9 +27,9 @@ class JointPrediction:
 
     __repr__ = brief_repr
 
-    mean: NDArray[np.float64]
+    mean: Floats
     """(N,), percent."""
-    covariance: NDArray[np.float64]
+    covariance: Floats
     """(N, N), percent squared, of the accuracies without the noise of a single training."""
 
 

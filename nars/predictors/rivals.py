@@ -18,7 +18,7 @@ from nars.predictors.results import Prediction
 
 @dataclass(frozen=True, kw_only=True)
 class Rival:
-    """A scikit-learn regressor behind `Regressor`. Accuracies are standardised for all alike."""
+    """A scikit-learn regressor behind `Regressor`. Accuracies are standardized for all alike."""
 
     make: Callable[[int], Any]
     """The regressor for a seed."""

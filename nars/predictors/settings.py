@@ -25,7 +25,7 @@ class PredictorSettings:
     """Train on accuracies transformed to a normal distribution of variance 1 (`nars.predictors.warp`), not on percent;
     `huber_delta` is then in standard deviations."""
     process: bool = False
-    """Add a Gaussian process on the encoding and on the statistics that the encoder tells; cross-validation decides
+    """Add a Gaussian process on the encoding and on the statistics that the encoder predicts; cross-validation decides
     how much either counts."""
     huber_delta: float = 1.0
     """Where the loss turns from square to linear (paper: 1, in percent)."""

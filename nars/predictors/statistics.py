@@ -1,4 +1,4 @@
-"""Free statistics: numbers about a candidate that cost no training, which the encoder is pretrained to tell."""
+"""Free statistics: numbers about a candidate that cost no training, which the encoder is pretrained to predict."""
 
 from __future__ import annotations
 

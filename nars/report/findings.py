@@ -11,7 +11,6 @@ from nars.export.card import Card, read_card
 from nars.run.folder import RunFolder, read_json
 from nars.run.journal import RoundResult, read_results
 from nars.stages.members import Family, family_in
-from nars.store import SampleStore
 from nars.train.result import MemberResult
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ class Findings:
     def samples(self) -> pd.DataFrame:
         """One row per training outcome."""
         import pandas as pd
+
+        from nars.store import SampleStore
 
         return SampleStore(self.folder.samples).frame() if self.folder.samples.is_dir() else pd.DataFrame()
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from nars.report.findings import Findings
 from nars.space import shorten
 
-_BLUE, _RED, _GREY, _GREEN = "#3b6ea8", "#c44e52", "#8c8c8c", "#4f9d69"
+_BLUE, _RED, _GRAY, _GREEN = "#3b6ea8", "#c44e52", "#8c8c8c", "#4f9d69"
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -78,7 +78,7 @@ def accuracy_against_flops(findings: Findings) -> str | None:
                 label="the family, after final training",
             )
         for member in findings.family.members:
-            axes.axvline(member.budget, color=_GREY, lw=0.8, ls=":", zorder=1)
+            axes.axvline(member.budget, color=_GRAY, lw=0.8, ls=":", zorder=1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
         axes.set_ylim(bottom=max(0.0, float(accuracy.quantile(0.1)) - 2.0))
         axes.legend(loc="lower right")
@@ -101,10 +101,10 @@ def predictor_scatter(findings: Findings) -> str | None:
             said, got = zip(*result.pairs, strict=True)
             ends += [*said, *got]
             tau = "" if result.tau is None else f" (tau {result.tau:.2f})"
-            colour = mpl.colormaps["viridis"](number / max(1, len(rounds) - 0.5))
-            axes.scatter(said, got, s=20, color=colour, label=f"round {result.number}{tau}")
+            color = mpl.colormaps["viridis"](number / max(1, len(rounds) - 0.5))
+            axes.scatter(said, got, s=20, color=color, label=f"round {result.number}{tau}")
         if ends:
-            axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=_GREY, lw=0.8, ls="--")
+            axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=_GRAY, lw=0.8, ls="--")
         axes.legend(loc="upper left")
     return svg[0]
 
@@ -129,7 +129,7 @@ def correlation_against_epoch(findings: Findings) -> str | None:
         axes.fill_between(epochs, low, high, color=_BLUE, alpha=0.15, lw=0, label="95 % bootstrap interval")
         axes.plot(epochs, values, "o-", color=_BLUE, ms=4)
         threshold = findings.run["config"]["collect"]["stop_correlation"]
-        axes.axhline(threshold, color=_GREY, lw=0.8, ls="--", label=f"threshold {threshold:g}")
+        axes.axhline(threshold, color=_GRAY, lw=0.8, ls="--", label=f"threshold {threshold:g}")
         axes.axvline(advice.epoch, color=_RED, lw=1.2, label=f"later rounds stop after epoch {advice.epoch}")
         axes.legend(loc="lower right")
     return svg[0]
@@ -141,12 +141,12 @@ def search_progress(findings: Findings) -> str | None:
         return None
     with _axes("Search progress", "candidates scored by the predictor", "best predicted accuracy, %") as (axes, svg):
         for number, member in enumerate(findings.family.members):
-            colour = mpl.colormaps["viridis"](number / max(1, len(findings.family.members) - 0.5))
+            color = mpl.colormaps["viridis"](number / max(1, len(findings.family.members) - 0.5))
             axes.plot(
                 *zip(*member.history, strict=True),
                 "o-",
                 ms=3,
-                color=colour,
+                color=color,
                 label=f"{member.name} ({member.seconds:.1f} s)",
             )
         axes.legend(loc="lower right")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nars.export.card import Card
 from nars.report.fitting import FittingTable
 from nars.space import shorten
-from nars.stages.members import Family, Member
-from nars.train.result import MemberResult
+
+if TYPE_CHECKING:
+    from nars.export.card import Card
+    from nars.stages.members import Family, Member
+    from nars.train.result import MemberResult
 
 HEADINGS = ("budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "diff")
 NOTE = (

@@ -5,6 +5,6 @@ from .given import Given as Given, load_config as load_config, read_config as re
 from .identity import RunWarning as RunWarning
 from .journal import Plan as Plan, RoundResult as RoundResult
 from .opening import check_reopening as check_reopening, open_run as open_run, reopen_run as reopen_run
-from .planning import plan as plan
+from .previewing import preview as preview
 from .progress import Reporter as Reporter, Silent as Silent, Terminal as Terminal
 from .run import Run as Run

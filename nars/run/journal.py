@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,11 @@ from nars.errors import DataError
 from nars.evaluate.stopping import StopAdvice
 from nars.printing import brief_repr
 from nars.run.folder import RunFolder, read_json, write_sealed
-from nars.run.run import Run
 from nars.space import Population
-from nars.store import Sample, SampleStore
+
+if TYPE_CHECKING:
+    from nars.run.run import Run
+    from nars.store import Sample
 
 Accuracies = tuple[float | None, ...]
 """Percent; None for what is not known."""
@@ -78,6 +80,15 @@ class RoundResult:
         """Highest accuracy; None where nothing could be measured."""
         return max((value for value in self.measured if value is not None), default=None)
 
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items(), reverse=True))
+        best = "nothing could be measured" if self.best is None else f"best {self.best:.2f} %"
+        tau = "" if self.tau is None else f"; Kendall tau of the predictions {self.tau:.2f}"
+        stop = "" if self.advice is None else f"; later rounds stop after epoch {self.stop_epoch}"
+        if self.advice is not None and self.advice.saved:
+            stop += f" and save {100 * self.advice.saved:.0f} % of their epochs"
+        return f"round {self.number}: {counts}; {best}{tau}{stop}"
+
     @property
     def pairs(self) -> list[tuple[float, float]]:
         """(predicted, measured) of the candidates that have both."""
@@ -90,6 +101,8 @@ class Journal:
     """Stage 2 of one run."""
 
     def __init__(self, run: Run) -> None:
+        from nars.store import SampleStore  # brings pyarrow, which those who read results alone do without
+
         self._run, self._store = run, SampleStore(run.folder.samples)
 
     def samples(self) -> tuple[Sample, ...]:
@@ -163,6 +176,21 @@ class Journal:
             document["advice"] = _plain(result.advice)
         write_sealed(self._run.folder.round_result(result.number), document)
         self._store.compact()  # one file per round reads faster than one per training
+
+
+def check_samples(run: Run) -> None:
+    """See that the sample stores of the run's folder hold samples of its space and images, if any.
+
+    Raises:
+        StoreError: they hold others.
+    """
+    from nars.store import COST_CONVENTION, Identity, SampleStore
+
+    ours = Identity(space=run.space.fingerprint, data=run.image_facts.fingerprint, cost_convention=COST_CONVENTION)
+    for folder in (run.folder.samples, run.folder.swaps):
+        theirs = SampleStore(folder).identity if folder.is_dir() else None
+        if theirs is not None:
+            ours.refuse_mixing(theirs, here=f"the run in {run.folder.path}", there=f"the store {folder}")
 
 
 def read_results(folder: RunFolder) -> list[RoundResult]:

@@ -84,7 +84,7 @@ def open_run(
     """
     expect(config, RunConfig, "open_run takes a run configuration, e.g. load_config('digits')", error=ConfigError)
     home = RunFolder(Path(folder) if folder else Path("runs") / config.name)
-    how, told = execution or Execution(), reporter or Silent()
+    how, reporter = execution or Execution(), reporter or Silent()
     if not home.run_file.is_file():
         without = alone is not None and upto not in (None, "pretrain")
         checked = check(config, how, folder=folder, upto=upto, starting=not without, place=place)
@@ -93,8 +93,8 @@ def open_run(
                 f"nars {upto} goes on with a run, and {home.path} holds none. Begin one by nars run (all stages) or "
                 f"nars pretrain (the first), or give the folder of another with --out"
             )
-        return _begin(config, home, how, told, checked)
-    found = _reopen(config, home, how, told)
+        return _begin(config, home, how, reporter, checked)
+    found = _reopen(config, home, how, reporter)
     grown = bool(found.changed)
     if alone is not None and upto is not None:
         alone(found.run, upto)
@@ -109,7 +109,7 @@ def open_run(
             own_space=home.space_file,
             place=place,
         )
-        _say_warnings(checked, told)
+        _say_warnings(checked, reporter)
         found = replace(found, run=replace(found.run, source=checked.images.source))
     document = with_versions(found.document, home)
     if document != read_json(home.run_file):
@@ -146,7 +146,7 @@ def check_reopening(config: RunConfig, folder: Path) -> None:
         _reopen(config, RunFolder(folder), Execution(), Silent())
 
 
-def _begin(config: RunConfig, home: RunFolder, how: Execution, told: Reporter, checked: Checked) -> Run:
+def _begin(config: RunConfig, home: RunFolder, how: Execution, reporter: Reporter, checked: Checked) -> Run:
     """A new run in an empty folder."""
     left = [file for file in (home.pool_file, home.encoder, home.predictor, home.family_file) if file.exists()]
     if left:
@@ -155,10 +155,10 @@ def _begin(config: RunConfig, home: RunFolder, how: Execution, told: Reporter, c
             f"{home.run_file.name}, so nobody knows whose they are. Put that file back, or choose another folder with "
             f"--out"
         )
-    _say_warnings(checked, told)
+    _say_warnings(checked, reporter)
     source = checked.images.source
     images = read_images(
-        config, resolution=smallest_resolution(checked.space), execution=how, reporter=told, source=source
+        config, resolution=smallest_resolution(checked.space), execution=how, reporter=reporter, source=source
     )
     space = load_space(config.space, classes=len(images.classes), in_channels=images.in_channels)
     write_space(space, home.space_file)
@@ -173,13 +173,13 @@ def _begin(config: RunConfig, home: RunFolder, how: Execution, told: Reporter, c
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     write_json(home.run_file, document)
-    run = Run(config=settled, execution=how, folder=home, reporter=told, loaded=images, source=source)
+    run = Run(config=settled, execution=how, folder=home, reporter=reporter, loaded=images, source=source)
     for line in introduction(images, "images"):
         run.log(line)
     return run
 
 
-def _reopen(config: RunConfig, home: RunFolder, how: Execution, told: Reporter) -> _Reopened:
+def _reopen(config: RunConfig, home: RunFolder, how: Execution, reporter: Reporter) -> _Reopened:
     kept = read_json(home.run_file)
     _check_format(kept, home)
     before = _kept_config(kept, home)
@@ -198,16 +198,16 @@ def _reopen(config: RunConfig, home: RunFolder, how: Execution, told: Reporter) 
     config = _with_space(config, before, space, home, facts)
     loaded = None
     if (config.data.name, config.data.root) != (before.data.name, before.data.root):
-        loaded = read_images(config, resolution=smallest_resolution(space), execution=how, reporter=told)
+        loaded = read_images(config, resolution=smallest_resolution(space), execution=how, reporter=reporter)
         if loaded.fingerprint != facts.fingerprint:
             now = ImageFacts.about(loaded, name=config.data.name)
             raise other_images(home, facts, now, place=config.data.name)
-        introduce(loaded, told)
+        introduce(loaded, reporter)
     began = kept.get("began", {})
     if not by_folder:
         config, back = as_begun(config, before, began)
         for change in back:
-            told.say(
+            reporter.say(
                 f"{change.key} stays {change.before!r}, to which the run has grown from {change.now!r}; for that "
                 f"again: nars run {home.path} --set {change.key}=..."
             )
@@ -216,7 +216,7 @@ def _reopen(config: RunConfig, home: RunFolder, how: Execution, told: Reporter) 
     document = kept | {"config": config.model_dump(mode="json")}
     if found or began:
         document["began"] = first_values(began, found)
-    run = Run(config=config, execution=how, folder=home, reporter=told, loaded=loaded)
+    run = Run(config=config, execution=how, folder=home, reporter=reporter, loaded=loaded)
     return _Reopened(run=run, document=document, changed=tuple(found))
 
 
@@ -258,14 +258,14 @@ def _own_space(kept: dict[str, Any], home: RunFolder, facts: ImageFacts, before:
     space = load_space(home.space_file, classes=facts.count, in_channels=facts.in_channels)
     if space.fingerprint == known:
         return space
-    told = ""
+    changed = ""
     for other in (home.predictor / "space.yaml", Path(before.space)):
         original = space_with(other, facts)
         if original is not None and original.fingerprint == known:
-            told = f": {spell(differences(original, space))}"
+            changed = f": {spell(differences(original, space))}"
             break
     raise ConfigError(
-        f"{home.space_file}, the run's own copy of its space, is not as the run began{told}. Its samples and its "
+        f"{home.space_file}, the run's own copy of its space, is not as the run began{changed}. Its samples and its "
         f"predictor belong to the space as it was: put the file back, or begin another run in another folder with --out"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from nars.images import ImageData, load_images
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, array_source
 from nars.network import build
 from nars.parallel import describe_device, resolve_device, torch_threads, worker_devices
-from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
+from nars.recipe import Recipe, Schedule, TrainingLoop
 from nars.run.config import Execution, RunConfig
+from nars.run.fidelity import search_settings
 from nars.space import AnyArchitecture, Bounds, Space, sobol
 
 _SECONDS = 0.4
@@ -110,13 +111,11 @@ def _measured(
             build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=0),
             recipe,
             data,
-            TrainingSettings(
-                # So long that no step ends it.
-                schedule=Schedule(epochs=1_000_000, warmup_epochs=1_000_000),
+            replace(
+                search_settings(config),
+                schedule=Schedule(epochs=1_000_000, warmup_epochs=1_000_000),  # so long that no step ends it
                 batch_size=batch,
-                augmentation=Augmentation(crop=config.data.crop, flip=config.data.flip),
-                ema_decay=config.collect.ema_decay,
-                amp=config.collect.amp,
+                compiler=None,
             ),
             seed=0,
             device=device,

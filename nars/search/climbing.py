@@ -40,7 +40,7 @@ _KICK = (3, 10)
 _ELITES = 5
 """Ends that the next climb may begin at."""
 _STEPS, _FEW_STEPS = 4, 1
-"""Times that a climb goes on by what one look around has told, at most: where evaluations are scarce, and where there
+"""Times that a climb goes on by what one look around has shown, at most: where evaluations are scarce, and where there
 are plenty and time is what it costs."""
 _LOOKS = 2
 """Looks around that there are evaluations for at least, for each climb: else only the best climbs go on."""
@@ -127,7 +127,7 @@ class Climbs(ArchiveSearch):
     ) -> Generator[Population, Floats, tuple[Ints, NDArray[np.bool_]]]:
         """The best candidate inside the bounds near each of the rows (W, D), canonical, or the row itself.
 
-        Near: so many steps away, >= 1, each by many exchanges, from what all single ones around the row have told.
+        Near: so many steps away, >= 1, each by many exchanges, from what all single ones around the row have shown.
 
         Returns:
             Their places in the archive, (W,); -1 where neither the row nor anything found near it is inside. And which

@@ -67,7 +67,7 @@ def search_family(
         progress: called with the number of the budget after each generation.
 
     Raises:
-        InfeasibleError: nothing keeps one of the budgets; limits beyond the ends of the space are told at once.
+        InfeasibleError: nothing keeps one of the budgets; limits beyond the ends of the space are noticed at once.
         SpaceError: no budget, or as for `search`.
     """
     if not budgets:

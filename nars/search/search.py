@@ -110,12 +110,12 @@ def explore(
         strategy = Climbs(archive, bounds, first=first, at_once=settings.climbs, evaluations=most, rng=rng)
     else:
         strategy = Genetic(archive, bounds, settings=settings, first=first, rng=rng)
-    told = 0
+    seen = 0
 
     def report() -> None:
-        nonlocal told
-        for step in strategy.history[told:]:
-            told += 1
+        nonlocal seen
+        for step in strategy.history[seen:]:
+            seen += 1
             if progress:
                 progress(step)
 

@@ -14,11 +14,7 @@ from .families.family import (
     read_architecture as read_architecture,
 )
 from .families.generic.flat import Flat as Flat
-from .families.generic.tables import (
-    AdditiveCostTable as AdditiveCostTable,
-    ArrayCostTable as ArrayCostTable,
-    ListedCostTable as ListedCostTable,
-)
+from .families.generic.tables import AdditiveCostTable as AdditiveCostTable, ListedCostTable as ListedCostTable
 from .families.mbconv.architecture import (
     ACTIVATIONS as ACTIVATIONS,
     Architecture as Architecture,
@@ -65,8 +61,7 @@ from .files.keeping import space_files as space_files
 from .files.load import examine_space as examine_space, read_space as read_space
 from .files.scalars import dump_yaml as dump_yaml
 from .rare import distinct as distinct, uniform as uniform, walk_into as walk_into
-from .reading import Cells as Cells, Fault as Fault
-from .records import one_message as one_message
+from .reading import Fault as Fault, one_message as one_message
 from .sampling import sobol as sobol
 from .settings import CostTable as CostTable, Fixed as Fixed, Population as Population
 from .space import Space as Space

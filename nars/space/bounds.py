@@ -143,7 +143,6 @@ class Bounds:
             SpaceError: a limit names a cost that the space does not have.
         """
         self.check(costs, of="this space")
-        self.check(costs, of="this space")
         total = np.zeros(len(next(iter(costs.values()))) if costs else rows or 0, dtype=np.float64)
         for name, (low, high) in self.limits.items():
             value = costs[name]

@@ -18,6 +18,7 @@ from nars.space.settings import Choice, Fixed, Population, Setting
 ABSENT = object()
 """The cell of a candidate that does not have the setting at all."""
 
+_MOST_SHOWN = 20
 _BAD, _LACKING = -1, -2
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int64]
@@ -216,3 +217,12 @@ class Cells:
     def _shown(self, cell: Any) -> str:
         blank = cell is None or (isinstance(cell, str) and not cell.strip())
         return "an empty cell" if blank and not self.literal else repr(cell)
+
+
+def one_message(what: str, lines: Sequence[str]) -> str:
+    """Many faults as one text: a single one as a sentence, else the first twenty and a count."""
+    if len(lines) == 1:
+        return lines[0]
+    shown = [f"  {line}" for line in lines[:_MOST_SHOWN]]
+    more = [f"  and {len(lines) - _MOST_SHOWN:,} more"] if len(lines) > _MOST_SHOWN else []
+    return "\n".join([f"{len(lines):,} {what}:", *shown, *more])

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from nars.space.dimension import Dimension, Group
 from nars.space.errors import SpaceError, UnlistedError
 from nars.space.families.family import AnyArchitecture, Family, family_of
 from nars.space.files.document import Document
-from nars.space.records import from_records, to_records
+from nars.space.reading import ABSENT, Cells, one_message
 from nars.space.settings import CostTable, Fixed, FloatArray, Population, Setting
 
 
@@ -216,15 +217,50 @@ class Space:
 
     def to_records(self, X: Population) -> list[dict[str, Value]]:
         """Each candidate as {setting: value}, fixed settings included."""
-        return to_records(self.dimensions, self.settings, self.canonical(self.check(X)))
+        X, columns = self.canonical(self.check(X)), []
+        for name, setting in self.settings.items():
+            values = self.values(name)
+            chosen = [0] * len(X) if isinstance(setting, Fixed) else X[:, setting.dimension].tolist()
+            columns.append([values[choice] for choice in chosen])
+        return [dict(zip(self.settings, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def from_records(self, records: Sequence[Mapping[str, Value]]) -> Population:
         """The rows of readable candidates; settings that are fixed or without effect may be left out.
 
         Raises:
-            SpaceError: a setting is missing, unknown, or its value is none of the choices.
+            SpaceError: settings are missing, unknown, or have values that are none of the choices; all are listed.
         """
-        return self.canonical(from_records(self.name, self.dimensions, self.settings, records, rule=self.family.rule))
+        for row, record in enumerate(records):
+            if unknown := sorted(set(record) - set(self.settings)):
+                known = ", ".join(self.settings)
+                raise SpaceError(f"{self.name} has no setting {unknown[0]!r} (candidate {row}); it has {known}")
+        columns = {key: [record.get(key, ABSENT) for record in records] for key in self.settings}
+        X, faults, _ = self.cells(columns, rows=len(records), literal=True).read()
+        if faults:
+            lines = [f"candidate {fault.row}: {fault.setting} {fault.text}" for fault in faults]
+            raise SpaceError(one_message(f"values that {self.name} does not have", lines))
+        return self.canonical(X)
+
+    def cells(
+        self,
+        columns: Mapping[str, Sequence[Any]],
+        *,
+        rows: int,
+        literal: bool,
+        nearest: bool = False,
+        tolerance: Mapping[str, float] = MappingProxyType({}),
+    ) -> Cells:
+        """What candidates say, {setting: (rows,) cells}, to be read; the arguments are those of `Cells`."""
+        return Cells(
+            dimensions=self.dimensions,
+            settings=self.settings,
+            columns=columns,
+            rows=rows,
+            literal=literal,
+            nearest=nearest,
+            tolerance=tolerance,
+            rule=self.family.rule,
+        )
 
     def architectures(self, X: Population) -> list[Any]:
         """The networks of X, written out: an `AnyArchitecture` of its family each, `Architecture` where that is mbconv.

@@ -7,10 +7,13 @@ worst accuracy spoils what it says of the good ones beside them (`scripts/bench_
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nars.space import Population, Space
+from nars.store import Sample
 
 _RIDGE = 0.3
 """Penalty on the squared weights of settings; the lower, the sooner a few failures are believed to have a cause."""
@@ -80,3 +83,14 @@ def failures_last(
     if not _has_a_cause(trained, failed):
         return scores
     return scores - _BEHIND * (failure_probability(trained, failed, asked) > _LIKELY)
+
+
+def ranked(
+    space: Space, X: Population, predicted: NDArray[np.float64], samples: Sequence[Sample]
+) -> NDArray[np.float64]:
+    """Scores to choose candidates X (N, D) by, (N,): their predicted accuracy, those behind that would fail."""
+    failed = np.array([sample.status != "ok" for sample in samples], dtype=np.bool_)
+    if not failed.any():
+        return predicted
+    trained = np.array([sample.choices for sample in samples], dtype=np.int64)
+    return failures_last(predicted, described(space, X), described(space, trained), failed)

@@ -10,9 +10,9 @@ import numpy as np
 from nars.evaluate import Engine
 from nars.predictors import Predictor
 from nars.run import Run
-from nars.run.journal import Journal, RoundResult
+from nars.run.journal import Journal, RoundResult, check_samples
 from nars.run.outlook import together
-from nars.stages.measuring import check_samples, engine_of, spell, trials_for
+from nars.stages.measuring import engine_of, spell, trials_for
 from nars.stages.pool import CandidatePool
 from nars.stages.predictors import keep_predictor
 from nars.stages.rounds import Rounds, RoundSettings
@@ -79,7 +79,7 @@ def _train(run: Run, rounds: Rounds[Trial], engine: Engine) -> None:
     total, measured, note = rounds.settings.total, rounds.measured, ""
     if rounds.settings.wait:
         missing = list(trials)
-        number, size = max(trial.round for trial in missing), run.config.collect.per_round
+        number, size = max((trial.round for trial in missing), default=0), run.config.collect.per_round
         trials, title = iter(missing), f"stage 2: round {number} of {run.config.collect.rounds}"
         total, measured, note = size, size - len(missing), "workers are starting" if number == 1 else ""
     with run.reporter.bar(title, total) as advance:
@@ -93,14 +93,6 @@ def _train(run: Run, rounds: Rounds[Trial], engine: Engine) -> None:
 
 
 def _say(run: Run, result: RoundResult) -> None:
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(result.statuses.items(), reverse=True))
-    tau = "" if result.tau is None else f"; Kendall tau of the predictions {result.tau:.2f}"
-    best = "nothing could be measured" if result.best is None else f"best {result.best:.2f} %"
-    stop = ""
-    if result.advice is not None:
-        stop = f"; later rounds stop after epoch {result.stop_epoch}"
-        if result.advice.saved:
-            stop += f" and save {100 * result.advice.saved:.0f} % of their epochs"
-    run.log(f"stage 2: round {result.number}: {counts}; {best}{tau}{stop}")
+    run.log(f"stage 2: {result}")
     for warning in result.advice.warnings if result.advice is not None else ():
         run.log(f"stage 2: stop epoch: {warning}")

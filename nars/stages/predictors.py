@@ -126,9 +126,9 @@ def _check_home(folder: Path) -> None:
     if folder != run.predictor or not run.run_file.is_file():
         return
     card, document = read_json(folder / "card.json"), read_json(run.run_file)
-    told = (card.get("space", {}).get("fingerprint"), card.get("data"), (card.get("origin") or {}).get("run"))
+    written = (card.get("space", {}).get("fingerprint"), card.get("data"), (card.get("origin") or {}).get("run"))
     known = (document["space"]["fingerprint"], document["data"]["fingerprint"], document.get("origin"))
-    if any(one != two for one, two in zip(told, known, strict=True) if one is not None and two is not None):
+    if any(one != two for one, two in zip(written, known, strict=True) if one is not None and two is not None):
         raise ConfigError(
             f"{folder} belongs to another run than {run.path}: its space, images, seed or settings were others. Put "
             f"that run's own predictor back"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, final
+from typing import Any, Generic, TypeVar, final
 
 import numpy as np
 
@@ -21,24 +21,14 @@ from nars.predictors import Predictor, kendall
 from nars.run.journal import Journal, Plan, RoundResult
 from nars.search import propose_round, shrink_pool
 from nars.space import Bounds, Population, Space
-from nars.stages.avoiding import described, failures_last
+from nars.stages.avoiding import ranked
 from nars.stages.pool import CandidatePool
+from nars.stages.stopping import label
 from nars.store import Sample
+from nars.tasks import Trial
 
-
-class Training(Protocol):
-    """What is asked for: a trial, or whatever else has a sample as its outcome."""
-
-    @property
-    def key(self) -> str:
-        """Of its sample."""
-
-    @property
-    def costs(self) -> Mapping[str, float]:
-        """Cost by name."""
-
-
-Asked = TypeVar("Asked", bound=Training)
+Asked = TypeVar("Asked", Trial, Sample)
+"""What is asked for: a trial, or where no engine trains it a sample that is not measured yet."""
 Propose = Callable[["Rounds[Any]", int], Population]
 """propose(rounds, count): the next candidates to train."""
 
@@ -114,7 +104,8 @@ class Rounds(Generic[Asked]):
             on_round: is called with each round that is measured to its end.
         """
         self.space, self.pool, self.settings = space, pool, settings
-        self._pretrained, self._trials_of, self._seeds, self._propose = pretrained, trials, seeds, propose
+        self._trials_of: Callable[[Plan], Sequence[Asked]] = trials
+        self._pretrained, self._seeds, self._propose = pretrained, seeds, propose
         self._advise, self._journal, self._on_round = advise, journal, on_round
         self.alive = np.arange(len(pool.X))
         """Candidates of the pool that are still favorable, ascending."""
@@ -139,8 +130,9 @@ class Rounds(Generic[Asked]):
 
     def ask(self) -> Asked | None:
         """The next candidate to train; None when there is none, or none before the outcomes of its round are told."""
-        if not self._queue and self._left > 0 and not (self._out and self.settings.wait):
+        while not self._queue and self._left > 0 and not (self._out and self.settings.wait):
             self._plan()
+            self._finish_rounds()  # where all of it has been measured before
         return self._queue.popleft() if self._queue else None
 
     def tell(self, sample: Sample) -> None:
@@ -188,13 +180,10 @@ class Rounds(Generic[Asked]):
         None before the predictor is fitted."""
         if not self._fitted_to:
             return None
-        predicted, samples = self._predictor.predict_mean(self._encoded[self.alive]), self.samples
-        failed = np.array([sample.status != "ok" for sample in samples], dtype=np.bool_)
-        if not (self.settings.avoid and failed.any()):
-            return predicted
-        trained = np.array([sample.choices for sample in samples], dtype=np.int64)
-        asked = described(self.space, self.pool.X[self.alive])
-        return failures_last(predicted, asked, described(self.space, trained), failed)
+        predicted = self._predictor.predict_mean(self._encoded[self.alive])
+        return (
+            ranked(self.space, self.pool.X[self.alive], predicted, self.samples) if self.settings.avoid else predicted
+        )
 
     @property
     def _left(self) -> int:
@@ -211,13 +200,11 @@ class Rounds(Generic[Asked]):
         self._learn()
         seconds = time.perf_counter() - began
         X = self._propose(self, min(how.later if self._plans else how.first, self._left))
-        told: Sequence[float | None] = [None] * len(X)
-        if self._fitted_to:
-            told = self._predictor.predict_mean(self.space.encode(X)).tolist()
+        predicted = self._predictor.predict_mean(self.space.encode(X)).tolist() if self._fitted_to else [None] * len(X)
         plan = Plan(
             number=len(self._plans) + 1,
             X=X,
-            predicted=tuple(told),
+            predicted=tuple(predicted),
             epochs=self._stop_epoch or how.epochs,
             alive=None if how.wait else self.alive,
             learned_from=self._learned_from,
@@ -281,12 +268,3 @@ class Rounds(Generic[Asked]):
             if self._journal is not None:
                 self._journal.keep_result(result)
             self._on_round(result)
-
-
-def label(sample: Sample, stop_epoch: int | None) -> float:
-    """The accuracy that counts, in percent: at the stop epoch, or at the end while that is not chosen yet; of the
-    averaged weights where the recipe has them.
-
-    Round 1 trains on beyond the stop epoch, but its label is the accuracy at that epoch too: labels of one kind.
-    """
-    return sample.result_curve[(stop_epoch or len(sample.curve)) - 1]

@@ -47,9 +47,9 @@ def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
     """What is said when hardly a training of the first round succeeded: later ones are full ones too."""
     failures = [sample for sample in samples if sample.status != "ok"]
     if full < FEWEST_TO_LEARN:
-        told = "; ".join(dict.fromkeys(f"{sample.status}: {sample.message}" for sample in failures))
+        reasons = "; ".join(dict.fromkeys(f"{sample.status}: {sample.message}" for sample in failures))
         raise DataError(
-            f"{len(failures)} of the {len(samples)} trainings of round 1 failed ({told[:_MESSAGE]}); the predictor "
+            f"{len(failures)} of the {len(samples)} trainings of round 1 failed ({reasons[:_MESSAGE]}); the predictor "
             f"cannot learn from {full}. Mend the cause (limits are collect.trial_seconds and collect.trial_gigabytes) "
             f"or raise collect.per_round, and begin in another folder."
         )
@@ -69,3 +69,12 @@ def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
             f"training is not cut.",
         ),
     )
+
+
+def label(sample: Sample, stop_epoch: int | None) -> float:
+    """The accuracy that counts, in percent: at the stop epoch, or at the end while that is not chosen yet; of the
+    averaged weights where the recipe has them.
+
+    Round 1 trains on beyond the stop epoch, but its label is the accuracy at that epoch too: labels of one kind.
+    """
+    return sample.result_curve[(stop_epoch or len(sample.curve)) - 1]

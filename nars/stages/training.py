@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from nars.network import build
-from nars.recipe import Augmentation, Peers, Recipe, Schedule, Teaching, TrainingSettings, joined_peers
-from nars.run import Run, RunConfig, Silent
+from nars.recipe import Peers, Recipe, Teaching, joined_peers
+from nars.run import Run, Silent
+from nars.run.fidelity import final_settings
 from nars.run.outlook import together
 from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, take_places
 from nars.run.teaching import NONE, outside_teacher
@@ -79,25 +80,6 @@ def network_of(run: Run, member: Member, weights: Path) -> nn.Module:
             f"{weights.parent} to train it again."
         ) from error
     return model
-
-
-def final_settings(config: RunConfig) -> TrainingSettings:
-    """How every network of final training is trained."""
-    final, data = config.final, config.data
-    return TrainingSettings(
-        schedule=Schedule(
-            epochs=final.epochs, warmup_epochs=final.warmup_epochs, kind=final.schedule, decay=final.decay
-        ),
-        batch_size=final.batch_size,
-        augmentation=Augmentation(crop=data.crop, flip=data.flip, policy=final.policy, erasing=final.erasing),
-        # The recipe was found at the search's batch size.
-        learning_rate_scale=final.batch_size / config.collect.batch_size if final.scale_learning_rate else 1.0,
-        ema_decay=final.ema_decay,
-        accumulation=final.accumulation,
-        amp=final.amp == "bf16",
-        channels_last=final.channels_last,
-        compiler="inductor" if final.compile else None,
-    )
 
 
 def _train_family(run: Run, family: Family, peers: Peers) -> TrainedFamily:

@@ -100,7 +100,7 @@ class Sample:
 
     @property
     def result_curve(self) -> tuple[float, ...]:
-        """The same after each epoch, (epochs,)."""
+        """(epochs,), the accuracy that counts after each epoch."""
         return self.ema_curve or self.curve
 
 

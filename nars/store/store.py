@@ -221,7 +221,7 @@ class SampleStore:
 
 
 def first_of_each_key(table: pa.Table, *, tie: str | None = None) -> pa.Table:
-    """Of the rows with equal keys the first successful one to finish, else the first to finish; sorted by key.
+    """One row per key, sorted by key: the first successful one to finish, or if all failed the first to finish.
 
     Args:
         table: rows with at least the columns key, status, finished, seconds.

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from nars.printing import brief_repr
 from nars.run import ConfigError, Run
-from nars.run.journal import read_results
+from nars.run.journal import check_samples, read_results
 from nars.space import Population
 from nars.stages import Member, engine_of, open_predictor
-from nars.stages.measuring import check_samples, spell, trials_for
+from nars.stages.measuring import spell, trials_for
 from nars.stages.members import finished_family
 from nars.store import Sample, SampleStore
 from nars.studies.decomposition import Shares, shares

@@ -13,10 +13,10 @@ from nars.network import build
 from nars.parallel import resolve_device
 from nars.recipe import Recipe, joined_peers
 from nars.run import ConfigError, Reporter, RunConfig, Silent
+from nars.run.fidelity import final_settings
 from nars.run.run import images_of, introduce
 from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher
 from nars.space import AnyArchitecture, SpaceError, read_architecture, read_document
-from nars.stages.training import final_settings
 from nars.stages.watching import watching
 from nars.train import EpochReport, MemberResult, timm_network, train_network
 

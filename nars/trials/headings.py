@@ -25,9 +25,10 @@ SETTING_PREFIXES = (
     "hparams.",
     "hparams/",
 )
-"""Of nars (`nars store export`), Optuna, MLflow, Ray Tune, Weights & Biases, Syne Tune, NNI, TensorBoard."""
+"""What `nars store export`, Optuna, MLflow, Ray Tune, Weights & Biases, Syne Tune, NNI and TensorBoard put before the
+name of a setting."""
 RESULT_PREFIXES = ("user_attrs_", "summary.", "metrics.", "metrics/", "values_")
-"""The same of what was measured."""
+"""What they put before the name of a result."""
 _ANY = ("", "cost.", *RESULT_PREFIXES, *SETTING_PREFIXES)
 
 _ACCURACIES = ("accuracy", "value", "reward", "default", "acc", "val_accuracy", "val_acc", "validation_accuracy")

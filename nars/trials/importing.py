@@ -15,7 +15,7 @@ from nars.trials.trials import AS_IMPORTED, TrialTable, outcome, samples_of
 _EARLIER = "imported: "
 """How the fidelity of rows begins that were told apart by file name and position, in earlier versions."""
 _CONVENTIONS = "as in "
-"""The same of their cost convention."""
+"""How the cost convention of such rows begins."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nars.errors import DataError, expect
 from nars.files import TableFile, TableFileError, is_nothing, number_of, read_table
-from nars.space import Cells, Fault, Population, Space, SpaceError, one_message
+from nars.space import Fault, Population, Space, SpaceError, one_message
 from nars.store import Status
 from nars.trials.endings import Ending, endings
 from nars.trials.headings import Headings
@@ -188,10 +188,8 @@ class _Reader:
     def _choices(self, rows: NDArray[np.int64], remarks: list[str]) -> Population:
         found = self.headings.settings
         picked = rows.tolist()
-        cells = Cells(
-            dimensions=self.space.dimensions,
-            settings=self.space.settings,
-            columns={
+        cells = self.space.cells(
+            {
                 setting: [column[row] for row in picked]
                 for setting, heading in found.items()
                 for column in (self.file[heading],)
@@ -200,7 +198,6 @@ class _Reader:
             literal=False,
             nearest=self.nearest,
             tolerance={s: self.file.tolerance[h] for s, h in found.items() if h in self.file.tolerance},
-            rule=self.space.family.rule,
         )
         X, faults, moved = cells.read()
         if faults:

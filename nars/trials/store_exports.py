@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from nars.errors import DataError
 from nars.files import TableFile, number_of
-from nars.space import Cells, Space, SpaceError, one_message
+from nars.space import Space, SpaceError, one_message
 from nars.store import Sample
 from nars.store.rows import CHOICE, COST, FIXED
 from nars.trials.trials import Trials, TrialTable, gather, with_costs
@@ -39,14 +39,8 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
             f"{file.path} is a store of another space: {space.name} has no setting {strange[0]!r}; give the space that "
             f"it was collected in"
         )
-    X, faults, _ = Cells(
-        dimensions=space.dimensions,
-        settings=space.settings,
-        rows=file.rows,
-        literal=False,
-        columns={setting: file[name] for name, setting in prefixed.items()},
-        rule=space.family.rule,
-    ).read()
+    choices = {setting: file[name] for name, setting in prefixed.items()}
+    X, faults, _ = space.cells(choices, rows=file.rows, literal=False).read()
     if faults:
         lines = [f"row {fault.row + 1}: {fault.setting} {fault.text}" for fault in faults]
         raise SpaceError(f"{file.path}: {one_message(f'cells that are no choices of {space.name}', lines)}")

@@ -33,22 +33,22 @@ Pixels = NDArray[np.generic]
 Write = Callable[[Path], object]
 
 
-def grey(values: Pixels) -> Pixels:
+def gray(values: Pixels) -> Pixels:
     return np.repeat(np.asarray(values)[..., None], 3, axis=-1)
 
 
 def scaled(values: Pixels, largest: int) -> Pixels:
     """Linear from 0..largest."""
-    return grey(np.floor(values.astype(float) * 255 / largest + 0.5))
+    return gray(np.floor(values.astype(float) * 255 / largest + 0.5))
 
 
-def over_white(colour: Pixels, alpha: Pixels) -> Pixels:
+def over_white(color: Pixels, alpha: Pixels) -> Pixels:
     share = alpha.astype(float)[..., None] / 255
-    return np.rint(colour.astype(float) * share + 255 * (1 - share))
+    return np.rint(color.astype(float) * share + 255 * (1 - share))
 
 
 def png(pixels: Pixels, kind: int, *, depth: int = 8, key: Sequence[int] = ()) -> bytes:
-    """A PNG written by hand: `pixels` (H, W) or (H, W, C), `kind` 0 grey, 2 RGB, 4 grey and alpha, 6 RGB and alpha."""
+    """A PNG written by hand: `pixels` (H, W) or (H, W, C), `kind` 0 gray, 2 RGB, 4 gray and alpha, 6 RGB and alpha."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
@@ -133,7 +133,7 @@ PAPER = (255 - INK[..., :3].astype(float)) * (255 - INK[..., 3:].astype(float)) 
 """CMYK: what each ink and black let through."""
 LAB = np.array([(255, 0, 0), (0, 0, 0), (138, 81, 70), (128, 0, 0)]).astype(np.int8)
 LAB_SEEN = np.array([(255, 255, 255), (0, 0, 0), (255, 0, 0), (119, 119, 119)])
-"""White, black, red and middle grey of sRGB; in CIELAB (D50): (100, 0, 0), (0, 0, 0), (54.3, 80.8, 69.9), (50.2, 0, 0),
+"""White, black, red and middle gray of sRGB; in CIELAB (D50): (100, 0, 0), (0, 0, 0), (54.3, 80.8, 69.9), (50.2, 0, 0),
 the first number stored as a share of 255."""
 PGM_10 = b"P5 6 6 1023\n" + (DEEP >> 6).astype(">u2").tobytes()
 PGM_PLAIN = b"P2 6 6 65535\n" + " ".join(str(value) for value in DEEP.flat).encode()
@@ -141,20 +141,20 @@ PFM = b"Pf\n6 6\n-1.0\n" + UNIT[::-1].astype("<f4").tobytes()
 
 READ: dict[str, tuple[Write, Pixels, float]] = {
     # name of the file -> how it is written, pixels that must come out, largest difference
-    "1.png": (saved(Image.fromarray(BOOLEAN)), grey(BOOLEAN * 255), 0),
-    "1-key.png": (content(png(BOOLEAN, 0, depth=1, key=[0])), grey(np.full((SIDE, SIDE), 255)), 0),
-    "1.bmp": (saved(Image.fromarray(BOOLEAN)), grey(BOOLEAN * 255), 0),
-    "1.pbm": (saved(Image.fromarray(BOOLEAN)), grey(BOOLEAN * 255), 0),
-    "1.tif": (saved(Image.fromarray(BOOLEAN), compression="group4"), grey(BOOLEAN * 255), 0),
-    "L.png": (saved(Image.fromarray(GREY)), grey(GREY), 0),
-    "L-key.png": (content(png(GREY, 0, key=[int(GREY[1, 1])])), grey(np.where(GREY[1, 1] == GREY, 255, GREY)), 0),
-    "L-2-bits.png": (content(png(TWO, 0, depth=2, key=[1])), grey(np.where(TWO == 1, 255, TWO * 85)), 0),
-    "L-4-bits.png": (content(png(FOUR, 0, depth=4, key=[9])), grey(np.where(FOUR == 9, 255, FOUR * 17)), 0),
-    "L-white-is-0.tif": (content(tiff(GREY.tobytes(), bits=8, photometric=0)), grey(255 - GREY), 0),
-    "L.pgm": (saved(Image.fromarray(GREY)), grey(GREY), 0),
-    "L.jp2": (saved(Image.fromarray(GREY)), grey(GREY), 0),
-    "LA.png": (saved(stack(GREY, ALPHA, mode="LA")), over_white(grey(GREY), ALPHA), 0.5),
-    "LA.tif": (saved(stack(GREY, ALPHA, mode="LA")), over_white(grey(GREY), ALPHA), 0.5),
+    "1.png": (saved(Image.fromarray(BOOLEAN)), gray(BOOLEAN * 255), 0),
+    "1-key.png": (content(png(BOOLEAN, 0, depth=1, key=[0])), gray(np.full((SIDE, SIDE), 255)), 0),
+    "1.bmp": (saved(Image.fromarray(BOOLEAN)), gray(BOOLEAN * 255), 0),
+    "1.pbm": (saved(Image.fromarray(BOOLEAN)), gray(BOOLEAN * 255), 0),
+    "1.tif": (saved(Image.fromarray(BOOLEAN), compression="group4"), gray(BOOLEAN * 255), 0),
+    "L.png": (saved(Image.fromarray(GREY)), gray(GREY), 0),
+    "L-key.png": (content(png(GREY, 0, key=[int(GREY[1, 1])])), gray(np.where(GREY[1, 1] == GREY, 255, GREY)), 0),
+    "L-2-bits.png": (content(png(TWO, 0, depth=2, key=[1])), gray(np.where(TWO == 1, 255, TWO * 85)), 0),
+    "L-4-bits.png": (content(png(FOUR, 0, depth=4, key=[9])), gray(np.where(FOUR == 9, 255, FOUR * 17)), 0),
+    "L-white-is-0.tif": (content(tiff(GREY.tobytes(), bits=8, photometric=0)), gray(255 - GREY), 0),
+    "L.pgm": (saved(Image.fromarray(GREY)), gray(GREY), 0),
+    "L.jp2": (saved(Image.fromarray(GREY)), gray(GREY), 0),
+    "LA.png": (saved(stack(GREY, ALPHA, mode="LA")), over_white(gray(GREY), ALPHA), 0.5),
+    "LA.tif": (saved(stack(GREY, ALPHA, mode="LA")), over_white(gray(GREY), ALPHA), 0.5),
     "LA-16-bits.png": (
         content(png(np.dstack([DEEP, ALPHA.astype(int) * 257]), 4, depth=16)),
         over_white(scaled(DEEP, 65535), ALPHA),
@@ -162,7 +162,7 @@ READ: dict[str, tuple[Write, Pixels, float]] = {
     ),
     "La.tif": (
         content(tiff(np.dstack([GREY_PREMULTIPLIED, ALPHA]).tobytes(), bits=8, samples=2, extra=1)),
-        grey(GREY_PREMULTIPLIED) + (255 - ALPHA[..., None].astype(int)),
+        gray(GREY_PREMULTIPLIED) + (255 - ALPHA[..., None].astype(int)),
         1,
     ),
     "P.png": (saved(indexed()), PALETTE[GREY], 0),
@@ -228,7 +228,7 @@ READ: dict[str, tuple[Write, Pixels, float]] = {
     "I16.png": (saved(Image.fromarray(DEEP)), scaled(DEEP, 65535), 0),
     "I16-key.png": (
         content(png(DEEP, 0, depth=16, key=[256])),
-        np.where(grey(DEEP) == 256, 255, scaled(DEEP, 65535)),
+        np.where(gray(DEEP) == 256, 255, scaled(DEEP, 65535)),
         0,
     ),
     "I16.tif": (saved(Image.fromarray(DEEP)), scaled(DEEP, 65535), 0),
@@ -244,8 +244,8 @@ READ: dict[str, tuple[Write, Pixels, float]] = {
     "I16.pgm": (content(b"P5 6 6 65535\n" + DEEP.astype(">u2").tobytes()), scaled(DEEP, 65535), 0),
     "I16-plain.pgm": (content(PGM_PLAIN), scaled(DEEP, 65535), 0),
     "I10.pgm": (content(PGM_10), scaled(DEEP >> 6, 1023), 0),
-    "F.tif": (saved(Image.fromarray(UNIT)), np.rint(grey(UNIT) * 255), 0),
-    "F.pfm": (content(PFM), np.rint(grey(UNIT) * 255), 0),
+    "F.tif": (saved(Image.fromarray(UNIT)), np.rint(gray(UNIT) * 255), 0),
+    "F.pfm": (content(PFM), np.rint(gray(UNIT) * 255), 0),
     "frames.gif": (saved(Image.fromarray(COLOUR).quantize(64), **frames(mode="P")), COLOUR, 0),
     "frames.png": (saved(Image.fromarray(COLOUR), **frames(mode="RGB")), COLOUR, 0),
     "frames.webp": (saved(Image.fromarray(COLOUR), lossless=True, **frames(mode="RGB")), COLOUR, 0),
@@ -321,7 +321,7 @@ def test_modes_that_files_seldom_have(mode: str) -> None:
         expected = over_white(PALETTE[GREY], ALPHA)
     elif mode == "La":
         image = stack(GREY_PREMULTIPLIED, ALPHA, mode="La")
-        expected = grey(GREY_PREMULTIPLIED) + (255 - ALPHA[..., None].astype(int))
+        expected = gray(GREY_PREMULTIPLIED) + (255 - ALPHA[..., None].astype(int))
     elif mode == "RGBa":
         image, expected = stack(PREMULTIPLIED, ALPHA, mode="RGBa"), PREMULTIPLIED + (255 - ALPHA[..., None].astype(int))
     elif mode == "RGBX":
@@ -419,9 +419,9 @@ def test_images_are_turned_upright_once(tmp_path: Path, orientation: int) -> Non
 def test_draft_changes_the_size_that_is_decoded_never_the_mode(tmp_path: Path) -> None:
     waves = np.sin(np.arange(64) / 9)[:, None] * np.cos(np.arange(64) / 7)
     level = (127 + 120 * waves).astype(np.uint8)
-    Image.fromarray(level).save(tmp_path / "grey.jpg", quality=95)
+    Image.fromarray(level).save(tmp_path / "gray.jpg", quality=95)
     Image.fromarray(np.dstack([level, level[::-1], 255 - level])).save(tmp_path / "rgb.jpg", quality=95)
-    for name in ("grey.jpg", "rgb.jpg"):
+    for name in ("gray.jpg", "rgb.jpg"):
         with Image.open(tmp_path / name) as opened:
             full = np.asarray(opened.convert("RGB").resize((8, 8), Image.Resampling.BILINEAR), dtype=float)
         assert np.abs(read_one(tmp_path / name, 8).transpose(1, 2, 0) - full).max() <= 6

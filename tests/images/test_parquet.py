@@ -23,7 +23,7 @@ NOISE = CHANCE.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
 LABELS = [number % 10 for number in range(20)]
 SLOPE = np.add.outer(np.arange(32), np.arange(32))[None, ..., None]
 SMOOTH = np.uint8(SLOPE * np.array([1, 2, 3]) + CHANCE.integers(0, 40, (20, 1, 1, 3)))
-"""Colours that change little from pixel to pixel, as in photos."""
+"""Colors that change little from pixel to pixel, as in photos."""
 
 
 def encoded(pixels: NDArray[np.uint8], kind: str = "png") -> bytes:
@@ -160,7 +160,7 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "no image": (pa.array([b"raw"] * 20), None, r"image 0 of .*train.*parquet is in no format"),
     "other size": (nested(NOISE[:, :16, :16]), None, "must be 32 x 32 pixels with 3 channels, .* has 16 x 16 x 3"),
     "other size, encoded": ([encoded(image[:16]) for image in NOISE], None, "image 0 of .* is 32 x 16"),
-    "grey": (nested(NOISE[..., 0]), None, "with 3 channels, column image of .* has 32 x 32"),
+    "gray": (nested(NOISE[..., 0]), None, "with 3 channels, column image of .* has 32 x 32"),
     "ragged": (pa.array([[[[1, 2, 3]]], [[[1, 2]]]] * 10), None, "lists of different lengths"),
     "empty pixels": (pa.array([[[[1, None, 3]]]] * 20), None, "numbers as pixels"),
     "negative": (nested(NOISE.astype(int) - 128), None, "pixels from -128 to 127"),

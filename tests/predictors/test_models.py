@@ -1,4 +1,4 @@
-"""One suite over everything that tells accuracies, and the audit that compares them."""
+"""One suite over all regressors, and the audit that compares them."""
 
 from __future__ import annotations
 

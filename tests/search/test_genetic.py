@@ -9,9 +9,9 @@ from nars.search import PAPER, PRESETS, Archive, Genetic, SearchSettings, search
 from nars.search.start import admitted, first_generation
 from nars.search.variation import crossover_probability, mutation_probability, offspring
 from nars.space import (
-    ArrayCostTable,
     Bounds,
     InfeasibleError,
+    ListedCostTable,
     SpaceError,
     enumerate_architectures,
     load_space,
@@ -188,7 +188,9 @@ def test_unknown_cost_and_impossible_settings():
 def test_a_further_cost_bounds_the_search():
     channels = DIGITS.index["stage4.channels"]
     choices = int(DIGITS.cardinalities[channels])
-    table = ArrayCostTable(columns=(channels,), cardinalities=(choices,), costs={"latency": np.arange(choices) + 1.0})
+    X = np.zeros((choices, len(DIGITS.dimensions)), dtype=np.int64)
+    X[:, channels] = np.arange(choices)
+    table = ListedCostTable.from_rows(DIGITS, X, {"latency": np.arange(choices) + 1.0}, columns=[channels])
     timed = DIGITS.with_table(table)
     found = search(timed, smooth(timed), Bounds({"latency": (2.0, 2.0)}), rng=np.random.default_rng(0))
     assert found.row[channels] == 1

@@ -172,7 +172,7 @@ def test_costs_from_a_file(tmp_path):
         assert "table.yaml:5: costs" in str(caught.value)
     costs.write_text("a,b,size\nx,1,3\n", encoding="utf-8")
     space = load_space(path)
-    with pytest.raises(SpaceError, match="has no 'size' for"):
+    with pytest.raises(SpaceError, match="lacks 1 of 1 candidates"):
         space.costs(np.array([[1, 1]]))
 
 

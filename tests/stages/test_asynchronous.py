@@ -18,10 +18,10 @@ import pytest
 from small_run import upto_pretrain
 
 from nars.run import Run, load_config, open_run
+from nars.run.fidelity import search_settings
 from nars.run.folder import RunFolder
 from nars.run.journal import Journal
 from nars.stages import Rounds, rounds_of
-from nars.stages.measuring import settings_of
 from nars.store import Sample, SampleStore
 from nars.tasks import Trial
 
@@ -90,7 +90,7 @@ def outcome(run: Run, trial: Trial) -> Sample:
         seed=trial.seed,
         space=trial.space,
         data=run.images.fingerprint,
-        fidelity=settings_of(run).fidelity(trial.epochs),
+        fidelity=search_settings(run.config).fidelity(trial.epochs),
         accuracy=None if fails else curve[-1],
         curve=curve,
         round=trial.round,

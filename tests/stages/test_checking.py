@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from nars.cli import main
 from nars.images import list_images, load_images
-from nars.run import ConfigError, Execution, Silent, check, load_config, open_run, plan, read_config, run_names
+from nars.run import ConfigError, Execution, Silent, check, load_config, open_run, preview, read_config, run_names
 from nars.space import cost_range, load_space, quantity, space_names
 from nars.stages import Family, TrainedFamily, export, run_all
 
@@ -498,7 +498,7 @@ def test_the_plan_of_a_small_run_says_minutes_and_of_the_papers_gpu_hours(
 
 
 def _cells(name: str, workers: int = 0, **overrides: object) -> dict[str, str]:
-    table = plan(load_config(name, overrides), Execution(device="cpu", workers=workers))
+    table = preview(load_config(name, overrides), Execution(device="cpu", workers=workers))
     keys, values = (list(column.cells) for column in table.columns)
     return dict(zip(map(str, keys), map(str, values), strict=True))
 

@@ -17,9 +17,9 @@ from small_run import upto_search, upto_train
 from nars.cli import main
 from nars.files.atomic import write_json
 from nars.recipe import Recipe
-from nars.run import ConfigError, Run, Silent, execution, load_config, open_run, plan, reopen_run
+from nars.run import ConfigError, Run, Silent, execution, load_config, open_run, preview, reopen_run
+from nars.run.fidelity import final_settings
 from nars.space import Architecture, Bounds, Scaling, SpaceError, architecture_costs, sobol
-from nars.stages.training import final_settings
 from nars.studies import grow, train_other
 from nars.train import MemberResult, timm_network
 
@@ -208,7 +208,7 @@ def test_the_plan_says_who_teaches(config: Path, tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet10t", num_classes=10, in_chans=1).state_dict(), weights)
 
     def steps(**final: Any) -> str:
-        table = plan(load_config(config, {f"final.{key}": value for key, value in final.items()}))
+        table = preview(load_config(config, {f"final.{key}": value for key, value in final.items()}))
         return str(list(table.columns[1].cells)[4])
 
     assert steps().startswith("3 x 1 epochs: the largest on labels")

@@ -30,8 +30,10 @@ SETTINGS = {
 }
 PROGRAM = f"""
 from nars.run import Execution, load_config, open_run
-from nars.stages import collect
-collect(open_run(load_config("digits", {SETTINGS!r}), FOLDER, execution=Execution(engine="processes", workers=2)))
+from nars.stages import collect, pretrain, sample_pool
+run = open_run(load_config("digits", {SETTINGS!r}), FOLDER, execution=Execution(engine="processes", workers=2))
+pool = sample_pool(run)
+collect(run, pool, pretrain(run, pool))
 """
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from nars.search import RandomSearch, RegularizedEvolution
 from nars.space import Space, parse_document, read_space
-from nars.studies import Evolution, Measured, Proposals, at_random, replay
+from nars.studies import Measured, Replay, pretrained_on, replay, replay_rounds, table_rounds
 from nars.trials import with_costs
 
 LAYERS = "\n".join(f"  layer{i}: {{choices: [none, small, large]}}" for i in range(5))
@@ -28,45 +30,34 @@ def everything() -> tuple[Space, Measured]:
     return with_costs(space, X, {"flops": flops}), measured
 
 
-def test_evolution_proposes_neighbours_of_its_population(everything) -> None:
-    _, measured = everything
-    asked = replay(measured, Evolution(), trainings=50, batch=1, rng=np.random.default_rng(0)).asked
-    X = measured.choices[asked]
-    nearest = [int((X[max(0, t - 20) : t] != X[t]).sum(axis=1).min()) for t in range(20, 50)]
-    assert np.mean(np.array(nearest) == 1) > 0.8  # a mutant that was asked for before gives way to one near it
-    assert len(np.unique(asked)) == 50
+def by_rounds(space: Space, measured: Measured, *, trainings: int, batch: int, seeds: int) -> list[Replay]:
+    """What stage 2 finds, with each seed."""
+    pretrained = pretrained_on(measured, space, seed=0)
+    of = {"trainings": trainings, "batch": batch, "cost": "flops"}
+    rngs = [np.random.default_rng(seed) for seed in range(seeds)]
+    return [replay_rounds(measured, table_rounds(measured, space, pretrained, rng=rng, **of)) for rng in rngs]
 
 
 def test_evolution_and_stage_two_find_more_than_chance(everything) -> None:
     space, measured = everything
-    proposals = Proposals.of(space, measured, cost="flops", seed=0)
-    strategies = {"random": lambda: at_random, "evolution": Evolution, "predictor": lambda: proposals}
-    regret = {
-        name: np.mean(
-            [
-                replay(measured, fresh(), trainings=40, batch=5, rng=np.random.default_rng(seed)).regret[-1]
-                for seed in range(6)
-            ]
-        )
-        for name, fresh in strategies.items()
-    }
-    assert regret["predictor"] < regret["evolution"] < regret["random"]
-    assert regret["predictor"] == 0
+    found = {"rounds": by_rounds(space, measured, trainings=40, batch=5, seeds=6)}
+    for name, among in (("random", RandomSearch), ("evolution", RegularizedEvolution)):
+        strategies = [among(measured.choices, rng=np.random.default_rng(seed)) for seed in range(6)]
+        found[name] = [replay(measured, strategy, trainings=40, batch=5) for strategy in strategies]
+    regret = {name: np.mean([one.regret[-1] for one in replays]) for name, replays in found.items()}
+    assert regret["rounds"] < regret["evolution"] < regret["random"]
+    assert regret["rounds"] == 0
 
 
 def test_a_failed_training_is_not_asked_for_again_and_teaches_nothing(everything) -> None:
     space, measured = everything
     accuracy = np.where(measured.choices[:, 0] == 2, np.nan, measured.accuracy)
-    failing = Measured(
-        choices=measured.choices,
-        costs=measured.costs,
-        accuracy=accuracy,
-        epochs=measured.epochs,
-        seconds=measured.seconds,
-    )
-    proposals = Proposals.of(space, failing, cost="flops", seed=0)
-    for strategy in (Evolution(), proposals):
-        found = replay(failing, strategy, trainings=60, batch=7, rng=np.random.default_rng(0))
+    failing = replace(measured, accuracy=accuracy)
+    evolution = RegularizedEvolution(failing.choices, rng=np.random.default_rng(0))
+    for found in (
+        replay(failing, evolution, trainings=60, batch=7),
+        *by_rounds(space, failing, trainings=60, batch=7, seeds=1),
+    ):
         assert len(np.unique(found.asked)) == 60
         assert np.isnan(failing.accuracy[found.asked]).any()
         assert np.isfinite(found.best[-1])

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from nars.errors import StoreError
+from nars.search import InOrder, RandomSearch
 from nars.space import load_space
 from nars.store import (
     COST_CONVENTION,
@@ -20,7 +21,7 @@ from nars.store import (
     merge_stores,
     store_info,
 )
-from nars.studies import as_measured, at_random, measured, replay
+from nars.studies import Measured, replay
 
 
 def sample(number, **changes):
@@ -192,19 +193,19 @@ def test_measured_takes_the_longest_training_and_averages_seeds(tmp_path):
         sample(4, key="c" * 32, status="error", accuracy=None),
         sample(4),
     ]
-    pool = measured(store_of(tmp_path, samples))
+    pool = Measured.of(store_of(tmp_path, samples))
     assert pool.choices.tolist() == [[1, 1], [2, 1], [3, 1], [4, 1]]
     np.testing.assert_array_equal(pool.accuracy, [52.0, 52.0, np.nan, 54.0])
     np.testing.assert_array_equal(pool.costs["flops"], [100, 200, 300, 400])
     assert pool.epochs.tolist() == [2, 2, 2, 2]
-    first = measured(store_of(tmp_path, []), epoch=1)
+    first = Measured.of(store_of(tmp_path, []), epoch=1)
     np.testing.assert_array_equal(first.accuracy, [41.0, 66.0, np.nan, 44.0])
     assert first.epochs.tolist() == [1, 1, 1, 1]
     np.testing.assert_array_equal(first.seconds, [1.5, 2.25, 1.5, 1.5])
     with pytest.raises(StoreError, match="no successful training of 3 epochs"):
-        measured(SampleStore(tmp_path), epoch=3)
+        Measured.of(SampleStore(tmp_path), epoch=3)
     with pytest.raises(StoreError, match="no successful training"):
-        measured(SampleStore(tmp_path / "none"))
+        Measured.of(SampleStore(tmp_path / "none"))
 
 
 def test_averaged_weights_count_where_there_are_some(tmp_path):
@@ -212,24 +213,24 @@ def test_averaged_weights_count_where_there_are_some(tmp_path):
     store = store_of(tmp_path, [sample(1, **averaged), sample(2), failed(3)])
     (best,) = best_per_budget(store, budgets=[300])
     assert (best.key, best.result, best.accuracy) == (f"{1:032x}", 70.0, 51.0)
-    np.testing.assert_array_equal(measured(store).accuracy, [70.0, 52.0, np.nan])
-    np.testing.assert_array_equal(measured(store, epoch=1).accuracy, [30.0, 42.0, np.nan])
+    np.testing.assert_array_equal(Measured.of(store).accuracy, [70.0, 52.0, np.nan])
+    np.testing.assert_array_equal(Measured.of(store, epoch=1).accuracy, [30.0, 42.0, np.nan])
 
 
 @pytest.fixture
 def pool(tmp_path):
     samples = [sample(n, accuracy=float(50 + (7 * n) % 30), round=0) for n in range(30)]
-    return measured(store_of(tmp_path / "pool", [*samples, failed(30, round=1)], together=True))
+    return Measured.of(store_of(tmp_path / "pool", [*samples, failed(30, round=1)], together=True))
 
 
 def test_replay_in_order_gives_the_running_best(pool):
-    result = replay(pool, as_measured, trainings=31, batch=4, rng=np.random.default_rng(0))
+    result = replay(pool, InOrder(pool.choices, rng=np.random.default_rng(0)), trainings=31, batch=4)
     assert result.asked.tolist() == list(range(31))
     np.testing.assert_array_equal(result.best, np.fmax.accumulate([50 + (7 * n) % 30 for n in range(30)] + [np.nan]))
     np.testing.assert_array_equal(result.regret, 79 - result.best)
     np.testing.assert_array_equal(result.seconds, 3.0 * np.arange(1, 32))
     np.testing.assert_array_equal(result.epochs, 2 * np.arange(1, 32))
-    shorter = replay(pool, as_measured, trainings=10, batch=7, rng=np.random.default_rng(0))
+    shorter = replay(pool, InOrder(pool.choices, rng=np.random.default_rng(0)), trainings=10, batch=7)
     np.testing.assert_array_equal(shorter.best, result.best[:10])
 
 
@@ -237,29 +238,40 @@ def test_replay_at_random_has_the_expected_best(pool):
     """The expected best of k draws without repetition from 1..n is k (n + 1) / (k + 1)."""
     within = pool.within({"flops": 2900})  # the 30 successful ones: accuracies 50..79, ranks 1..30
     rng = np.random.default_rng(0)
-    bests = [replay(within, at_random, trainings=9, batch=3, rng=rng).best for _ in range(400)]
+    bests = [replay(within, RandomSearch(within.choices, rng=rng), trainings=9, batch=3).best for _ in range(400)]
     for k in (1, 5, 9):
         expected = k * 31 / (k + 1) + 49
         assert abs(np.mean([best[k - 1] for best in bests]) - expected) < 4 * 9 / np.sqrt(400)
 
 
-def test_a_strategy_sees_only_what_it_asked_for(pool):
-    def curious(hidden, known, failed, count, *, rng):
-        assert np.isnan(hidden.accuracy).all()
-        asked = np.flatnonzero(~np.isnan(known) | failed)
-        assert asked.tolist() == list(range(31))[31 - len(asked) :]
-        assert failed.tolist() == [False] * 30 + [len(asked) > 0]
-        return np.arange(31)[::-1][len(asked) : len(asked) + count]
+class Proposing:
+    """Asks for the same rows again and again, and keeps what it is told."""
 
-    replay(pool, curious, trainings=20, batch=6, rng=np.random.default_rng(0))
+    def __init__(self, X) -> None:
+        self.X, self.scores, self.best = X, [], X[:0]
+
+    def ask(self, count=None):
+        return self.X
+
+    def tell(self, X, scores) -> None:
+        self.scores += scores.tolist()
 
 
-@pytest.mark.parametrize("proposal", [[0, 0], [0], [0, 31], [-1, 2], [0, 1, 2]])
+def test_a_strategy_is_told_what_it_asked_for(pool):
+    strategy = Proposing(pool.choices[[30, 4]])
+    replay(pool, strategy, trainings=2, batch=2)
+    np.testing.assert_array_equal(strategy.scores, [np.nan, 50 + 28 % 30])
+
+
+@pytest.mark.parametrize("proposal", [[0, 0], [0], [0, 1, 2], [], [[9, 9], [0, 1]]])
 def test_illegal_proposals_and_budgets_are_refused(pool, proposal):
-    with pytest.raises(StoreError, match="must propose 2 different candidates between 0 and 30"):
-        replay(pool, lambda *_, rng: proposal, trainings=4, batch=2, rng=np.random.default_rng(0))
+    X = np.array(proposal) if np.ndim(proposal) > 1 else pool.choices[proposal]
+    with pytest.raises(StoreError, match="must propose 2 different measured candidates"):
+        replay(pool, Proposing(X), trainings=4, batch=2)
+    with pytest.raises(StoreError, match="must propose 2 different measured candidates that it has not asked for"):
+        replay(pool, Proposing(pool.choices[:2]), trainings=4, batch=2)
     with pytest.raises(StoreError, match=r"31 measured candidates .* got 32 and 2"):
-        replay(pool, at_random, trainings=32, batch=2, rng=np.random.default_rng(0))
+        replay(pool, Proposing(pool.choices), trainings=32, batch=2)
     with pytest.raises(StoreError, match="no measured candidate is within"):
         pool.within({"flops": -1})
     with pytest.raises(StoreError, match="no cost 'latency' among flops, params"):

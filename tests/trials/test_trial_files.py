@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nars.errors import DataError
-from nars.space import Cells, Space, SpaceError, load_space, parse_document, read_space
+from nars.space import Space, SpaceError, load_space, parse_document, read_space
+from nars.space.reading import Cells
 from nars.store import SampleStore, export_store
 from nars.trials import TrialTable, import_trials, read_trials, samples_of
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from nars.files import TableFile, TableFileError, number_of, read_table
 from nars.space.errors import SpaceError, SpaceWarning
-from nars.space.families.generic.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable, listed_costs
+from nars.space.families.generic.tables import AdditiveCostTable, ListedCostTable
 from nars.space.files.document import Document, KeyPath
-from nars.space.reading import Cells
-from nars.space.records import one_message
+from nars.space.reading import Cells, one_message
 from nars.space.settings import Choice, CostTable, FloatArray, Population
 from nars.space.space import Space
 
@@ -81,7 +80,7 @@ def _number(value: Any, path: KeyPath, document: Document) -> float:
     return float(value)
 
 
-def _from_file(path: Path, space: Space) -> ArrayCostTable | ListedCostTable:
+def _from_file(path: Path, space: Space) -> ListedCostTable:
     table = read_table(path, what="a table of costs")
     columns = [space.index[name] for name in table.columns if name in space.index]
     costs = [name for name in table.columns if name not in space.index and name.strip().casefold() not in _ROW_NUMBERS]
@@ -100,7 +99,7 @@ def _from_file(path: Path, space: Space) -> ArrayCostTable | ListedCostTable:
     if faults:
         raise SpaceError(f"{path}: {one_message('cells that are no costs', faults)}")
     _warn_of_two_costs(path, X[:, columns], values)
-    return listed_costs(space, X, values, columns=columns)
+    return ListedCostTable.from_rows(space, X, values, columns=columns)
 
 
 def _choices(table: TableFile, columns: Sequence[int], space: Space) -> Population:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nars.space.extremes import list_rows
-from nars.space.families.generic.tables import AdditiveCostTable, ArrayCostTable, ListedCostTable
+from nars.space.families.generic.tables import AdditiveCostTable, ListedCostTable
 from nars.space.settings import Population
 from nars.space.space import Space
 
@@ -22,8 +22,6 @@ def extremes(space: Space) -> dict[str, Population]:
     if isinstance(table, ListedCostTable):
         return _known(space, table)
     components = space.components("architecture") + ([] if space.computes_costs else space.components("recipe"))
-    if isinstance(table, ArrayCostTable):
-        components = [component for component in components if set(component) & set(table.columns)]
     X = list_rows(space, components, limit=5_000_000)
     return {name: X[[values.argmin(), values.argmax()]] for name, values in space.costs(X).items()}
 

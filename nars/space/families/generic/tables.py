@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,116 +20,24 @@ from nars.space.space import Space
 
 _MOST_ENTRIES = 100_000_000
 _SMALL = 1 << 22
-"""Combinations up to which a table is one array, however few of them are listed: a look-up is then one access."""
+"""Combinations up to which the place of each is kept, however few of them are listed."""
 _FULL = 4
-"""Larger ones are an array where one combination in so many is listed."""
+"""Of more they are kept where one combination in so many is listed."""
 _WORD = 2**62
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ArrayCostTable:
-    """Every cost as one array over all combinations of some columns of X: a `CostTable` for spaces that can be listed.
-
-    The combination of choices x is entry sum_i x[columns[i]] * prod_{j > i} cardinalities[j] (mixed radix, C order).
-    """
-
-    __repr__ = brief_repr
-
-    columns: tuple[int, ...]
-    """Columns of X that the costs depend on."""
-    cardinalities: tuple[int, ...]
-    """Number of choices of each of them."""
-    costs: Mapping[str, FloatArray]
-    """{name: float64 (prod(cardinalities),)}; NaN where the table says nothing."""
-
-    def __post_init__(self) -> None:
-        size = math.prod(self.cardinalities)
-        if len(self.columns) != len(self.cardinalities) or not self.costs:
-            raise SpaceError(
-                f"a table of costs needs as many columns as cardinalities and at least one cost, got "
-                f"{len(self.columns)}, {len(self.cardinalities)} and {len(self.costs)}"
-            )
-        held = {}
-        for name, values in self.costs.items():
-            array = np.array(values, dtype=np.float64)
-            if array.shape != (size,):
-                raise SpaceError(f"cost {name!r} needs one value per combination, shape ({size},), got {array.shape}")
-            array.setflags(write=False)
-            held[name] = array
-        object.__setattr__(self, "costs", MappingProxyType(held))
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _array_cost_table, (self.columns, self.cardinalities, dict(self.costs))
-
-    @staticmethod
-    def from_rows(
-        space: Space, X: Population, costs: Mapping[str, FloatArray], *, columns: Sequence[int] | None = None
-    ) -> ArrayCostTable:
-        """The table of a space from listed candidates, in any order; a candidate listed twice keeps its last costs.
-
-        Args:
-            space: whose rows will be looked up.
-            X: (M, D) the listed candidates.
-            costs: {name: (M,)} their costs.
-            columns: columns of X that the costs depend on; all when None.
-
-        Raises:
-            SpaceError: lengths differ, or the table would have more than 100 million entries.
-        """
-        X = space.canonical(space.check(X))
-        columns = tuple(range(len(space.dimensions))) if columns is None else tuple(int(c) for c in columns)
-        cardinalities = tuple(int(n) for n in space.cardinalities[list(columns)])
-        size = math.prod(cardinalities)
-        if size > _MOST_ENTRIES:
-            raise SpaceError(
-                f"a table over {', '.join(space.dimensions[c].name for c in columns)} has {size:,} entries, at most "
-                f"{_MOST_ENTRIES:,} are allowed; name fewer columns"
-            )
-        at = _entries(X, columns, cardinalities)
-        filled = {}
-        for name, values in costs.items():
-            if np.shape(values) != (len(X),):
-                raise SpaceError(f"cost {name!r} needs one value per row, shape ({len(X)},), got {np.shape(values)}")
-            filled[name] = np.full(size, np.nan)
-            filled[name][at] = values
-        return ArrayCostTable(columns=columns, cardinalities=cardinalities, costs=filled)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the costs."""
-        return tuple(self.costs)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of columns, names and values."""
-        digest = hashlib.sha256(repr((self.columns, self.cardinalities)).encode())
-        for name in sorted(self.costs):
-            digest.update(name.encode())
-            digest.update(self.costs[name].tobytes())
-        return digest.hexdigest()[:16]
-
-    def lookup(self, X: Population) -> dict[str, FloatArray]:
-        """Each cost (N,) of canonical rows X.
-
-        Raises:
-            UnlistedError: the table says nothing about one of the rows.
-        """
-        at = _entries(X, self.columns, self.cardinalities)
-        return _complete(X, {name: values[at] for name, values in self.costs.items()})
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class ListedCostTable:
-    """Costs of listed candidates only: a `CostTable` for spaces of any size, most of whose combinations are unknown."""
+    """Costs of listed candidates: a `CostTable` for spaces of any size, most of whose combinations may be unknown."""
 
     __repr__ = brief_repr
 
     cardinalities: tuple[int, ...]
     """Number of choices of each of `columns`."""
     entries: NDArray[Any]
-    """(M,) numbers of the candidates (mixed radix, as in `ArrayCostTable`), ascending; beyond 2**62 combinations
-    several such numbers as one text of bytes."""
+    """(M,) numbers of the candidates, ascending: sum_i x[columns[i]] * prod_{j > i} cardinalities[j] (mixed radix, C
+    order); beyond 2**62 combinations several such numbers as one text of bytes."""
     costs: Mapping[str, FloatArray]
     """{name: float64 (M,)}; NaN where the table says nothing."""
     columns: tuple[int, ...] | None = None
@@ -181,7 +88,7 @@ class ListedCostTable:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of candidates and costs: that of the equal `ArrayCostTable`, where there could be one."""
+        """Hash of candidates and costs: of all combinations, unlisted ones as NaN, where `columns` are named."""
         size = math.prod(self.cardinalities)
         if self.columns is None or size > _MOST_ENTRIES:
             content = b"" if self.columns is None else repr((self.columns, self.cardinalities)).encode()
@@ -199,6 +106,16 @@ class ListedCostTable:
                 digest.update(part.tobytes())
         return digest.hexdigest()[:16]
 
+    @cached_property
+    def _places(self) -> NDArray[np.int64] | None:
+        """Of every combination its place among `entries`, so that a look-up is one access; None where that is large."""
+        size, listed = math.prod(self.cardinalities), len(self.entries)
+        if size > _SMALL and size > min(_MOST_ENTRIES, _FULL * listed):
+            return None
+        places = np.zeros(size, dtype=np.int64)
+        places[self.entries] = np.arange(listed)
+        return places
+
     def lookup(self, X: Population) -> dict[str, FloatArray]:
         """Each cost (N,) of canonical rows X.
 
@@ -206,24 +123,12 @@ class ListedCostTable:
             UnlistedError: a row is not in the table, or without some cost there.
         """
         entries = _keys(X, range(len(self.cardinalities)) if self.columns is None else self.columns, self.cardinalities)
-        at = np.minimum(np.searchsorted(self.entries, entries), max(0, len(self.entries) - 1))
+        at = np.searchsorted(self.entries, entries) if self._places is None else self._places[entries]
+        at = np.minimum(at, len(self.entries) - 1)
         missing = self.entries[at] != entries if len(self.entries) else np.ones(len(entries), dtype=bool)
         if missing.any():
             raise UnlistedError(X, missing, listed=len(self.entries))
         return _complete(X, {name: values[at] for name, values in self.costs.items()}, listed=len(self.entries))
-
-
-def listed_costs(
-    space: Space, X: Population, costs: Mapping[str, FloatArray], *, columns: Sequence[int]
-) -> ArrayCostTable | ListedCostTable:
-    """The table of listed candidates in the form that suits it: an array over all combinations where there are few.
-
-    Arguments and errors are those of `ListedCostTable.from_rows`.
-    """
-    size = math.prod(int(n) for n in space.cardinalities[list(columns)])
-    if size <= _SMALL or size <= min(_MOST_ENTRIES, _FULL * len(X)):
-        return ArrayCostTable.from_rows(space, X, costs, columns=columns)
-    return ListedCostTable.from_rows(space, X, costs, columns=columns)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -262,12 +167,6 @@ class AdditiveCostTable:
             name: sum((values[X[:, column]] for column, values in self.parts[name].items()), np.full(len(X), base))
             for name, base in self.base.items()
         }
-
-
-def _array_cost_table(
-    columns: tuple[int, ...], cardinalities: tuple[int, ...], costs: dict[str, FloatArray]
-) -> ArrayCostTable:
-    return ArrayCostTable(columns=columns, cardinalities=cardinalities, costs=costs)
 
 
 def _complete(X: Population, found: dict[str, FloatArray], *, listed: int | None = None) -> dict[str, FloatArray]:

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -96,16 +95,10 @@ class LatencyTable:
     """Time of a whole network over the sum of its blocks, the median of a few: caches and graph optimisation make the
     two differ by a share that is much the same for all networks of a space. None (as 1) until it is measured."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "milliseconds", MappingProxyType(dict(self.milliseconds)))
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _table, ({f.name: _plain(getattr(self, f.name)) for f in fields(self)},)
-
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` reads them back."""
         rows = [shape.to_dict() | {"milliseconds": value} for shape, value in sorted(self.milliseconds.items())]
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)} | {"milliseconds": rows}
+        return {**vars(self), "milliseconds": rows}
 
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> LatencyTable:
@@ -133,14 +126,6 @@ class LatencyTable:
             raise SpaceError(f"{path} cannot be read ({error}); make a table with `nars latency SPACE`") from error
         except SpaceError as error:
             raise SpaceError(f"{path}: {error}") from error
-
-
-def _table(document: dict[str, Any]) -> LatencyTable:
-    return LatencyTable(**document)
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 def distinct_blocks(space: Space) -> list[BlockShape]:

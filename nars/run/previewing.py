@@ -24,7 +24,7 @@ _WORTH_A_GPU = 1.0
 """GPU-hours from which they are said."""
 
 
-def plan(config: RunConfig, execution: Execution | None = None, *, checked: Checked | None = None) -> Table:
+def preview(config: RunConfig, execution: Execution | None = None, *, checked: Checked | None = None) -> Table:
     """Trainings, epochs and the time they will take, as a table.
 
     Trains two networks of the space for a step or two, under two seconds each.
