@@ -65,13 +65,13 @@ def grow(
     a, b = architecture_of(run, small), architecture_of(run, large)
     if not isinstance(a, Architecture) or not isinstance(b, Architecture):
         raise ConfigError(f"scaling makes stages of MBConv blocks deeper and wider, got networks of {a.family}")
-    starts = {small: a, large: b}
+    starts = {small.name: a, large.name: b}
     beyond = EFFICIENTNET if direction is None else None  # who names factors means these
     if direction is None:
         direction = growth(a, b) or EFFICIENTNET
     sources = [_nearer(budget, small, large) for budget in budgets]
     scaled = [
-        scale_to(starts[source], direction, flops=budget, beyond=beyond)
+        scale_to(starts[source.name], direction, flops=budget, beyond=beyond)
         for budget, source in zip(budgets, sources, strict=True)
     ]  # all of them, before a file is written
     return tuple(
