@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from nars import __version__
-from nars.cli import (
-    audit as auditing,
-    latency as measure,
-    run as run_commands,
-    scale as scaling,
-    space,
-    store,
-    swap as swapping,
-    trials,
-)
+from nars.cli import run, space, store
+from nars.cli.audit import audit
+from nars.cli.latency import latency
+from nars.cli.options import spread
+from nars.cli.scale import scale
+from nars.cli.swap import swap
+from nars.cli.trials import import_trials
 
 app = typer.Typer(
     name="nars",
@@ -25,12 +24,51 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-run_commands.mount(app)
-measure.mount(app)
-trials.mount(app)
-auditing.mount(app)
-swapping.mount(app)
-scaling.mount(app)
+
+_COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("run", run.run, "nars run digits    nars run runs/digits --budgets 150k,250k,500k,550k --set final.epochs=60"),
+    ("pretrain", run.pretrain, "nars pretrain digits --out runs/mine"),
+    ("collect", run.collect, "nars collect digits --out runs/mine --workers 2"),
+    (
+        "search",
+        run.search,
+        "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k",
+    ),
+    (
+        "train",
+        run.train,
+        "nars train digits --set final.teacher=timm:resnet18 --set final.teacher_weights=resnet18.pt    "
+        "nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml",
+    ),
+    ("export", run.export, "nars export digits --out runs/mine --verify    nars export runs/mine --again"),
+    ("report", run.report, "nars report runs/digits"),
+    ("latency", latency, "nars latency digits --runtime onnxruntime    nars latency runs/photos --out photos.json"),
+    (
+        "import",
+        import_trials,
+        "nars import trials.csv --space digits --out runs/mine    "
+        "nars import optuna.csv --space mine.yaml --columns accuracy=value --out runs/old",
+    ),
+    ("audit", audit, "nars audit runs/digits    nars audit nas-bench-macro --splits 10"),
+    (
+        "swap",
+        swap,
+        "nars swap runs/digits    nars swap runs/digits --train all --seeds 2\n"
+        "nars swap runs/digits --train diagonal,150k:500k --json swap.json",
+    ),
+    (
+        "scale",
+        scale,
+        "nars scale runs/digits --to 80k,1M    nars scale runs/digits --to 1M --from 250k,500k\n"
+        "nars scale runs/digits --to 1M --factors depth=1.2,width=1.1,resolution=1.15\n"
+        "then: nars train digits --model runs/digits/scaled/1M/architecture.yaml "
+        "--recipe runs/digits/scaled/1M/recipe.yaml",
+    ),
+)
+"""Name, function and examples of each."""
+
+for name, command, examples in _COMMANDS:
+    app.command(name, epilog=f"Example: {examples}")(spread(command))
 app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
 

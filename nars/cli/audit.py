@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,41 +11,17 @@ from rich.markup import escape
 
 from nars.cli.spaces import SpaceName
 from nars.cli.starting import load_torch
-from nars.cli.trials import (
-    Accuracy,
-    Columns,
-    Costs,
-    DataFolder,
-    FailedStatus,
-    Nearest,
-    OkStatus,
-    Reading,
-    Scale,
-    StatusColumn,
-    trial_table,
-)
+from nars.cli.trials import Reading, trial_table
 
 if TYPE_CHECKING:
     from nars.predictors import Audit, Row
 
 
-def mount(app: typer.Typer) -> None:
-    """Add this command to the application."""
-    app.command(epilog="Example: nars audit runs/digits    nars audit nas-bench-macro --splits 10")(audit)
-
-
 def audit(
     store: Annotated[str, typer.Argument(help="Store or run folder, a file of trials, or a table known by name.")],
     space: SpaceName = None,
-    accuracy: Accuracy = None,
-    columns: Columns = None,
-    status: StatusColumn = None,
-    ok_status: OkStatus = None,
-    failed_status: FailedStatus = None,
-    scale: Scale = None,
-    costs: Costs = None,
-    nearest: Nearest = False,
-    data: DataFolder = None,
+    *,
+    reading: Reading,
     splits: Annotated[int, typer.Option(min=1, help="Number of random splits.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the splits and the models.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.svg.")] = None,
@@ -56,37 +30,21 @@ def audit(
     load_torch(everything=False)
     from nars.files.atomic import write_json
     from nars.predictors import audit as examine, plot_audit
+    from nars.run.progress import Terminal, counting
     from nars.space import sobol
 
-    reading = Reading(accuracy, columns, status, ok_status, failed_status, scale, costs, nearest, data)
     trials = trial_table(store, space, reading)
     whole = not trials.space.computes_costs and trials.space.size("architecture") <= len(trials.X)
     pool = None if whole or not trials.space.computes_costs else sobol(trials.space, 4096, seed=seed)
-    with ExitStack() as bars:
+    with counting(Terminal(), "audit") as progress:
         result = examine(
-            trials.space, trials.X, trials.accuracy, seed=seed, splits=splits, pool=pool, progress=_bar(bars)
+            trials.space, trials.X, trials.accuracy, seed=seed, splits=splits, pool=pool, progress=progress
         )
     _show(result)
     if out is not None:
         write_json(out / "audit.json", result.to_dict())
         plot_audit(result, out / "audit.svg")
         typer.echo(f"written to {out}")
-
-
-def _bar(bars: ExitStack) -> Callable[[int, int, str], None]:
-    """A bar that appears with the first step and goes with `bars`."""
-    from nars.run import Terminal
-
-    advance: Callable[[int, str], None] | None = None
-    shown = 0
-
-    def tell(done: int, of: int, what: str) -> None:
-        nonlocal advance, shown
-        advance = advance or bars.enter_context(Terminal().bar("audit", of))
-        advance(done - shown, what)
-        shown = done
-
-    return tell
 
 
 def _show(result: Audit) -> None:

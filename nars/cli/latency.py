@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from nars.space import Space
 
 
-def mount(app: typer.Typer) -> None:
-    """Add this command to the application."""
-    app.command(
-        epilog="Example: nars latency digits --runtime onnxruntime    nars latency runs/photos --out photos.json"
-    )(latency)
-
-
 def latency(
     space: Annotated[
         str, typer.Argument(help="Built-in space, YAML file, or the folder of a run or predictor: its own space.")

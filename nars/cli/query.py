@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from nars.cli.options import Question
 from nars.errors import ConfigError
 from nars.files.atomic import replacing, write_json
 from nars.report import FittingTable, doubtful
@@ -27,37 +28,19 @@ _LEGEND = (
 )
 
 
-def query(
-    predictor: str,
-    *,
-    most: Mapping[str, str | None],
-    least: Mapping[str, str | None],
-    pareto: str | None,
-    seed: int,
-    latency: Path | None,
-    json_file: Path | None,
-    parquet_file: Path | None,
-) -> None:
+def query(question: Question) -> None:
     """Ask, print a table, and write the files that are named.
-
-    Args:
-        predictor: shipped name, predictor folder or run folder.
-        most: upper limits by cost; several budgets are separated by commas.
-        least: lower limits by cost.
-        pareto: costs of a front, separated by commas; None for one member per budget.
-        seed: of the search.
-        latency: a device table; the cost "latency" (milliseconds) is then known.
-        json_file, parquet_file: where to write the answer, or None.
 
     Raises:
         ConfigError: no limit is given, or two costs have several budgets of different number.
         InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
     """
-    objectives = [name.strip() for name in pareto.split(",")] if pareto else []
-    if latency is None and (most.get("latency") or "latency" in objectives):
+    predictor, seed, latency = str(question.predictor), question.seed, question.latency
+    objectives = [name.strip() for name in question.pareto.split(",")] if question.pareto else []
+    if latency is None and (question.max_latency or "latency" in objectives):
         command = shlex.join(["nars", "latency", predictor, "--out", "latency.json"])
         raise ConfigError(f"latency needs --latency TABLE; make one by: {command}")
-    budgets = _budgets(most, least)
+    budgets = _budgets(question)
     console = Console(highlight=False)
     if objectives:
         if len(budgets) > 1:
@@ -77,15 +60,19 @@ def query(
         console.print(f"{len(budgets)} budget{'s' * (len(budgets) > 1)} answered in {family.seconds:.2f} s")
         console.print(_family_table(family))
         console.print(_LEGEND, style="dim")
-        _print_recipes(console, family)
+        for budget, record in zip(family.budgets, _first_records(family), strict=True):
+            recipe = ", ".join(
+                f"{k.removeprefix('recipe.')} {_short(v)}" for k, v in record.items() if k.startswith("recipe.")
+            )
+            console.print(f"{budget.bounds}: {recipe}", soft_wrap=True)
         for doubt in doubtful(_doubts(predictor, family)):
             console.print(doubt)
         rows = _family_rows(family)
         document = _head(family.space, family.seconds) | {"members": _members(rows)}
-    if json_file is not None:
-        write_json(json_file, document)
-    if parquet_file is not None:
-        _write_parquet(parquet_file, rows)
+    if question.json_file is not None:
+        write_json(question.json_file, document)
+    if question.parquet_file is not None:
+        _write_parquet(question.parquet_file, rows)
 
 
 def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
@@ -97,14 +84,27 @@ def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
             predicted=float(budget.ties.predicted[0]),
             std=float(budget.ties.predicted_std[0]),
         )
-        for budget in family.budgets
-        for record in family.space.to_records(budget.ties.rows[:1])
+        for budget, record in zip(family.budgets, _first_records(family), strict=True)
     )
     return doubts(evidence_of(answers, family.space, read_results(RunFolder(Path(predictor)))))
 
 
-def _budgets(most: Mapping[str, str | None], least: Mapping[str, str | None]) -> list[Bounds]:
+def _first_records(family: FamilyAnswer) -> list[dict[str, Any]]:
+    """The settings of each budget's member."""
+    return [record for budget in family.budgets for record in family.space.to_records(budget.ties.rows[:1])]
+
+
+def _budgets(question: Question) -> list[Bounds]:
     """One per budget; none where nothing is limited."""
+    most = {
+        "flops": question.max_flops,
+        "params": question.max_params,
+        "activations": question.max_activations,
+        "latency": question.max_latency,
+        "resolution": question.max_resolution,
+        "peak_activations": question.max_peak_activations,
+    }
+    least = {"flops": question.min_flops, "resolution": question.min_resolution}
     high = {name: [quantity(part) for part in text.split(",")] for name, text in most.items() if text}
     low = {name: quantity(text) for name, text in least.items() if text}
     if not high and not low:
@@ -113,16 +113,10 @@ def _budgets(most: Mapping[str, str | None], least: Mapping[str, str | None]) ->
     uneven = {name: len(values) for name, values in high.items() if len(values) not in (1, count)}
     if uneven:
         raise ConfigError(f"each limit takes one value or {count}, one per budget, got {uneven}; add or drop some")
+    high = {name: values if len(values) > 1 else values * count for name, values in high.items()}
+    names = dict.fromkeys([*high, *low])
     return [
-        Bounds(
-            {
-                name: (
-                    low.get(name, 0.0),
-                    high[name][i if len(high[name]) > 1 else 0] if name in high else float("inf"),
-                )
-                for name in dict.fromkeys([*high, *low])
-            }
-        )
+        Bounds({name: (low.get(name, 0.0), high[name][i] if name in high else float("inf")) for name in names})
         for i in range(count)
     ]
 
@@ -221,16 +215,6 @@ def _columns(choices: Sequence[Choice]) -> dict[str, Callable[[Choice, int], str
         for name in shown
     }
     return columns | {"predicted %": lambda choice, at: f"{choice.predicted[at]:.2f} ± {choice.predicted_std[at]:.2f}"}
-
-
-def _print_recipes(console: Console, answer: FamilyAnswer) -> None:
-    for budget in answer.budgets:
-        record = answer.space.to_records(budget.ties.rows[:1])[0]
-        recipe = {k.removeprefix("recipe."): v for k, v in record.items() if k.startswith("recipe.")}
-        console.print(
-            f"{budget.bounds}: " + ", ".join(f"{name} {_short(value)}" for name, value in recipe.items()),
-            soft_wrap=True,
-        )
 
 
 def _short(value: object) -> str:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from nars import stages
-from nars.cli.starting import DEVICE_HELP, load_torch, say_device
-from nars.errors import ConfigError, UserError
-from nars.run.folder import RunFolder, read_json
+from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
+from nars.cli.options import DEVICE_HELP, How, Question
+from nars.cli.starting import load_torch, say_device
+from nars.run.folder import RunFolder
 
 if TYPE_CHECKING:
-    from nars.run import Execution, Given, Run, Stage
+    from nars.run import Run
     from nars.stages import Family
 
 Name = Annotated[
@@ -38,17 +36,6 @@ Seed = Annotated[int | None, typer.Option(help="Seed of all random choices.")]
 Sets = Annotated[
     list[str] | None, typer.Option("--set", help="Change any key, e.g. --set collect.rounds=2 (repeatable).")
 ]
-Engine = Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")]
-Workers = Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")]
-PerGpu = Annotated[int, typer.Option(help="Trainings of stage 2 at once on one GPU.")]
-Device = Annotated[str, typer.Option(help=DEVICE_HELP)]
-Address = Annotated[str | None, typer.Option(help="Ray cluster to join (with --engine ray).")]
-
-
-def mount(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    for command, example in _COMMANDS:
-        app.command(epilog=f"Example: {example}")(command)
 
 
 def run(
@@ -60,11 +47,8 @@ def run(
     budgets: Budgets = None,
     seed: Seed = None,
     sets: Sets = None,
-    engine: Engine = "processes",
-    workers: Workers = 0,
-    per_gpu: PerGpu = 1,
-    device: Device = "auto",
-    address: Address = None,
+    *,
+    how: How,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on.
@@ -79,18 +63,11 @@ def run(
         "data.root": ("--data-root", data_root and str(data_root)),
         "search.budgets": ("--budgets", budgets),
     }
-    asked = _asked(name, sets, shortcuts)
-    how: dict[str, Any] = {
-        "engine": engine,
-        "workers": workers,
-        "per_gpu": per_gpu,
-        "device": device,
-        "address": address,
-    }
+    wanted = asked(name, sets, shortcuts)
     if dry_run:
-        _show_plan(asked, out, how)
+        _show_plan(wanted, out, how)
         return
-    opened = _open(asked, out, upto="export", **how)
+    opened = open_asked(wanted, out, upto="export", how=how)
     if stages.is_finished(opened):
         opened.reporter.say(
             f"{opened.folder.path} is finished; nothing to do (more --budgets, final.* or collect.rounds: it goes on)"
@@ -102,39 +79,20 @@ def run(
         say_device(opened.execution, opened.reporter)
         stages.run_all(opened)
         write_report(opened.folder)
-    _show_family(opened)
+    _show_family(opened.folder)
 
 
 def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
     """Stage 1: sample the pool, pretrain the predictor on FLOPs and parameters."""
-    opened = _open(_asked(name, sets), out, upto="pretrain", alone=True)
+    opened = open_asked(asked(name, sets), out, upto="pretrain", alone=True)
     pool = stages.load_pool(opened) or stages.sample_pool(opened)
     if stages.load_pretrained(opened) is None:
         stages.pretrain(opened, pool)
 
 
-def collect(
-    name: Name,
-    out: Out = None,
-    sets: Sets = None,
-    engine: Engine = "processes",
-    workers: Workers = 0,
-    per_gpu: PerGpu = 1,
-    device: Device = "auto",
-    address: Address = None,
-) -> None:
+def collect(name: Name, out: Out = None, sets: Sets = None, *, how: How) -> None:
     """Stage 2: rounds of real training; each outcome goes to the sample store, the predictor learns from all."""
-    opened = _open(
-        _asked(name, sets),
-        out,
-        upto="collect",
-        alone=True,
-        engine=engine,
-        workers=workers,
-        per_gpu=per_gpu,
-        device=device,
-        address=address,
-    )
+    opened = open_asked(asked(name, sets), out, upto="collect", alone=True, how=how)
     if stages.load_fitted(opened) is None:
         say_device(opened.execution, opened.reporter)
         pretrained = stages.needed(opened, "collect", stages.load_pretrained(opened))
@@ -145,63 +103,28 @@ def search(
     name: Annotated[str | None, typer.Argument(help="Run configuration, for stage 3 of that run.")] = None,
     out: Out = None,
     sets: Sets = None,
-    predictor: Annotated[
-        str | None, typer.Option(help="Predictor to ask: a run folder, a predictor folder or a shipped name.")
-    ] = None,
-    max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None,
-    max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None,
-    max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None,
-    max_peak_activations: Annotated[str | None, typer.Option(help="Largest working set, elements.")] = None,
-    max_latency: Annotated[str | None, typer.Option(help="With --latency, e.g. 12ms.")] = None,
-    latency: Annotated[Path | None, typer.Option(help="Device table that nars latency wrote.")] = None,
-    max_resolution: Annotated[str | None, typer.Option(help="Side of the image, pixels.")] = None,
-    min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
-    min_resolution: Annotated[str | None, typer.Option(help="Lower limit.")] = None,
-    pareto: Annotated[
-        str | None, typer.Option(help="A whole front of accuracy against these costs, e.g. flops.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the search (with --predictor).")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the answer here.")] = None,
-    parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Also write the answer here.")] = None,
+    *,
+    question: Question,
 ) -> None:
     """Stage 3: one member per budget, by the predictor alone; or ask any trained predictor about other budgets."""
-    if (name is None) == (predictor is None):
+    if (name is None) == (question.predictor is None):
         raise typer.BadParameter("give a run configuration (stage 3 of that run) or --predictor, one of the two")
-    if predictor is not None:
+    if name is None:
         from nars.cli.query import query
 
-        most = {
-            "flops": max_flops,
-            "params": max_params,
-            "activations": max_activations,
-            "latency": max_latency,
-            "resolution": max_resolution,
-            "peak_activations": max_peak_activations,
-        }
-        least = {"flops": min_flops, "resolution": min_resolution}
-        query(
-            predictor,
-            most=most,
-            least=least,
-            pareto=pareto,
-            seed=seed,
-            latency=latency,
-            json_file=json_file,
-            parquet_file=parquet_file,
-        )
+        query(question)
         return
-    assert name is not None
-    opened = _open(_asked(name, sets), out, upto="search", alone=True)
-    predictor_there = stages.needed(opened, "search", stages.load_fitted(opened))
+    opened = open_asked(asked(name, sets), out, upto="search", alone=True)
+    predictor = stages.needed(opened, "search", stages.load_fitted(opened))
     if stages.load_family(opened) is None:
-        stages.search(opened, predictor_there)
+        stages.search(opened, predictor)
 
 
 def train(
     name: Name,
     out: Out = None,
     sets: Sets = None,
-    device: Device = "auto",
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     model: Annotated[
         str | None, typer.Option(help="Train this instead: timm:NAME, or an architecture.yaml of nars scale.")
     ] = None,
@@ -215,7 +138,7 @@ def train(
     Several processes or GPUs share each training: torchrun --nproc-per-node 2 -m nars train digits
     """
     if model is None and recipe is None:
-        opened = _open(_asked(name, sets), out, upto="train", alone=True, shared=True, device=device)
+        opened = open_asked(asked(name, sets), out, upto="train", alone=True, shared=True, how=How(device=device))
         say_device(opened.execution, opened.reporter)
         stages.train(opened, stages.needed(opened, "train", stages.load_family(opened)))
         return
@@ -227,10 +150,9 @@ def train(
 
     reporter = Terminal()
     folder = out or _folder_of(name, model)
-    given, how = _understood(_asked(name, sets), folder, {"device": device})
+    given, how = understood(asked(name, sets), folder, How(device=device))
     checked = check(given.config, how, folder=folder, upto="train", starting=True, place=given.place)
-    for line in (*given.notes, *(f"warning: {warning}" for warning in checked.warnings)):
-        reporter.say(line)
+    say_remarks(given, checked, reporter)
     say_device(how, reporter)
     result = train_other(
         given.config, model, recipe, folder=folder, resolution=resolution, device=how.device, reporter=reporter
@@ -251,7 +173,7 @@ def export(
     ] = False,
 ) -> None:
     """Export each member and check the files against PyTorch."""
-    opened = _open(_asked(name, sets), out, upto="export", alone=True)
+    opened = open_asked(asked(name, sets), out, upto="export", alone=True)
     family = stages.needed(opened, "export", stages.load_family(opened))
     trained = stages.needed(opened, "export", stages.load_trained(opened, family))
     stages.export(opened, trained, again=again)
@@ -261,28 +183,10 @@ def export(
 
 def report(folder: Annotated[Path, typer.Argument(help="Run folder, finished or not.")]) -> None:
     """Write report.html from what a run folder holds, and show the family."""
-    from nars.report import family_table, read_findings, write_report
+    from nars.report import write_report
 
-    path = write_report(RunFolder(folder))
-    found = read_findings(RunFolder(folder))
-    if found.family.members:
-        Console().print(family_table(found.family, found.results, found.cards))
-    Console(stderr=True).print(f"report: {path}", soft_wrap=True)
-
-
-_COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
-    (run, "nars run digits    nars run runs/digits --budgets 150k,250k,500k,550k --set final.epochs=60"),
-    (pretrain, "nars pretrain digits --out runs/mine"),
-    (collect, "nars collect digits --out runs/mine --workers 2"),
-    (search, "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k"),
-    (
-        train,
-        "nars train digits --set final.teacher=timm:resnet18 --set final.teacher_weights=resnet18.pt    "
-        "nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml",
-    ),
-    (export, "nars export digits --out runs/mine --verify    nars export runs/mine --again"),
-    (report, "nars report runs/digits"),
-)
+    write_report(RunFolder(folder))
+    _show_family(RunFolder(folder))
 
 
 def _folder_of(name: str, model: str) -> Path:
@@ -295,142 +199,17 @@ def _folder_of(name: str, model: str) -> Path:
     return home / "other" / model.replace(":", "_")
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """A run configuration as the command line names it."""
-
-    name: str
-    overrides: dict[str, Any]
-    options: dict[str, str]
-    """Dotted keys with the option that gave them."""
-
-
-def _asked(
-    name: str, sets: list[str] | None, shortcuts: Mapping[str, tuple[str, Any]] = MappingProxyType({})
-) -> _Asked:
-    """Name, --set and the options that are short for one; shortcuts: dotted key -> (option, value or None)."""
-    given = {key: (option, value) for key, (option, value) in shortcuts.items() if value is not None}
-    more = _parse_sets(sets)
-    return _Asked(
-        name,
-        {key: value for key, (_, value) in given.items()} | more,
-        {key: option for key, (option, _) in given.items()} | {key: f"--set {key}" for key in more},
-    )
-
-
-def _understood(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> tuple[Given, Execution]:
-    """Configuration and execution; what is wrong with either is told at once."""
-    from nars.run import Execution, check, execution, read_config
-
-    errors: list[str] = []
-    given, settings = None, Execution()
-    try:
-        given = read_config(asked.name, asked.overrides, options=asked.options)
-        given = _as_begun(given, out)
-    except ConfigError as error:
-        errors.append(str(error))
-    try:
-        settings = execution(**how)
-    except UserError as error:
-        errors.append(str(error))
-        if given is not None:
-            try:
-                check(given.config, folder=out, place=given.place)
-            except ConfigError as more:
-                errors.append(str(more))
-    if given is None or errors:
-        raise ConfigError("\n".join(errors))
-    return given, settings
-
-
-def _as_begun(given: Given, out: Path | None) -> Given:
-    """With what was chosen when the run was begun, if it was; also by a version that named it after its file alone."""
-    names = (given.config.name, given.file_name)
-    for folder in [out] if out is not None else [Path("runs") / name for name in names if name]:
-        file = RunFolder(folder).run_file
-        if file.is_file():
-            document = read_json(file)
-            kept = document.get("config", {})
-            images = [part.get("data", {}).get("name") for part in (document, kept)]  # as given, and its whole path
-            if folder.name != given.file_name or given.config.data.name in images:
-                return given.begun_as(kept)
-    return given
-
-
-def _home(asked: _Asked, out: Path | None) -> Path | None:
-    """The folder that the options ask for: --out, or the run's folder that stands for a configuration."""
-    from nars.run.given import run_folder
-
-    return out or run_folder(asked.name)
-
-
-def _open(
-    asked: _Asked, out: Path | None, *, upto: Stage, alone: bool = False, shared: bool = False, **how: Any
-) -> Run:
-    """The run that the options ask for, checked.
-
-    Args:
-        asked: the configuration.
-        out: its folder, as named by --out.
-        upto: the last stage that the command computes.
-        alone: whether it computes no other.
-        shared: whether several processes of torchrun can share it.
-        how: of `Execution`.
-    """
-    from nars.run import Silent, Terminal, open_run
-
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes > 1 and not shared:
-        raise ConfigError(
-            f"torchrun can start nars train only, where processes share each training; got {processes} processes. "
-            f"Start the other stages once (--workers uses all cores or GPUs), then torchrun ... -m nars train"
-        )
-    out = _home(asked, out)
-    likely = RunFolder(out or Path("runs") / Path(asked.name).stem)
-    if alone or not likely.report_file.is_file():  # else it may be finished, and nothing is to be loaded
-        load_torch(everything=upto != "pretrain")
-    given, settings = _understood(asked, out, how)
-    reporter = Terminal() if os.environ.get("RANK", "0") == "0" else Silent()
-    for note in given.notes:
-        reporter.say(note)
-    return open_run(
-        given.config,
-        out,
-        execution=settings,
-        reporter=reporter,
-        upto=upto,
-        alone=stages.check_stage if alone else None,
-        place=given.place,
-    )
-
-
-def _show_plan(asked: _Asked, out: Path | None, how: Mapping[str, Any]) -> None:
+def _show_plan(wanted: Asked, out: Path | None, how: How) -> None:
     load_torch()
     from nars.run import Terminal, check, check_reopening, preview
+    from nars.run.given import run_folder
 
-    out = _home(asked, out)
-    given, settings = _understood(asked, out, how)
+    out = out or run_folder(wanted.name)
+    given, settings = understood(wanted, out, how)
     check_reopening(given.config, out or Path("runs") / given.config.name)
     checked = check(given.config, settings, folder=out, upto="export", place=given.place)
     Console().print(preview(given.config, settings, checked=checked))
-    for line in (*given.notes, *(f"warning: {warning}" for warning in checked.warnings)):
-        Terminal().say(line)
-
-
-def _parse_sets(sets: list[str] | None) -> dict[str, Any]:
-    from nars.space import SpaceError, parse_document
-
-    parsed = {}
-    for text in sets or []:
-        key, sign, value = text.partition("=")
-        key = key.strip()
-        if not sign or not key:
-            raise ConfigError(f"--set takes KEY=VALUE, e.g. --set collect.rounds=2, got {text!r}")
-        try:
-            parsed[key] = parse_document(value, source=f"--set {key}").content
-        except SpaceError as error:
-            raise ConfigError(f"{error}, got {value!r}; quote text that holds : or [") from error
-    return parsed
+    say_remarks(given, checked, Terminal())
 
 
 def _verified(opened: Run, family: Family) -> bool:
@@ -446,9 +225,11 @@ def _verified(opened: Run, family: Family) -> bool:
     return passed
 
 
-def _show_family(opened: Run) -> None:
+def _show_family(folder: RunFolder) -> None:
     from nars.report import family_table, read_findings
+    from nars.run import Terminal
 
-    found = read_findings(opened.folder)
-    Console().print(family_table(found.family, found.results, found.cards))
-    opened.reporter.say(f"report: {opened.folder.report_file}")
+    found = read_findings(folder)
+    if found.family.members:
+        Console().print(family_table(found.family, found.results, found.cards))
+    Terminal().say(f"report: {folder.report_file}")

@@ -15,15 +15,6 @@ from nars.errors import ConfigError
 if TYPE_CHECKING:
     from nars.space import Scaling
 
-_EXAMPLES = """Example: nars scale runs/digits --to 80k,1M    nars scale runs/digits --to 1M --from 250k,500k
-nars scale runs/digits --to 1M --factors depth=1.2,width=1.1,resolution=1.15
-then: nars train digits --model runs/digits/scaled/1M/architecture.yaml --recipe runs/digits/scaled/1M/recipe.yaml"""
-
-
-def mount(app: typer.Typer) -> None:
-    """Add this command to the application."""
-    app.command(epilog=_EXAMPLES)(scale)
-
 
 def scale(
     folder: Annotated[Path, typer.Argument(help="Run folder with a family, or the family/ in it.")],

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nars.errors import ConfigError
+from nars.errors import ConfigError, StoreError
+from nars.run.folder import RunFolder, read_json
 
 if TYPE_CHECKING:
     from nars.space import Space
@@ -26,8 +27,7 @@ def space_of(name: str | None, store: str) -> Space:
     """The named space, else the one that the samples of a store or run folder belong to.
 
     It is looked for in the store (`_space.yaml`), in the run's folder (`space.yaml`, `predictor/`, the configuration in
-    `run.json`), and among the built-in ones. A space of listed costs comes without
-    them if the samples have other ones.
+    `run.json`), and among the built-in ones. A space of listed costs comes without them if the samples have others.
 
     Args:
         name: of a built-in space, or the path of a YAML file; None to look.
@@ -62,8 +62,6 @@ def open_store(path: str, *, must_exist: bool = True) -> SampleStore:
     Raises:
         StoreError: it must exist, and there is no folder or no sample in it.
     """
-    from nars.errors import StoreError
-    from nars.run.folder import RunFolder
     from nars.store import SampleStore
 
     folder = Path(path.removeprefix("file://"))
@@ -81,7 +79,6 @@ def open_store(path: str, *, must_exist: bool = True) -> SampleStore:
 
 def _candidates(store: str, opened: SampleStore) -> Iterator[Space]:
     """Spaces that the samples may belong to, the likeliest first."""
-    from nars.run.folder import RunFolder, read_json
     from nars.space import load_space, space_names
     from nars.store import kept_space
 

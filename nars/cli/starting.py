@@ -12,8 +12,6 @@ from nars.cli.streams import say
 if TYPE_CHECKING:
     from nars.run import Execution, Reporter
 
-DEVICE_HELP = "auto (a GPU where there is one), cpu, cuda, cuda:N, mps."
-
 
 def load_torch(*, everything: bool = True) -> None:
     """Load PyTorch, which takes seconds on a busy or cold machine, and say so before.

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nars.cli.spaces import SpaceName, open_store, space_of
+from nars.errors import StoreError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,7 +142,6 @@ def _spender(
     name: str, store: str, space: str | None, table: Measured, cost: str, seed: int, trainings: int, batch: int
 ) -> Callable[[np.random.Generator], Replay]:
     """What lets the strategy of this name spend the trainings once."""
-    from nars.errors import StoreError
     from nars.search import RandomSearch, RegularizedEvolution
     from nars.store import store_info
     from nars.studies import pretrained_on, replay as spend, replay_rounds, table_rounds

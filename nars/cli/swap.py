@@ -10,18 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nars.cli.starting import DEVICE_HELP, load_torch, say_device
+from nars.cli.options import DEVICE_HELP
+from nars.cli.starting import load_torch, say_device
 
 if TYPE_CHECKING:
     from nars.studies import Shares, Swap
-
-_EXAMPLES = """Example: nars swap runs/digits    nars swap runs/digits --train all --seeds 2
-nars swap runs/digits --train diagonal,150k:500k --json swap.json"""
-
-
-def mount(app: typer.Typer) -> None:
-    """Add this command to the application."""
-    app.command(epilog=_EXAMPLES)(swap)
 
 
 def swap(

@@ -12,61 +12,43 @@ from rich.console import Console
 from rich.markup import escape
 
 from nars.cli.spaces import SpaceName, open_store, space_of
+from nars.errors import DataError
 
 if TYPE_CHECKING:
     from nars.trials import TrialTable
 
-Accuracy = Annotated[
-    str | None,
-    typer.Option(help="Columns with accuracies, one per seed, e.g. acc0,acc1; found by its name if not given."),
-]
-Columns = Annotated[
-    str | None,
-    typer.Option(help="Other headings: accuracy=val_top1,lr=params_learning_rate,status=State,seed=rng,flops=macs."),
-]
-StatusColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--status",
-        help='Column that says how each training ended; found by its name if not given; "none" for no such column.',
-    ),
-]
-OkStatus = Annotated[str | None, typer.Option("--ok-status", help="More statuses that are successes, e.g. good,fine.")]
-FailedStatus = Annotated[str | None, typer.Option("--failed-status", help="More statuses that are failures.")]
-Scale = Annotated[
-    str | None,
-    typer.Option(help="Factor on accuracies: 100 for fractions, 1 for percent; by their range if not given."),
-]
-Costs = Annotated[
-    str | None, typer.Option(help="Columns with costs of a generic space: flops,params or flops=cost.flops.")
-]
-Nearest = Annotated[bool, typer.Option("--nearest", help="Take the nearest choice for numbers between two.")]
-DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder with nas-bench-macro/; else NARS_DATA.")]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How the user wants a file of trials to be read: the options that `nars import` and `nars audit` share, in their
-    order."""
+    """How a file of trials is to be read: options of `nars import` and `nars audit`."""
 
-    accuracy: str | None
-    columns: str | None
-    status: str | None
-    ok_status: str | None
-    failed_status: str | None
-    scale: str | None
-    costs: str | None
-    nearest: bool
-    data: Path | None
-
-
-def mount(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    app.command(
-        "import",
-        epilog="Example: nars import trials.csv --space digits --out runs/mine    nars import optuna.csv --space "
-        "mine.yaml --columns accuracy=value --out runs/old",
-    )(import_trials)
+    accuracy: Annotated[
+        str | None,
+        typer.Option(help="Columns with accuracies, one per seed, e.g. acc0,acc1; found by its name if not given."),
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Other headings: accuracy=val_top1,lr=params_learning_rate,status=State,seed=rng,flops=macs."
+        ),
+    ] = None
+    status: Annotated[
+        str | None,
+        typer.Option(
+            help='Column that says how each training ended; found by its name if not given; "none" for no such column.'
+        ),
+    ] = None
+    ok_status: Annotated[str | None, typer.Option(help="More statuses that are successes, e.g. good,fine.")] = None
+    failed_status: Annotated[str | None, typer.Option(help="More statuses that are failures.")] = None
+    scale: Annotated[
+        str | None,
+        typer.Option(help="Factor on accuracies: 100 for fractions, 1 for percent; by their range if not given."),
+    ] = None
+    costs: Annotated[
+        str | None, typer.Option(help="Columns with costs of a generic space: flops,params or flops=cost.flops.")
+    ] = None
+    nearest: Annotated[bool, typer.Option("--nearest", help="Take the nearest choice for numbers between two.")] = False
+    data: Annotated[Path | None, typer.Option(help="Folder with nas-bench-macro/; else NARS_DATA.")] = None
 
 
 def import_trials(
@@ -75,15 +57,8 @@ def import_trials(
     ],
     out: Annotated[Path, typer.Option(help="Store folder to add the trials to.")],
     space: SpaceName = None,
-    accuracy: Accuracy = None,
-    columns: Columns = None,
-    status: StatusColumn = None,
-    ok_status: OkStatus = None,
-    failed_status: FailedStatus = None,
-    scale: Scale = None,
-    costs: Costs = None,
-    nearest: Nearest = False,
-    data: DataFolder = None,
+    *,
+    reading: Reading,
     data_set: Annotated[
         str | None, typer.Option(help="Name of the data set they were measured on; what the file says, else imported.")
     ] = None,
@@ -95,7 +70,6 @@ def import_trials(
     from nars.store import SampleStore
     from nars.trials import import_trials as add
 
-    reading = Reading(accuracy, columns, status, ok_status, failed_status, scale, costs, nearest, data)
     store = SampleStore(out)
     beside = str(out) if space is None and store.identity is not None else None
     trials = trial_table(table, space, reading, beside=beside)
@@ -113,12 +87,11 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
     """The trials of a table known by name, a file, a store or a run folder; says what it assumed.
 
     Args:
-        name: of it.
+        name: of the table, or where it is.
         space: name or file of its space; that of the store or run when None.
         reading: how a file is to be read.
         beside: a store of the same space, where the trials are in a file and `space` is None.
     """
-    from nars.errors import DataError
     from nars.trials import TABLES, load_table, read_trials
 
     if name in TABLES:
@@ -147,7 +120,6 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
 
 
 def _factor(text: str | None) -> float | None:
-    from nars.errors import DataError
     from nars.files import number_of
 
     number = number_of(text)
@@ -162,8 +134,6 @@ def _listed(text: str | None) -> list[str] | None:
 
 def _mapping(text: str | None, option: str, *, alone: bool = False) -> Mapping[str, str]:
     """ "a=b,c=d" as a mapping; `alone`: "a" is "a=a"."""
-    from nars.errors import DataError
-
     found = {}
     for part in _listed(text) or ():
         name, equals, heading = (piece.strip() for piece in part.partition("="))

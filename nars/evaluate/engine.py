@@ -28,7 +28,7 @@ class Limits:
     seconds: float | None = None
     """Longer ones end as a row with status "timeout"; None lets them."""
     gigabytes: float | None = None
-    """Of memory to allocate, beyond task and libraries; one that needs more ends as "out_of_memory". On Linux, and not
+    """Memory it may allocate, beyond task and libraries; one that needs more ends as "out_of_memory". On Linux, and not
     for the memory of a GPU, which has an end of its own."""
 
     def __post_init__(self) -> None:
@@ -47,8 +47,7 @@ NO_LIMITS = Limits()
 
 
 class Engine(Protocol):
-    """Runs trials on some workers. A context manager: workers start with it, serve any number of rounds, end with
-    it."""
+    """Runs trials on some workers. A context manager: they start and end with it, and serve any number of rounds."""
 
     def run(self, trials: Iterable[Trial], *, on_result: OnResult) -> None:
         """Run all trials; return when the last result is delivered.

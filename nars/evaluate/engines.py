@@ -22,11 +22,10 @@ class InProcess:
         self._task, self._limits, self._device = task, limits, device
 
     def __enter__(self) -> InProcess:
-        """Nothing to start."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to end."""
+        pass
 
     def run(self, trials: Iterable[Trial], *, on_result: OnResult) -> None:
         """As in `Engine`, in the order of `trials`."""
@@ -48,12 +47,12 @@ def open_engine(
 
     Args:
         name: One of `ENGINES`.
-        task: Of every trial; sent to each worker (or machine) once.
+        task: What every trial is for; sent to each worker (or machine) once.
         limits: What a training may take.
         workers: How many trials at once; None is one per core (or per `limits.threads` cores), or `per_gpu` per GPU.
         per_gpu: Trials at once on one GPU, >= 1: small networks leave most of one idle.
         device: "auto" (a GPU where there is one), "cpu", "cuda" (all GPUs of each machine), "cuda:N" or "mps".
-        address: Of a running Ray cluster; None starts one on this machine. Only for "ray".
+        address: Address of a running Ray cluster; None starts one on this machine. Only for "ray".
 
     Raises:
         EvaluationError: no such engine, or it cannot run here.

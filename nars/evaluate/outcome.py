@@ -7,7 +7,6 @@ import platform
 import time
 from datetime import datetime, timezone
 from importlib import metadata
-from typing import Literal
 
 from nars import parallel, recipe
 from nars.errors import EvaluationError, require
@@ -22,10 +21,6 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _ONEDNN = "could not create a "
 """What oneDNN says, without the reason, when its allocations fail; under a limit that is why."""
 
-Loss = Literal["overdue", "memory", "died"]
-
-_LOST: dict[Loss, Status] = {"overdue": "timeout", "memory": "out_of_memory", "died": "error"}
-
 
 class _TimeLimitError(Exception):
     """The training took longer than it may."""
@@ -36,12 +31,6 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
 
     The outcome depends on the arguments only (on the CPU to the last bit, with the same number of threads): not on the
     engine, the order, or what ran before in this process.
-
-    Args:
-        trial: What to train.
-        task: For what.
-        limits: What it may take.
-        device: Where: "cpu", "cuda:0", ...
 
     Returns:
         A sample with status "ok" and its curve, or with the status that says what went wrong, a message and the curve
@@ -84,18 +73,17 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
     return _sample(trial, done, status, message, seconds=time.perf_counter() - start, device=device)
 
 
-def lost(trial: Trial, how: Loss, message: str, *, seconds: float, device: str) -> Sample:
-    """The sample of a trial whose worker is gone, with whatever it had measured.
+def lost(trial: Trial, status: Status, message: str, *, seconds: float, device: str) -> Sample:
+    """The sample of a trial whose worker is gone, and with it whatever it had measured.
 
     Args:
-        trial: That was under way.
-        how: The worker was killed because the trial took too long, or because of its memory; or it died of itself,
-            each time it was tried.
-        message: For people.
-        seconds: Of the last try.
-        device: Of the worker.
+        trial: The one under way.
+        status: "timeout" or "out_of_memory" if the worker was killed for that, "error" if it died each time.
+        message: What happened, for people.
+        seconds: Wall time of the last try.
+        device: The worker's.
     """
-    return _sample(trial, [], _LOST[how], message, seconds=seconds, device=device)
+    return _sample(trial, [], status, message, seconds=seconds, device=device)
 
 
 def _refuse(measured: Measured, task: Task, trial: Trial, *, epoch: int) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import final
 
 from nars.evaluate.engine import Limits, OnResult
-from nars.evaluate.outcome import Loss, evaluate_trial, lost
+from nars.evaluate.outcome import evaluate_trial, lost
 from nars.parallel import Failure, Pool, Report, worker_setups
-from nars.store import Sample
+from nars.store import Sample, Status
 from nars.tasks import Task, Trial
 
 
@@ -27,7 +27,6 @@ class Processes:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """End the workers."""
         self._pool.__exit__(kind, *rest)
 
     def run(self, trials: Iterable[Trial], *, on_result: OnResult) -> None:
@@ -38,8 +37,8 @@ class Processes:
         """
 
         def failed(trial: Trial, failure: Failure) -> None:
-            how: Loss = "overdue" if failure.overdue else "died"
-            on_result(lost(trial, how, failure.message, seconds=failure.seconds, device=failure.device))
+            status: Status = "timeout" if failure.overdue else "error"
+            on_result(lost(trial, status, failure.message, seconds=failure.seconds, device=failure.device))
 
         self._pool.run(trials, on_result=lambda _, sample: on_result(sample), on_failure=failed)
 

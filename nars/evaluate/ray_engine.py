@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 
 from nars.errors import EvaluationError
 from nars.evaluate.engine import Limits, OnResult
-from nars.evaluate.outcome import Loss, evaluate_trial, lost
+from nars.evaluate.outcome import evaluate_trial, lost
 from nars.files.atomic import machine_at_fault
 from nars.parallel import AUTO, put_together, take_apart
-from nars.store import Sample
+from nars.store import Sample, Status
 from nars.tasks import Task, Trial
 
 _ATTEMPTS = 2
@@ -35,7 +36,7 @@ _LOOK = 1.0
 """Seconds between looks at what the cluster has: machines come and go."""
 
 _PARTS = 10_000
-"""Of a resource; the smallest share that Ray counts is one of them."""
+"""Parts of a resource: the smallest share that Ray counts is one of them."""
 
 
 @dataclass
@@ -44,7 +45,7 @@ class _Attempt:
 
     trial: Trial
     name: str
-    """Of its own: a trial that is begun anew waits again, whatever the first attempt took."""
+    """Its own: a trial that is begun anew waits again, whatever the first attempt took."""
     submitted: float
     overdue: bool = False
 
@@ -59,7 +60,6 @@ class _Clock:
         self._begun: dict[str, float] = {}
 
     def begin(self, name: str) -> None:
-        """This task begins now."""
         self._begun[name] = time.monotonic()
 
     def ages(self, names: Sequence[str]) -> dict[str, float]:
@@ -87,13 +87,12 @@ class RayEngine:
         device: str = "cpu",
         gpu_share: float = 1.0,
     ) -> None:
-        """An engine, to be used in a `with` statement.
+        """As in `open_engine`, with these differences.
 
         Args:
-            task: Of every trial.
-            limits: What a training may take.
-            address: Of a running cluster ("auto", "host:6379", "ray://host:10001"); None starts one on this machine.
-            workers: At most so many trials at once; None is as many as the cluster has room for.
+            task, limits: The same.
+            address: "auto", "host:6379" or "ray://host:10001".
+            workers: None is as many as the cluster has room for.
             device: "cpu", "cuda" to give each trial a GPU, or "auto": a GPU if the cluster has any.
             gpu_share: Share of a GPU for each trial, in (0, 1]; below 1, several small candidates share one.
 
@@ -188,8 +187,13 @@ class RayEngine:
                 self._cancel_overdue(attempts)
                 if self._slots > 0:
                     roomy = time.monotonic()
+                elif not attempts and time.monotonic() - roomy > _NO_ROOM:
+                    raise EvaluationError(
+                        f"for {_NO_ROOM:g} s no machine of the Ray cluster had what a trial needs ({self._resources}). "
+                        f"Add one, or ask for less (limits.threads, device)."
+                    )
                 elif not attempts:
-                    self._wait_for_a_machine(since=roomy)
+                    time.sleep(_LOOK)
         finally:
             for reference in attempts:  # something raised: nobody will ask for these
                 self._ray.cancel(reference, force=True)
@@ -211,14 +215,6 @@ class RayEngine:
             self._slots, self._looked = int(fits), now
         return self._slots if self._workers is None else min(self._slots, self._workers)
 
-    def _wait_for_a_machine(self, *, since: float) -> None:
-        if time.monotonic() - since > _NO_ROOM:
-            raise EvaluationError(
-                f"for {_NO_ROOM:g} s no machine of the Ray cluster had what a trial needs ({self._resources}). Add "
-                f"one, or ask for less (limits.threads, device)."
-            )
-        time.sleep(_LOOK)
-
     def _outcome(self, reference: Any, attempt: _Attempt, deaths: dict[str, int]) -> Sample | None:
         """The sample of a finished attempt; None if it must be begun anew."""
         errors = self._ray.exceptions
@@ -230,29 +226,26 @@ class RayEngine:
                 raise error.cause from None
             raise
         except errors.OutOfMemoryError as error:
-            return self._lost(attempt, "memory", str(error).splitlines()[0])
+            return self._lost(attempt, "out_of_memory", str(error).splitlines()[0])
         except (errors.NodeDiedError, errors.ObjectLostError) as error:
             kind, allowed, message = "node", _NODE_ATTEMPTS, str(error)
         except errors.RayError as error:
             if attempt.overdue:
-                return self._lost(attempt, "overdue", "it did not stop at its time limit and was killed")
+                return self._lost(attempt, "timeout", "it did not stop at its time limit and was killed")
             kind, allowed, message = "worker", _ATTEMPTS, f"its worker process died, {_ATTEMPTS} times ({error})"
         deaths[kind] = deaths.get(kind, 0) + 1
-        return self._lost(attempt, "died", message) if deaths[kind] >= allowed else None
+        return self._lost(attempt, "error", message) if deaths[kind] >= allowed else None
 
-    def _lost(self, attempt: _Attempt, how: Loss, message: str) -> Sample:
+    def _lost(self, attempt: _Attempt, status: Status, message: str) -> Sample:
         seconds = self._ages([attempt]).get(attempt.name, time.monotonic() - attempt.submitted)
-        return lost(attempt.trial, how, message, seconds=seconds, device=self._device)
+        return lost(attempt.trial, status, message, seconds=seconds, device=self._device)
 
     def _cancel_overdue(self, attempts: Mapping[Any, _Attempt]) -> None:
         patience = self._limits.patience
         if patience is None:
             return
-        late = {
-            reference: attempt
-            for reference, attempt in attempts.items()
-            if not attempt.overdue and time.monotonic() > attempt.submitted + patience
-        }
+        past = time.monotonic() - patience
+        late = {ref: attempt for ref, attempt in attempts.items() if not attempt.overdue and attempt.submitted < past}
         ages = self._ages(list(late.values()))
         for reference, attempt in late.items():
             if ages.get(attempt.name, 0.0) > patience:
@@ -275,31 +268,22 @@ def _evaluate(context: list[Any], trial: Trial, device: str, clock: Any, name: s
     """What a worker does; the context comes in a list so that Ray hands on the reference, not the data."""
     if clock is not None:
         clock.begin.remote(name)
-    task, limits = _received(_Reference(context[0]))
+    task, limits = _received(context[0])
     return evaluate_trial(trial, task, limits, device=device)
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """A Ray reference, equal to another of the same object."""
-
-    value: Any
-
-
 @lru_cache(maxsize=1)
-def _received(reference: _Reference) -> tuple[Task, Limits]:
+def _received(reference: Any) -> tuple[Task, Limits]:
     """The task, taken from the store once for all trials of this worker process, resized copies of images included."""
     import ray
 
-    arrays, rest = ray.get(reference.value)
+    arrays, rest = ray.get(reference)
     received: tuple[Task, Limits] = put_together([_as_tensor(array) for array in arrays], rest)
     return received
 
 
 def _as_tensor(array: NDArray[Any]) -> torch.Tensor:
     """A tensor on a read-only array; torch would warn, but a task's data is never written to."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.asarray(array))

@@ -1,5 +1,4 @@
-"""Where later rounds may stop training: the rank of the candidates is there before their accuracy is (FBNetV3, early
-stopping).
+"""Where later rounds may stop training: candidates have their rank before their accuracy (FBNetV3, early stopping).
 
 For each epoch, the rank correlation over candidates between the accuracy then and the final accuracy; the paper stops
 at the first epoch where it passes 0.92 (epoch 108 of 150 in the joint search).
@@ -13,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from nars.arrays import Floats, Ints
 from nars.errors import EvaluationError, require
 
 THRESHOLD = 0.92
@@ -62,7 +62,7 @@ def choose_stop_epoch(
 
     Args:
         curves: (N, T) validation accuracy in percent after each epoch, of candidates trained in full; N >= 3, T >= 1.
-        rng: Of the bootstrap.
+        rng: Draws the bootstrap's samples.
         threshold: Rank correlation to reach, in (0, 1].
         bins: Name -> (N,) mask of groups of candidates, such as FLOPs budgets, in which the rank matters as well.
         resamples: B.
@@ -88,8 +88,8 @@ def choose_stop_epoch(
     index = _first(correlations, threshold)
     top = max(1, round(_TOP * candidates))
     kept = len(_best(accuracy[:, index], top) & _best(accuracy[:, -1], top))
-    within = {name: _within(accuracy, index, np.asarray(mask, dtype=bool)) for name, mask in (bins or {}).items()}
-    within_bins = {name: value for name, value in within.items() if value is not None}
+    masks = {name: np.asarray(mask, dtype=bool) for name, mask in (bins or {}).items()}
+    within = {name: _within(accuracy[mask], index) for name, mask in masks.items() if mask.sum() >= FEWEST_CURVES}
     return StopAdvice(
         epoch=index + 1,
         cautious_epoch=_first(intervals[:, 0], threshold) + 1,
@@ -99,12 +99,12 @@ def choose_stop_epoch(
         saved=1.0 - (index + 1) / epochs,
         top_kept=kept,
         top_size=top,
-        within_bins=within_bins,
-        warnings=tuple(_warnings(correlations, intervals, index, threshold, kept=kept, top=top, within=within_bins)),
+        within_bins=within,
+        warnings=tuple(_warnings(correlations, intervals, index, threshold, kept=kept, top=top, within=within)),
     )
 
 
-def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spearman(a: Floats, b: Floats) -> Floats:
     """Spearman's correlation along axis 1, ties at their mean rank; nan where one side is constant.
 
     a, b: (M, N, K), broadcast against each other. Returns (M, K).
@@ -116,13 +116,12 @@ def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.floa
     y -= y.mean(axis=1, keepdims=True)
     scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
     with np.errstate(invalid="ignore"):
-        correlation: NDArray[np.float64] = (x * y).sum(axis=1) / scale
+        correlation: Floats = (x * y).sum(axis=1) / scale
     return correlation
 
 
-def _intervals(accuracy: NDArray[np.float64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-    """95 % percentile bootstrap over candidates, (T, 2); drawn: (B, N). A resample of equal candidates says nothing:
-    0."""
+def _intervals(accuracy: Floats, drawn: Ints) -> Floats:
+    """95 % percentile bootstrap over candidates, (T, 2); drawn: (B, N). A resample of equal candidates counts as 0."""
     final = accuracy[drawn, -1][:, :, None]
     intervals = np.empty((accuracy.shape[1], 2))
     for epoch in range(accuracy.shape[1]):
@@ -131,27 +130,24 @@ def _intervals(accuracy: NDArray[np.float64], drawn: NDArray[np.int64]) -> NDArr
     return intervals
 
 
-def _first(values: NDArray[np.float64], threshold: float) -> int:
+def _first(values: Floats, threshold: float) -> int:
     """Index of the first value at or above the threshold; the last index if there is none. nan is below."""
     # A rounding error must not keep a correlation of exactly 1 below a threshold of 1.
     passing = np.flatnonzero(values >= threshold - 1e-12)
     return int(passing[0]) if len(passing) else len(values) - 1
 
 
-def _best(accuracy: NDArray[np.float64], count: int) -> set[int]:
+def _best(accuracy: Floats, count: int) -> set[int]:
     return set(np.argsort(-accuracy, kind="stable")[:count].tolist())
 
 
-def _within(accuracy: NDArray[np.float64], index: int, mask: NDArray[np.bool_]) -> float | None:
-    if mask.sum() < FEWEST_CURVES:
-        return None
-    inside = accuracy[mask]
+def _within(inside: Floats, index: int) -> float:
     return float(_spearman(inside[None, :, index, None], inside[None, :, -1, None])[0, 0])
 
 
 def _warnings(
-    correlations: NDArray[np.float64],
-    intervals: NDArray[np.float64],
+    correlations: Floats,
+    intervals: Floats,
     index: int,
     threshold: float,
     *,

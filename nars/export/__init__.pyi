@@ -1,9 +1,8 @@
 from .card import Card as Card, Int8 as Int8, read_card as read_card
 from .errors import ExportError as ExportError, ParityError as ParityError
-from .int8 import quantise_member as quantise_member
+from .int8 import quantize_member as quantize_member
 from .layout import MemberConfig as MemberConfig, load_member as load_member, read_config as read_config
 from .member import export_member as export_member
-from .naming import timm_name as timm_name, timm_names as timm_names
 from .onnx import (
     OPSET as OPSET,
     TOLERANCE as TOLERANCE,
@@ -11,4 +10,4 @@ from .onnx import (
     measure_onnx_latency as measure_onnx_latency,
 )
 from .parity import FormatCheck as FormatCheck, Verification as Verification, verify as verify
-from .registering import register as register
+from .registering import register as register, timm_name as timm_name, timm_names as timm_names

@@ -1,23 +1,22 @@
-"""The model card: what a member is, what it costs and how well it does, for programs (JSON) and people (README)."""
+"""The model card: what a member is, what it costs and how well it does. Reading one needs no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib import metadata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nars.export.errors import ExportError
 from nars.export.fixed_input import LogitsHash
-from nars.files.atomic import write_json, write_text
 from nars.printing import brief_repr
 
-CARD, README = "card.json", "README.md"
-"""The two files of a member's folder that tell of it; the others are in `nars.export.layout`."""
+CARD = "card.json"
+"""The last file of an export, so a folder that has it is complete; the others are in `nars.export.layout`."""
+
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,19 +62,11 @@ class Card:
     fixed_logits: tuple[float, ...]
     """First ten logits of the fixed input (pixel i is 37 i mod 256, scaled to -1..1)."""
     logits_hash: LogitsHash
-    """Of all logits of the fixed input."""
+    """Hash of all logits of the fixed input."""
     files: Mapping[str, str]
     """SHA-256 of each file of the folder, the card and the README apart."""
     versions: Mapping[str, str]
     int8: Int8 | None = None
-
-    def write(self, folder: str | Path) -> None:
-        """Write the README, then `card.json`: the last file of an export, so a folder that has it is complete."""
-        from nars.export.layout import read_config  # both bring torch, which whoever reads a card does without
-        from nars.export.readme import readme
-
-        write_text(Path(folder) / README, readme(self, read_config(folder)))
-        write_json(Path(folder) / CARD, asdict(self))
 
 
 def read_card(folder: str | Path) -> Card:
@@ -84,27 +75,33 @@ def read_card(folder: str | Path) -> Card:
     Raises:
         ExportError: there is none, or it is damaged.
     """
-    path = Path(folder) / CARD
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+
+    def parse(document: dict[str, Any]) -> Card:
         document["logits_hash"] = LogitsHash(**document["logits_hash"])
         document["fixed_logits"] = tuple(document["fixed_logits"])
         document["int8"] = None if document.get("int8") is None else Int8(**document["int8"])
         return Card(**document)
+
+    return read_part(folder, CARD, parse)
+
+
+def read_part(folder: str | Path, file: str, parse: Callable[[dict[str, Any]], _Part]) -> _Part:
+    """What a JSON file of a member's folder holds.
+
+    Raises:
+        ExportError: there is no such file, or `parse` finds it damaged.
+    """
+    path = Path(folder) / file
+    try:
+        return parse(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise ExportError(
-            f"The export of a member ends with {CARD}; there is none in {folder}: export again."
+            f"The folder of an exported member has a {file}; there is none in {folder}: export again."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{path} is not what nars writes ({error!r}): export the member again.") from error
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, hexadecimal."""
+    """Hash of a file's content, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Of Python and the packages that had a hand in an export."""
-    packages = ("nars", "torch", "timm", "onnx", "onnxruntime")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}

@@ -31,13 +31,13 @@ class LogitsHash:
     """
 
     sha256: str
-    """Of the grid indices as little-endian int64."""
+    """Hash of the grid indices as little-endian int64."""
     step: float
     offset: float
 
     @staticmethod
     def of(logits: torch.Tensor) -> LogitsHash:
-        """Of logits (classes,), placing the grid."""
+        """The hash of logits (classes,); this places the grid."""
         values = logits.double().numpy()
         step = 1e-3 * len(values)
         within = np.sort(values % step)

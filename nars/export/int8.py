@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from nars.arrays import Floats32
 from nars.export.card import Card, Int8, read_card, sha256
 from nars.export.errors import ExportError
 from nars.export.layout import INT8, ONNX, read_config
 from nars.export.onnx import INPUT, measure_onnx_latency, onnx_logits, open_onnx, require_onnx, with_metadata
+from nars.export.program import top1
+from nars.export.readme import write_card
 from nars.files.atomic import write_bytes
 from nars.images import Split
 
@@ -39,18 +38,17 @@ def encode_int8(path: str | Path, calibration: torch.Tensor) -> bytes:
 
     class Batches(quantization.CalibrationDataReader):  # type: ignore[misc]  # untyped base
         def __init__(self) -> None:
-            self._parts: Iterator[torch.Tensor] = iter(torch.split(calibration, _BATCH))
+            self._batches = ({INPUT: part.numpy()} for part in torch.split(calibration, _BATCH))
 
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            part = next(self._parts, None)
-            return None if part is None else {INPUT: part.numpy()}
+        def get_next(self) -> dict[str, Floats32] | None:
+            return next(self._batches, None)
 
     with tempfile.TemporaryDirectory() as scratch:
-        prepared, quantised = Path(scratch) / "prepared.onnx", Path(scratch) / "int8.onnx"
+        prepared, quantized = Path(scratch) / "prepared.onnx", Path(scratch) / "int8.onnx"
         quantization.quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         quantization.quantize_static(
             str(prepared),
-            str(quantised),
+            str(quantized),
             Batches(),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
@@ -60,14 +58,14 @@ def encode_int8(path: str | Path, calibration: torch.Tensor) -> bytes:
             calibrate_method=quantization.CalibrationMethod.MinMax,
         )
         told = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
-        return with_metadata(onnx.load(quantised), told)
+        return with_metadata(onnx.load(quantized), told)
 
 
-def quantise_member(folder: str | Path, *, calibration: torch.Tensor, evaluation: Split) -> Card:
+def quantize_member(folder: str | Path, *, calibration: torch.Tensor, evaluation: Split) -> Card:
     """Add `model.int8.onnx` to a member's folder and its accuracy and latency, beside float32, to the card.
 
     Args:
-        folder: Of an exported member.
+        folder: The folder of an exported member.
         calibration: Training images, uint8 (N, C, R, R); a few hundred are enough.
         evaluation: Images that the accuracies are measured on.
 
@@ -81,12 +79,11 @@ def quantise_member(folder: str | Path, *, calibration: torch.Tensor, evaluation
     card, config = read_card(folder), read_config(folder)
     if len(calibration) == 0:
         raise ExportError("Quantisation needs images to calibrate on; got none. Pass a few hundred training images.")
-    write_bytes(folder / INT8, encode_int8(folder / ONNX, config.normalise(calibration)))
-    images = config.normalise(evaluation.images)
+    write_bytes(folder / INT8, encode_int8(folder / ONNX, config.normalize(calibration)))
+    images = config.normalize(evaluation.images)
 
     def accuracy(file: str) -> float:
-        session: Any = open_onnx(folder / file)
-        return 100 * float((onnx_logits(session, images).argmax(1) == evaluation.labels).double().mean())
+        return top1(onnx_logits(open_onnx(folder / file), images), evaluation.labels)
 
     report = Int8(
         images=len(images),
@@ -97,5 +94,5 @@ def quantise_member(folder: str | Path, *, calibration: torch.Tensor, evaluation
         calibration_images=len(calibration),
     )
     card = replace(card, int8=report, files={**card.files, INT8: sha256(folder / INT8)})
-    card.write(folder)
+    write_card(card, config, folder)
     return card

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import nars
+from nars.export.card import read_part
 from nars.export.errors import ExportError
 from nars.network import GENERIC, build
 from nars.network.build import timm_config
@@ -29,6 +30,7 @@ STANDALONE = "model.py"
 CONFIG = "config.json"
 ARCHITECTURE = "architecture.yaml"
 RECIPE = "recipe.yaml"
+README = "README.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +44,14 @@ class MemberConfig:
     architecture: AnyArchitecture
     classes: tuple[str, ...]
     mean: tuple[float, ...]
-    """Of the training images, per channel; a pixel of 255 counts as 1."""
+    """Mean of the training images, per channel; a pixel of 255 counts as 1."""
     std: tuple[float, ...]
     array_side: int | None = None
     """Side of the arrays that its images were stored as, pixels; None where they were files of any size."""
 
     @property
     def standalone(self) -> bool:
-        """Whether its family has the forms that need none of its builder: the standalone file, and timm's model."""
+        """Whether its family has the forms that do without its builder: the standalone file, and timm's model."""
         return family_of(self.architecture.family).standalone
 
     @property
@@ -70,7 +72,7 @@ class MemberConfig:
             f"antialiasing; of images of {self.array_side} x {self.array_side} in float32 and rounded once, of others "
             f"by Pillow's ImageOps.fit)"
         )
-        how += "; what is transparent lies over white, grey of 16 bits is scaled linearly to 8"
+        how += "; what is transparent lies over white, gray of 16 bits is scaled linearly to 8"
         return f"{how}; then (pixels / 255 - mean) / std, channels first"
 
     def metadata(self) -> dict[str, str]:
@@ -81,7 +83,7 @@ class MemberConfig:
         numbers = {key: json.dumps(seen[key]) for key in ("input_size", "mean", "std", "crop_pct")}
         return texts | numbers | {"classes": json.dumps(self.classes, ensure_ascii=False)}
 
-    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, C, R, R) -> the float32 that the network was trained on."""
         mean, std = torch.tensor(self.mean).view(-1, 1, 1), torch.tensor(self.std).view(-1, 1, 1)
         return (images.float() / 255 - mean) / std
@@ -123,13 +125,7 @@ def read_config(folder: str | Path) -> MemberConfig:
     Raises:
         ExportError: the folder holds no exported member, or its config.json is damaged.
     """
-    path = Path(folder) / CONFIG
-    try:
-        return MemberConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ExportError(f"A folder of an exported member has a {CONFIG}; there is none in {folder}.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ExportError(f"{path} is not what nars writes ({error!r}): export the member again.") from error
+    return read_part(folder, CONFIG, MemberConfig.from_dict)
 
 
 def load_member(folder: str | Path) -> nn.Module:

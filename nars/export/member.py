@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
 from torch import nn
 
-from nars.export.card import CARD, Card, sha256, versions
+from nars.export.card import CARD, Card, sha256
 from nars.export.errors import ExportError, ParityError
 from nars.export.fixed_input import LogitsHash, fixed_input
 from nars.export.layout import ARCHITECTURE, CONFIG, INT8, ONNX, PROGRAM, RECIPE, STANDALONE, WEIGHTS, MemberConfig
 from nars.export.onnx import TOLERANCE, encode_onnx, measure_onnx_latency, onnx_logits, open_onnx, require_onnx
 from nars.export.program import capture, decode_program, encode_program, largest_difference, logits, reference
+from nars.export.readme import write_card
 from nars.export.standalone import standalone_source
 from nars.files.atomic import write_bytes
 from nars.images import ImageData
@@ -25,6 +28,9 @@ from nars.space import AnyArchitecture, dump_yaml, family_of
 
 _CHECKED_IMAGES = 256
 """Validation images that the exported forms are compared on; `verify` takes as many as it is given."""
+
+_PACKAGES = ("nars", "torch", "timm", "onnx", "onnxruntime")
+"""Those that have a hand in an export."""
 
 
 def export_member(
@@ -40,9 +46,8 @@ def export_member(
 ) -> Card:
     """Write a member's folder: weights, ONNX, `torch.export` program, standalone file, timm's config, YAML, card.
 
-    Families whose networks are built by other code have no standalone file.
-
-    Every file is whole or absent and the card comes last, so a folder that has one is complete.
+    Families whose networks are built by other code have no standalone file. Every file is whole or absent and the card
+    comes last, so a folder that has one is complete.
 
     Args:
         model: The trained network, `build(architecture)` with its weights; it is left as it is.
@@ -52,7 +57,7 @@ def export_member(
         recipe: The settings it was trained with, plain values.
         data: What it was trained on, at the architecture's resolution; the exported forms are compared on its
             validation images.
-        accuracy: Of the model by split, percent: {"validation": ..., "test": ...}.
+        accuracy: The model's by split, percent: {"validation": ..., "test": ...}.
         progress: Called with the name of the file that is being made.
 
     Returns:
@@ -75,7 +80,7 @@ def export_member(
             f"The model must be the one that the architecture describes: by arithmetic it costs {computed}, but "
             f"counted it is {counted}. Pass the architecture that it was built from."
         )
-    images = config.normalise(data.validation.images[:_CHECKED_IMAGES])
+    images = config.normalize(data.validation.images[:_CHECKED_IMAGES])
     expected = logits(original, images)
     if not expected.isfinite().all():
         raise ExportError("The model must give finite logits; some are NaN or infinite, so its training diverged.")
@@ -114,11 +119,8 @@ def export_member(
         recipe=dict(recipe),
         accuracy=dict(accuracy),
         data={
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "classes": config.classes,
-            "mean": config.mean,
-            "std": config.std,
+            **{"name": data.name, "fingerprint": data.fingerprint},
+            **{"classes": config.classes, "mean": config.mean, "std": config.std},
         },
         costs=costs,
         counted=counted,
@@ -131,9 +133,9 @@ def export_member(
         fixed_logits=tuple(fixed[:10].tolist()),
         logits_hash=LogitsHash.of(fixed),
         files={file: sha256(folder / file) for file in content},
-        versions=versions(),
+        versions={"python": platform.python_version()} | {package: metadata.version(package) for package in _PACKAGES},
     )
-    card.write(folder)
+    write_card(card, config, folder)
     return card
 
 

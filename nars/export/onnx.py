@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,11 +27,7 @@ INPUT, OUTPUT = "images", "logits"
 
 
 def require_onnx() -> None:
-    """Refuse early, with the command that helps, where the extra is not installed.
-
-    Raises:
-        ExportError: onnx, onnxscript or onnxruntime is missing.
-    """
+    """Raises: ExportError where the extra is not installed, with the command that helps."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -41,11 +36,11 @@ def require_onnx() -> None:
         raise ExportError(f"ONNX export needs the package {error.name}: pip install 'nars[onnx]'.") from error
 
 
-def encode_onnx(program: ExportedProgram, metadata: Mapping[str, str] = MappingProxyType({})) -> bytes:
+def encode_onnx(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
     """`program` as one simplified ONNX file (constants folded, batch norm inside the convolutions).
 
     Args:
-        program: Of a network of images.
+        program: A network of images.
         metadata: What the file is to say of itself, e.g. its classes: ONNX Runtime's `get_modelmeta()` gives it back.
     """
     exported = torch.onnx.export(
@@ -91,7 +86,7 @@ def export_onnx(model: nn.Module, path: str | Path, *, images: torch.Tensor, tol
     Args:
         model: Any network of images; it is left as it is.
         path: The file to write.
-        images: Real, normalised images, float32 (N, C, R, R), to compare on; their C and R become the file's input.
+        images: Real, normalized images, float32 (N, C, R, R), to compare on; their C and R become the file's input.
         tolerance: Largest difference of a logit that is accepted.
 
     Returns:
@@ -103,7 +98,7 @@ def export_onnx(model: nn.Module, path: str | Path, *, images: torch.Tensor, tol
     """
     require_onnx()
     original = reference(model)
-    encoded = encode_onnx(capture(original, images))
+    encoded = encode_onnx(capture(original, images), {})
     difference = largest_difference(onnx_logits(open_onnx(encoded), images), logits(original, images))
     if not difference <= tolerance:  # so written that NaN fails
         raise ParityError("The ONNX file", difference, tolerance)

@@ -6,10 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 
@@ -18,7 +17,7 @@ from nars.export.errors import ExportError
 from nars.export.fixed_input import fixed_input
 from nars.export.layout import ONNX, PROGRAM, STANDALONE, load_member, read_config
 from nars.export.onnx import TOLERANCE, onnx_logits, open_onnx
-from nars.export.program import decode_program, largest_difference, logits
+from nars.export.program import decode_program, largest_difference, logits, top1
 
 _RUN_STANDALONE = """
 import runpy, sys
@@ -63,7 +62,7 @@ class FormatCheck:
     form: str
     """File name, or "timm": `nars.register` and `timm.create_model`, by name and by "local-dir:FOLDER"."""
     max_difference: float
-    """Of a logit, absolute; NaN when the form does not run."""
+    """Largest difference of a logit, absolute; NaN when the form does not run."""
     accuracy: float
     """Top-1 in percent; NaN when the form does not run."""
     passed: bool
@@ -99,8 +98,8 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
     another, which does what a user does: register the folder and create the model by its name.
 
     Args:
-        folder: Of an exported member.
-        images: uint8 (N, C, R, R), such as a test split; the member's own normalisation is applied.
+        folder: The folder of an exported member.
+        images: uint8 (N, C, R, R), such as a test split; the member's own normalization is applied.
         labels: int64 (N,).
 
     Raises:
@@ -109,16 +108,20 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
     folder = Path(folder)
     card, config = read_card(folder), read_config(folder)
     original = load_member(folder)
-    normalised = config.normalise(images)
-    expected = logits(original, normalised)
-    accuracy = _accuracy(expected, labels)
+    normalized = config.normalize(images)
+    expected = logits(original, normalized)
+    accuracy = top1(expected, labels)
     runtimes: dict[str, Callable[[], torch.Tensor]] = {
-        ONNX: lambda: onnx_logits(open_onnx(folder / ONNX), normalised),
-        PROGRAM: lambda: logits(decode_program(folder / PROGRAM), normalised),
+        ONNX: lambda: onnx_logits(open_onnx(folder / ONNX), normalized),
+        PROGRAM: lambda: logits(decode_program(folder / PROGRAM), normalized),
     }
     if config.standalone:
-        runtimes[STANDALONE] = lambda: _standalone_logits(folder / STANDALONE, normalised)
-        runtimes["timm"] = lambda: _timm_logits(folder, config.name, normalised)
+        # -I: neither PYTHONPATH nor the current folder can lend it a package.
+        file = folder / STANDALONE
+        alone: list[str | Path] = ["-I", "-c", _RUN_STANDALONE, file]
+        runtimes[STANDALONE] = lambda: _computed(alone, normalized, f"{file} does not run on PyTorch alone")
+        by_timm: list[str | Path] = ["-c", _RUN_TIMM, folder, config.name]
+        runtimes["timm"] = lambda: _computed(by_timm, normalized, f"timm cannot load {config.name}")
 
     def check(form: str, run: Callable[[], torch.Tensor]) -> FormatCheck:
         try:
@@ -127,9 +130,9 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
             nan = float("nan")
             message = f"{type(error).__name__}: {error}"
             return FormatCheck(form=form, max_difference=nan, accuracy=nan, passed=False, message=message)
-        difference, top1 = largest_difference(computed, expected), _accuracy(computed, labels)
-        passed = difference <= TOLERANCE and top1 == accuracy
-        return FormatCheck(form=form, max_difference=difference, accuracy=top1, passed=passed, message="")
+        difference, reached = largest_difference(computed, expected), top1(computed, labels)
+        passed = difference <= TOLERANCE and reached == accuracy
+        return FormatCheck(form=form, max_difference=difference, accuracy=reached, passed=passed, message="")
 
     fixed = fixed_input(config.architecture.in_channels, config.architecture.resolution)
     return Verification(
@@ -146,29 +149,14 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
     )
 
 
-def _accuracy(computed: torch.Tensor, labels: torch.Tensor) -> float:
-    return 100 * float((computed.argmax(1) == labels).double().mean())
-
-
-def _standalone_logits(file: Path, images: torch.Tensor) -> torch.Tensor:
-    # -I: neither PYTHONPATH nor the current folder can lend it a package.
-    return _computed(["-I", "-c", _RUN_STANDALONE, str(file)], images, f"{file} does not run on PyTorch alone")
-
-
-def _timm_logits(folder: Path, name: str, images: torch.Tensor) -> torch.Tensor:
-    lent = {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-    return _computed(["-c", _RUN_TIMM, str(folder), name], images, f"timm cannot load {name}", lent=lent)
-
-
-def _computed(
-    program: Sequence[str], images: torch.Tensor, failure: str, *, lent: Mapping[str, str] = MappingProxyType({})
-) -> torch.Tensor:
+def _computed(program: Sequence[str | Path], images: torch.Tensor, failure: str) -> torch.Tensor:
     """The logits that a Python process of its own computes; it is told where the images are and where logits go."""
     with tempfile.TemporaryDirectory() as scratch:
         given, computed = Path(scratch) / "images.pt", Path(scratch) / "logits.pt"
         torch.save(images, given)
-        command = [sys.executable, *program, str(given), str(computed)]
-        run = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **lent})
+        ours = {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+        command = [sys.executable, *program, given, computed]
+        run = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | ours)
         if run.returncode != 0:
             lines = run.stderr.strip().splitlines() or ["it ended without a word"]
             raise ExportError(f"{failure}: {lines[-1]}")

@@ -33,15 +33,19 @@ def capture(model: nn.Module, images: torch.Tensor) -> ExportedProgram:
     example = torch.zeros(2, *images.shape[1:])
     program = torch.export.export(model, (example,), dynamic_shapes=({0: Dim("batch")},))
     for node in program.graph.nodes:
-        node.meta.pop(
-            "stack_trace", None
-        )  # names the files of the machine that exports, and is most of the file's size
+        # It names the files of the machine that exports, and is most of the file's size.
+        node.meta.pop("stack_trace", None)
     return program
 
 
 def largest_difference(one: torch.Tensor, other: torch.Tensor) -> float:
     """max |one - other| over all logits."""
     return float((one - other).abs().max())
+
+
+def top1(computed: torch.Tensor, labels: torch.Tensor) -> float:
+    """Accuracy in percent of logits (N, classes) against labels (N,)."""
+    return 100 * float((computed.argmax(1) == labels).double().mean())
 
 
 def encode_program(program: ExportedProgram) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
 
-from nars.export.layout import ARCHITECTURE, INT8, ONNX, PROGRAM, RECIPE, STANDALONE, WEIGHTS, MemberConfig
+from nars.export.card import CARD, Card, Int8
+from nars.export.layout import ARCHITECTURE, INT8, ONNX, PROGRAM, README, RECIPE, STANDALONE, WEIGHTS, MemberConfig
 from nars.export.onnx import OPSET
-
-if TYPE_CHECKING:
-    from nars.export.card import Card, Int8
+from nars.files.atomic import write_json, write_text
 
 _STANDALONE = """
 from model import predict
@@ -50,47 +50,42 @@ print(json.loads(facts["classes"])[logits.argmax()])
 _DRAFT = "picture.draft(None, (2 * width, 2 * height))\n"
 
 
+def write_card(card: Card, config: MemberConfig, folder: Path) -> None:
+    """Write the README, then the card."""
+    write_text(folder / README, readme(card, config))
+    write_json(folder / CARD, asdict(card))
+
+
 def readme(card: Card, config: MemberConfig) -> str:
     """The card in Markdown."""
     size, channels = config.architecture.resolution, config.architecture.in_channels
-    split_rows = [f"| {split} accuracy | {percent:.2f} % |" for split, percent in card.accuracy.items()]
     differences = ", ".join(f"{file} {difference:.1e}" for file, difference in card.max_difference.items())
     onnx = _ONNX.replace("FILE", ONNX).replace("DRAFT", _DRAFT if config.array_side is None else "")
     return "\n".join(
         (
-            f"# {card.name}",
-            "",
+            f"# {card.name}\n",
             f"An image classifier for {len(config.classes)} classes ({size} x {size} px, {channels} channel"
             f"{'s' if channels > 1 else ''}), found by nars: architecture and training recipe searched together "
-            "(FBNetV3, arXiv 2006.02049).",
-            "",
+            "(FBNetV3, arXiv 2006.02049).\n",
             "| | |",
             "|---|---|",
             f"| data | {card.data['name']} |",
-            *split_rows,
+            *(f"| {split} accuracy | {percent:.2f} % |" for split, percent in card.accuracy.items()),
             f"| multiply-accumulates (conv + linear) | {_twice(card, 'flops')} |",
             f"| parameters | {_twice(card, 'params')} |",
             f"| ms per image, PyTorch | {card.latency_ms['eager']:.3f} |",
             f"| ms per image, ONNX Runtime | {card.latency_ms['onnxruntime']:.3f} |",
             "",
             f"Latency on one thread of {card.device}. Largest difference of a logit from PyTorch: {differences}.",
-            *(() if card.int8 is None else ("", _quantised(card.int8))),
-            "",
-            "## Classes",
-            "",
-            "In the order of the logits:",
-            "",
+            *(() if card.int8 is None else ("", _quantized(card.int8))),
+            "\n## Classes\n",
+            "In the order of the logits:\n",
             *(f"{number}. {_plain(name)}" for number, name in enumerate(config.classes)),
-            "",
-            "## Preprocessing",
-            "",
-            f"Of an image: {config.preprocessing}.",
-            "",
+            "\n## Preprocessing\n",
+            f"Of an image: {config.preprocessing}.\n",
             f"- mean: {_numbers(config.mean)}",
             f"- std: {_numbers(config.std)}",
-            "",
-            "## Use",
-            "",
+            "\n## Use\n",
             *(_own_forms(card, config) if config.standalone else ()),
             f"`{ONNX}` (opset {OPSET}, any batch size) says itself what it needs (here for images of 8 bits without "
             "transparency):",
@@ -100,9 +95,7 @@ def readme(card: Card, config: MemberConfig) -> str:
             f"again, also on other images: `nars train CONFIG --model {ARCHITECTURE} --recipe {RECIPE}`. "
             f"{f'`python {STANDALONE}` prints the' if config.standalone else 'The'} logits of a fixed input: "
             f"{_numbers(card.fixed_logits)}.",
-            "",
-            "## Recipe",
-            "",
+            "\n## Recipe\n",
             *(f"- {setting}: {value}" for setting, value in card.recipe.items()),
             "",
         )
@@ -120,7 +113,7 @@ def _own_forms(card: Card, config: MemberConfig) -> tuple[str, ...]:
     )
 
 
-def _quantised(int8: Int8) -> str:
+def _quantized(int8: Int8) -> str:
     return (
         f"`{INT8}`, the int8 form, was calibrated on {int8.calibration_images} training images. On {int8.images} "
         f"images it has {int8.accuracy:.2f} % (float32: {int8.accuracy_float32:.2f} %) and takes {int8.latency_ms:.3f} "

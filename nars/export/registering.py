@@ -1,18 +1,41 @@
-"""Exported members under timm's names."""
+"""The names that timm knows exported members by, and how it gets to know them."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from nars.errors import expect
 from nars.export.errors import ExportError
 from nars.export.layout import CONFIG, WEIGHTS, MemberConfig, read_config
-from nars.export.naming import timm_name
 from nars.network import GENERIC, register_generic, register_network
 from nars.space import Architecture
 
 _registered: dict[str, Path] = {}
 """What this process has registered: name -> folder. timm's registry is of the process, too."""
+
+
+def timm_name(family: str, budget: str) -> str:
+    """`nars_<family>_<budget>` in ASCII letters, digits and underscores, the same on every machine.
+
+    Accents go ("Füchse" -> "Fuchse"), other letters become their code point ("日" -> "u65e5"), everything else an
+    underscore: timm reads a dot as the start of a weights tag, and a slash or colon as a path.
+    """
+    return "_".join(("nars", *("".join(map(_plain, unicodedata.normalize("NFKD", part))) for part in (family, budget))))
+
+
+def timm_names(family: str, budgets: Sequence[str]) -> dict[str, str]:
+    """The name of each member of a family by its budget; those that would be equal ("1.5M", "1_5M") are numbered."""
+    names: dict[str, str] = {}
+    for budget in budgets:
+        name = timm_name(family, budget)
+        number = 2
+        while name in names.values():
+            name = f"{timm_name(family, budget)}_{number}"
+            number += 1
+        names[budget] = name
+    return names
 
 
 def register(folder: str | Path, *, family: str | None = None) -> tuple[str, ...]:
@@ -67,3 +90,9 @@ def register(folder: str | Path, *, family: str | None = None) -> tuple[str, ...
         register_network(name, config.architecture, config={**config.timm(), "file": str(home / WEIGHTS)})
         _registered[name] = home
     return tuple(sorted(found))
+
+
+def _plain(character: str) -> str:
+    if character.isascii():
+        return character if character.isalnum() else "_"
+    return "" if unicodedata.combining(character) else f"u{ord(character):x}"

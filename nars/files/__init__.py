@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, tables as they stand there, cells of tables, the user's home.
+"""Files: written whole or not at all, tables as they are, cells of tables, the user's home.
 
 Knows nothing of spaces, images or runs.
 """

@@ -49,12 +49,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
     power cut once the block is left.
     """
     path = Path(path)
+    with _becoming(path, path.with_name(f".{path.stem}.{secrets.token_hex(6)}.tmp{path.suffix}")) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _becoming(path: Path, temporary: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(6)}.tmp{path.suffix}")
     try:
         with naming(path):
             yield temporary
-            _flush(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
             temporary.replace(path)
     finally:
         with suppress(OSError):  # of a folder that cannot be written; what went wrong before is what counts
@@ -66,24 +72,8 @@ def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
     """Write `data` (a buffer of any kind) to `path`, whole or not at all; the folder is created."""
     path = Path(path)
     # No suffix behind ".tmp" here: a store's folder is read as "*.parquet" by tools that do not skip hidden files.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with naming(path):
-            try:
-                file = temporary.open("xb")
-            except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file = temporary.open("xb")
-            with file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    flush_folder(path.parent)
+    with _becoming(path, path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -120,8 +110,3 @@ def flush_folder(folder: str | Path) -> None:
         pass
     finally:
         os.close(descriptor)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from nars.arrays import Floats, Ints
 
 Value = int | float | str | bool | None
 """What a choice can be: a JSON scalar."""
@@ -156,7 +157,7 @@ class ChoiceReader:
         return {value: choice for choice, value in enumerate(self.values) if isinstance(value, str)}
 
     @cached_property
-    def _numbers(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _numbers(self) -> tuple[Ints, Floats]:
         """Choices that are numbers, or (in a file, which cannot tell) words that read as one, ascending."""
         found = [(number_of(value), choice) for choice, value in enumerate(self.values) if self._counts(value)]
         pairs = sorted((number, choice) for number, choice in found if number is not None)

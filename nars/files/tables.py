@@ -1,4 +1,4 @@
-"""Tables from files as they stand there: CSV cells as text, typed cells as they are."""
+"""Tables from files as they are: CSV cells as text, typed cells as they are."""
 
 from __future__ import annotations
 
@@ -149,19 +149,14 @@ def _csv(path: Path) -> TableFile:
             rows.append(fields)
     if heading[:1] == ["number"] and "params" in heading and rows and not rows[0][0]:  # Optuna, multi_index=True
         heading = [f"{name}_{rest}" if rest else name for name, rest in zip(heading, rows.pop(0), strict=False)]
-    columns = {}
-    for at in range(len(heading) - 1, -1, -1):  # of equal headings the first one stays
-        columns[heading[at]] = [row[at] for row in rows]
+    columns: dict[str, list[Any]] = {}
+    for at, name in enumerate(heading):
+        columns.setdefault(name, [row[at] for row in rows])
     if delimiter != ",":
         columns = {name: [_with_point(cell) for cell in cells] for name, cells in columns.items()}
     remarks = (f"its heading stands {again} times more among the rows; those lines are left out",) if again else ()
     return TableFile(
-        path=path,
-        columns=dict(reversed(columns.items())),
-        rows=len(rows),
-        tolerance={},
-        remarks=remarks,
-        repeated=_repeated(heading),
+        path=path, columns=columns, rows=len(rows), tolerance={}, remarks=remarks, repeated=_repeated(heading)
     )
 
 
@@ -185,12 +180,12 @@ def _parquet(path: Path) -> TableFile:
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
     names: list[str] = table.column_names
-    columns = {
-        name: _plain(table.column(at)) for at, name in reversed(list(enumerate(names)))
-    }  # of equal headings the first one stays
+    columns: dict[str, list[Any]] = {}
+    for name, column in zip(names, table.columns, strict=True):
+        columns.setdefault(name, _plain(column))
     return TableFile(
         path=path,
-        columns=dict(reversed(columns.items())),
+        columns=columns,
         rows=table.num_rows,
         repeated=_repeated(names),
         tolerance={field.name: HALF if pa.types.is_float16(field.type) else SINGLE for field in table.schema},
@@ -237,12 +232,9 @@ def _of_document(path: Path, document: Any) -> TableFile:
         lengths = {len(cells) if isinstance(cells, (list, Mapping)) else None for cells in document.values()}
         if len(lengths) != 1 or None in lengths:
             raise TableFileError(f"{path} is no table: it takes a list of records, or {{column: values}} of one length")
-        by_row = {  # pandas' usual form has {row: value}
-            str(name): list(cells.values()) if isinstance(cells, Mapping) else list(cells)
-            for name, cells in document.items()
-        }
-        rows = lengths.pop() or 0
-        return _of_records(path, [{name: cells[row] for name, cells in by_row.items()} for row in range(rows)])
+        # pandas' usual form has {row: value}
+        cells = [list(c.values()) if isinstance(c, Mapping) else c for c in document.values()]
+        return _of_records(path, [dict(zip(map(str, document), row, strict=True)) for row in zip(*cells, strict=True)])
     return _of_records(path, document)
 
 
@@ -292,10 +284,7 @@ def _from_text(value: Any) -> Any:
 def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in record.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
 
 

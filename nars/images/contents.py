@@ -1,19 +1,24 @@
-"""The contents of many files: a hash of each, computed when it is asked for, and which files are copies of others."""
+"""The contents of many files: hashes of them, which files are exact copies of others, and what that does to a set."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.split import first_of
 from nars.images.streaming import path_of
-from nars.images.unsplit import DIGEST_BYTES, digests_of
+from nars.images.unsplit import DIGEST_BYTES, TEST, TRAIN, VALIDATION, Source, copies_among, digests_of
+from nars.printing import counted, some_names
+
+_NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
 
 
 class Contents:
@@ -29,7 +34,7 @@ class Contents:
         self._known = np.zeros(len(files), dtype=bool)
         self._sizes = np.full(len(files), -1, dtype=np.int64)
 
-    def digests(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def digests(self, indices: Ints) -> NDArray[np.uint8]:
         """Hashes (n, 16) of the files' bytes: the same whatever resolution they are read at and whichever decoder
         reads them.
 
@@ -43,7 +48,7 @@ class Contents:
             self._known[missing] = True
         return self._digests[indices]
 
-    def copies(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    def copies(self, indices: Ints) -> Ints:
         """For each of these files the place, in `indices`, of the first one with the same bytes: (n,).
 
         Only files of equal size are read.
@@ -61,26 +66,71 @@ class Contents:
             first[maybe] = maybe[first_of(whole)]
         return first
 
-    def _paths(self, indices: NDArray[np.int64]) -> Sequence[Path]:
+    def _paths(self, indices: Ints) -> list[Path]:
         return [path_of(self._files[index]) for index in indices]
 
 
-def _read(file: Path) -> bytes:
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
     try:
-        return file.read_bytes()
+        yield
     except OSError as error:
-        raise _unreadable(file, str(error)) from error
+        raise DataError(f"an image could not be read: {file} ({error}). Replace or remove it.") from error
+
+
+def _read(file: Path) -> bytes:
+    with _reading(file):
+        return file.read_bytes()
 
 
 def _size(file: Path) -> int:
-    try:
+    with _reading(file):
         size = file.stat().st_size
-    except OSError as error:
-        raise _unreadable(file, str(error)) from error
-    if size == 0:
-        raise _unreadable(file, "it is empty, 0 bytes")
-    return size
+        if size == 0:
+            raise OSError("it is empty, 0 bytes")
+        return size
 
 
-def _unreadable(file: Path, reason: str) -> DataError:
-    return DataError(f"an image could not be read: {file} ({reason}). Replace or remove it.")
+def copy_notes(source: Source) -> tuple[str, ...]:
+    """How many images are copies of others, which of them lie in two splits, and which in two classes.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    copies = copies_among(source, np.arange(len(source.labels)))
+    if copies is None or source.files is None:
+        return ()
+    again = np.flatnonzero(copies != np.arange(len(copies)))
+    notes = [
+        f"exact copies of other images: {len(again):,} ({_pairs(source, copies, again)}); they are kept on one side of "
+        f"each split that is made here"
+    ]
+    for mark, other in ((TEST, TRAIN), (VALIDATION, TRAIN), (TEST, VALIDATION)):
+        seen = _first_in(source.part == other, copies)
+        both = np.flatnonzero((source.part == mark) & (seen[copies] >= 0))
+        if len(both):
+            notes.append(
+                f"WARNING: also among the {_NAMES[other]} images: {counted(len(both), f'{_NAMES[mark]} image')} "
+                f"({_pairs(source, seen[copies], both)}); {_NAMES[mark]} accuracy will be too high, remove one of each"
+            )
+    apart = np.flatnonzero(source.labels != source.labels[copies])
+    if len(apart):
+        notes.append(
+            f"WARNING: also in another class: {counted(len(apart), 'image')} ({_pairs(source, copies, apart)}); remove "
+            f"the wrong ones"
+        )
+    return tuple(notes)
+
+
+def _first_in(chosen: NDArray[np.bool_], copies: Ints) -> Ints:
+    """(N,): for the first image of each content, a chosen one with that content; -1 where there is none."""
+    first = np.full(len(copies), -1, dtype=np.int64)
+    places = np.flatnonzero(chosen)[::-1]
+    first[copies[places]] = places
+    return first
+
+
+def _pairs(source: Source, originals: Ints, indices: Ints) -> str:
+    assert source.files is not None
+    pairs = [(source.files[index], source.files[originals[index]]) for index in indices[:4]]
+    return some_names([" = ".join("/".join(path_of(file).parts[-3:]) for file in pair) for pair in pairs], most=3)

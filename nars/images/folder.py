@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.contents import Contents
 from nars.images.layout import Layout, key_of, recognize
@@ -41,7 +42,8 @@ def folder_source(path: Path) -> Source:
             folders that could be splits or classes, files that cannot be read.
     """
     if not path.is_dir():
-        raise DataError(f"imagefolder:PATH must name an existing folder, got {str(path)!r}. {_instead(path)}")
+        fix = "That is a file: unpack it, and name the folder." if path.is_file() else "Check the path."
+        raise DataError(f"imagefolder:PATH must name an existing folder, got {str(path)!r}. {fix}")
     root, skipped = walk(path)
     layout = recognize(root)
     classes, notes = _classes(layout, skipped)
@@ -68,12 +70,6 @@ def folder_source(path: Path) -> Source:
         notes=(*layout.notes, *notes, *skipped.notes()),
     )
     return source if layout.others else hold_out_test(source, max(1, len(files) // _TEST_SHARE))
-
-
-def _instead(path: Path) -> str:
-    if path.is_file():
-        return "That is a file: unpack it, and name the folder."
-    return "Check the path."
 
 
 def _classes(layout: Layout, skipped: Skipped) -> tuple[tuple[str, ...], list[str]]:
@@ -118,5 +114,5 @@ def _images(folder: Folder, classes: tuple[str, ...]) -> tuple[list[Path], list[
     return files, labels
 
 
-def _render(files: NDArray[np.bytes_], indices: NDArray[np.int64], resolution: int, progress: OnRead | None) -> Tensor:
+def _render(files: NDArray[np.bytes_], indices: Ints, resolution: int, progress: OnRead | None) -> Tensor:
     return read([path_of(files[index]) for index in indices], resolution=resolution, progress=progress)

@@ -15,12 +15,12 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from nars.errors import DataError
+from nars.arrays import Ints
+from nars.errors import DataError, require
 from nars.files.home import looked_for
-from nars.images.copies import copy_notes
+from nars.images.contents import copy_notes
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
@@ -56,10 +56,9 @@ class Split:
         return len(self.labels)
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """(N, C, H, W)."""
-        count, channels, height, width = self.images.shape
-        return count, channels, height, width
+        return self.images.shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +81,7 @@ class ImageData:
     notes: tuple[str, ...]
     """What a person should know about how it was read (recognized, passed over, assumed), a sentence each."""
     _source: Source = field(repr=False, compare=False)
-    _indices: tuple[NDArray[np.int64], ...] = field(repr=False, compare=False)
+    _indices: tuple[Ints, ...] = field(repr=False, compare=False)
     """Places of the training, validation and test images in the source."""
     _streaming: Streaming = field(repr=False, compare=False)
     _loaders: int | None = field(repr=False, compare=False)
@@ -117,19 +116,17 @@ class ImageData:
         """The same set at another resolution, made from the original pixels (not from the resized ones) and kept.
 
         Args:
-            resolution: side in pixels, >= 1.
+            resolution: Side in pixels, >= 1.
 
         Raises:
             DataError: it would not fit into memory.
         """
         if resolution not in self._rendered:
-            train, validation, test = _splits(
-                self._source, self._indices, resolution, self._streaming, self._loaders, progress=None
-            )
+            how = (resolution, self._streaming, self._loaders, None)
+            train, validation, test = _splits(self._source, self._indices, *how)
             mean, std = _mean_and_std(self._source, train)
-            self._rendered[resolution] = replace(
-                self, mean=mean, std=std, train=train, validation=validation, test=test
-            )
+            at = replace(self, mean=mean, std=std, train=train, validation=validation, test=test)
+            self._rendered[resolution] = at
         return self._rendered[resolution]
 
 
@@ -154,25 +151,29 @@ def load_images(
         name: `digits`, `fashion-mnist`, `cifar10`, or `imagefolder:PATH`, a folder with one subfolder per class, or
             with such folders as train/ and test/ and/or val/ (see `nars.images.folder`). `imagenet` is the image folder
             `imagenet/` below the root.
-        resolution: side of the square images, pixels, >= 1.
-        validation_fraction: share of the training images held out for validation, in (0, 1), stratified. Not used by an
+        resolution: Side of the square images, pixels, >= 1.
+        validation_fraction: Share of the training images held out for validation, in (0, 1), stratified. Not used by an
             image folder that brings its own train/, val/ and test/.
-        seed: of the validation split and of the training subset; the test split does not depend on it.
-        root: where image sets are; else the environment variable NARS_DATA, else a folder in the user's cache.
+        seed: For the validation split and the training subset; the test split does not depend on it.
+        root: Where image sets are; else the environment variable NARS_DATA, else a folder in the user's cache.
             fashion-mnist and cifar10 are downloaded to it when they are not there. Not used by image folders.
-        max_train: train on a stratified subset of this many images; a larger subset contains the smaller one.
-        validation_images: hold out so many training images instead of `validation_fraction`.
-        max_classes: keep so many random classes (FBNetV3 searches on 200 of ImageNet's 1,000), in their old order.
-        streaming: read the images of a folder from their files whenever they are needed, instead of once. It makes no
+        max_train: Train on a stratified subset of this many images; a larger subset contains the smaller one.
+        validation_images: Hold out so many training images instead of `validation_fraction`.
+        max_classes: Keep so many random classes (FBNetV3 searches on 200 of ImageNet's 1,000), in their old order.
+        streaming: Read the images of a folder from their files whenever they are needed, instead of once. It makes no
             difference to any result. Not used by the other sets, which are small.
-        loaders: processes that read ahead for each training that streams; None is one per core, 8 at most.
-        progress: called with (images decoded, images in all).
-        source: what `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
+        loaders: Processes that read ahead for each training that streams; None is one per core, 8 at most.
+        progress: Called with (images decoded, images in all).
+        source: What `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
 
     Raises:
         DataError: unknown name, missing folder, unreadable file, a split without images, not enough memory.
     """
-    _check(resolution, validation_fraction, max_train)
+    require(DataError, resolution >= 1, "resolution", "at least 1 pixel", resolution)
+    open_interval = "between 0 and 1 (both excluded)"
+    require(DataError, 0 < validation_fraction < 1, "validation_fraction", open_interval, validation_fraction)
+    fix = "Leave it out to train on all."
+    require(DataError, max_train is None or max_train >= 1, "max_train", "at least 1 image", max_train, fix=fix)
     source = source or _open(name, root, progress)
     if max_classes is not None and max_classes < len(source.classes):
         source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
@@ -204,15 +205,6 @@ def load_images(
     return data
 
 
-def _check(resolution: int, validation_fraction: float, max_train: int | None) -> None:
-    if resolution < 1:
-        raise DataError(f"resolution must be at least 1 pixel, got {resolution}.")
-    if not 0 < validation_fraction < 1:
-        raise DataError(f"validation_fraction must lie between 0 and 1 (both excluded), got {validation_fraction}.")
-    if max_train is not None and max_train < 1:
-        raise DataError(f"max_train must be at least 1 image, got {max_train}. Leave it out to train on all.")
-
-
 def _share(source: Source, validation_images: int) -> float:
     """The validation fraction that holds out so many images."""
     images = int((source.part == TRAIN).sum())
@@ -226,22 +218,17 @@ def _share(source: Source, validation_images: int) -> float:
 
 def _open(name: str, root: str | Path | None, progress: OnRead | None) -> Source:
     with looked_for(name):
-        if name == "digits":
-            return digits()
-        if name == "fashion-mnist":
-            return fashion_mnist(data_root(root), progress)
-        if name == "cifar10":
-            return cifar10(data_root(root), progress)
-        if name == "imagenet":
-            return folder_source(data_root(root) / "imagenet")
         if name.startswith(FOLDER_PREFIX):
             return folder_source(folder_of(name))
-        raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
+        require(DataError, name in IMAGE_SETS, "an image set", f"one of {', '.join(IMAGE_SETS)}", name)
+        if name == "digits":
+            return digits()
+        if name == "imagenet":
+            return folder_source(data_root(root) / name)
+        return {"fashion-mnist": fashion_mnist, "cifar10": cifar10}[name](data_root(root), progress)
 
 
-def _divide(
-    source: Source, validation_fraction: float, seed: int, max_train: int | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _divide(source: Source, validation_fraction: float, seed: int, max_train: int | None) -> tuple[Ints, Ints, Ints]:
     """Indices of the training, validation and test images, each in ascending order."""
     train, validation, test = (np.flatnonzero(source.part == mark) for mark in (TRAIN, VALIDATION, TEST))
     count = round(validation_fraction * len(train)) if len(validation) == 0 else 0
@@ -261,7 +248,7 @@ def _divide(
     return np.sort(train), np.sort(validation), np.sort(test)
 
 
-def _summary(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
+def _summary(source: Source, indices: Sequence[Ints]) -> str:
     counts = [
         f"{len(index):,} {name}{f' ({source.origin[mark]})' if mark in source.origin and mark != TEST else ''}"
         for index, mark, name in zip(indices, (TRAIN, VALIDATION, TEST), _SPLIT_NAMES, strict=True)
@@ -270,7 +257,7 @@ def _summary(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
     return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}"
 
 
-def _missing(source: Source, indices: Sequence[NDArray[np.int64]]) -> list[str]:
+def _missing(source: Source, indices: Sequence[Ints]) -> list[str]:
     """Classes that a split has no images of."""
     notes = []
     for index, name in zip(indices, _SPLIT_NAMES, strict=True):
@@ -283,29 +270,22 @@ def _missing(source: Source, indices: Sequence[NDArray[np.int64]]) -> list[str]:
 
 def _splits(
     source: Source,
-    indices: Sequence[NDArray[np.int64]],
+    indices: Sequence[Ints],
     resolution: int,
     streaming: Streaming,
     loaders: int | None,
     progress: OnRead | None,
 ) -> list[Split] | list[StreamedSplit]:
     """The splits at a resolution, in memory or in their files."""
+    labels = [torch.from_numpy(source.labels[index]) for index in indices]
     if source.files is not None and _streams(streaming, sum(map(len, indices)), resolution):
         return [
-            StreamedSplit(
-                files=source.files[index],
-                labels=torch.from_numpy(source.labels[index]),
-                resolution=resolution,
-                loaders=loaders,
-            )
-            for index in indices
+            StreamedSplit(files=source.files[index], labels=part, resolution=resolution, loaders=loaders)
+            for index, part in zip(indices, labels, strict=True)
         ]
     # One call for all of them: all threads stay busy to the end.
-    images = source.render(np.concatenate(indices), resolution, progress)
-    return [
-        Split(images=part, labels=torch.from_numpy(source.labels[index]))
-        for part, index in zip(torch.split(images, [len(index) for index in indices]), indices, strict=True)
-    ]
+    images = torch.split(source.render(np.concatenate(indices), resolution, progress), [len(part) for part in labels])
+    return [Split(images=those, labels=part) for those, part in zip(images, labels, strict=True)]
 
 
 def _streams(streaming: Streaming, count: int, resolution: int) -> bool:
@@ -324,7 +304,7 @@ def _mean_and_std(source: Source, train: Split | StreamedSplit) -> tuple[Tensor,
     return mean_and_std(train.some(rows) if isinstance(train, StreamedSplit) else train.images[torch.from_numpy(rows)])
 
 
-def _fingerprint(source: Source, indices: Sequence[NDArray[np.int64]]) -> str:
+def _fingerprint(source: Source, indices: Sequence[Ints]) -> str:
     """Hash of what a measured accuracy depends on: each split's images and labels in order, and the class names."""
     digest = hashlib.sha256(json.dumps(source.classes).encode())
     for index in indices:

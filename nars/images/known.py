@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from nars.errors import DataError
-from nars.images.names import classes_of
+from nars.images.names import CLASSES
 from nars.images.parquet import read_parquet
 from nars.images.pixels import OnRead
 from nars.images.unsplit import TEST, TRAIN, Source, array_source, hold_out_test
@@ -33,7 +33,7 @@ def digits() -> Source:
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     labels = bunch.target.astype(np.int64)
     everything = array_source(
-        classes=classes_of("digits"),
+        classes=CLASSES["digits"],
         images=torch.from_numpy(pixels)[:, None],
         labels=labels,
         part=np.full(len(labels), TRAIN, dtype=np.int8),
@@ -61,7 +61,7 @@ def fashion_mnist(root: Path, progress: OnRead | None) -> Source:
         for kind, dimensions in (("images", 3), ("labels", 1))
     )
     return array_source(
-        classes=classes_of("fashion-mnist"),
+        classes=CLASSES["fashion-mnist"],
         images=torch.from_numpy(np.concatenate(images))[:, None],
         labels=np.concatenate(labels).astype(np.int64),
         part=_train_then_test(*(len(part) for part in labels)),
@@ -73,8 +73,7 @@ def count_idx(root: Path) -> tuple[int, int] | None:
     folder = _idx_folder(root)
     if folder is None:
         return None
-    train, test = (len(_read_idx(folder, f"{part}-labels-idx1-ubyte")) for part in ("train", "t10k"))
-    return train, test
+    return len(_read_idx(folder, "train-labels-idx1-ubyte")), len(_read_idx(folder, "t10k-labels-idx1-ubyte"))
 
 
 def cifar10(root: Path, progress: OnRead | None) -> Source:
@@ -92,7 +91,7 @@ def cifar10(root: Path, progress: OnRead | None) -> Source:
     train, test = _download("cifar10", CIFAR10, root)
     pixels = np.concatenate([train.data, test.data]).transpose(0, 3, 1, 2)
     return array_source(
-        classes=classes_of("cifar10"),
+        classes=CLASSES["cifar10"],
         images=torch.from_numpy(np.ascontiguousarray(pixels)),
         labels=np.asarray(train.targets + test.targets, dtype=np.int64),
         part=_train_then_test(len(train.targets), len(test.targets)),
@@ -124,11 +123,11 @@ def _from_parquet(name: str, folder: Path, *, channels: int, side: int, progress
     if not files["test"]:
         raise DataError(f"{str(folder)!r} has train*.parquet but no test*.parquet. Add the test part of {name}.")
     table = read_parquet(
-        [*files["train"], *files["test"]], classes=classes_of(name), channels=channels, side=side, progress=progress
+        [*files["train"], *files["test"]], classes=CLASSES[name], channels=channels, side=side, progress=progress
     )
     train = sum(table.rows[: len(files["train"])])
     return array_source(
-        classes=classes_of(name),
+        classes=CLASSES[name],
         images=table.images,
         labels=table.labels,
         part=_train_then_test(train, len(table.labels) - train),

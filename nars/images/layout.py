@@ -29,25 +29,10 @@ _WORDS: dict[str, int] = {
     **dict.fromkeys(("pred", "predict", "prediction", "predictions", "unlabeled", "unlabelled"), _UNLABELLED),
 }
 _FILLERS = frozenset(
-    [
-        "set",
-        "sets",
-        "data",
-        "dataset",
-        "datasets",
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "split",
-        "folder",
-        "dir",
-        "photos",
-        "pics",
-        "pictures",
-        "seg",
-        "samples",
-    ]
+    (
+        *("set", "sets", "data", "dataset", "datasets", "samples", "image", "images", "img", "imgs"),
+        *("photos", "pics", "pictures", "split", "folder", "dir", "seg"),
+    )
 )
 """Words beside the one that names a split which say nothing more."""
 
@@ -82,8 +67,8 @@ def recognize(root: Folder) -> Layout:
         DataError: it could be either, two folders are the same split, or splits hold different classes.
     """
     named = _named(root.filled)
-    bases = {name: _base(folder, named) for name, folder in ((f.name, f) for f in root.filled) if name in named}
-    splits = {name: role for name, role in named.items() if len(bases[name].filled) > 0}
+    bases = {folder.name: _base(folder, named) for folder in root.filled if folder.name in named}
+    splits = {name: role for name, role in named.items() if bases[name].filled}
     if all(role == _UNLABELLED for role in named.values()):
         return _flat(root, ())
     if not splits:
@@ -155,14 +140,8 @@ def _named(folders: Sequence[Folder]) -> dict[str, int]:
 def _split_name(name: str) -> _Name | None:
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
     words = re.findall(r"[^\W\d_]+|\d+", spaced)
-    roles: list[int] = []
-    rest: list[str] = []
-    for word in words:
-        role = _role(word)
-        if role is not None:
-            roles.append(role)
-        elif word not in _FILLERS and not word.isdigit():
-            rest.append(word)
+    roles = [role for word in words if (role := _role(word)) is not None]
+    rest = [word for word in words if _role(word) is None and word not in _FILLERS and not word.isdigit()]
     numbered = any(word.isdigit() and not re.fullmatch(r"(19|20)\d\d", word) for word in words)
     return _Name(roles[0], tuple(rest), numbered) if len(roles) == 1 else None
 

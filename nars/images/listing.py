@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nars.errors import DataError
+from nars.errors import DataError, require
 from nars.files.home import looked_for
 from nars.images.folder import folder_source
 from nars.images.known import DIGITS_TEST, count_idx
-from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, classes_of, data_root, folder_of
+from nars.images.names import CLASSES, FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source
 
 _KNOWN = {
@@ -23,10 +23,6 @@ _KNOWN = {
     "imagenet": (1_281_167, 50_000),
 }
 """Training and test images as published."""
-
-_IMAGENET_CLASSES = 1000
-
-_CHANNELS = {"digits": 1, "fashion-mnist": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,29 +52,23 @@ def list_images(name: str, *, root: str | Path | None = None) -> Listing:
     """Count an image set. Folders are listed, of other sets the labels or headers are read.
 
     Args:
-        name: as `nars.images.load_images` takes it.
-        root: as `nars.images.load_images` takes it.
+        name, root: As `nars.images.load_images` takes them.
 
     Raises:
         DataError: unknown name, missing folder, a folder that holds no classes.
     """
     with looked_for(name):
-        return _list(name, root)
-
-
-def _list(name: str, root: str | Path | None) -> Listing:
-    if name.startswith(FOLDER_PREFIX):
-        return _of_source(name, folder_source(folder_of(name)))
-    if name not in _KNOWN:
-        raise DataError(f"an image set is one of {', '.join(IMAGE_SETS)}, got {name!r}.")
-    if name == "imagenet" and (data_root(root) / name).is_dir():
-        return _of_source(name, folder_source(data_root(root) / name))
-    counts = None if name in ("digits", "imagenet") else _counted(name, data_root(root))
+        if name.startswith(FOLDER_PREFIX):
+            return _of_source(name, folder_source(folder_of(name)))
+        require(DataError, name in _KNOWN, "an image set", f"one of {', '.join(IMAGE_SETS)}", name)
+        if name == "imagenet" and (data_root(root) / name).is_dir():
+            return _of_source(name, folder_source(data_root(root) / name))
+        counts = None if name in ("digits", "imagenet") else _counted(name, data_root(root))
     train, test = counts or _KNOWN[name]
     return Listing(
         name=name,
-        classes=tuple(map(str, range(_IMAGENET_CLASSES))) if name == "imagenet" else classes_of(name),
-        in_channels=_CHANNELS.get(name, 3),
+        classes=CLASSES[name] if name in CLASSES else tuple(map(str, range(1000))),
+        in_channels=1 if name in ("digits", "fashion-mnist") else 3,
         train=train,
         validation=0,
         test=test,
@@ -106,8 +96,7 @@ def _counted(name: str, root: Path) -> tuple[int, int] | None:
     """Training and test images below the root, None if the set is not there."""
     files = {part: sorted((root / name).rglob(f"{part}*.parquet")) for part in ("train", "test")}
     if files["train"]:
-        train, test = (sum(map(_rows, files[part])) for part in ("train", "test"))
-        return train, test
+        return sum(map(_rows, files["train"])), sum(map(_rows, files["test"]))
     if name == "fashion-mnist":
         return count_idx(root)
     return _KNOWN[name] if (root / "cifar-10-batches-py").is_dir() else None

@@ -40,14 +40,15 @@ def reading_of(opened: Image.Image, *, name: str) -> Reading:
     """How to read the pixels of an image that was opened and not loaded yet: afterwards Pillow has forgotten its depth.
 
     Args:
-        opened: by `PIL.Image.open`.
-        name: of the image, for messages.
+        opened: What `PIL.Image.open` gave.
+        name: The image's name, for messages.
 
     Raises:
         DataError: its mode has no defined reading. Some modes show only in their values: then the reading raises it.
     """
     mode, largest = opened.mode, _largest(opened)
-    inverted = _white_is_zero(opened)
+    # Pillow inverts files in which white is zero where they have 8 bits, and hands out larger numbers as they are.
+    inverted = opened.format == "TIFF" and _tag(opened, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
     if mode == "F":
         return lambda image: _from_floats(image, name, inverted=inverted)
     if mode in _SIXTEEN or (mode == "I" and largest is not None):
@@ -56,7 +57,7 @@ def reading_of(opened: Image.Image, *, name: str) -> Reading:
         return lambda image: _from_integers(image, largest, inverted=inverted)
     if mode == "I":
         raise _refused(name, mode, "integers of 32 bits or with a sign, which have no agreed range")
-    if _is_signed(opened):
+    if opened.format == "TIFF" and _tag(opened, _SAMPLE_FORMAT, 1) == _SIGNED:
         raise _refused(name, mode, "signed 8-bit numbers, which have no agreed range")
     if mode in ("1", "L", "RGB"):
         # The color that stands for "transparent" is written with the file's depth, the pixels are handed out with 8.
@@ -92,15 +93,6 @@ def _tag(opened: Image.Image, number: int, default: int) -> int:
     """The first value of a TIFF tag."""
     value = getattr(opened, "tag_v2", {}).get(number, default)
     return int(value[0] if isinstance(value, tuple) else value)
-
-
-def _white_is_zero(opened: Image.Image) -> bool:
-    """Pillow inverts such files where they have 8 bits, and hands out larger numbers as they are."""
-    return opened.format == "TIFF" and _tag(opened, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
-
-
-def _is_signed(opened: Image.Image) -> bool:
-    return opened.format == "TIFF" and _tag(opened, _SAMPLE_FORMAT, 1) == _SIGNED
 
 
 def _unit(opened: Image.Image) -> float:

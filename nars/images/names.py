@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from nars.errors import DataError
@@ -14,7 +15,7 @@ IMAGE_SETS = ("digits", "fashion-mnist", "cifar10", "imagenet", "imagefolder:PAT
 FOLDER_PREFIX = "imagefolder:"
 """How the name of a user's own folder begins."""
 
-_CLASSES: dict[str, tuple[str, ...]] = {
+CLASSES: Mapping[str, tuple[str, ...]] = {
     "digits": tuple("0123456789"),
     "fashion-mnist": (
         *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
@@ -22,11 +23,6 @@ _CLASSES: dict[str, tuple[str, ...]] = {
     ),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }
-
-
-def classes_of(name: str) -> tuple[str, ...]:
-    """The classes of digits, fashion-mnist or cifar10."""
-    return _CLASSES[name]
 
 
 def folder_of(name: str) -> Path:

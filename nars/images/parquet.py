@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.pixels import OnRead, decode
 from nars.images.unsplit import digests_of
@@ -39,7 +40,7 @@ class StoredImages:
 
     images: Tensor
     """uint8 (N, C, H, W)."""
-    labels: NDArray[np.int64]
+    labels: Ints
     """(N,), indices into the set's classes."""
     digests: NDArray[np.uint8]
     """(N, 16), of the encoded bytes where there are any (two versions of a JPEG decoder may differ by a gray level)."""
@@ -65,11 +66,10 @@ def read_parquet(
     """Read the files of one set.
 
     Args:
-        files: at least one.
-        classes: the set's, to which names and numbers are matched.
-        channels: of its images.
-        side: of its images, pixels.
-        progress: called with (images decoded, images in all).
+        files: At least one.
+        classes: The set's, to which names and numbers are matched.
+        channels, side: Those of its images, the side in pixels.
+        progress: Called with (images decoded, images in all).
 
     Raises:
         DataError: naming the file, the column and what is wrong with it.
@@ -122,7 +122,7 @@ def _columns(file: Path) -> Any:
     return table
 
 
-def _labels(column: Any, file: Path, classes: tuple[str, ...]) -> NDArray[np.int64]:
+def _labels(column: Any, file: Path, classes: tuple[str, ...]) -> Ints:
     where = f"column {_LABEL_COLUMN} of {file}"
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -148,7 +148,7 @@ def _labels(column: Any, file: Path, classes: tuple[str, ...]) -> NDArray[np.int
     wrong = ~np.isin(values, np.arange(len(classes)))
     if wrong.any():
         raise DataError(f"{where}: labels must be 0..{len(classes) - 1}, got {values[wrong][0]}.")
-    numbers: NDArray[np.int64] = values.astype(np.int64)
+    numbers: Ints = values.astype(np.int64)
     return _order_of(file, known)[numbers]
 
 
@@ -157,7 +157,7 @@ def _key(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _order_of(file: Path, known: dict[str, int]) -> NDArray[np.int64]:
+def _order_of(file: Path, known: dict[str, int]) -> Ints:
     """The number of the class that each label of a file stands for: by the names that Hugging Face writes beside it."""
     plain = np.arange(len(known), dtype=np.int64)
     written = (pq.read_schema(file).metadata or {}).get(b"huggingface")
@@ -179,8 +179,11 @@ def _order_of(file: Path, known: dict[str, int]) -> NDArray[np.int64]:
 
 def _no_nulls(column: Any, where: str) -> None:
     if column.null_count:
-        row = int(np.flatnonzero(pc.is_null(column).to_numpy())[0])
-        raise DataError(f"{where} is empty in {column.null_count:,} rows, the first is row {row}. Remove them.")
+        raise DataError(f"{where} is empty in {column.null_count:,} rows, {_first_null(column)}. Remove them.")
+
+
+def _first_null(column: Any) -> str:
+    return f"the first is row {int(np.flatnonzero(pc.is_null(column).to_numpy())[0])}"
 
 
 def _contents(table: Any, file: Path, form: _Form) -> list[bytes] | NDArray[Any]:
@@ -194,10 +197,8 @@ def _contents(table: Any, file: Path, form: _Form) -> list[bytes] | NDArray[Any]
     if pa.types.is_struct(kind) and "bytes" in [field.name for field in kind]:
         column = pc.struct_field(column, "bytes")
         if column.null_count:
-            row = int(np.flatnonzero(pc.is_null(column).to_numpy())[0])
-            raise DataError(
-                f"{where} holds paths instead of images (bytes is null in row {row}). Write the images into it."
-            )
+            found = f"bytes is null, {_first_null(column)}"
+            raise DataError(f"{where} holds paths instead of images ({found}). Write the images into it.")
         kind = column.type
     if any(test(kind) for test in _BINARY):
         encoded: list[bytes] = column.to_pylist()

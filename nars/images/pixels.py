@@ -162,8 +162,7 @@ def mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:
     the same on every machine. The deviation is at least 1/255, because images are divided by it.
     """
     channels = images.shape[1]
-    total = torch.zeros(channels, dtype=torch.int64)
-    squares = torch.zeros(channels, dtype=torch.int64)
+    total, squares = torch.zeros((2, channels), dtype=torch.int64)
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK].to(torch.int32)
         total += chunk.sum(dim=(0, 2, 3), dtype=torch.int64)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Ints
 
-def stratified_order(labels: NDArray[np.int64], *, rng: np.random.Generator) -> NDArray[np.int64]:
+
+def stratified_order(labels: Ints, *, rng: np.random.Generator) -> Ints:
     """A random order of the N images in which every run of neighbors has the classes in their overall proportions.
 
     So that the first k are a stratified subset for every k, and those after them are one too. Within a class the order
@@ -16,7 +18,7 @@ def stratified_order(labels: NDArray[np.int64], *, rng: np.random.Generator) -> 
 
     Args:
         labels: (N,) class of each image.
-        rng: source of the permutation.
+        rng: Source of the permutation.
 
     Returns: (N,) indices.
     """
@@ -29,17 +31,15 @@ def stratified_order(labels: NDArray[np.int64], *, rng: np.random.Generator) -> 
     return by_class[np.lexsort((rng.random(len(labels)), places))]
 
 
-def hold_out(
-    labels: NDArray[np.int64], count: int, *, copies: NDArray[np.int64] | None, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def hold_out(labels: Ints, count: int, *, copies: Ints | None, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Divide N images into `count` that are held out and the rest, stratified, copies of an image on one side.
 
     Args:
         labels: (N,) class of each image.
-        count: of those held out. Where copies are among the images it is the next number below that keeps them
+        count: How many to hold out. Where copies are among the images it is the next number below that keeps them
             together, and at least one image with its copies.
         copies: (N,) place of the first image with the same content; None where no two are alike.
-        rng: source of the permutation.
+        rng: Source of the permutation.
 
     Returns: indices of those held out and of the rest, each in stratified order.
     """
@@ -57,7 +57,7 @@ def hold_out(
     return together[held_out], together[~held_out]
 
 
-def _fitting(sizes: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+def _fitting(sizes: Ints, count: int) -> NDArray[np.bool_]:
     """Which groups of these sizes to take, from the first on, for `count` at most; the smallest where none fits."""
     taken = np.zeros(len(sizes), dtype=bool)
     left = count
@@ -70,7 +70,7 @@ def _fitting(sizes: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
     return taken
 
 
-def first_of(groups: NDArray[Any]) -> NDArray[np.int64]:
+def first_of(groups: NDArray[Any]) -> Ints:
     """For each element the place of the first one that is equal."""
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     return np.asarray(first[group], dtype=np.int64)

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.pixels import read, read_one
 from nars.parallel import interrupts_blocked, usable_cores, without_program
 from nars.printing import brief_repr
 
-Cuts = NDArray[np.int64]
+Cuts = Ints
 """(B, 4): row of the split, first pixel row and column of the crop from the padded image, whether it is mirrored."""
 
 _MOST_LOADERS = 8
@@ -64,7 +65,7 @@ class StreamedSplit:
         """
         return self.some(np.arange(len(self)))
 
-    def some(self, rows: NDArray[np.int64]) -> Tensor:
+    def some(self, rows: Ints) -> Tensor:
         """uint8 (n, C, H, W): the images of these rows, read now."""
         return read([path_of(self.files[row]) for row in rows], resolution=self.resolution, progress=None)
 
@@ -72,9 +73,9 @@ class StreamedSplit:
         """One batch after the other, each uint8 (B, C, H, W), while the next ones are being read.
 
         Args:
-            batches: what to read and how to cut it.
-            padding: pixels added on each side before the crop.
-            border: what they show, "reflect" or "constant" (black).
+            batches: What to read and how to cut it.
+            padding: Pixels added on each side before the crop.
+            border: What they show, "reflect" or "constant" (black).
 
         Raises:
             DataError: a file cannot be read.

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.pixels import OnRead, resize
 from nars.images.split import hold_out
@@ -19,10 +21,12 @@ from nars.printing import brief_repr
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
-Render = Callable[[NDArray[np.int64], int, OnRead | None], Tensor]
+Render = Callable[[Ints, int, OnRead | None], Tensor]
 """(indices (n,), resolution, progress) -> uint8 (n, C, resolution, resolution)."""
 
 DIGEST_BYTES = 16
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +36,14 @@ class Source:
     __repr__ = brief_repr
 
     classes: tuple[str, ...]
-    labels: NDArray[np.int64]
+    labels: Ints
     """(N,), indices into `classes`."""
     part: NDArray[np.int8]
     """(N,), each TRAIN, VALIDATION or TEST."""
     render: Render
-    digest: Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+    digest: Callable[[Ints], NDArray[np.uint8]]
     """indices (n,) -> (n, 16), a hash of each image's content at its own resolution."""
-    copies: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
+    copies: Callable[[Ints], Ints] | None = None
     """indices (n,) -> (n,), for each the place in them of the first image with the same content; None where copies are
     not looked for, as in the published sets, which are split as everybody splits them."""
     files: NDArray[np.bytes_] | None = None
@@ -56,7 +60,7 @@ def array_source(
     *,
     classes: tuple[str, ...],
     images: Tensor,
-    labels: NDArray[np.int64],
+    labels: Ints,
     part: NDArray[np.int8],
     digests: NDArray[np.uint8] | None = None,
     notes: tuple[str, ...] = (),
@@ -83,15 +87,14 @@ def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:
 
 def hold_out_test(source: Source, count: int) -> Source:
     """Mark a stratified choice of about `count` images as TEST; the same choice for the same images."""
-    held_out, _ = hold_out(
-        source.labels, count, copies=copies_among(source, np.arange(len(source.labels))), rng=np.random.default_rng(0)
-    )
+    copies = copies_among(source, np.arange(len(source.labels)))
+    held_out, _ = hold_out(source.labels, count, copies=copies, rng=np.random.default_rng(0))
     part = source.part.copy()
     part[held_out] = TEST
     return replace(source, part=part)
 
 
-def copies_among(source: Source, indices: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def copies_among(source: Source, indices: Ints) -> Ints | None:
     """`source.copies` of some images; None where no two of them are alike."""
     if source.copies is None:
         return None
@@ -114,30 +117,18 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
         classes=tuple(source.classes[number] for number in classes),
         labels=np.searchsorted(classes, source.labels[kept]).astype(np.int64),
         part=source.part[kept],
-        render=partial(_render_kept, source, kept),
-        digest=partial(_digest_kept, source, kept),
-        copies=None if source.copies is None else partial(_copies_kept, source.copies, kept),
+        render=partial(_among, kept, source.render),
+        digest=partial(_among, kept, source.digest),
+        copies=None if source.copies is None else partial(_among, kept, source.copies),
         files=None if source.files is None else source.files[kept],
-        side=source.side,
     )
 
 
-def _render_kept(
-    source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64], resolution: int, progress: OnRead | None
-) -> Tensor:
-    return source.render(kept[indices], resolution, progress)
+def _among(kept: Ints, asked: Callable[..., _Result], indices: Ints, *rest: Any) -> _Result:
+    """What the whole source says of the kept images; a function of the module, because sources travel by pickling."""
+    return asked(kept[indices], *rest)
 
 
-def _digest_kept(source: Source, kept: NDArray[np.int64], indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-    return source.digest(kept[indices])
-
-
-def _copies_kept(
-    copies: Callable[[NDArray[np.int64]], NDArray[np.int64]], kept: NDArray[np.int64], indices: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    return copies(kept[indices])
-
-
-def _render_array(images: Tensor, indices: NDArray[np.int64], resolution: int, progress: OnRead | None) -> Tensor:
+def _render_array(images: Tensor, indices: Ints, resolution: int, progress: OnRead | None) -> Tensor:
     """Takes well under a second for sets of this kind, so `progress` hears nothing."""
     return resize(images[torch.from_numpy(indices)], resolution)

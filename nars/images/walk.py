@@ -6,7 +6,6 @@ Links to files and folders are followed. A folder is a folder whatever it is cal
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,12 +67,7 @@ class Folder:
 
     def all_images(self) -> list[Path]:
         """The image files in it, however deep, in the order of their paths."""
-        return sorted(self._everything())
-
-    def _everything(self) -> Iterator[Path]:
-        yield from self.images
-        for folder in self.folders:
-            yield from folder._everything()
+        return sorted((*self.images, *(image for folder in self.folders for image in folder.all_images())))
 
 
 class Skipped:
@@ -85,16 +79,13 @@ class Skipped:
 
     def add(self, reason: str, path: str) -> None:
         """One more thing."""
-        self._paths.setdefault(reason, []).append(path)
+        self._paths.setdefault(reason, []).append(os.path.relpath(path, self._root))
 
     def notes(self) -> tuple[str, ...]:
         """A line for each reason: how many, and the first few by name."""
         return tuple(
-            f"passed over {reason}: {len(paths):,} ({self._shown(paths)})" for reason, paths in self._paths.items()
+            f"passed over {reason}: {len(paths):,} ({some_names(paths)})" for reason, paths in self._paths.items()
         )
-
-    def _shown(self, paths: Sequence[str]) -> str:
-        return some_names([os.path.relpath(path, self._root) for path in paths])
 
 
 def readable_suffixes() -> frozenset[str]:
@@ -136,7 +127,7 @@ def _listed(path: Path, above: tuple[tuple[int, int], ...], suffixes: frozenset[
             skipped.add("hidden files and folders (a dot in front)", entry.path)
         elif entry.name.lower() in _SYSTEM:
             skipped.add("files and folders of the system", entry.path)
-        elif _leads_nowhere(entry):
+        elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110  # Path.exists raises some errors
             if ending in suffixes:
                 raise DataError(
                     f"{readable_name(entry.path)} is a link that leads nowhere. Restore what it points to or remove it."
@@ -157,13 +148,3 @@ def _listed(path: Path, above: tuple[tuple[int, int], ...], suffixes: frozenset[
         else:
             skipped.add("files whose endings are not those of images", entry.path)
     return Folder(path=path, images=tuple(images), folders=tuple(folders))
-
-
-def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
-    if not entry.is_symlink():
-        return False
-    try:
-        Path(entry.path).stat()
-    except OSError:
-        return True
-    return False

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import Any
 
+import torch
 from torch import nn
 
 from nars.network.errors import NetworkError
-from nars.network.seed import seeded
 from nars.space import AnyArchitecture, family_of
 
 
@@ -59,3 +61,15 @@ def timm_config(architecture: AnyArchitecture) -> dict[str, Any]:
         "crop_pct": 1.0,
         "crop_mode": "center",
     }
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Draw from `seed` inside, leave every global generator as it was.
+
+    Only the CPU generator is seeded: networks are built on the CPU, and `torch.manual_seed` would touch all devices.
+    """
+    with torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        yield

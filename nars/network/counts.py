@@ -17,7 +17,7 @@ def count(model: nn.Module, resolution: int, in_channels: int) -> dict[str, int]
         in_channels: Channels of the input.
 
     Returns:
-        "flops": multiply-accumulates of convolutions and linear layers for one image (no biases, normalisation,
+        "flops": multiply-accumulates of convolutions and linear layers for one image (no biases, normalization,
         activation or pooling); "params": all parameters; "weights": those of convolutions and linear layers alone,
         without biases.
     """

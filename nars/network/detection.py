@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from nars.network.seed import seeded
+from nars.network.build import seeded
 
 
 @final

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from nars.errors import UserError
-from nars.parallel.cores import usable_cores
+from nars.parallel.machine import usable_cores
 
 AUTO = "auto"
 """A GPU where there is one: cuda, else mps (Apple), else cpu."""
@@ -29,13 +29,13 @@ def resolve_device(
 
     Args:
         name: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        cuda: number of GPUs in this machine; what torch sees when None.
-        mps: whether this is a Mac with a GPU; what torch sees when None.
-        processes: how many train together on this machine; torchrun's LOCAL_WORLD_SIZE, else 1, when None.
-        rank: this process's number among them, from 0; torchrun's LOCAL_RANK, else 0, when None.
+        cuda: Number of GPUs in this machine; what torch sees when None.
+        mps: Whether this is a Mac with a GPU; what torch sees when None.
+        processes: How many train together on this machine; torchrun's LOCAL_WORLD_SIZE, else 1, when None.
+        rank: This process's number among them, from 0; torchrun's LOCAL_RANK, else 0, when None.
 
     Raises:
-        DeviceError: no device has that name, or this machine has none of it, or fewer than processes.
+        DeviceError: no device has that name, this machine has none of it, or it has fewer than processes.
     """
     kind, colon, index = name.partition(":")
     if kind not in (AUTO, "cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdecimal())):
@@ -78,10 +78,10 @@ def worker_devices(device: str, *, workers: int | None = None, per_gpu: int = 1,
     """The device of each worker that trains by itself: on "cuda" the GPUs in turn, so that each has its share.
 
     Args:
-        device: what `resolve_device` takes.
-        workers: how many; None is one for each `threads` cores, or `per_gpu` for each GPU.
-        per_gpu: workers per GPU.
-        threads: cores per worker.
+        device: What `resolve_device` takes.
+        workers: How many; None is one for each `threads` cores, or `per_gpu` for each GPU.
+        per_gpu: Workers per GPU.
+        threads: Cores per worker.
 
     Raises:
         DeviceError: there is no such device.

@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar, final
 
 from nars.errors import UserError
-from nars.parallel.cores import usable_cores
 from nars.parallel.interrupts import interrupts_blocked
+from nars.parallel.machine import usable_cores
 from nars.parallel.sharing import SharedObject
 from nars.parallel.worker import Report, WorkerSetup, serve
 
@@ -71,10 +71,10 @@ class Pool(Generic[Job, Result]):
         """A pool, to be used in a `with` statement.
 
         Args:
-            function: Of a module; called as function(job, context, device, report) in a worker.
+            function: Defined in a module; called as function(job, context, device, report) in a worker.
             context: What all jobs share; its tensors are mapped from one file instead of copied to each worker.
             setups: One for each worker.
-            patience: Seconds after which a job is given up and its worker killed; None waits for ever.
+            patience: Seconds after which a job is given up and its worker killed; None waits forever.
         """
         self._function, self._shared_context, self._setups, self._patience = function, context, setups, patience
         self._context = multiprocessing.get_context("spawn")
@@ -95,7 +95,6 @@ class Pool(Generic[Job, Result]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """End the workers."""
         self._end(patience=5.0 if kind is None else 0.0)
 
     def run(
@@ -123,17 +122,15 @@ class Pool(Generic[Job, Result]):
         queue: _Queue[Job] = _Queue(jobs)
         while self._assign(queue) or any(worker.busy for worker in self._workers):
             for worker, kind, value in self._wait(queue):
+                if kind == "raised":
+                    raise value
                 if kind == "report":
                     if on_report is not None:
                         on_report(worker.job, value)
-                    continue
-                if kind == "raised":
-                    raise value
-                job = worker.finish()
-                if isinstance(value, Failure):
-                    on_failure(job, value)
+                elif isinstance(value, Failure):
+                    on_failure(worker.finish(), value)
                 else:
-                    on_result(job, value)
+                    on_result(worker.finish(), value)
 
     def _assign(self, queue: _Queue[Job]) -> bool:
         """Give jobs to free workers; True while there may be more."""
@@ -147,21 +144,19 @@ class Pool(Generic[Job, Result]):
 
     def _wait(self, queue: _Queue[Job]) -> Iterator[tuple[_Worker, str, Any]]:
         """Wait for the workers to say something, or to die; yield what concerns the caller."""
-        by_handle: dict[Any, int] = {}
-        for index, worker in enumerate(self._workers):
-            by_handle[worker.connection] = index
-            by_handle[worker.process.sentinel] = index
+        by_handle: dict[Any, int] = {worker.connection: i for i, worker in enumerate(self._workers)}
+        by_handle |= {worker.process.sentinel: i for i, worker in enumerate(self._workers)}
         for index in sorted({by_handle[handle] for handle in wait(list(by_handle), timeout=self._timeout())}):
             worker = self._workers[index]
             try:
                 kind, value = worker.connection.recv()  # what a dead worker sent before is still there
             except (EOFError, OSError):
                 yield from self._bury(index, queue)
-                continue
-            if kind == "ready":
-                worker.ready, self._failed_starts = True, 0
             else:
-                yield worker, kind, value
+                if kind == "ready":
+                    worker.ready, self._failed_starts = True, 0
+                else:
+                    yield worker, kind, value
         for index, worker in enumerate(self._workers):
             if self._patience is not None and worker.busy and worker.elapsed > self._patience:
                 self._replace(index)
@@ -204,11 +199,11 @@ class Pool(Generic[Job, Result]):
         return _Worker(setup, process, ours)
 
     def _hint(self) -> str:
-        if not self._needs_program():
-            return ""
         return (
             " What they are to work with is defined in the program itself, which they import: it must be a file, and "
             'start its work under if __name__ == "__main__":. Or define those parts in a module.'
+            if self._needs_program()
+            else ""
         )
 
     def _needs_program(self) -> bool:
@@ -254,22 +249,18 @@ class _Worker:
         return time.monotonic() - self._begun
 
     def begin(self, number: int, job: object) -> None:
-        """Give it a job."""
         self.busy, self.number, self.job, self._begun = True, number, job, time.monotonic()
         with suppress(OSError):  # it died while it was idle; waiting for it will tell
             self.connection.send(job)
 
     def finish(self) -> Any:
-        """Its job has an outcome; returns the job."""
         self.busy = False
         return self.job
 
     def failure(self, message: str, *, overdue: bool) -> Failure:
-        """The failure of its job."""
         return Failure(overdue=overdue, message=message, seconds=self.elapsed, device=self.setup.device)
 
     def dismiss(self) -> None:
-        """Ask it to end."""
         with suppress(OSError):
             self.connection.send(None)
 
@@ -279,7 +270,6 @@ class _Worker:
             self.process.join(patience)
 
     def end(self) -> None:
-        """Kill it, unless it has ended."""
         if self.process.is_alive():
             self.process.kill()
         self.process.join()
@@ -297,7 +287,6 @@ class _Queue(Generic[Job]):
         self._attempts: dict[int, int] = {}
 
     def next(self) -> tuple[int, Job] | None:
-        """The next job and its number; None when there is none."""
         return self._again.pop(0) if self._again else next(self._new, None)
 
     def again(self, number: int, job: Job) -> bool:

@@ -77,7 +77,6 @@ class _Sink:
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        """As a file does."""
         left = memoryview(data)
         try:
             while left:

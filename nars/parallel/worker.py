@@ -7,7 +7,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -41,8 +41,8 @@ def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the pool decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if setup.cores is not None:
-        _pin(setup.cores)
-
+        with suppress(OSError):  # the cores were taken from us meanwhile: slower, not wrong
+            os.sched_setaffinity(0, setup.cores)
     torch.set_num_threads(setup.threads)
     try:
         _work(connection, setup.device)
@@ -68,7 +68,7 @@ def _do(function: Any, job: Any, context: Any, device: str, report: Report) -> t
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))
-        except Exception:  # an exception class of its own making that does not travel
+        except Exception:  # of a class that does not travel
             return "raised", RuntimeError(f"{type(error).__name__}: {error}")
         return "raised", error
 
@@ -83,8 +83,3 @@ def _parent() -> Any:
     parent = multiprocessing.parent_process()
     assert parent is not None
     return parent
-
-
-def _pin(cores: Collection[int]) -> None:
-    with suppress(OSError):  # the cores were taken from us meanwhile: slower, not wrong
-        os.sched_setaffinity(0, cores)

@@ -16,21 +16,19 @@ from .contest import (
 )
 from .files import load_predictor as load_predictor, save_predictor as save_predictor
 from .metrics import (
-    coverage as coverage,
     kendall as kendall,
-    kendall_within as kendall_within,
-    mean_absolute_error as mean_absolute_error,
-    mean_squared_error as mean_squared_error,
+    mean_within as mean_within,
     precision_at_top as precision_at_top,
     spearman as spearman,
 )
 from .noise import Ceiling as Ceiling, noise_ceiling as noise_ceiling
 from .predictor import Predictor as Predictor
-from .regressor import FittedRegressor as FittedRegressor, Regressor as Regressor
-from .results import (
+from .regressor import (
+    FittedRegressor as FittedRegressor,
     JointPrediction as JointPrediction,
     Prediction as Prediction,
     PretrainingReport as PretrainingReport,
+    Regressor as Regressor,
     StatisticError as StatisticError,
 )
 from .rivals import RIVALS as RIVALS

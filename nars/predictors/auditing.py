@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from nars.arrays import Floats
+from nars.arrays import Floats, Floats32
 from nars.errors import PredictorError
 from nars.parallel import torch_threads
 from nars.predictors.contest import OWN, REGRESSORS, Score, contenders, random_split, samples_needed, score
 from nars.predictors.gaussian import fit_process
-from nars.predictors.metrics import kendall, spearman
+from nars.predictors.metrics import kendall, mean_within, spearman
 from nars.predictors.noise import Ceiling, noise_ceiling
 from nars.predictors.process import ENCODING_SCALE
 from nars.predictors.statistics import Scale, Statistics, free_statistics
@@ -28,6 +27,8 @@ _FEWEST = 30
 _SMALLEST = 5
 _PRETRAINING = 20
 """Steps that one pretraining counts for."""
+_TARGET_SPLITS = 4
+"""Splits on which a set of targets is judged."""
 
 OnStep = Callable[[int, int, str], None]
 """Steps done, steps in all, what is next."""
@@ -133,7 +134,7 @@ def audit(
         progress: told what is next before each step.
 
     Raises:
-        PredictorError: too few candidates, one that stands twice or without any accuracy, equal accuracies throughout,
+        PredictorError: too few candidates, one that appears twice or has no accuracy, equal accuracies throughout,
             a cost that is not finite, or an unknown model.
     """
     y, labels = _labels(space, X, accuracy)
@@ -144,14 +145,13 @@ def audit(
     cost = next((statistics[name] for name in ("flops", "params", *space.cost_names) if name in varying), None)
     steps = _Steps(
         progress,
-        fits=splits * len(sizes) * len(models),
-        targets=len(varying),
+        others=splits * len(sizes) * len(models) + len(varying) + 2,
         pretrainings=sum(any(map(REGRESSORS[name].pretraining, varying)) for name in set(models))
         if space.architecture_width
         else 0,
     )
+    steps.say("free statistics", 0)
     # Small matrices: more threads than one wait for each other most of the time.
-    steps.begin()
     with torch_threads(1), threadpool_limits(1):
         made = contenders(space, X, models, pool=pool, seed=seed, progress=steps.pretraining)
         scores: dict[tuple[str, int], list[Score]] = {}
@@ -164,20 +164,12 @@ def audit(
                     found = score(prediction, y[held_out], None if cost is None else cost[held_out])
                     scores.setdefault((name, n), []).append(found)
         rows = tuple(_row(name, n, found) for (name, n), found in scores.items())
-        tau_all, targets = judge_targets(
-            space.encode(X),
-            statistics,
-            y,
-            cost,
-            samples=sizes[len(sizes) // 2],
-            seed=seed,
-            before=lambda name: steps.next(
-                f"the predictor without {name}" if name else "the predictor with all targets"
-            ),
+        tau_all, targets = _judge_targets(
+            space.encode(X), statistics, y, cost, samples=sizes[len(sizes) // 2], seed=seed, before=steps.next
         )
         steps.next("the noise of the labels")
         ceiling = noise_ceiling(labels)
-    steps.end()
+    steps.say("done", steps.total)
     return Audit(
         candidates=len(y),
         splits=splits,
@@ -189,31 +181,23 @@ def audit(
     )
 
 
-def judge_targets(
-    encoding: NDArray[np.float32],
+def _judge_targets(
+    encoding: Floats32,
     statistics: Statistics,
     y: Floats,
     cost: Floats | None,
     *,
     samples: int,
     seed: int,
-    splits: int = 4,
-    before: Callable[[str], None] = lambda name: None,
+    before: Callable[[str], None],
 ) -> tuple[float, tuple[TargetVerdict, ...]]:
     """Cross-validated tau with all statistics, and a verdict on each: its correlations and what leaving it out does.
 
+    Of encodings (N, E), accuracies y (N,) and, if there is one, the cost (N,) that makes the quintiles; `before` is
+    told which set of targets is next.
+
     The Gaussian process of the default preset is fitted on exact statistics here, not on predicted ones: a pretraining
     for each set of targets would take minutes, and reports itself how well its encoder predicts them.
-
-    Args:
-        encoding: of the candidates, (N, E).
-        statistics: of them; those that never change are left out.
-        y: their accuracies, (N,).
-        cost: (N,) that makes the quintiles; None where there is none.
-        samples: to fit on.
-        seed: of splits and fits.
-        splits: repetitions.
-        before: called before each set of targets with the one that is left out, "" for none.
     """
     scale = Scale.of(statistics)
     z = scale.standardize(statistics) if scale.names else np.zeros((len(y), 0), dtype=np.float32)
@@ -221,7 +205,7 @@ def judge_targets(
 
     def taus(columns: list[int]) -> Floats:
         found = []
-        for split in range(splits):
+        for split in range(_TARGET_SPLITS):
             train, rest = random_split(len(y), samples, split=seed + split, held_out=2000)
             warp = Warp.of(y[train])
             warped = warp.forward(y[train])
@@ -232,18 +216,18 @@ def judge_targets(
         return np.array(found)
 
     with torch_threads(1):
-        before("")
+        before("the predictor with all targets")
         everything = taus(list(range(len(scale.names))))
         verdicts = []
         for column, name in enumerate(scale.names):
-            before(name)
+            before(f"the predictor without {name}")
             without = taus([other for other in range(len(scale.names)) if other != column])
             gain = without - everything
             verdicts.append(
                 TargetVerdict(
                     name=name,
                     correlation=spearman(statistics[name], y),
-                    within=None if cost is None else _within_spearman(statistics[name], y, cost),
+                    within=None if cost is None else mean_within(spearman, statistics[name], y, cost),
                     tau_without=float(without.mean()),
                     hurts=bool(gain.mean() > max(1e-3, gain.std(ddof=1) / len(gain) ** 0.5)),
                 )
@@ -293,36 +277,27 @@ def plot_audit(result: Audit, path: Path) -> None:
 class _Steps:
     """Tells what is next, and how far it is: a step for each fit, several for each pretraining."""
 
-    def __init__(self, on_step: OnStep | None, *, fits: int, targets: int, pretrainings: int) -> None:
-        self._on_step, self._done = on_step, 0
-        self._pretraining, self._of = 0, pretrainings
-        self._total = _PRETRAINING * pretrainings + fits + targets + 2
+    def __init__(self, on_step: OnStep | None, *, pretrainings: int, others: int) -> None:
+        self._on_step, self._done, self._pretrained = on_step, 0, 0
+        self._before = _PRETRAINING * pretrainings
+        self.total = self._before + others
 
-    def begin(self) -> None:
-        """Before anything else, so that something is seen at once."""
-        self._say("free statistics")
+    def say(self, what: str, done: int) -> None:
+        """What is next, with so many steps done."""
+        self._done = min(done, self.total)
+        if self._on_step is not None:
+            self._on_step(self._done, self.total, what)
 
     def pretraining(self, epochs: int, of: int) -> None:
         """Called by the pretrainings one after the other."""
-        at = _PRETRAINING * self._pretraining + _PRETRAINING * epochs // max(1, of)
-        self._pretraining += epochs == of
-        self._done = min(at, _PRETRAINING * self._of)
-        self._say("pretraining on free statistics")
+        at = _PRETRAINING * self._pretrained + _PRETRAINING * epochs // max(1, of)
+        self._pretrained += epochs == of
+        self.say("pretraining on free statistics", min(at, self._before))
 
     def next(self, what: str) -> None:
         """A step begins."""
-        self._done = max(self._done, _PRETRAINING * self._of)
-        self._say(what)
+        self.say(what, max(self._done, self._before))
         self._done += 1
-
-    def _say(self, what: str) -> None:
-        if self._on_step is not None:
-            self._on_step(min(self._done, self._total), self._total, what)
-
-    def end(self) -> None:
-        """Nothing is left."""
-        self._done = self._total
-        self._say("done")
 
 
 def _labels(space: Space, X: Population, accuracy: Floats) -> tuple[Floats, Floats]:
@@ -345,7 +320,7 @@ def _labels(space: Space, X: Population, accuracy: Floats) -> tuple[Floats, Floa
         )
     if twice := len(X) - len(np.unique(space.canonical(space.check(X)), axis=0)):
         raise PredictorError(
-            f"{twice} candidates stand twice or more; put the accuracies of one candidate side by side, one per seed"
+            f"{twice} candidates appear twice or more; put the accuracies of one candidate side by side, one per seed"
         )
     labels = np.where(known, labels, np.nan)
     y = np.asarray(np.nanmean(labels, axis=1), dtype=np.float64)
@@ -366,15 +341,13 @@ def _check(splits: int, sizes: Sequence[int], models: Sequence[str], seed: int) 
 
 
 def _row(model: str, n: int, scores: Sequence[Score]) -> Row:
-    root = len(scores) ** 0.5
     columns = {field.name: [getattr(one, field.name) for one in scores] for field in fields(Score)}
-    known = {name: None if None in values else np.array(values) for name, values in columns.items()}
 
     def each(what: Callable[[Floats], Any]) -> Score:
-        found: dict[str, Any] = {name: None if v is None else float(what(v)) for name, v in known.items()}
-        return Score(**found)
+        found = {name: None if None in values else float(what(np.array(values))) for name, values in columns.items()}
+        return Score(**found)  # type: ignore[arg-type]
 
-    error = each(lambda values: values.std(ddof=1) / root) if len(scores) > 1 else None
+    error = each(lambda values: values.std(ddof=1) / len(values) ** 0.5) if len(scores) > 1 else None
     return Row(model=model, n=n, mean=each(np.mean), error=error)
 
 
@@ -387,8 +360,3 @@ def _efficiency(rows: Sequence[Row]) -> float | None:
     most = max(curves["no-pretraining"])
     needed = samples_needed(curves["pretrained"], curves["no-pretraining"][most])
     return None if needed is None else most / needed
-
-
-def _within_spearman(statistic: NDArray[np.floating[Any]], y: Floats, cost: Floats) -> float:
-    groups = np.array_split(np.argsort(cost, kind="stable"), 5)
-    return float(np.mean([spearman(statistic[group], y[group]) for group in groups]))

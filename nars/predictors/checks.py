@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from nars.arrays import Floats
 from nars.errors import PredictorError
 
-Encoding = NDArray[np.floating[Any]]
-"""Encoded candidates (N, E)."""
+Numbers = NDArray[np.floating[Any]]
+"""Encoded candidates (N, E), statistics or accuracies (N,), of whatever precision."""
 
 
-def matrix(encoding: Encoding, width: int | None) -> Encoding:
+def matrix(encoding: Numbers, width: int | None) -> Numbers:
     """Encoded candidates as they are.
 
     Raises:
@@ -32,7 +32,7 @@ def matrix(encoding: Encoding, width: int | None) -> Encoding:
     return encoding
 
 
-def accuracies(accuracy: NDArray[np.floating[Any]], n: int) -> Floats:
+def accuracies(accuracy: Numbers, n: int) -> Floats:
     """Accuracies (n,) as float64.
 
     Raises:

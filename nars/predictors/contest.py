@@ -10,11 +10,11 @@ from types import MappingProxyType
 import numpy as np
 
 from nars.arrays import Ints
-from nars.predictors import metrics
 from nars.predictors.calibration import Z_LEVEL
+from nars.predictors.checks import Numbers
+from nars.predictors.metrics import kendall, mean_within, precision_at_top, spearman
 from nars.predictors.predictor import Predictor
-from nars.predictors.regressor import Features, Regressor
-from nars.predictors.results import Prediction
+from nars.predictors.regressor import Prediction, Regressor
 from nars.predictors.rivals import RIVALS
 from nars.predictors.settings import PRESETS
 from nars.predictors.statistics import Scale, Statistics, free_statistics
@@ -67,7 +67,9 @@ class Score:
     """Mean of tau inside the quintiles of the cost; None without a cost."""
     spearman: float
     mae: float
+    """Mean absolute error, percent."""
     mse: float
+    """Mean squared error, percent squared."""
     precision: float
     """At the top 1 %."""
     coverage: float
@@ -79,10 +81,10 @@ class Contender:
     """A model with the columns that it reads."""
 
     model: Regressor
-    columns: Features
+    columns: Numbers
     """(N, E) of all candidates."""
 
-    def predict(self, train: Ints, held_out: Ints, y: Features, *, seed: int) -> Prediction:
+    def predict(self, train: Ints, held_out: Ints, y: Numbers, *, seed: int) -> Prediction:
         """Fit on the rows `train` and predict the rows `held_out`; y (N,) are all accuracies."""
         return self.model.fit(self.columns[train], y[train], seed=seed).predict(self.columns[held_out])
 
@@ -138,17 +140,17 @@ def random_split(candidates: int, samples: int, *, split: int, held_out: int | N
     return order[:samples], rest if held_out is None else rest[:held_out]
 
 
-def score(prediction: Prediction, measured: Features, cost: Features | None) -> Score:
+def score(prediction: Prediction, measured: Numbers, cost: Numbers | None) -> Score:
     """The figures of a prediction of N candidates, with their measured accuracies and cost, both (N,), if any."""
     mean, half = prediction.mean, Z_LEVEL * prediction.std
     return Score(
-        tau=metrics.kendall(mean, measured),
-        within=None if cost is None else metrics.kendall_within(mean, measured, cost),
-        spearman=metrics.spearman(mean, measured),
-        mae=metrics.mean_absolute_error(mean, measured),
-        mse=metrics.mean_squared_error(mean, measured),
-        precision=metrics.precision_at_top(mean, measured),
-        coverage=metrics.coverage(measured, mean - half, mean + half),
+        tau=kendall(mean, measured),
+        within=None if cost is None else mean_within(kendall, mean, measured, cost),
+        spearman=spearman(mean, measured),
+        mae=float(np.mean(np.abs(mean - measured))),
+        mse=float(np.mean((mean - measured) ** 2)),
+        precision=precision_at_top(mean, measured),
+        coverage=float(np.mean((mean - half <= measured) & (measured <= mean + half))),
     )
 
 

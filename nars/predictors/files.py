@@ -21,7 +21,7 @@ from nars.errors import PredictorError, expect
 from nars.files.atomic import write_bytes, write_json
 from nars.predictors.predictor import Fit, Predictor
 from nars.predictors.process import Process
-from nars.predictors.results import PretrainingReport, StatisticError
+from nars.predictors.regressor import PretrainingReport, StatisticError
 from nars.predictors.settings import PredictorSettings
 from nars.predictors.statistics import Scale
 from nars.predictors.warp import Warp
@@ -57,7 +57,7 @@ def save_predictor(
         PredictorError: the space has another encoding than the predictor.
     """
     _check_widths(predictor.architecture_width, predictor.recipe_width, space)
-    card: dict[str, Any] = {
+    card = {
         "format": _FORMAT,
         "space": {"name": space.name, "fingerprint": space.fingerprint},
         "data": data,
@@ -67,12 +67,7 @@ def save_predictor(
         "settings": asdict(predictor.settings),
         "architecture_width": predictor.architecture_width,
         "recipe_width": predictor.recipe_width,
-        "statistics": {
-            "names": list(predictor.scale.names),
-            "logarithmic": predictor.scale.logarithmic.tolist(),
-            "mean": predictor.scale.mean.tolist(),
-            "std": predictor.scale.std.tolist(),
-        },
+        "statistics": {name: np.asarray(values).tolist() for name, values in vars(predictor.scale).items()},
         "pretraining": asdict(predictor.pretraining) if predictor.pretraining else None,
         "fit": _fit_document(predictor.fitted),
         "versions": {
@@ -157,13 +152,8 @@ def _fit_document(fitted: Fit | None) -> dict[str, Any] | None:
         return None
     # JSON has no infinity; a linear warp has no ends.
     warp = {name: value if math.isfinite(value) else None for name, value in asdict(fitted.warp).items()}
-    return {
-        "samples": fitted.samples,
-        "warp": warp,
-        "share": fitted.share,
-        "noise": fitted.noise,
-        "stretch": fitted.stretch,
-    }
+    numbers = {name: getattr(fitted, name) for name in ("share", "noise", "stretch")}
+    return {"samples": fitted.samples, "warp": warp, **numbers}
 
 
 def _fit(document: dict[str, Any] | None, weights: Mapping[str, Floats32]) -> Fit | None:

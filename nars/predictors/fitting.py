@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
 from nars.arrays import Floats, Floats32
 from nars.parallel import torch_threads
+from nars.predictors.checks import Numbers
 from nars.predictors.settings import PredictorSettings
 from nars.predictors.training import (
     Tensors,
@@ -24,8 +23,6 @@ from nars.predictors.training import (
     tensor,
     tensors,
 )
-
-Numbers = NDArray[np.floating[Any]]
 
 _PARTS = 4
 """Least number of parts the samples are cut into."""

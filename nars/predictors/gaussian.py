@@ -16,19 +16,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nars.arrays import Floats
 from nars.parallel import torch_threads
+from nars.predictors.checks import Numbers
 from nars.predictors.process import Process
 from nars.predictors.training import arrays, generator_of
-
-Numbers = NDArray[np.floating[Any]]
 
 _STEPS, _RATE = 70, 0.09
 _LENGTH, _LENGTH_SPREAD = 1.5, 0.7

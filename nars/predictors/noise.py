@@ -24,9 +24,9 @@ from scipy.stats import chi2
 from nars.arrays import Floats, Ints
 from nars.predictors.metrics import kendall
 
-LEVEL = 0.95
-"""Of the intervals."""
-
+_LEVEL = 0.95
+_TAILS = (1 - _LEVEL) / 2, (1 + _LEVEL) / 2
+"""Quantiles that the intervals lie between."""
 _FEWEST_FREEDOM = 3
 """Degrees of freedom (further labels of candidates that have one) below which the noise counts as unknown."""
 _FEW = 30
@@ -79,7 +79,7 @@ def noise_ceiling(labels: Floats, *, seed: int = 0) -> Ceiling | None:
     pooled = found.squares.sum() / freedom
     repeated = np.flatnonzero(found.counts > 1)
     effective = _effective_freedom(found.squares[repeated], found.counts[repeated] - 1)
-    noise_interval = tuple(float(np.sqrt(effective * pooled / chi2.ppf(q, effective))) for q in _tails()[::-1])
+    noise_interval = tuple(float(np.sqrt(effective * pooled / chi2.ppf(q, effective))) for q in _TAILS[::-1])
     if pooled <= 1e-18 * max(1.0, float(np.ptp(found.mean)) ** 2):
         tau, interval = 1.0, (1.0, 1.0)
     elif np.ptp(found.mean) == 0:
@@ -146,17 +146,15 @@ class _Model:
     def likelihood(self, labels: _Labels, pooled: float) -> Floats:
         """Of each candidate's labels, (N, B, A), up to a factor for each candidate."""
         noise = np.sqrt(pooled) * _STEPS
-        low, high = self._bounds(labels, noise / np.sqrt(labels.counts)[:, None])
+        deviation = (noise / np.sqrt(labels.counts)[:, None])[:, None, :]
+        low, high = (
+            (edge[:, None] - labels.mean[:, None, None]) / deviation for edge in (self.edges[:-1], self.edges[1:])
+        )
+        low, high, _ = _mirrored(low, high)
         density = (ndtr(high) - ndtr(low)) / np.diff(self.edges)[:, None] + 1e-300
         within = -(labels.counts - 1)[:, None] * np.log(_STEPS) - labels.squares[:, None] / (2 * noise**2)
         within -= within.max(axis=1, keepdims=True)
         return np.asarray(density * np.exp(within)[:, None, :])
-
-    def _bounds(self, labels: _Labels, noise: Floats) -> tuple[Floats, Floats]:
-        """The cells' edges in standard deviations, mirrored where that keeps digits: ndtr is exact below 0."""
-        low = (self.edges[:-1, None] - labels.mean[:, None, None]) / noise[:, None, :]
-        high = (self.edges[1:, None] - labels.mean[:, None, None]) / noise[:, None, :]
-        return np.where(low > 0, -high, low), np.where(low > 0, -low, high)
 
     def mixtures(self, weighted: Floats, assumed: Floats) -> Floats:
         """Weights of each group's mixture, (groups, A), from posteriors of repeated candidates (R, B, A)."""
@@ -171,13 +169,18 @@ class _Model:
         picked = (reached < rng.random((len(reached), 1)) * reached[:, -1:]).sum(axis=1)
         cell, step = np.divmod(np.minimum(picked, reached.shape[1] - 1), len(_STEPS))
         noise = np.sqrt(pooled / labels.counts) * _STEPS[step]
-        low, high = (self.edges[cell] - labels.mean) / noise, (self.edges[cell + 1] - labels.mean) / noise
-        sign = np.where(low > 0, -1.0, 1.0)
-        low, high = np.where(sign < 0, -high, low), np.where(sign < 0, -low, high)
+        low, high = ((self.edges[at] - labels.mean) / noise for at in (cell, cell + 1))
+        low, high, sign = _mirrored(low, high)
         share = rng.random(len(cell))
         place = ndtri(ndtr(low) + share * (ndtr(high) - ndtr(low)))
         place = np.where(np.isfinite(place), place, low + share * (high - low))
         return np.asarray(labels.mean + sign * noise * np.clip(place, low, high))
+
+
+def _mirrored(low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
+    """Edges in standard deviations, and their sign, -1 where mirroring them keeps digits: ndtr is exact below 0."""
+    sign = np.where(low > 0, -1.0, 1.0)
+    return np.where(sign < 0, -high, low), np.where(sign < 0, -low, high), sign
 
 
 def _tau(
@@ -229,7 +232,7 @@ def _tau(
             q = each @ (parts / parts.sum(axis=1, keepdims=True))
         posterior = mixed * q[:, None]
         taus += [kendall(model.draw(own, unit, posterior, rng), own.mean) for _ in range(_DRAWS)]
-    low, high = np.quantile(taus, _tails())
+    low, high = np.quantile(taus, _TAILS)
     low, high = tau - _WIDER * max(0.0, tau - low), tau + _WIDER * max(0.0, high - tau)
     return tau, (float(max(low, -1.0)), float(min(high, 1.0)))
 
@@ -281,7 +284,3 @@ def _ties(found: _Labels, pooled: float) -> int:
     best = int(np.argmax(found.mean))
     margin = 1.96 * np.sqrt(of_mean + of_mean[best])
     return int((found.mean[best] - found.mean <= margin).sum())
-
-
-def _tails() -> tuple[float, float]:
-    return (1 - LEVEL) / 2, (1 + LEVEL) / 2

@@ -14,10 +14,10 @@ from nars.arrays import Floats, Floats32
 from nars.errors import PredictorError
 from nars.parallel import one_blas_thread
 from nars.predictors.calibration import PAID_BY_PROCESS, best_share, conformal_stretch, to_percent
-from nars.predictors.checks import Encoding, accuracies, matrix
+from nars.predictors.checks import Numbers, accuracies, matrix
 from nars.predictors.network import Layers, apply_layers, layers_of, with_ones
 from nars.predictors.process import ENCODING_SCALE, Process
-from nars.predictors.results import JointPrediction, Prediction, PretrainingReport, StatisticError
+from nars.predictors.regressor import JointPrediction, Prediction, PretrainingReport, StatisticError
 from nars.predictors.settings import PRESETS, PredictorSettings
 from nars.predictors.statistics import Scale, Statistics, free_statistics
 from nars.predictors.warp import Warp
@@ -103,7 +103,7 @@ class Predictor:
 
     @staticmethod
     def pretrain(
-        architecture: Encoding,
+        architecture: Numbers,
         statistics: Statistics,
         *,
         recipe_width: int,
@@ -157,7 +157,7 @@ class Predictor:
         )
         return replace(made, weights=weights, pretraining=report)
 
-    def fit(self, encoding: Encoding, accuracy: NDArray[np.floating[Any]], *, seed: int) -> Predictor:
+    def fit(self, encoding: Numbers, accuracy: Numbers, *, seed: int) -> Predictor:
         """A new predictor, fitted on accuracies; always from the pretrained weights, never from an earlier fit.
 
         Huber loss; `frozen_epochs` with the encoder frozen, then `joint_epochs` of everything at a reduced rate (paper,
@@ -213,7 +213,7 @@ class Predictor:
         pretrained = {name: value for name, value in self.weights.items() if name.startswith(("encoder", "proxy"))}
         return replace(self, weights={**pretrained, **weights}, fitted=fitted)
 
-    def predict(self, encoding: Encoding) -> Prediction:
+    def predict(self, encoding: Numbers) -> Prediction:
         """Accuracies of encoded candidates (N, Ea + Er) with their uncertainty, in percent.
 
         Raises:
@@ -223,7 +223,7 @@ class Predictor:
         mean, std = to_percent(fitted.warp, mean, std)
         return Prediction(mean=mean, std=std * fitted.stretch)
 
-    def predict_mean(self, encoding: Encoding) -> Floats:
+    def predict_mean(self, encoding: Numbers) -> Floats:
         """`predict(encoding).mean` (N,) alone, for searches: several times as fast with a process.
 
         Raises:
@@ -231,7 +231,7 @@ class Predictor:
         """
         return self._fit_or_raise().warp.inverse(self._warped(encoding, with_std=False)[0])
 
-    def predict_jointly(self, encoding: Encoding) -> JointPrediction:
+    def predict_jointly(self, encoding: Numbers) -> JointPrediction:
         """Accuracies of encoded candidates (N, Ea + Er) with their covariance: a table of N x N, for up to thousands.
 
         The errors of an ensemble without a process count as independent but for what its members agree on.
@@ -251,7 +251,7 @@ class Predictor:
         slope = fitted.stretch * percent_std / std
         return JointPrediction(mean=percent, covariance=covariance * np.outer(slope, slope))
 
-    def predict_statistics(self, architecture: Encoding) -> dict[str, Floats]:
+    def predict_statistics(self, architecture: Numbers) -> dict[str, Floats]:
         """What the proxy head predicts of encoded architectures (N, Ea), in natural units, {name: (N,)}."""
         x = _float32(matrix(architecture, self.architecture_width))
         with one_blas_thread():
@@ -262,7 +262,7 @@ class Predictor:
             raise PredictorError("this predictor has seen no accuracies yet; call fit(encoding, accuracy, seed=...)")
         return self.fitted
 
-    def _warped(self, encoding: Encoding, *, with_std: bool) -> tuple[Floats, Floats]:
+    def _warped(self, encoding: Numbers, *, with_std: bool) -> tuple[Floats, Floats]:
         """Mean and standard deviation (0 unless asked for), both (N,), on the warped scale."""
         fitted = self._fit_or_raise()
         encoding = matrix(encoding, self.architecture_width + self.recipe_width)
@@ -314,7 +314,7 @@ def _error(predicted: Floats, truth: Floats) -> StatisticError:
     )
 
 
-def _float32(values: NDArray[np.floating[Any]]) -> Floats32:
+def _float32(values: Numbers) -> Floats32:
     return np.asarray(values, dtype=np.float32)
 
 

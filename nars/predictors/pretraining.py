@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nars.arrays import Floats32
 from nars.parallel import torch_threads
+from nars.predictors.checks import Numbers
 from nars.predictors.settings import PredictorSettings
 from nars.predictors.training import (
     OnEpoch,
@@ -46,8 +44,8 @@ def initial_weights(
 @torch_threads(1)
 def train_encoder(
     weights: Mapping[str, Floats32],
-    architecture: NDArray[np.floating[Any]],
-    statistics: NDArray[np.floating[Any]],
+    architecture: Numbers,
+    statistics: Numbers,
     *,
     settings: PredictorSettings,
     seed: int,
@@ -82,9 +80,7 @@ def train_encoder(
 
 
 @torch_threads(1)
-def encoded_statistics(
-    weights: Mapping[str, Floats32], architecture: NDArray[np.floating[Any]], *, members: int
-) -> Floats32:
+def encoded_statistics(weights: Mapping[str, Floats32], architecture: Numbers, *, members: int) -> Floats32:
     """Standardized statistics (N, S) that the first members of an encoder predict, by the arithmetic of its training.
 
     A predictor's own differ by rounding, which is enough to change the last digits of a fit to them.

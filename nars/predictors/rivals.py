@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from nars.arrays import Floats
-from nars.predictors.checks import accuracies, matrix
-from nars.predictors.regressor import Features, FittedRegressor
-from nars.predictors.results import Prediction
+from nars.predictors.checks import Numbers, accuracies, matrix
+from nars.predictors.regressor import FittedRegressor, Prediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +21,10 @@ class Rival:
 
     make: Callable[[int], Any]
     """The regressor for a seed."""
-    spread: Callable[[Any, Features], Floats] | None = None
+    spread: Callable[[Any, Numbers], Floats] | None = None
     """Standard deviation (N,) that the regressor itself predicts; None: the error on a fifth that is held out."""
 
-    def fit(self, encoding: Features, accuracy: Features, *, seed: int) -> FittedRegressor:
+    def fit(self, encoding: Numbers, accuracy: Numbers, *, seed: int) -> FittedRegressor:
         """As in `Regressor`."""
         x = matrix(encoding, None)
         y = accuracies(accuracy, len(x))
@@ -47,16 +46,16 @@ class _Fitted:
     centre: float
     unit: float
     noise: float
-    spread: Callable[[Any, Features], Floats] | None
+    spread: Callable[[Any, Numbers], Floats] | None
 
-    def predict(self, encoding: Features) -> Prediction:
+    def predict(self, encoding: Numbers) -> Prediction:
         x = matrix(encoding, None)
         std = self.spread(self.model, x) if self.spread else np.full(len(x), self.noise)
         mean = np.asarray(self.model.predict(x), dtype=np.float64)
         return Prediction(mean=mean * self.unit + self.centre, std=np.maximum(std, 1e-9) * self.unit)
 
 
-def _fitted(model: Any, x: Features, y: Floats) -> Any:
+def _fitted(model: Any, x: Numbers, y: Floats) -> Any:
     with warnings.catch_warnings():
         # "Not converged" and "length scale at its bound" are part of life at n = 20 and no news to the caller.
         warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
@@ -76,7 +75,7 @@ def _random_forest(seed: int) -> Any:
     return RandomForestRegressor(n_estimators=200, random_state=seed, n_jobs=1)
 
 
-def _forest_spread(model: Any, x: Features) -> Floats:
+def _forest_spread(model: Any, x: Numbers) -> Floats:
     # The forest casts its input to float32 itself; its trees want it cast.
     x = np.asarray(x, dtype=np.float32)
     return np.asarray(np.std([tree.predict(x) for tree in model.estimators_], axis=0), dtype=np.float64)
@@ -96,7 +95,7 @@ def _gaussian_process(seed: int) -> Any:
     return GaussianProcessRegressor(kernel, n_restarts_optimizer=1, random_state=seed)
 
 
-def _process_spread(model: Any, x: Features) -> Floats:
+def _process_spread(model: Any, x: Numbers) -> Floats:
     parts = np.array_split(np.asarray(x, dtype=np.float64), max(1, len(x) // 4096))
     return np.concatenate([model.predict(part, return_std=True)[1] for part in parts])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from nars.errors import PredictorError
+from nars.errors import PredictorError, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,20 +48,12 @@ class PredictorSettings:
 
     def __post_init__(self) -> None:
         for name in ("members", "embedding", "head", "pretrain_batch", "batch"):
-            _require(name, getattr(self, name), least=1)
+            require(PredictorError, getattr(self, name) >= 1, name, ">= 1", getattr(self, name))
         for name in ("pretrain_epochs", "frozen_epochs", "joint_epochs", "weight_decay"):
-            _require(name, getattr(self, name), least=0)
+            require(PredictorError, getattr(self, name) >= 0, name, ">= 0", getattr(self, name))
         for name in ("huber_delta", "pretrain_rate", "frozen_rate", "joint_rate"):
-            _require(name, getattr(self, name), above=0)
-        for width in self.hidden:
-            _require("hidden", width, least=1)
-
-
-def _require(name: str, value: float, *, least: float | None = None, above: float | None = None) -> None:
-    if least is not None and value < least:
-        raise PredictorError(f"{name} is at least {least:g}, got {value!r}")
-    if above is not None and value <= above:
-        raise PredictorError(f"{name} is above {above:g}, got {value!r}")
+            require(PredictorError, getattr(self, name) > 0, name, "> 0", getattr(self, name))
+        require(PredictorError, min(self.hidden, default=1) >= 1, "hidden", "widths >= 1", self.hidden)
 
 
 PRESETS: Mapping[str, PredictorSettings] = MappingProxyType(

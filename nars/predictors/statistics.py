@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats, Floats32
 from nars.errors import PredictorError
+from nars.predictors.checks import Numbers
 from nars.space import Population, Space
 
-Statistics = Mapping[str, NDArray[np.floating[Any]]]
+Statistics = Mapping[str, Numbers]
 """{name: (N,)}."""
 
 
@@ -23,9 +24,9 @@ class Scale:
     names: tuple[str, ...]
     logarithmic: NDArray[np.bool_]
     """(S,)"""
-    mean: NDArray[np.float64]
+    mean: Floats
     """(S,), of the logarithms where logarithmic."""
-    std: NDArray[np.float64]
+    std: Floats
     """(S,), above 0."""
 
     @staticmethod
@@ -53,7 +54,7 @@ class Scale:
             std=np.array([v.std() for v in raw], dtype=np.float64),
         )
 
-    def standardize(self, statistics: Statistics) -> NDArray[np.float32]:
+    def standardize(self, statistics: Statistics) -> Floats32:
         """Targets of unit variance, (N, S)."""
         columns = [
             (np.log(np.asarray(statistics[name], dtype=np.float64)) if log else statistics[name])
@@ -61,13 +62,13 @@ class Scale:
         ]
         return ((np.stack(columns, axis=1) - self.mean) / self.std).astype(np.float32)
 
-    def restore(self, targets: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.float64]]:
+    def restore(self, targets: Numbers) -> dict[str, Floats]:
         """Statistics in their natural units from standardized ones (N, S)."""
         raw = np.asarray(targets, dtype=np.float64) * self.std + self.mean
         return {name: np.exp(raw[:, i]) if self.logarithmic[i] else raw[:, i] for i, name in enumerate(self.names)}
 
 
-def free_statistics(space: Space, X: Population) -> dict[str, NDArray[np.float64]]:
+def free_statistics(space: Space, X: Population) -> dict[str, Floats]:
     """What a space tells about candidates for nothing, {name: (N,)}.
 
     Every cost that the space knows, and the statistics of its family.

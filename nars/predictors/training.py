@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import relu
 
 from nars.arrays import Floats32
+from nars.predictors.checks import Numbers
 
 OnEpoch = Callable[[int, int], None]
 """Called with (epochs done, epochs in all)."""
@@ -22,7 +21,7 @@ Tensors = Mapping[str, Tensor]
 """Weights by name, as in `nars.predictors.network`."""
 
 
-def tensor(values: NDArray[np.floating[Any]]) -> Tensor:
+def tensor(values: Numbers) -> Tensor:
     """A copy in float32."""
     return torch.tensor(np.asarray(values, dtype=np.float32))
 

@@ -4,5 +4,10 @@ from .batches import Normalizer as Normalizer
 from .loop import EpochStats as EpochStats, TrainingLoop as TrainingLoop
 from .peers import ALONE as ALONE, Peers as Peers, joined_peers as joined_peers
 from .recipe import Recipe as Recipe, RecipeError as RecipeError
-from .schedule import FINAL_DECAY as FINAL_DECAY, SEARCH_DECAY as SEARCH_DECAY, Schedule as Schedule
-from .settings import Teaching as Teaching, TrainingSettings as TrainingSettings
+from .settings import (
+    FINAL_DECAY as FINAL_DECAY,
+    SEARCH_DECAY as SEARCH_DECAY,
+    Schedule as Schedule,
+    Teaching as Teaching,
+    TrainingSettings as TrainingSettings,
+)

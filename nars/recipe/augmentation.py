@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.recipe.recipe import require
 
 Border = Literal["reflect", "constant"]
@@ -51,17 +52,17 @@ class EpochPlan:
     processes that share a batch agree on it without a word.
     """
 
-    rows: NDArray[np.int64]
+    rows: Ints
     """(S, B) which images, each at most once; those over at the end sit this epoch out."""
-    top: NDArray[np.int64]
+    top: Ints
     """(S, B) first pixel row of the crop, 0..2 x padding."""
-    left: NDArray[np.int64]
+    left: Ints
     """(S, B) first pixel column."""
     flipped: NDArray[np.bool_]
     """(S, B)"""
-    mixing: NDArray[np.float64]
+    mixing: Floats
     """(S,) share of each image in its mixture, in [0, 1]; 1 without mixup."""
-    torch_seeds: NDArray[np.int64]
+    torch_seeds: Ints
     """(S,) seed of torch's generator in each step: dropout, stochastic depth."""
 
 

@@ -7,10 +7,10 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from nars.arrays import Ints
 from nars.images import ImageData, StreamedSplit
 from nars.recipe.augmentation import Augmentation, Border, EpochPlan, Policy, plan_epoch
 from nars.recipe.loss import mix
@@ -120,13 +120,13 @@ def _policy(name: Policy) -> Callable[[Tensor], Tensor] | None:
         return None
     from torchvision.transforms import v2
 
-    made: Any = {
+    policies: dict[Policy, Any] = {
         "autoaugment": v2.AutoAugment,
         "autoaugment-cifar10": lambda: v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10),
         "randaugment": v2.RandAugment,
         "trivialaugment": v2.TrivialAugmentWide,
-    }[name]()
-    policy: Callable[[Tensor], Tensor] = made
+    }
+    policy: Callable[[Tensor], Tensor] = policies[name]()
     return policy
 
 
@@ -145,7 +145,7 @@ class ImageStore:
         self._crops = padded.unfold(1, side, 1).unfold(2, side, 1).permute(0, 1, 2, 4, 5, 3)
         self._device = device
 
-    def batch(self, plan: EpochPlan, step: int, columns: slice | NDArray[np.int64]) -> Tensor:
+    def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
         """The augmented images of one step: uint8 (B, C, H, W), channels last; `columns` is this process's share."""
         rows, top, left = (
             torch.from_numpy(draw[step, columns]).to(self._device) for draw in (plan.rows, plan.top, plan.left)
@@ -168,7 +168,7 @@ class ImageStream:
         self._step = 0
         self._batches: Iterator[Tensor] = iter(())
 
-    def batch(self, plan: EpochPlan, step: int, columns: slice | NDArray[np.int64]) -> Tensor:
+    def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
         """As of `ImageStore`; steps of one plan one after the other, or it begins to read anew."""
         if self._plan is not plan or self._step != step:
             cuts = np.stack([plan.rows, plan.top, plan.left, plan.flipped.astype(np.int64)], axis=2)

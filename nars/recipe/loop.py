@@ -15,13 +15,11 @@ from nars.recipe.accuracy import DivergedError, evaluate
 from nars.recipe.augmentation import EpochPlan
 from nars.recipe.batches import Batches, parts
 from nars.recipe.ema import MovingAverage
-from nars.recipe.flat import flatten
 from nars.recipe.loss import training_loss
-from nars.recipe.optimizer import build_optimizer
-from nars.recipe.peers import ALONE, Peers
+from nars.recipe.optimizer import build_optimizer, flatten
+from nars.recipe.peers import ALONE, Peers, synchronize_batch_norm
 from nars.recipe.recipe import Recipe, RecipeError, require
 from nars.recipe.settings import Teaching, TrainingSettings
-from nars.recipe.sync_norm import synchronize_batch_norm
 
 _CHECK_EVERY = 16
 """Steps between looks at the loss: on a GPU each look waits for the device."""
@@ -36,7 +34,7 @@ class EpochStats:
     images: int
     """Trained on in this call, over all processes."""
     learning_rate: float
-    """Of its last step."""
+    """In its last step."""
 
 
 @final
@@ -77,7 +75,7 @@ class TrainingLoop:
             settings: How to train; the end of their schedule is the end of the training.
             seed: >= 0.
             device: Where to train.
-            teaching: By whom, beside the labels; None is by labels alone.
+            teaching: Who teaches it, beside the labels; None trains by labels alone.
             peers: The processes that train together, each calling with the same arguments: gradients and batch norm are
                 those of the global batch.
 
@@ -97,22 +95,26 @@ class TrainingLoop:
             peers=peers,
             device=self._device,
         )
-        self._model = model.to(self._device)
+        self.model = model.to(self._device)
+        """The network being trained."""
         if peers.count > 1:
-            self._model = synchronize_batch_norm(self._model, self._device)
-        self._groups = flatten(self._model, weight_decay=recipe.weight_decay)
+            self.model = synchronize_batch_norm(self.model, self._device)
+        self._groups = flatten(self.model, weight_decay=recipe.weight_decay)
         self._learning_rate = recipe.effective_learning_rate * settings.learning_rate_scale
         self._optimizer = build_optimizer(recipe, self._groups, learning_rate=self._learning_rate)
-        self._ema = MovingAverage(self._model, decay=settings.ema_decay) if recipe.ema else None
-        self._forward = self._model
+        self._ema = MovingAverage(self.model, decay=settings.ema_decay) if recipe.ema else None
+        self._forward = self.model
         if settings.compiler is not None:
             # Else the ninth network of a process would be one recompilation too many and train uncompiled, in silence.
             torch.compiler.reset()
-            self._forward = cast(nn.Module, torch.compile(self._model, backend=settings.compiler))
+            self._forward = cast(nn.Module, torch.compile(self.model, backend=settings.compiler))
         if teaching is not None:
             teaching.network.to(self._device).eval()
         self._smoothing, self._teaching = recipe.label_smoothing, teaching
-        self._epoch = self._step = 0
+        self.epoch = 0
+        """Epochs done."""
+        self.step = 0
+        """Steps done in the current epoch, 0 <= step < steps_per_epoch."""
         exact = torch.float32 if self._device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         self._loss = torch.zeros((), dtype=exact, device=self._device)
         self._plan: EpochPlan | None = None
@@ -131,11 +133,6 @@ class TrainingLoop:
         }
 
     @property
-    def model(self) -> nn.Module:
-        """The network being trained."""
-        return self._model
-
-    @property
     def ema_model(self) -> nn.Module | None:
         """The averaged network, in evaluation mode; None when the recipe has no EMA."""
         return None if self._ema is None else self._ema.model
@@ -146,18 +143,8 @@ class TrainingLoop:
         return dict(self._settings)
 
     @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return self._epoch
-
-    @property
-    def step(self) -> int:
-        """Steps done in the current epoch, 0 <= step < steps_per_epoch."""
-        return self._step
-
-    @property
     def steps_per_epoch(self) -> int:
-        """Steps of one epoch; the images left over by the last whole batch differ from epoch to epoch."""
+        """Steps of one epoch."""
         return self._batches.steps
 
     def train_epoch(self, max_steps: int | None = None) -> EpochStats:
@@ -167,20 +154,20 @@ class TrainingLoop:
             DivergedError: the loss is not finite; the weights are spoilt.
             RecipeError: the schedule is at its end.
         """
-        if self._epoch >= self._schedule.epochs:
+        if self.epoch >= self._schedule.epochs:
             raise RecipeError(f"the schedule ends after {self._schedule.epochs} epochs; make it longer to train on.")
-        first = self._step
-        plan = self._plan = self._batches.plan(self._epoch) if self._plan is None else self._plan
+        first = self.step
+        plan = self._plan = self._batches.plan(self.epoch) if self._plan is None else self._plan
         last = self.steps_per_epoch if max_steps is None else min(first + max_steps, self.steps_per_epoch)
-        self._model.train()
+        self.model.train()
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            while self._step < last:
-                self._train_step(plan, self._step)
-                self._step += 1
-                if self._step % _CHECK_EVERY == 0 or self._step == last:
+            while self.step < last:
+                self._train_step(plan, self.step)
+                self.step += 1
+                if self.step % _CHECK_EVERY == 0 or self.step == last:
                     loss = self._mean_loss()
-        if self._step == self.steps_per_epoch:
-            self._epoch, self._step, self._plan = self._epoch + 1, 0, None
+        if self.step == self.steps_per_epoch:
+            self.epoch, self.step, self._plan = self.epoch + 1, 0, None
             self._loss.zero_()
         return EpochStats(
             loss=loss,
@@ -191,7 +178,7 @@ class TrainingLoop:
     def _train_step(self, plan: EpochPlan, step: int) -> None:
         self._seed_torch(int(plan.torch_seeds[step]))
         # The factor at the middle of the step: above 0 in the first of a warm-up and in the last of a cosine.
-        factor = self._schedule.factor(self._epoch + (step + 0.5) / self.steps_per_epoch)
+        factor = self._schedule.factor(self.epoch + (step + 0.5) / self.steps_per_epoch)
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate * factor
         images, labels, share = self._batches.batch(plan, step)
@@ -200,11 +187,9 @@ class TrainingLoop:
         gradients = [cast(Tensor, flat.vector.grad) for flat in self._groups]
         for gradient in gradients:
             gradient.zero_()
-        if self._training.accumulation == 1:
-            self._backward(images, labels, share, weight=1.0)
-        else:
-            for part, labels_of_part in parts(images, labels, self._training.accumulation):
-                self._backward(part, labels_of_part, share, weight=len(part) / len(images))
+        whole = self._training.accumulation == 1
+        for part, its_labels in [(images, labels)] if whole else parts(images, labels, self._training.accumulation):
+            self._backward(part, its_labels, share, weight=len(part) / len(images))
         for gradient in gradients:
             # DistributedDataParallel would sum a hundred small tensors in buckets; here they are one vector already.
             self._peers.sum_(gradient)
@@ -212,7 +197,7 @@ class TrainingLoop:
                 gradient.div_(self._peers.count)
         self._optimizer.step()
         if self._ema is not None:
-            self._ema.update(self._epoch * self.steps_per_epoch + step + 1)
+            self._ema.update(self.epoch * self.steps_per_epoch + step + 1)
 
     def _backward(self, images: Tensor, labels: Tensor, share: float, *, weight: float) -> None:
         """Add the gradient of `weight` times the loss."""
@@ -227,18 +212,17 @@ class TrainingLoop:
     def _seed_torch(self, seed: int) -> None:
         """For dropout, stochastic depth, policies and erasing: other draws in every process."""
         seed = (seed + self._peers.rank) % 2**63
-        torch.default_generator.manual_seed(
-            seed
-        )  # torch.manual_seed would queue seeds for absent devices, at 1 ms a call
+        # torch.manual_seed would queue seeds for absent devices, at 1 ms a call.
+        torch.default_generator.manual_seed(seed)
         if self._device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
     def _mean_loss(self) -> float:
-        """Of the epoch so far, over all processes, which so agree on whether it is finite."""
-        loss: float = self._peers.sum_(self._loss.clone()).item() / (self._step * self._peers.count)
+        """Mean loss of the epoch so far over all processes, which thus agree on whether it is finite."""
+        loss: float = self._peers.sum_(self._loss.clone()).item() / (self.step * self._peers.count)
         if not math.isfinite(loss):
             raise DivergedError(
-                f"the loss stopped being finite in epoch {self._epoch + 1}, by step {self._step} of "
+                f"the loss stopped being finite in epoch {self.epoch + 1}, by step {self.step} of "
                 f"{self.steps_per_epoch}; the learning rate ({self._learning_rate:g}) is too high for this network."
             )
         return loss
@@ -250,7 +234,7 @@ class TrainingLoop:
             DivergedError: the outputs are not finite.
             RecipeError: the moving average is asked for and the recipe has none, or the split is empty.
         """
-        model = self.ema_model if ema else self._model
+        model = self.ema_model if ema else self.model
         if model is None:
             raise RecipeError("this recipe keeps no moving average (ema is false); ask for the accuracy without it.")
         return evaluate(
@@ -262,10 +246,10 @@ class TrainingLoop:
         optimizer = self._optimizer.state_dict()
         return {
             "settings": self._settings,
-            "epoch": self._epoch,
-            "step": self._step,
+            "epoch": self.epoch,
+            "step": self.step,
             "loss": self._loss.clone(),
-            "model": _copy(self._model.state_dict()),
+            "model": _copy(self.model.state_dict()),
             "ema": None if self._ema is None else _copy(self._ema.model.state_dict()),
             "optimizer": optimizer | {"state": {key: _copy(value) for key, value in optimizer["state"].items()}},
         }
@@ -281,11 +265,11 @@ class TrainingLoop:
         if different:
             listed = "; ".join(f"{k}: {theirs.get(k)!r} there, {self._settings.get(k)!r} here" for k in different)
             raise RecipeError(f"the saved training has other settings ({listed}). Start anew, or restore them.")
-        self._model.load_state_dict(state["model"])
+        self.model.load_state_dict(state["model"])
         if self._ema is not None:
             self._ema.model.load_state_dict(state["ema"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._epoch, self._step, self._plan = state["epoch"], state["step"], None
+        self.epoch, self.step, self._plan = state["epoch"], state["step"], None
         self._loss.copy_(state["loss"])
 
 

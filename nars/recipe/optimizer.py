@@ -1,17 +1,67 @@
-"""The optimizers of the search space, with the constants that do not vary in it."""
+"""The optimizers of the search space, on a network's parameters laid out in two long vectors.
+
+The networks of a search are small: a hundred tensors of a few hundred numbers, on which an optimizer spends its time in
+the calls, not in the arithmetic. With parameters and gradients being views of two vectors (those with weight decay, and
+the rest), every torch optimizer (elementwise, all of ours are) takes the same step with a handful of calls; measured on
+a network of 26k parameters, RMSProp: 0.08 ms a step instead of 1.4 (0.65 with torch's foreach). Summing gradients over
+processes is one call as well, where torch's DistributedDataParallel sums them in buckets. torch's own flat parameters
+belong to its fully sharded training, which needs a process group and cuts networks in pieces.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
+from timm.optim._param_groups import param_groups_weight_decay
 from timm.optim.rmsprop_tf import RMSpropTF
+from torch import Tensor, nn
 
-from nars.recipe.flat import FlatGroup
 from nars.recipe.recipe import Recipe
 
 MOMENTUM = 0.9
-"""Of SGD (plain, not Nesterov's) and RMSProp."""
+"""For SGD (plain, not Nesterov's) and RMSProp."""
+
+
+@dataclass(frozen=True)
+class FlatGroup:
+    """Some parameters of a network as one."""
+
+    vector: nn.Parameter
+    """(n,) all their numbers. Its `.grad` (n,) holds their gradients: clear it with `zero_()`, never by None."""
+    weight_decay: float
+
+
+def flatten(model: nn.Module, *, weight_decay: float) -> tuple[FlatGroup, ...]:
+    """Make the trainable parameters of `model` views of at most two vectors, and their gradients too.
+
+    Which parameters decay is timm's rule (`param_groups_weight_decay`: none with at most one dimension, no bias, none
+    that the model names in `no_weight_decay`). The model keeps its values and works as before, but must no longer be
+    moved or cast.
+
+    Args:
+        model: On its final device; changed in place.
+        weight_decay: >= 0, of the parameters that decay.
+    """
+    excluded: set[str] = getattr(model, "no_weight_decay", set)()
+    groups = param_groups_weight_decay(model, weight_decay, no_weight_decay_list=excluded)
+    return tuple(FlatGroup(_join(group["params"]), group["weight_decay"]) for group in groups)
+
+
+def _join(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+    vector = nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in parameters]))
+    vector.grad = torch.zeros_like(vector)
+    values, gradients = _views(vector.detach(), parameters), _views(vector.grad, parameters)
+    for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
+        parameter.data = value
+        parameter.grad = gradient
+    return vector
+
+
+def _views(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    parts = torch.split(vector, [tensor.numel() for tensor in like])
+    return [part.view(tensor.shape) for part, tensor in zip(parts, like, strict=True)]
 
 
 def build_optimizer(recipe: Recipe, groups: Iterable[FlatGroup], *, learning_rate: float) -> torch.optim.Optimizer:

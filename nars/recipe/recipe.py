@@ -45,7 +45,7 @@ class Recipe:
     mixup: float = 0.0
     """alpha of the mixing weight's Beta(alpha, alpha), >= 0; 0 mixes nothing."""
     weight_decay: float = 0.0
-    """Of convolution and linear weights, >= 0; norm parameters and biases have none."""
+    """Decay of convolution and linear weights, >= 0; norm parameters and biases have none."""
     label_smoothing: float = 0.0
     """Share of the target spread evenly over all classes, 0 <= s < 1."""
 

@@ -5,20 +5,68 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nars.recipe.augmentation import Augmentation
 from nars.recipe.recipe import require
-from nars.recipe.schedule import Schedule
 
 if TYPE_CHECKING:
     from torch import nn  # a second that a run's settings are read without
 
+Decay = Literal["exponential", "cosine"]
+
+SEARCH_DECAY = 0.963
+"""Per epoch, in the trainings of stage 2 (150 epochs)."""
+
+FINAL_DECAY = 0.9875
+"""Per epoch, in final training (400 epochs)."""
+
 IMAGENET_DECAY = 0.99985
-"""Of the moving average in the paper on ImageNet; 0.999 on CIFAR-10, 0.9998 on COCO."""
+"""Decay of the moving average in the paper on ImageNet; 0.999 on CIFAR-10, 0.9998 on COCO."""
 
 DISTILLATION = 0.8
 """Weight of the teacher's part of the loss; the labels have the rest (FBNetV3)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The factor on the learning rate by the epochs done: linear warm-up, then the paper's decay or a cosine.
+
+    FBNetV3 decays by a constant factor per epoch, which needs a hundred epochs to come down: after 10 epochs 0.963^10
+    is still 0.69. Trainings of a few epochs want `kind="cosine"`, which reaches 0 at the end whatever the length.
+
+    A function rather than a scheduler of torch's or timm's: those count whole steps or epochs in a state that a
+    training resumed in the middle of an epoch would have to restore, and their warm-up is not the paper's.
+    """
+
+    epochs: int
+    """Length of the whole training, > 0. One that stops early still follows the schedule of the whole."""
+    warmup_epochs: float = 5.0
+    """Linear warm-up from 0, in epochs (fractions allowed), 0 <= warm-up <= epochs."""
+    kind: Decay = "exponential"
+    decay: float = SEARCH_DECAY
+    """Exponential: the factor per epoch after warm-up, 0 < decay <= 1."""
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "epochs", ">= 1", self.epochs)
+        allowed = f"between 0 and epochs ({self.epochs})"
+        require(0.0 <= self.warmup_epochs <= self.epochs, "warmup_epochs", allowed, self.warmup_epochs)
+        require(self.kind in get_args(Decay), "the schedule", f"one of {', '.join(get_args(Decay))}", self.kind)
+        require(0.0 < self.decay <= 1.0, "decay", "> 0 and <= 1 (FBNetV3: 0.963 search, 0.9875 final)", self.decay)
+
+    def factor(self, epoch: float) -> float:
+        """The factor in [0, 1] when `epoch` epochs are done, fractions included: 0 <= epoch <= epochs.
+
+        Exponential: decay^k in the k-th epoch after warm-up, constant within an epoch. Cosine: half a wave over the
+        epochs after warm-up, falling with each step.
+        """
+        if epoch < self.warmup_epochs:
+            return epoch / self.warmup_epochs
+        after = epoch - self.warmup_epochs
+        if self.kind == "exponential":
+            return float(self.decay ** math.floor(after))
+        length = self.epochs - self.warmup_epochs
+        return 0.5 * (1.0 + math.cos(math.pi * min(after / length, 1.0))) if length > 0 else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +74,14 @@ class TrainingSettings:
     """How a network is trained: all candidates of a search alike, or their accuracies could not be compared."""
 
     schedule: Schedule
-    """Of the learning rate; its length is the end of the training."""
+    """The learning rate's; its length is the end of the training."""
     batch_size: int = 256
     """Images per step over all processes, >= 1; when there are fewer training images, all of them."""
     augmentation: Augmentation = Augmentation()  # noqa: RUF009  # frozen
     learning_rate_scale: float = 1.0
     """Factor on the recipe's learning rate, > 0: for another batch than the recipe's, linear scaling."""
     ema_decay: float = IMAGENET_DECAY
-    """Of the moving average, in [0, 1); used when the recipe has one."""
+    """Decay of the moving average, in [0, 1); used when the recipe has one."""
     accumulation: int = 1
     """Parts that a batch goes through the network in, >= 1, to save memory; each is a batch of its own to batch
     norm."""
@@ -80,7 +128,7 @@ class Teaching:
     resolution: int | None = None
     """Batches are resized (bilinear) to it for the teacher, pixels; None shows them as they are."""
     weight: float = DISTILLATION
-    """Of the teacher's part of the loss, in [0, 1]; the labels have the rest."""
+    """Weight of the teacher's part of the loss, in [0, 1]; the labels have the rest."""
 
     def __post_init__(self) -> None:
         require(0.0 <= self.weight <= 1.0, "distillation", "between 0 and 1", self.weight)

@@ -69,9 +69,8 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         facts.append(("training time", f"{findings.samples['seconds'].sum():,.0f} core-seconds"))
     if findings.rounds:
         first = findings.rounds[0]
-        facts.append(
-            ("later rounds stop", f"after epoch {first.stop_epoch} of {findings.run['config']['collect']['epochs']}")
-        )
+        epochs = findings.run["config"]["collect"]["epochs"]
+        facts.append(("later rounds stop", f"after epoch {first.stop_epoch} of {epochs}"))
         facts += [] if first.advice is None else _advice(first.advice)
         taus = ", ".join(f"{result.tau:.2f}" for result in findings.rounds if result.tau is not None)
         facts.append(("Kendall tau, predicted before / measured after, per round", taus or "-"))

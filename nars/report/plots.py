@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from nars.report.findings import Findings
 from nars.space import shorten
 
-_BLUE, _RED, _GRAY, _GREEN = "#3b6ea8", "#c44e52", "#8c8c8c", "#4f9d69"
+_BLUE, _RED, _GRAY = "#3b6ea8", "#c44e52", "#8c8c8c"
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -46,6 +46,11 @@ def _axes(title: str, x: str, y: str) -> Iterator[tuple[Axes, list[str]]]:
     svg.append(text[text.index("<svg") :])
 
 
+def _shade(number: int, count: int) -> Any:
+    """One color of `count`, dark to bright, without the brightest."""
+    return mpl.colormaps["viridis"](number / max(1, count - 0.5))
+
+
 def accuracy_against_flops(findings: Findings) -> str | None:
     """Samples of stage 2 and the trained family; None before there is either."""
     good = findings.samples[findings.samples["status"] == "ok"] if len(findings.samples) else findings.samples
@@ -54,29 +59,13 @@ def accuracy_against_flops(findings: Findings) -> str | None:
     # The weights that count: the averaged ones where the recipe has them.
     accuracy = good["ema_accuracy"].astype(float).fillna(good["accuracy"].astype(float))
     with _axes("Accuracy against FLOPs", "FLOPs (multiply-accumulates)", "validation accuracy, %") as (axes, svg):
-        shades = axes.scatter(
-            good["cost.flops"],
-            accuracy,
-            c=good["round"],
-            cmap="Blues",
-            vmin=-1,
-            s=18,
-            edgecolors=_BLUE,
-            linewidths=0.4,
-            label="samples (darker: later round)",
-        )
-        shades.set_zorder(2)
+        look: Any = {"cmap": "Blues", "vmin": -1, "s": 18, "edgecolors": _BLUE, "linewidths": 0.4, "zorder": 2}
+        label = "samples (darker: later round)"
+        axes.scatter(good["cost.flops"], accuracy, c=good["round"], label=label, **look)
         trained = [(m, findings.results[m.name]) for m in findings.family.members if m.name in findings.results]
         if trained:
-            axes.plot(
-                [member.costs["flops"] for member, _ in trained],
-                [result.validation_accuracy for _, result in trained],
-                "o-",
-                color=_RED,
-                ms=7,
-                zorder=3,
-                label="the family, after final training",
-            )
+            flops, reached = zip(*((m.costs["flops"], r.validation_accuracy) for m, r in trained), strict=True)
+            axes.plot(flops, reached, "o-", color=_RED, ms=7, zorder=3, label="the family, after final training")
         for member in findings.family.members:
             axes.axvline(member.budget, color=_GRAY, lw=0.8, ls=":", zorder=1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
@@ -90,10 +79,8 @@ def predictor_scatter(findings: Findings) -> str | None:
     rounds = [result for result in findings.rounds if any(value is not None for value in result.predicted)]
     if not rounds:
         return None
-    with _axes("Predictor: said before, measured after", "predicted accuracy, %", "measured accuracy, %") as (
-        axes,
-        svg,
-    ):
+    title = "Predictor: said before, measured after"
+    with _axes(title, "predicted accuracy, %", "measured accuracy, %") as (axes, svg):
         ends: list[float] = []
         for number, result in enumerate(rounds):
             if not result.pairs:
@@ -101,8 +88,7 @@ def predictor_scatter(findings: Findings) -> str | None:
             said, got = zip(*result.pairs, strict=True)
             ends += [*said, *got]
             tau = "" if result.tau is None else f" (tau {result.tau:.2f})"
-            color = mpl.colormaps["viridis"](number / max(1, len(rounds) - 0.5))
-            axes.scatter(said, got, s=20, color=color, label=f"round {result.number}{tau}")
+            axes.scatter(said, got, s=20, color=_shade(number, len(rounds)), label=f"round {result.round}{tau}")
         if ends:
             axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=_GRAY, lw=0.8, ls="--")
         axes.legend(loc="upper left")
@@ -122,10 +108,8 @@ def correlation_against_epoch(findings: Findings) -> str | None:
     if not known:
         return None
     epochs, values, low, high = zip(*known, strict=True)
-    with _axes("When is the order of candidates known?", "epoch", "rank correlation with the final accuracy") as (
-        axes,
-        svg,
-    ):
+    title = "When is the order of candidates known?"
+    with _axes(title, "epoch", "rank correlation with the final accuracy") as (axes, svg):
         axes.fill_between(epochs, low, high, color=_BLUE, alpha=0.15, lw=0, label="95 % bootstrap interval")
         axes.plot(epochs, values, "o-", color=_BLUE, ms=4)
         threshold = findings.run["config"]["collect"]["stop_correlation"]
@@ -141,14 +125,9 @@ def search_progress(findings: Findings) -> str | None:
         return None
     with _axes("Search progress", "candidates scored by the predictor", "best predicted accuracy, %") as (axes, svg):
         for number, member in enumerate(findings.family.members):
-            color = mpl.colormaps["viridis"](number / max(1, len(findings.family.members) - 0.5))
-            axes.plot(
-                *zip(*member.history, strict=True),
-                "o-",
-                ms=3,
-                color=color,
-                label=f"{member.name} ({member.seconds:.1f} s)",
-            )
+            evaluations, best = zip(*member.history, strict=True)
+            label, color = f"{member.name} ({member.seconds:.1f} s)", _shade(number, len(findings.family.members))
+            axes.plot(evaluations, best, "o-", ms=3, color=color, label=label)
         axes.legend(loc="lower right")
     return svg[0]
 

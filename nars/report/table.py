@@ -1,15 +1,14 @@
-"""The family as a table: the same rows on the terminal and on the page."""
+"""Tables that fit the terminal, and the family as one: the same rows there and on the page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from nars.report.fitting import FittingTable
 from nars.space import shorten
 
 if TYPE_CHECKING:
@@ -24,7 +23,53 @@ NOTE = (
     "diff: largest difference of a logit between the exported forms (ONNX, torch.export) and PyTorch."
 )
 
+_PLAIN: Any = {"box": None, "pad_edge": False, "padding": (0, 2, 0, 0)}
 _SHORT = {"learning_rate": "lr", "stochastic_depth": "drop path", "weight_decay": "wd", "label_smoothing": "smoothing"}
+
+
+@final
+class FittingTable:
+    """Rows under headings where the terminal is wide enough for them; else each row as lines of "heading  value"."""
+
+    def __init__(
+        self, headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[str] = (), caption: str = ""
+    ) -> None:
+        """A table.
+
+        Args:
+            headings: One for each column.
+            rows: As many cells each; a cell may have several lines.
+            left: Headings of columns that are aligned to the left, as text is; figures are to the right.
+            caption: A line below the table.
+        """
+        self._headings, self._rows, self._left, self._caption = headings, rows, left, caption
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self._wide()
+        if console.measure(table, options=options.update(width=10_000)).maximum <= options.max_width:
+            yield table
+        else:
+            yield from self._narrow()
+        if self._caption:
+            yield Text(self._caption, style="dim")
+
+    def _wide(self) -> Table:
+        table = Table(**_PLAIN, header_style="bold")
+        for heading in self._headings:
+            table.add_column(heading, justify="left" if heading in self._left else "right", no_wrap=True)
+        for row in self._rows:
+            table.add_row(*map(Text, row))
+        return table
+
+    def _narrow(self) -> RenderResult:
+        for row in self._rows:
+            lines = Table(**_PLAIN, show_header=False)
+            lines.add_column(no_wrap=True, style="bold")
+            lines.add_column(overflow="fold")
+            for heading, cell in zip(self._headings, row, strict=True):
+                lines.add_row(Text(heading), Text(cell))
+            yield lines
+            yield ""
 
 
 def family_rows(
@@ -38,22 +83,20 @@ def family_table(family: Family, results: Mapping[str, MemberResult], cards: Map
     """The family for the terminal: the figures, then the recipes, which are too long to stand in the same row.
 
     Args:
-        family: of a run.
-        results: final trainings by the member's name, those that are done.
-        cards: exports by the member's name, those that are done.
+        family: A run's.
+        results: Final trainings by the member's name, those that are done.
+        cards: Exports by the member's name, those that are done.
     """
     rows, recipe = family_rows(family, results, cards), HEADINGS.index("recipe")
-    figures = FittingTable(
-        [*HEADINGS[:recipe], *HEADINGS[recipe + 1 :]], [[*row[:recipe], *row[recipe + 1 :]] for row in rows]
-    )
-    recipes = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    headings, *figures = ([*row[:recipe], *row[recipe + 1 :]] for row in (HEADINGS, *rows))
+    recipes = Table(**_PLAIN, show_header=False)
     recipes.add_column(no_wrap=True)
     recipes.add_column(overflow="fold")
     for member, row in zip(family.members, rows, strict=True):
         recipes.add_row(Text(row[0]), Text(recipe_text(member)))
     return Group(
         Text("The family: one member per budget, each with its own recipe", style="italic"),
-        figures,
+        FittingTable(headings, figures),
         "",
         recipes,
         "",
@@ -76,11 +119,7 @@ def recipe_text(member: Member) -> str:
         elif isinstance(value, bool):
             parts.append(f"{'' if value else 'no '}{name.upper() if name == 'ema' else name}")
         else:
-            parts.append(
-                f"{_SHORT.get(name, name)} {value:.3g}"
-                if isinstance(value, float)
-                else f"{_SHORT.get(name, name)} {value}"
-            )
+            parts.append(f"{_SHORT.get(name, name)} {f'{value:.3g}' if isinstance(value, float) else value}")
     return ", ".join(parts)
 
 

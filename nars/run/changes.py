@@ -32,7 +32,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nars.run.config import ConfigError, RunConfig
+from nars.run.config import ConfigError, RunConfig, set_value, value_at
 from nars.run.folder import RunFolder
 from nars.run.journal import planned_sizes
 
@@ -89,11 +89,7 @@ def as_begun(asked: RunConfig, kept: RunConfig, began: Mapping[str, Any]) -> tup
     back = [Change(key=key, before=value_at(grown, key), now=first) for key, first in began.items()]
     back = [change for change in back if value_at(document, change.key) == change.now != change.before]
     for change in back:
-        *parents, last = change.key.split(".")
-        section = document
-        for parent in parents:
-            section = section[parent]
-        section[last] = change.before
+        set_value(document, change.key, change.before)
     return RunConfig.model_validate(document), back
 
 
@@ -108,13 +104,6 @@ def begun_rounds(folder: RunFolder, config: RunConfig) -> int:
     """Rounds whose candidates have been chosen; asynchronous ones are smaller than `per_round`, and count as such."""
     sizes = planned_sizes(folder)
     return math.ceil(sum(sizes) / config.collect.per_round) if config.collect.asynchronous else len(sizes)
-
-
-def value_at(document: Any, key: str) -> Any:
-    """What a document has at a dotted key, such as "search.budgets[0]", whose last index does not count; else None."""
-    for part in key.split("[", maxsplit=1)[0].split("."):
-        document = document.get(part) if isinstance(document, Mapping) else None
-    return document
 
 
 def _fault(change: Change, now: RunConfig, folder: RunFolder) -> str | None:

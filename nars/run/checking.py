@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nars.errors import DataError
-from nars.run.changes import value_at
-from nars.run.config import ConfigError, Execution, RunConfig
+from nars.run.config import ConfigError, Execution, RunConfig, value_at
 from nars.run.environment import Stage, folder_findings, machine_findings, remaining
 from nars.run.findings import (
     Finding,
@@ -37,12 +36,7 @@ class Checked:
     images: Listing
     space: Space
     """With the classes and channels of the images."""
-    searched: int
-    """Training images of the search, about: after validation, `search_classes` and `max_train`."""
-    trained: int
-    """Training images of final training."""
-    validated: int
-    """Validation images."""
+    sizes: Sizes
     warnings: tuple[str, ...]
     """What a person should know before the run; with key and way out."""
 
@@ -107,7 +101,12 @@ def check(
     if images is not None:
         findings += teacher_findings(config, images, fetch=starting and "train" in left)
     findings += machine_findings(config, execution or Execution(), left)
-    return _told(findings, config, home, place, images, space, sizes)
+    warnings = _weighed(findings, config, home, place)
+    assert images is not None
+    assert sizes is not None
+    if space is None:
+        raise ConfigError(f"{place('space')}: {config.space} cannot be searched")
+    return Checked(images=images, space=space, sizes=sizes, warnings=warnings)
 
 
 def _unfit(space: Space) -> str | None:
@@ -122,16 +121,10 @@ def _unfit(space: Space) -> str | None:
     return f"a run needs the cost {lacking[0]}; let the family {space.kind} compute it" if lacking else None
 
 
-def _told(
-    findings: Sequence[Finding],
-    config: RunConfig,
-    home: RunFolder,
-    place: Callable[[str], str],
-    images: Listing | None,
-    space: Space | None,
-    sizes: Sizes | None,
-) -> Checked:
-    """The answer, if nothing speaks against it."""
+def _weighed(
+    findings: Sequence[Finding], config: RunConfig, home: RunFolder, place: Callable[[str], str]
+) -> tuple[str, ...]:
+    """The warnings among the findings; raises ConfigError where others speak against the run."""
     if home.run_file.is_file():
         kept, now = read_json(home.run_file).get("config", {}), config.model_dump(mode="json")
         findings = [
@@ -142,26 +135,10 @@ def _told(
     errors: list[str] = []
     cautions: list[str] = []
     for finding in findings:
-        where = _placed(finding, place)
-        mild = finding.warning or (finding.mild and where == finding.keys[0])
+        key = finding.keys[0]  # an option, or a stage, is its own place
+        where = place(key) if key.split(".")[0].split("[")[0] in RunConfig.model_fields else key
+        mild = finding.warning or (finding.mild and where == key)
         (cautions if mild else errors).append(f"{where}: {finding.text}")
     if errors:
         raise ConfigError("\n".join(errors))
-    assert images is not None
-    assert sizes is not None
-    if space is None:
-        raise ConfigError(f"{place('space')}: {config.space} cannot be searched")
-    return Checked(
-        images=images,
-        space=space,
-        searched=sizes.searched,
-        trained=sizes.trained,
-        validated=sizes.validated,
-        warnings=tuple(cautions),
-    )
-
-
-def _placed(finding: Finding, place: Callable[[str], str]) -> str:
-    """Where the key was written; an option, or a stage, is its own place."""
-    key = finding.keys[0]
-    return place(key) if key.split(".")[0].split("[")[0] in RunConfig.model_fields else key
+    return tuple(cautions)

@@ -7,7 +7,7 @@ change between two starts of the same run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 import pydantic
@@ -114,7 +114,7 @@ class Pretraining(_Section):
 
 
 class Collect(_Section):
-    """Stage 2, constrained iterative optimisation."""
+    """Stage 2, constrained iterative optimization."""
 
     rounds: Whole = 5
     """T (paper: 5 joint, 4 recipe-only)."""
@@ -284,12 +284,10 @@ def message_of(fault: Any) -> str:
     elif kind == "too_short":
         message = "needs at least one value"
     message = message.replace("input should be", "must be", 1)
-    shown = repr(got) if not isinstance(got, (dict, list, tuple)) else _kind(got)
+    shown = "a mapping" if isinstance(got, dict) else repr(got)
+    if isinstance(got, (list, tuple)):
+        shown = f"[{', '.join(map(str, got))}]"
     return message if f"got {shown}" in message else f"{message}; got {shown}"
-
-
-def _kind(got: Any) -> str:
-    return "a mapping" if isinstance(got, dict) else f"[{', '.join(map(str, got))}]"
 
 
 def keys_at(path: tuple[str | int, ...]) -> list[str]:
@@ -297,11 +295,31 @@ def keys_at(path: tuple[str | int, ...]) -> list[str]:
     model: Any = RunConfig
     for part in path:
         field = model.model_fields.get(part) if isinstance(part, str) else None
-        if (
-            field is None
-            or not isinstance(field.annotation, type)
-            or not issubclass(field.annotation, pydantic.BaseModel)
-        ):
+        section = None if field is None else field.annotation
+        if not (isinstance(section, type) and issubclass(section, pydantic.BaseModel)):
             return []
-        model = field.annotation
+        model = section
     return sorted(model.model_fields)
+
+
+def value_at(document: Any, key: str, absent: Any = None) -> Any:
+    """What a document has at a dotted key, such as "search.budgets[0]", whose last index does not count."""
+    for part in key.split("[", maxsplit=1)[0].split("."):
+        if not isinstance(document, Mapping) or part not in document:
+            return absent
+        document = document[part]
+    return document
+
+
+def set_value(document: dict[str, Any], key: str, value: Any) -> None:
+    """Write a value at a dotted key; sections that are not there are made.
+
+    Raises:
+        ConfigError: a section on the way holds a value.
+    """
+    *parents, last = key.split(".")
+    for parent in parents:
+        document = document.setdefault(parent, {})
+        if not isinstance(document, dict):
+            raise ConfigError(f"{key}: {parent} holds a value, not a section; give its own name")
+    document[last] = value

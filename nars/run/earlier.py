@@ -11,7 +11,7 @@ from nars.run.config import ConfigError, RunConfig
 from nars.run.folder import RunFolder, read_json
 from nars.run.identity import ImageFacts, origin_of, other_images, space_with
 from nars.run.places import absolute, whole_or_near
-from nars.run.run import images_of, smallest_resolution
+from nars.run.run import read_images, smallest_resolution
 from nars.run.settled import keep_export, keep_settings, settings_of
 from nars.space import load_space, read_document
 from nars.store import write_space
@@ -33,9 +33,11 @@ def upgraded(kept: dict[str, Any], config: RunConfig, home: RunFolder, *, format
     candidates = (space_with(file, facts) for file in (config.space, home.predictor / "space.yaml"))
     space = next((found for found in candidates if found is not None and found.fingerprint == fingerprint), None)
     if space is None:
+        there = Path(config.space).is_file() or Path(config.space).suffix == ""
+        state = "has changed since" if there else "is not there"
         raise ConfigError(
             f"{home.path} was begun by an earlier version of nars, which kept no copy of its space, and {config.space} "
-            f"{_state(config.space)} (fingerprint {fingerprint}), or this version reads it otherwise. Put that file "
+            f"{state} (fingerprint {fingerprint}), or this version reads it otherwise. Put that file "
             f"back as it was when the run began"
         )
     write_space(space, home.space_file)
@@ -64,16 +66,12 @@ def _facts(kept: dict[str, Any], config: RunConfig, home: RunFolder) -> ImageFac
         return ImageFacts(
             name=known["name"], fingerprint=known["fingerprint"], count=numbers[0], in_channels=numbers[1]
         )
-    images = images_of(config, resolution=smallest_resolution(load_space(config.space)))
+    images = read_images(config, resolution=smallest_resolution(load_space(config.space)))
     facts = ImageFacts.about(images, name=known["name"])
     if facts.fingerprint != known["fingerprint"]:
         before = ImageFacts(name=known["name"], fingerprint=known["fingerprint"], count=0, in_channels=0)
         raise other_images(home, before, facts, place=config.data.name)
     return facts
-
-
-def _state(space: str) -> str:
-    return "has changed since" if Path(space).is_file() or Path(space).suffix == "" else "is not there"
 
 
 def _keep_trainings(config: RunConfig, home: RunFolder, origin: str) -> None:

@@ -42,15 +42,18 @@ Findings = Iterator[Finding]
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Images of the parts."""
+    """Images of the parts, about."""
 
     searched: int
+    """Training images of the search: after validation, `search_classes` and `max_train`."""
     trained: int
+    """Training images of final training."""
     validated: int
+    """Validation images."""
 
 
 def sizes_of(config: RunConfig, images: Listing) -> Sizes:
-    """Images of the parts, about, as loading will divide them."""
+    """As loading will divide them."""
     data = config.data
     validated = images.validation
     left = images.train
@@ -72,10 +75,8 @@ def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings
         if data.validation > 1 and data.validation != int(data.validation):
             yield Finding(keys=key, text=f"takes a share below 1 or a whole number of images, got {data.validation:g}")
         elif sizes.validated < 1 or sizes.trained < 2:
-            yield Finding(
-                keys=key,
-                text=f"must leave images on both sides {of}, got {_number(data.validation)}; take a share such as 0.2",
-            )
+            got = f"{data.validation:,.0f}" if data.validation >= 1 else f"{data.validation:g}"
+            yield Finding(keys=key, text=f"must leave images on both sides {of}, got {got}; take a share such as 0.2")
         elif sizes.validated < count:
             yield Finding(
                 keys=key,
@@ -106,10 +107,6 @@ def absent(config: RunConfig, *, warning: bool) -> Finding:
         warning=warning,
         here=True,
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
 def resolution_findings(config: RunConfig, space: Space, images: Listing | None) -> Findings:
@@ -172,13 +169,7 @@ def range_findings(config: RunConfig, space: Space) -> Findings:
             got = " and ".join(map(shorten, which.values()))
             yield Finding(keys=(f"search.budgets[{min(which)}]", "space"), text=text.format(got))
     for number, budget in enumerate(budgets):
-        if (
-            not misfit
-            and number not in unmet
-            and number not in idle
-            and not low <= budget <= high
-            and smallest < largest
-        ):
+        if not misfit and smallest < largest and number not in unmet | idle and not low <= budget <= high:
             side, end = ("above", "high") if budget > high else ("below", "low")
             yield Finding(
                 keys=(f"search.budgets[{number}]", f"flops.{end}", "space"),
@@ -293,27 +284,23 @@ def final_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
 
 
 def _schedule(section: str, epochs: int, warmup: float) -> Findings:
-    keys = (f"{section}.warmup_epochs", f"{section}.epochs")
+    if warmup < epochs:
+        return
+    what = f"the whole training ({section}.epochs {epochs}) is warm-up: the learning rate only rises"
     if warmup > epochs:
-        yield Finding(
-            keys=keys,
-            text=f"the warm-up must not be longer than the training ({section}.epochs {epochs}), got {warmup:g}; add "
-            f"--set {section}.warmup_epochs={epochs // 5}",
-        )
-    elif warmup == epochs:
-        yield Finding(
-            keys=keys,
-            text=f"the whole training ({section}.epochs {epochs}) is warm-up: the learning rate only rises; add --set "
-            f"{section}.warmup_epochs={epochs // 5}",
-            warning=True,
-        )
+        what = f"the warm-up must not be longer than the training ({section}.epochs {epochs}), got {warmup:g}"
+    yield Finding(
+        keys=(f"{section}.warmup_epochs", f"{section}.epochs"),
+        text=f"{what}; add --set {section}.warmup_epochs={epochs // 5}",
+        warning=warmup == epochs,
+    )
 
 
 def _batch(section: str, batch: int, images: int | None) -> Findings:
     keys = (f"{section}.batch_size", "data.name", "data.validation", "data.max_train")
     if batch < 2:
         yield Finding(
-            keys=keys, text=f"batch normalisation needs at least 2 images in a step, got {batch}; take 32 or more"
+            keys=keys, text=f"batch normalization needs at least 2 images in a step, got {batch}; take 32 or more"
         )
     elif images is not None and images >= 2 and batch > images:
         yield Finding(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from nars.errors import DataError
 from nars.files.atomic import machine_at_fault, write_json
@@ -16,54 +16,49 @@ _SEAL = "seal"
 """Key of a JSON file's own hash."""
 
 
+@final
+class _Place:
+    """A path below a run's folder, as an attribute of it."""
+
+    def __init__(self, below: str) -> None:
+        self._below = below
+
+    def __get__(self, folder: RunFolder, owner: type[RunFolder]) -> Path:
+        return folder.path / self._below
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The files of a run; each is written whole, so what exists is finished.
 
     All that a run was made from is in it, apart from its images: it can be moved, and opened from anywhere.
-
-    run.json             configuration, seed, versions, space and data fingerprints
-    space/space.yaml     the run's own copy of its space, which alone counts; tables of costs beside it
-    pool.parquet         the Sobol pool with its free statistics
-    encoder/             stage 1: the predictor pretrained on them
-    samples/             the sample store: one row per training outcome
-    rounds/round-1.json  what each round of stage 2 chose, where it stopped, how well the predictor did
-    predictor/           stage 2's result
-    family/family.json   stage 3's answer: one member per budget
-    training/NAME/       final training of each member, and of the teacher, with settings.json: what it is a training of
-    family/NAME/         export of each member
-    exports.json         which training each export was made of
-    swap/                sample store of architectures with other members' recipes
-    scaled/NAME/         networks grown from the family by compound scaling
-    report.html, nars.log
     """
 
     path: Path
 
-    @property
-    def run_file(self) -> Path:
-        """Configuration and versions."""
-        return self.path / "run.json"
-
-    @property
-    def space_file(self) -> Path:
-        """The run's own copy of its space, with the numbers of classes and channels of its images in it."""
-        return self.path / "space" / "space.yaml"
-
-    @property
-    def pool_file(self) -> Path:
-        """The pool."""
-        return self.path / "pool.parquet"
-
-    @property
-    def encoder(self) -> Path:
-        """The pretrained predictor."""
-        return self.path / "encoder"
-
-    @property
-    def samples(self) -> Path:
-        """The sample store."""
-        return self.path / "samples"
+    run_file = _Place("run.json")
+    """Configuration, seed, versions, space and data fingerprints."""
+    space_file = _Place("space/space.yaml")
+    """The run's own copy of its space, which alone counts, with the numbers of classes and channels of its images in
+    it; tables of costs beside it."""
+    pool_file = _Place("pool.parquet")
+    """The Sobol pool with its free statistics."""
+    encoder = _Place("encoder")
+    """Stage 1: the predictor pretrained on them."""
+    samples = _Place("samples")
+    """The sample store: one row per training outcome."""
+    predictor = _Place("predictor")
+    """Stage 2's result: the predictor that has seen all samples."""
+    family_file = _Place("family/family.json")
+    """Stage 3's answer: one member per budget."""
+    exports_file = _Place("exports.json")
+    """Which training each export was made of."""
+    swaps = _Place("swap")
+    """The sample store of `nars swap`: architectures with other members' recipes."""
+    report_file = _Place("report.html")
+    """The page to open."""
+    log_file = _Place("nars.log")
+    """What happened when."""
 
     def round_plan(self, number: int) -> Path:
         """The candidates of a round (from 1), written before any of them is trained."""
@@ -72,25 +67,6 @@ class RunFolder:
     def round_result(self, number: int) -> Path:
         """What a round (from 1) found, written after its last training."""
         return self.path / "rounds" / f"round-{number}.json"
-
-    @property
-    def predictor(self) -> Path:
-        """The predictor that has seen all samples."""
-        return self.path / "predictor"
-
-    @property
-    def family_file(self) -> Path:
-        """The answer of stage 3."""
-        return self.path / "family" / "family.json"
-
-    @property
-    def swaps(self) -> Path:
-        """The sample store of `nars swap`."""
-        return self.path / "swap"
-
-    def scaled(self, name: str) -> Path:
-        """A network grown from the family by compound scaling."""
-        return self.path / "scaled" / name
 
     def training(self, name: str) -> Path:
         """Final training of one member, or of the teacher."""
@@ -101,27 +77,16 @@ class RunFolder:
         return self.training(name) / "result.json"
 
     def training_settings(self, name: str) -> Path:
-        """What a final training is one of: choices, settings, teacher."""
+        """What decided a final training: choices, settings, teacher."""
         return self.training(name) / "settings.json"
 
     def member(self, name: str) -> Path:
         """One exported member."""
         return self.path / "family" / name
 
-    @property
-    def exports_file(self) -> Path:
-        """Which training each export was made of."""
-        return self.path / "exports.json"
-
-    @property
-    def report_file(self) -> Path:
-        """The page to open."""
-        return self.path / "report.html"
-
-    @property
-    def log_file(self) -> Path:
-        """What happened when."""
-        return self.path / "nars.log"
+    def scaled(self, name: str) -> Path:
+        """A network grown from the family by compound scaling."""
+        return self.path / "scaled" / name
 
 
 def write_sealed(path: Path, document: Mapping[str, Any]) -> None:

@@ -17,10 +17,12 @@ import pydantic
 
 from nars.errors import expect
 from nars.images import FOLDER_PREFIX
-from nars.run.config import ConfigError, Data, RunConfig, keys_at, message_of
+from nars.run.config import ConfigError, Data, RunConfig, keys_at, message_of, set_value, value_at
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.naming import fault_of_name
 from nars.space import Document, SpaceError, read_document, shipped
+
+_ABSENT = object()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +70,8 @@ class Given:
         """
         content = self.config.model_dump(mode="json")
         for key in self.adapted:
-            *parents, last = key.split(".")
-            ours: Any = content
-            theirs: Any = kept
-            for parent in parents:
-                ours, theirs = ours[parent], theirs.get(parent, {}) if isinstance(theirs, dict) else {}
-            if isinstance(theirs, dict) and last in theirs:
-                ours[last] = theirs[last]
+            if (value := value_at(kept, key, absent=_ABSENT)) is not _ABSENT:
+                set_value(content, key, value)
         try:
             return replace(self, config=RunConfig.model_validate(content))
         except pydantic.ValidationError:  # of a version that is too different: the comparison says so
@@ -119,9 +116,10 @@ def read_config(
     """
     expect(name, (str, Path), "a configuration is a built-in name, a YAML file or a run's folder", error=ConfigError)
     path, built_in, overrides = Path(name), False, overrides or {}
+    options = {key: key for key in overrides} | dict(options or {})
     home = run_folder(name)
     if home is not None:
-        return _given_by_run(home, overrides, options or {})
+        return _given_by_run(home, overrides, options)
     if path.suffix not in (".yaml", ".yml"):
         path, built_in = shipped("space") / "runs" / f"{name}.yaml", True
     if not path.is_file():
@@ -130,9 +128,7 @@ def read_config(
             f"folder of a run (with run.json)"
         )
     document = _read(path)
-    origin = _Origin(
-        document=document, built_in=built_in, options={key: key for key in overrides} | dict(options or {})
-    )
+    origin = _Origin(document=document, built_in=built_in, options=options)
     content = document.content
     if not isinstance(content, dict):
         raise ConfigError(
@@ -171,11 +167,7 @@ def _given_by_run(home: Path, overrides: Mapping[str, Any], options: Mapping[str
     content = read_json(run.run_file).get("config")
     if not isinstance(content, dict):
         raise ConfigError(f"{run.run_file} holds no configuration: it is not a run's file, or was edited. Put it back")
-    origin = _Origin(
-        document=Document(str(run.run_file), content, {}),
-        built_in=False,
-        options={key: key for key in overrides} | dict(options),
-    )
+    origin = _Origin(document=Document(str(run.run_file), content, {}), built_in=False, options=options)
     try:
         config = _validated(content, overrides, origin)
     except ConfigError as error:
@@ -271,13 +263,7 @@ def _read(path: Path) -> Document:
 
 def _validated(content: dict[str, Any], overrides: Mapping[str, Any], origin: _Origin) -> RunConfig:
     for dotted, value in overrides.items():
-        *parents, last = dotted.split(".")
-        section = content
-        for parent in parents:
-            section = section.setdefault(parent, {})
-            if not isinstance(section, dict):
-                raise ConfigError(f"{dotted}: {parent} holds a value, not a section; give its own name")
-        section[last] = value
+        set_value(content, dotted, value)
     try:
         return RunConfig.model_validate(content)
     except pydantic.ValidationError as error:

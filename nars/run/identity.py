@@ -7,7 +7,7 @@ import json
 import platform
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +27,17 @@ _VERSIONED = ("torch", "timm", "numpy", "scipy", "pyarrow")
 
 _SOME = 5
 """Class names that a message repeats."""
+_DIFFERENCES = 10
+"""Differences that a message repeats."""
 
 
 class RunWarning(NarsWarning):
     """Something about a run that is not as it was and does not count: an edited file of its space, another library."""
+
+
+def warn(text: str) -> None:
+    """Warn of such a thing."""
+    warnings.warn(text, RunWarning, stacklevel=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +81,7 @@ class ImageFacts:
 
     def to_dict(self) -> dict[str, Any]:
         """For the run's file."""
-        known: dict[str, Any] = {} if self.classes is None else {"classes": list(self.classes)}
-        known |= {} if self.images is None else {"images": list(self.images)}
-        numbers = {"count": self.count, "in_channels": self.in_channels}
-        return {"name": self.name, "fingerprint": self.fingerprint} | numbers | known
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def __str__(self) -> str:
         parts = f"{self.count} classes"
@@ -119,6 +123,14 @@ def other_images(folder: RunFolder, before: ImageFacts, now: ImageFacts, *, plac
     )
 
 
+def of_another_run(file: Path, fix: str) -> DataError:
+    """What to say where a file of a run's folder carries another run's origin; `fix` is what deleting it leads to."""
+    return DataError(
+        f"{file} belongs to another run: its space, images, seed or settings were others. Put this run's own back, or "
+        f"delete it: {fix}"
+    )
+
+
 def origin_of(config: RunConfig, *, space: str, data: str) -> str:
     """Hash of all that decides the samples of a run, by which its files are known.
 
@@ -155,20 +167,18 @@ def with_versions(document: dict[str, Any], folder: RunFolder) -> dict[str, Any]
     changed = [f"{name} {last[name]} then, {now[name]} now" for name in now if name in last and last[name] != now[name]]
     if not changed:
         return document
-    warnings.warn(
+    warn(
         f"{folder.path} was last computed with other versions ({'; '.join(changed)}): it goes on, but not to the bit "
-        f"as it would have",
-        RunWarning,
-        stacklevel=2,
+        f"as it would have"
     )
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return document | {"continued": [*continued, {"at": at, "versions": now}]}
 
 
-def spell(found: Sequence[str], most: int = 10) -> str:
+def spell(found: Sequence[str]) -> str:
     """Differences in a sentence; of many the first and a count."""
-    more = f"; and {len(found) - most} more" if len(found) > most else ""
-    return "; ".join(found[:most]) + more
+    more = f"; and {len(found) - _DIFFERENCES} more" if len(found) > _DIFFERENCES else ""
+    return "; ".join(found[:_DIFFERENCES]) + more
 
 
 def _classes_changed(before: tuple[str, ...] | None, now: tuple[str, ...] | None) -> str:

@@ -6,9 +6,8 @@ opens it gets it as it began, or is told what is not as it was.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,34 +24,15 @@ from nars.run.earlier import upgraded
 from nars.run.environment import Stage, remaining
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.given import load_config
-from nars.run.identity import (
-    ImageFacts,
-    RunWarning,
-    origin_of,
-    other_images,
-    space_with,
-    spell,
-    versions,
-    with_versions,
-)
+from nars.run.identity import ImageFacts, origin_of, other_images, space_with, spell, versions, warn, with_versions
 from nars.run.places import absolute
 from nars.run.progress import Reporter, Silent
-from nars.run.run import Run, introduce, introduction, read_images, smallest_resolution
+from nars.run.run import Run, introduce, read_images, smallest_resolution
 from nars.space import Space, SpaceError, differences, load_space
 from nars.store import write_space
 
 FORMAT = 2
 """Of a run's folder. Folders without one are of earlier versions and are brought to this one when they are opened."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Reopened:
-    """An existing run as it is asked for."""
-
-    run: Run
-    document: dict[str, Any]
-    """Its file as it must be."""
-    changed: tuple[Change, ...]
 
 
 def open_run(
@@ -94,29 +74,28 @@ def open_run(
                 f"nars pretrain (the first), or give the folder of another with --out"
             )
         return _begin(config, home, how, reporter, checked)
-    found = _reopen(config, home, how, reporter)
-    grown = bool(found.changed)
+    run, document, changed = _reopen(config, home, how, reporter)
     if alone is not None and upto is not None:
-        alone(found.run, upto)
-    if grown or remaining(home, upto):
+        alone(run, upto)
+    if changed or remaining(home, upto):
         checked = check(
-            found.run.config,
+            run.config,
             how,
             folder=home.path,
             upto=upto,
             starting=True,
-            grown=grown,
+            grown=bool(changed),
             own_space=home.space_file,
             place=place,
         )
         _say_warnings(checked, reporter)
-        found = replace(found, run=replace(found.run, source=checked.images.source))
-    document = with_versions(found.document, home)
+        run = replace(run, source=checked.images.source)
+    document = with_versions(document, home)
     if document != read_json(home.run_file):
         write_json(home.run_file, document)
-    if found.changed:
-        found.run.log(f"configuration: {'; '.join(map(str, found.changed))}")
-    return found.run
+    if changed:
+        run.log(f"configuration: {'; '.join(map(str, changed))}")
+    return run
 
 
 def reopen_run(folder: Path, *, execution: Execution | None = None, reporter: Reporter | None = None) -> Run:
@@ -174,12 +153,14 @@ def _begin(config: RunConfig, home: RunFolder, how: Execution, reporter: Reporte
     }
     write_json(home.run_file, document)
     run = Run(config=settled, execution=how, folder=home, reporter=reporter, loaded=images, source=source)
-    for line in introduction(images, "images"):
-        run.log(line)
+    introduce(images, run.log)
     return run
 
 
-def _reopen(config: RunConfig, home: RunFolder, how: Execution, reporter: Reporter) -> _Reopened:
+def _reopen(
+    config: RunConfig, home: RunFolder, how: Execution, reporter: Reporter
+) -> tuple[Run, dict[str, Any], list[Change]]:
+    """An existing run as it is asked for, its file as it must be, and what has changed."""
     kept = read_json(home.run_file)
     _check_format(kept, home)
     before = _kept_config(kept, home)
@@ -190,7 +171,8 @@ def _reopen(config: RunConfig, home: RunFolder, how: Execution, reporter: Report
         before = _kept_config(kept, home)
     facts = ImageFacts.of(kept["data"])
     space = _own_space(kept, home, facts, before)
-    if config.data.name == facts.name and _is_there(before.data.name):
+    place = before.data.name.removeprefix(FOLDER_PREFIX)
+    if config.data.name == facts.name and (place == before.data.name or Path(place).is_dir()):
         # As it was written when the run began, whatever the working directory is now.
         config = config.model_copy(update={"data": config.data.model_copy(update={"name": before.data.name})})
     config = absolute(config)
@@ -202,7 +184,7 @@ def _reopen(config: RunConfig, home: RunFolder, how: Execution, reporter: Report
         if loaded.fingerprint != facts.fingerprint:
             now = ImageFacts.about(loaded, name=config.data.name)
             raise other_images(home, facts, now, place=config.data.name)
-        introduce(loaded, reporter)
+        introduce(loaded, reporter.say)
     began = kept.get("began", {})
     if not by_folder:
         config, back = as_begun(config, before, began)
@@ -216,8 +198,7 @@ def _reopen(config: RunConfig, home: RunFolder, how: Execution, reporter: Report
     document = kept | {"config": config.model_dump(mode="json")}
     if found or began:
         document["began"] = first_values(began, found)
-    run = Run(config=config, execution=how, folder=home, reporter=reporter, loaded=loaded)
-    return _Reopened(run=run, document=document, changed=tuple(found))
+    return Run(config=config, execution=how, folder=home, reporter=reporter, loaded=loaded), document, found
 
 
 def _check_format(kept: dict[str, Any], home: RunFolder) -> None:
@@ -279,11 +260,9 @@ def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFol
     if _is_same_file(config.space, home.space_file):  # the run was opened by its folder
         original = space_with(before.space, facts)
         if original is not None and original.fingerprint != space.fingerprint:
-            warnings.warn(
+            warn(
                 f"{before.space} has changed since {home.path} began ({spell(differences(space, original))}); the run "
-                f"goes on with its own copy, {home.space_file}. For the new one begin another run",
-                RunWarning,
-                stacklevel=2,
+                f"goes on with its own copy, {home.space_file}. For the new one begin another run"
             )
         return config.model_copy(update={"space": before.space})
     try:
@@ -291,11 +270,7 @@ def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFol
     except SpaceError:
         if config.space != before.space or Path(config.space).is_file():
             raise
-        warnings.warn(
-            f"{config.space} is not there any more; {home.path} goes on with its own copy, {home.space_file}",
-            RunWarning,
-            stacklevel=2,
-        )
+        warn(f"{config.space} is not there any more; {home.path} goes on with its own copy, {home.space_file}")
         return config
     if asked.fingerprint != space.fingerprint:
         raise ConfigError(
@@ -304,10 +279,6 @@ def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFol
             f"with that, of which the run has a copy (nars run {home.path}), or begin another run with --out"
         )
     return config
-
-
-def _is_there(data: str) -> bool:
-    return not data.startswith(FOLDER_PREFIX) or Path(data.removeprefix(FOLDER_PREFIX)).is_dir()
 
 
 def _is_same_file(one: str | Path, two: Path) -> bool:

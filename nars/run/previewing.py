@@ -77,14 +77,14 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
 
 
 def _images(config: RunConfig, checked: Checked) -> str:
-    images, data = checked.images, config.data
+    images, sizes, data = checked.images, checked.sizes, config.data
     text = (
-        f"{images.name}: {len(images.classes):,} classes, {checked.trained:,} training / {checked.validated:,} "
+        f"{images.name}: {len(images.classes):,} classes, {sizes.trained:,} training / {sizes.validated:,} "
         f"validation / {images.test:,} test images"
     )
-    if checked.searched < checked.trained:
+    if sizes.searched < sizes.trained:
         classes = f" of {data.search_classes} classes" if data.search_classes else ""
-        text += f"; the search trains on {checked.searched:,}{classes}"
+        text += f"; the search trains on {sizes.searched:,}{classes}"
     return text if images.present else f"{text}; downloaded first"
 
 
@@ -103,17 +103,17 @@ def _seconds(config: RunConfig, execution: Execution, checked: Checked, pace: Pa
     middle = (config.flops.low + config.flops.high) / 2
 
     def epoch(flops: float, images: int, teacher: float | None = None) -> float:
-        looks = 2 * checked.validated  # with the network and with its averaged weights
+        looks = 2 * checked.sizes.validated  # with the network and with its averaged weights
         seconds = images * pace.train(flops) + looks * pace.forward(flops)
         return seconds + (images * pace.forward(teacher) if teacher is not None else 0.0)
 
-    search = _epochs(config) * epoch(middle, checked.searched) / pace.at_once
+    search = _epochs(config) * epoch(middle, checked.sizes.searched) / pace.at_once
     budgets = sorted(config.search.budgets, reverse=True)
     teacher = budgets[0] if config.final.teacher != NONE else None
-    jobs = [config.final.epochs * epoch(budget, checked.trained, teacher) for budget in budgets]
+    jobs = [config.final.epochs * epoch(budget, checked.sizes.trained, teacher) for budget in budgets]
     family = _makespan(jobs, pace.at_once)
     if teaches_itself(config):
-        family += config.final.epochs * epoch(budgets[0], checked.trained)
+        family += config.final.epochs * epoch(budgets[0], checked.sizes.trained)
     return search, family
 
 
@@ -134,7 +134,10 @@ def _gpu_hours(config: RunConfig, checked: Checked) -> tuple[float, float]:
     if teaches_itself(config):
         per_image += _TRAINING / 3 * max(budgets) * (trainings - 1)
     middle = (config.flops.low + config.flops.high) / 2
-    operations = (_TRAINING * middle * checked.searched * _epochs(config), per_image * checked.trained * final.epochs)
+    operations = (
+        _TRAINING * middle * checked.sizes.searched * _epochs(config),
+        per_image * checked.sizes.trained * final.epochs,
+    )
     search, family = (total / _GPU_FLOPS / 3600 for total in operations)
     return search, family
 

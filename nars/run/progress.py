@@ -102,18 +102,24 @@ class _Left(ProgressColumn):
         return Text("" if left is None or task.finished else f"{timedelta(seconds=math.ceil(left))} left")
 
 
+class Count(Protocol):
+    """Takes how much is done, of how much."""
+
+    def __call__(self, done: int, total: int, note: str = "", /) -> None:
+        """The note stands beside the bar."""
+
+
 @contextmanager
-def counting(reporter: Reporter, title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that tells (done, of how many) itself; there is none before it does."""
+def counting(reporter: Reporter, title: str) -> Iterator[Count]:
+    """A bar for work that counts itself; it appears with the first count."""
     with ExitStack() as stack:
         advance: Advance | None = None
         before = 0
 
-        def told(done: int, total: int) -> None:
+        def count(done: int, total: int, note: str = "", /) -> None:
             nonlocal advance, before
-            if advance is None:
-                advance = stack.enter_context(reporter.bar(title, total))
-            advance(done - before, "")
+            advance = advance or stack.enter_context(reporter.bar(title, total))
+            advance(done - before, note)
             before = done
 
-        yield told
+        yield count

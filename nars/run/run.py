@@ -18,7 +18,7 @@ from nars.run.config import Execution, RunConfig
 from nars.run.folder import RunFolder, read_json
 from nars.run.identity import ImageFacts, check_images
 from nars.run.outlook import Outlook
-from nars.run.progress import Reporter, counting
+from nars.run.progress import Reporter, Silent, counting
 from nars.space import Bounds, Space, load_space, shorten
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Run:
             return self.loaded
         images = self._read_images()
         check_images(self.folder, images, self.config)
-        introduce(images, self.reporter)
+        introduce(images, self.reporter.say)
         return images
 
     @cached_property
@@ -78,11 +78,11 @@ class Run:
         Raises:
             DataError: as for `images`.
         """
-        if not _narrowed(self.config):
+        if self.config.data.max_train is None and self.config.data.search_classes is None:
             return self.images
         images = self._read_images(whole=True)
         check_images(self.folder, images, self.config, whole=True)
-        introduce(images, self.reporter, heading="final training")
+        introduce(images, self.reporter.say, heading="final training")
         return images
 
     def _read_images(self, *, whole: bool = False) -> ImageData:
@@ -124,10 +124,10 @@ class Run:
         """Hash of all that decides the samples of this run; what its stages leave carries it."""
         return str(read_json(self.folder.run_file)["origin"])
 
-    @cached_property
-    def begun_earlier(self) -> bool:
-        """Whether an earlier version began it, whose files do not say where they come from."""
-        return "earlier" in read_json(self.folder.run_file)
+    def is_own(self, origin: object) -> bool:
+        """Whether a file in the run's folder is of this run, by the origin that it carries; in an earlier version's
+        runs, None."""
+        return origin == self.origin or (origin is None and "earlier" in read_json(self.folder.run_file))
 
     def rounds_of(self, document: Mapping[str, Any]) -> int:
         """Rounds of stage 2 that a file was made after; an earlier version's does not say."""
@@ -152,20 +152,16 @@ class Run:
     def log(self, text: str) -> None:
         """Say a line and keep it in the run's log."""
         self.reporter.say(text)
-        self.keep(text)
-
-    def keep(self, text: str) -> None:
-        """Keep a line in the run's log."""
         append_line(self.folder.log_file, f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {text}")
 
 
-def images_of(
+def read_images(
     config: RunConfig,
     *,
     resolution: int,
+    execution: Execution | None = None,
+    reporter: Reporter | None = None,
     whole: bool = False,
-    loaders: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
     source: Source | None = None,
 ) -> ImageData:
     """The images that a configuration names.
@@ -173,9 +169,9 @@ def images_of(
     Args:
         config: names and splits them.
         resolution: side, pixels.
+        execution: in-process means that no process beside this one reads streamed images either.
+        reporter: shows a bar.
         whole: all classes and all training images, as in final training; else what the search is narrowed to.
-        loaders: processes that read streamed images; None is as many as fit.
-        progress: called with (images decoded, images in all).
         source: the files of an image folder, where they are listed already.
 
     Raises:
@@ -184,59 +180,30 @@ def images_of(
     from nars.images import load_images
 
     data, counted = config.data, config.data.validation >= 1
-    return load_images(
-        data.name,
-        resolution=resolution,
-        root=Path(data.root) if data.root else None,
-        validation_fraction=0.5 if counted else data.validation,
-        validation_images=int(data.validation) if counted else None,
-        seed=config.seed,
-        max_train=None if whole else data.max_train,
-        max_classes=None if whole else data.search_classes,
-        streaming=data.streaming,
-        loaders=loaders,
-        progress=progress,
-        source=source,
-    )
-
-
-def read_images(
-    config: RunConfig,
-    *,
-    resolution: int,
-    execution: Execution,
-    reporter: Reporter,
-    whole: bool = False,
-    source: Source | None = None,
-) -> ImageData:
-    """The same with a bar; in-process means that no process beside this one reads them either."""
-    with counting(reporter, "reading images") as progress:
-        return images_of(
-            config,
+    with counting(reporter or Silent(), "reading images") as progress:
+        return load_images(
+            data.name,
             resolution=resolution,
-            whole=whole,
-            loaders=0 if execution.engine == "in-process" else None,
+            root=Path(data.root) if data.root else None,
+            validation_fraction=0.5 if counted else data.validation,
+            validation_images=int(data.validation) if counted else None,
+            seed=config.seed,
+            max_train=None if whole else data.max_train,
+            max_classes=None if whole else data.search_classes,
+            streaming=data.streaming,
+            loaders=0 if execution is not None and execution.engine == "in-process" else None,
             progress=progress,
             source=source,
         )
 
 
-def introduce(images: ImageData, reporter: Reporter, *, heading: str = "images") -> None:
+def introduce(images: ImageData, say: Callable[[str], None], *, heading: str = "images") -> None:
     """Say what the images are, how they are split and what was passed over."""
-    for line in introduction(images, heading):
-        reporter.say(line)
-
-
-def introduction(images: ImageData, heading: str) -> list[str]:
-    """The same as lines."""
-    return [f"{heading}: {images.summary}", *(f"  {note}" for note in images.notes)]
+    say(f"{heading}: {images.summary}")
+    for note in images.notes:
+        say(f"  {note}")
 
 
 def smallest_resolution(space: Space) -> int:
     """Side of the smallest images that a space of networks asks for, pixels."""
     return int(space.values("resolution")[0])
-
-
-def _narrowed(config: RunConfig) -> bool:
-    """Whether the search sees less than final training does."""
-    return config.data.max_train is not None or config.data.search_classes is not None

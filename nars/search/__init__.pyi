@@ -1,6 +1,5 @@
 from .archive import Archive as Archive
 from .climbing import Climbs as Climbs
-from .family import Family as Family, Price as Price, search_family as search_family
 from .genetic import Genetic as Genetic
 from .given import (
     AmongGiven as AmongGiven,
@@ -16,7 +15,13 @@ from .pareto import (
     ranks as ranks,
 )
 from .rounds import cost_bins as cost_bins, propose_round as propose_round, shrink_pool as shrink_pool
-from .search import SearchResult as SearchResult, search as search
+from .search import (
+    Family as Family,
+    Price as Price,
+    SearchResult as SearchResult,
+    search as search,
+    search_family as search_family,
+)
 from .settings import DEFAULT as DEFAULT, PAPER as PAPER, PRESETS as PRESETS, SearchSettings as SearchSettings
 from .strategy import Score as Score, Step as Step, Strategy as Strategy, drive as drive
 from .verification import (

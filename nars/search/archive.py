@@ -190,15 +190,9 @@ class Archive:
         while capacity < size:
             capacity *= 2
         if capacity > len(self._rows):
-            self._rows = _grown(self._rows, capacity)
-            self._scores = _grown(self._scores, capacity)
+            self._rows = np.resize(self._rows, (capacity, self._rows.shape[1]))
+            self._scores = np.resize(self._scores, capacity)
         for name in costs:
             column = self._costs.get(name, np.empty(0))
             if len(column) < capacity:
-                self._costs[name] = _grown(column, capacity)
-
-
-def _grown(array: NDArray[Any], capacity: int) -> NDArray[Any]:
-    out = np.empty((capacity, *array.shape[1:]), dtype=array.dtype)
-    out[: len(array)] = array
-    return out
+                self._costs[name] = np.resize(column, capacity)

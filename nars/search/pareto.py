@@ -165,12 +165,9 @@ class ParetoSearch(ArchiveSearch):
         """Begin with the first generation.
 
         Args:
-            archive: candidates scored before; they are used and not asked for again.
-            bounds: hard limits on costs; every candidate asked for keeps them.
+            archive, bounds, rng, first: as for `Genetic`.
             objectives: at least one cost of the space.
             settings: `max_evaluations`, `patience` and the probabilities count; 100 candidates survive a generation.
-            rng: the only source of randomness.
-            first: the first generation, (N, D), canonical, inside the bounds.
         """
         super().__init__(archive, bounds, evaluations=settings.max_evaluations)
         self.objectives, self.settings, self._rng, self._first = tuple(objectives), settings, rng, first
@@ -236,14 +233,10 @@ class ParetoSearch(ArchiveSearch):
 def _survivors(F: Floats, n: int) -> Ints:
     """The n best rows of F by front, the last front's by crowding."""
     rank = ranks(F, enough=n)
-    kept: list[Ints] = []
-    left = n
+    kept = np.empty(0, dtype=np.int64)
     for front in range(int(rank.max()) + 1):
         at = np.flatnonzero(rank == front)
-        if len(at) > left:
-            at = at[np.argsort(-crowding(F[at]), kind="stable")[:left]]
-        kept.append(at)
-        left -= len(at)
-        if not left:
-            break
-    return np.concatenate(kept)
+        if len(at) > n - len(kept):
+            at = at[np.argsort(-crowding(F[at]), kind="stable")[: n - len(kept)]]
+        kept = np.concatenate([kept, at])
+    return kept

@@ -1,9 +1,10 @@
-"""Stage 3 for one resource constraint set: the best predicted candidate inside the bounds."""
+"""Stage 3: the best predicted candidate inside one set of bounds, or of each of several, which share all scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from nars.search.climbing import Climbs
 from nars.search.genetic import Genetic
 from nars.search.settings import DEFAULT, SearchSettings
 from nars.search.start import admitted, first_generation, inside
-from nars.search.strategy import ArchiveSearch, Score, Step, drive
-from nars.space import Bounds, Population, Space, distinct
+from nars.search.strategy import ArchiveSearch, Score, Step
+from nars.space import Bounds, Population, Space, SpaceError, check_reachable, distinct
 
 _TOP = 64
 _POOL = 4
@@ -45,6 +46,35 @@ class SearchResult:
     """Their predicted accuracies, (K,), percent."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """What the step from one member to the next costs and brings."""
+
+    gain: float
+    """Predicted accuracy gained, percent."""
+    costs: dict[str, float]
+    """Difference of each bounded cost."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Family:
+    """The answer to several budgets."""
+
+    __repr__ = brief_repr
+
+    members: tuple[SearchResult, ...]
+    """One per budget, in the order asked."""
+    prices: tuple[Price, ...]
+    """From each member to the next, (members - 1)."""
+    archive: Archive
+    """Every candidate scored, for the next question."""
+
+    @property
+    def rows(self) -> Population:
+        """The members, (B, D)."""
+        return np.stack([member.row for member in self.members])
+
+
 def search(
     space: Space,
     score: Score,
@@ -54,7 +84,7 @@ def search(
     seed_population: Population | None = None,
     settings: SearchSettings = DEFAULT,
     archive: Archive | None = None,
-    progress: Callable[[Step], None] | None = None,
+    progress: Callable[[Step], None] = lambda step: None,
 ) -> SearchResult:
     """The candidate with the best score inside the bounds; no candidate outside them is ever returned.
 
@@ -73,57 +103,93 @@ def search(
         SpaceError: a bound names an unknown cost.
         PredictorError: the score function returned NaN.
     """
-    archive = Archive(space) if archive is None else archive
-    history = explore(
+    return search_family(
         space,
         score,
-        bounds,
+        [bounds],
         rng=rng,
         seed_population=seed_population,
         settings=settings,
         archive=archive,
-        progress=progress,
-    )
-    return result_of(archive, bounds, history)
+        progress=lambda budget, step: progress(step),
+    ).members[0]
 
 
-def explore(
+def search_family(
     space: Space,
     score: Score,
-    bounds: Bounds,
+    budgets: Sequence[Bounds],
     *,
     rng: np.random.Generator,
-    seed_population: Population | None,
-    settings: SearchSettings,
+    seed_population: Population | None = None,
+    settings: SearchSettings = DEFAULT,
+    archive: Archive | None = None,
+    progress: Callable[[int, Step], None] = lambda budget, step: None,
+) -> Family:
+    """The best candidate of each budget; all budgets share all scores.
+
+    Where one budget admits everything that another admits, its member is never predicted worse.
+
+    Args:
+        space, score, rng, seed_population, settings, archive: as for `search`; the evaluations of the
+            settings are per budget.
+        budgets: at least one.
+        progress: called with the number of the budget for each entry of its history.
+
+    Raises:
+        InfeasibleError: nothing keeps one of the budgets; limits beyond the ends of the space are noticed at once.
+        SpaceError: no budget, or as for `search`.
+    """
+    if not budgets:
+        raise SpaceError("a family needs at least one budget, got none; give e.g. Bounds.at_most(flops=5e8)")
+    archive = Archive(space) if archive is None else archive
+    for bounds in budgets:
+        check_reachable(space, bounds)
+    histories = []
+    for budget, bounds in enumerate(budgets):
+        strategy = _strategy(archive, bounds, seed_population, settings=settings, rng=rng)
+        history = strategy.history
+        seen = 0
+        while len(X := strategy.ask()):
+            strategy.tell(X, score(X))
+            for step in history[seen:]:
+                progress(budget, step)
+            seen = len(history)
+        histories.append(tuple(history))
+    # Only now: a candidate found for a later budget may also keep an earlier one.
+    members = tuple(_result_of(archive, bounds, history) for bounds, history in zip(budgets, histories, strict=True))
+    prices = tuple(
+        Price(
+            gain=after.score - before.score,
+            costs={name: after.costs[name] - before.costs[name] for name in after.bounds},
+        )
+        for before, after in pairwise(members)
+    )
+    return Family(members=members, prices=prices, archive=archive)
+
+
+def _strategy(
     archive: Archive,
-    progress: Callable[[Step], None] | None = None,
-) -> tuple[Step, ...]:
-    """The work of `search`: fills the archive and returns the best score after each generation."""
+    bounds: Bounds,
+    seed_population: Population | None,
+    *,
+    settings: SearchSettings,
+    rng: np.random.Generator,
+) -> ArchiveSearch:
+    """What the settings ask for, begun at the best candidates known and at random ones."""
+    space = archive.space
     seeds = archive.take(archive.best(bounds, settings.first // 2))
     if seed_population is not None:
         seeds = distinct(np.concatenate([seeds, admitted(space, bounds, seed_population)]))
     pool = inside(space, bounds, _POOL * settings.first, seeds=seeds, rng=rng)
     first = first_generation(seeds, pool if len(pool) else seeds, settings.first, rng=rng)
-    strategy: ArchiveSearch
     if settings.climbs:
         most = settings.max_evaluations
-        strategy = Climbs(archive, bounds, first=first, at_once=settings.climbs, evaluations=most, rng=rng)
-    else:
-        strategy = Genetic(archive, bounds, settings=settings, first=first, rng=rng)
-    seen = 0
-
-    def report() -> None:
-        nonlocal seen
-        for step in strategy.history[seen:]:
-            seen += 1
-            if progress:
-                progress(step)
-
-    drive(strategy, score, after=report)
-    return tuple(strategy.history)
+        return Climbs(archive, bounds, first=first, at_once=settings.climbs, evaluations=most, rng=rng)
+    return Genetic(archive, bounds, settings=settings, first=first, rng=rng)
 
 
-def result_of(archive: Archive, bounds: Bounds, history: tuple[Step, ...]) -> SearchResult:
+def _result_of(archive: Archive, bounds: Bounds, history: tuple[Step, ...]) -> SearchResult:
     """The best of the archive inside the bounds."""
     top = archive.best(bounds, _TOP)
     first = int(top[0])

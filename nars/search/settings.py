@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nars.errors import require
 from nars.space import SpaceError
 
 
@@ -43,20 +44,13 @@ class SearchSettings:
     algorithm; 0: the genetic algorithm. >= 0."""
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("first", 2),
-            ("children", 1),
-            ("survivors", 2),
-            ("patience", 1),
-            ("max_evaluations", 1),
-            ("climbs", 0),
-            ("least_gain", 0),
-        ):
-            if getattr(self, name) < least:
-                raise SpaceError(f"search setting {name} must be at least {least}, got {getattr(self, name)}; raise it")
-        for name in ("k1", "k2", "k3", "k4", "mutation_floor", "steps"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SpaceError(f"search setting {name} is a probability, 0 to 1, got {getattr(self, name)}")
+        least = {"children": 1, "patience": 1, "max_evaluations": 1, "first": 2, "survivors": 2}
+        for name, got in vars(self).items():
+            if name in ("k1", "k2", "k3", "k4", "mutation_floor", "steps"):
+                require(SpaceError, 0 <= got <= 1, f"search setting {name}", "a probability, 0 to 1", got)
+            else:
+                rule = least.get(name, 0)
+                require(SpaceError, got >= rule, f"search setting {name}", f">= {rule}", got)
 
 
 PAPER = SearchSettings()

@@ -10,14 +10,7 @@ from nars.space import Bounds, InfeasibleError, Population, Space, distinct, sob
 def inside(space: Space, bounds: Bounds, n: int, *, seeds: Population, rng: np.random.Generator) -> Population:
     """At most n distinct candidates inside the bounds to draw first generations from, (<= n, D), canonical.
 
-    None where only the seeds show that the bounds admit something.
-
-    Args:
-        space: where.
-        bounds: hard limits.
-        n: how many are wanted, >= 1.
-        seeds: (K, D), candidates known to be inside.
-        rng: of the sample.
+    None where only the seeds (K, D), known to be inside, show that the bounds admit something.
 
     Raises:
         InfeasibleError: nothing was found inside the bounds, and there are no seeds.
@@ -39,11 +32,7 @@ def admitted(space: Space, bounds: Bounds, X: Population) -> Population:
 def first_generation(seeds: Population, pool: Population, size: int, *, rng: np.random.Generator) -> Population:
     """The best half from the seeds, the rest at random from the pool (paper: 50 best of stage 2 + 50 random).
 
-    Args:
-        seeds: (K, D), best first, inside the bounds.
-        pool: (P, D), inside the bounds.
-        size: of the generation; fewer where seeds and pool have fewer.
-        rng: of the choice.
+    Seeds (K, D), best first, and pool (P, D) are inside the bounds; fewer than `size` where they have fewer.
     """
     kept = seeds[: size // 2]
     drawn = rng.permutation(len(pool))[: size - len(kept)]

@@ -48,11 +48,10 @@ class Strategy(Protocol):
         """The best row so far, (1, D), or a whole front, (K, D); (0, D) while nothing has been scored."""
 
 
-def drive(strategy: Strategy, score: Score, *, after: Callable[[], None] = lambda: None) -> None:
-    """Ask, score, tell, until nothing is asked for; `after` is called each time."""
+def drive(strategy: Strategy, score: Score) -> None:
+    """Ask, score, tell, until nothing is asked for."""
     while len(X := strategy.ask()):
         strategy.tell(X, score(X))
-        after()
 
 
 def check_told(asked: Population, X: Population, scores: Floats) -> None:

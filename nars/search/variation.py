@@ -17,22 +17,12 @@ _HALVINGS = 3
 """Few: what is left of a child after more is nearly always its parent, and each one costs a look at the costs."""
 
 
-def crossover_probability(better: Floats, fitness: Floats, *, k1: float, k3: float) -> Floats:
-    """p_c = k1 (f_max - f') / (f_max - f_avg) where f' >= f_avg, else k3 (S&P eqs. 1 and 3), shaped as `better`.
+def adaptive_probability(f: Floats, fitness: Floats, *, above: float, below: float) -> Floats:
+    """above (f_max - f) / (f_max - f_avg), at most 1, where f >= f_avg, else `below`; shaped as `f`.
 
-    Args:
-        better: f', the larger fitness of each pair.
-        fitness: of the generation, (N,).
+    Crossover: f' of each pair, k1 and k3 (S&P eqs. 1 and 3). Mutation: f of each parent, k2 and k4 (eqs. 2 and 4).
+    `fitness`, (N,), is the generation's.
     """
-    return _adaptive(better, fitness, k1, k3)
-
-
-def mutation_probability(own: Floats, fitness: Floats, *, k2: float, k4: float) -> Floats:
-    """p_m = k2 (f_max - f) / (f_max - f_avg) where f >= f_avg, else k4 (S&P eqs. 2 and 4), shaped as `own`."""
-    return _adaptive(own, fitness, k2, k4)
-
-
-def _adaptive(f: Floats, fitness: Floats, above: float, below: float) -> Floats:
     top, average = fitness.max(), fitness.mean()
     spread = top - average
     if spread <= 0:  # all equal: nothing to protect
@@ -60,8 +50,8 @@ def offspring(
     mother = np.repeat(np.arange(len(parents)), settings.children)
     father = (mother + rng.integers(1, max(len(parents), 2), size=len(mother))) % len(parents)
     better, own = np.maximum(fitness[mother], fitness[father]), fitness[mother]
-    p_c = crossover_probability(better, fitness, k1=settings.k1, k3=settings.k3)
-    p_m = mutation_probability(own, fitness, k2=settings.k2, k4=settings.k4)
+    p_c = adaptive_probability(better, fitness, above=settings.k1, below=settings.k3)
+    p_m = adaptive_probability(own, fitness, above=settings.k2, below=settings.k4)
 
     X = parents[mother]
     crosses = rng.random(len(X)) < p_c

@@ -1,6 +1,6 @@
 """What may be chosen, and what a choice costs: a population is an integer matrix (N, D) of choice indices.
 
-Dimensions, encoding, sampling, bounds and costs, each vectorised over the rows. Knows nothing of training, images or
+Dimensions, encoding, sampling, bounds and costs, each vectorized over the rows. Knows nothing of training, images or
 predictors; nothing in it loads torch.
 """
 

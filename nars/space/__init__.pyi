@@ -1,6 +1,6 @@
 from .bounds import Bounds as Bounds, quantity as quantity, shorten as shorten
-from .difference import differences as differences
-from .dimension import Dimension as Dimension
+from .describe import differences as differences
+from .dimension import CostTable as CostTable, Dimension as Dimension, Fixed as Fixed, Population as Population
 from .errors import InfeasibleError as InfeasibleError, SpaceError as SpaceError, SpaceWarning as SpaceWarning
 from .extremes import (
     cost_range as cost_range,
@@ -39,7 +39,6 @@ from .families.mbconv.scaling import (
     EFFICIENTNET as EFFICIENTNET,
     PUBLISHED_SCALINGS as PUBLISHED_SCALINGS,
     Scaling as Scaling,
-    fit_scaling as fit_scaling,
     growth as growth,
     scale as scale,
     scale_to as scale_to,
@@ -54,14 +53,13 @@ from .files.builtin import (
     load_space as load_space,
     shipped as shipped,
     space_file as space_file,
+    space_files as space_files,
     space_names as space_names,
 )
 from .files.document import Document as Document, parse_document as parse_document, read_document as read_document
-from .files.keeping import space_files as space_files
 from .files.load import examine_space as examine_space, read_space as read_space
 from .files.scalars import dump_yaml as dump_yaml
 from .rare import distinct as distinct, uniform as uniform, walk_into as walk_into
 from .reading import Fault as Fault, one_message as one_message
 from .sampling import sobol as sobol
-from .settings import CostTable as CostTable, Fixed as Fixed, Population as Population
 from .space import Space as Space

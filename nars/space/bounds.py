@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.space.errors import SpaceError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "ms": 1.0, "s": 1e3}
@@ -66,7 +67,7 @@ class Bounds:
 
         Args:
             limits: {cost: (low, high)}; 0 and infinity stand for no limit.
-            named: Nothing; who names costs means `Bounds.at_most`.
+            named: nothing: whoever names costs means `Bounds.at_most`.
 
         Raises:
             SpaceError: it is not that, a limit is no number, or low is above high. Whether a space has the cost shows
@@ -132,12 +133,12 @@ class Bounds:
             {name: (min(low, nearest[name]), max(high, nearest[name])) for name, (low, high) in self.limits.items()}
         )
 
-    def violation(self, costs: Mapping[str, NDArray[np.float64]], *, rows: int | None = None) -> NDArray[np.float64]:
+    def violation(self, costs: Mapping[str, Floats], *, rows: int | None = None) -> Floats:
         """How far outside each candidate is: the relative excesses, summed, (N,); 0 exactly when all limits hold.
 
         Args:
-            costs: of the candidates, {name: (N,)}.
-            rows: N, for spaces that may have no costs.
+            costs: the candidates' costs, {name: (N,)}.
+            rows: n, for spaces that may have no costs.
 
         Raises:
             SpaceError: a limit names a cost that the space does not have.
@@ -152,7 +153,7 @@ class Bounds:
                 total += np.maximum(low - value, 0.0) / low
         return total
 
-    def admits(self, costs: Mapping[str, NDArray[np.float64]], *, rows: int | None = None) -> NDArray[np.bool_]:
+    def admits(self, costs: Mapping[str, Floats], *, rows: int | None = None) -> NDArray[np.bool_]:
         """Which candidates keep every limit, (N,); arguments and errors as for `violation`."""
         return np.equal(self.violation(costs, rows=rows), 0.0)
 

@@ -1,4 +1,4 @@
-"""A space as a table for people, laid out as in the paper, and its size beside the paper's."""
+"""A space in words: as a table laid out as in the paper, its size beside the paper's, and how two of them differ."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from itertools import pairwise
 
 from nars.files import Value
 from nars.space.counting import paper_size
-from nars.space.dimension import Dimension
+from nars.space.dimension import Choice, Dimension, Fixed
 from nars.space.files.scalars import needs_quotes
-from nars.space.settings import Choice, Fixed
 from nars.space.space import Space
 
 
@@ -62,19 +61,16 @@ def word(value: Value) -> str:
 def counts(space: Space) -> list[str]:
     """Lines on the number of architectures and recipes: as shipped, and with the paper's ranges where those differ."""
     ours = _count(space.size("architecture"), space.size("recipe"))
-    differing = [dimension for dimension in space.dimensions if dimension.paper is not None]
+    differing = [(dimension, dimension.paper) for dimension in space.dimensions if dimension.paper is not None]
     if not differing:
         return [f"{ours} (architectures x recipes)"]
-    paper = _count(paper_size(space.dimensions, "architecture"), paper_size(space.dimensions, "recipe"))
-    lines = [
+    published = _count(paper_size(space.dimensions, "architecture"), paper_size(space.dimensions, "recipe"))
+    return [
         f"{ours} (architectures x recipes) as shipped",
-        f"{paper} with the paper's ranges (the paper says 10^17 x 10^7 for its joint search)",
+        f"{published} with the paper's ranges (the paper says 10^17 x 10^7 for its joint search)",
         "wider than the paper's, so that published networks are members:",
+        *(f"  {dimension.name}: {choices(dimension)}; in the paper {paper.text}" for dimension, paper in differing),
     ]
-    for dimension in differing:
-        assert dimension.paper is not None
-        lines.append(f"  {dimension.name}: {choices(dimension)}; in the paper {dimension.paper.text}")
-    return lines
 
 
 def _count(architectures: int, recipes: int) -> str:
@@ -92,3 +88,34 @@ def power(number: int) -> str:
 def summary(names: Sequence[str], row: Mapping[str, Value]) -> str:
     """The named settings of a candidate in one line."""
     return " ".join(f"{name.removeprefix('recipe.')}={word(row[name])}" for name in names)
+
+
+_MOST_CHOICES = 12
+"""Choices of a setting that a message repeats."""
+
+
+def differences(before: Space, now: Space) -> list[str]:
+    """What is not the same in two spaces, a phrase for each setting; empty where rows mean the same in both."""
+    if before.fingerprint == now.fingerprint:
+        return []
+    found = []
+    for name in [*before.settings, *(name for name in now.settings if name not in before.settings)]:
+        one, two = (space.values(name) if name in space.settings else () for space in (before, now))
+        if one != two:
+            found.append(f"{name} was {_in_short(one)}, now {_in_short(two)}")
+    for what in ("kind", "classes", "in_channels"):
+        if getattr(before, what) != getattr(now, what):
+            found.append(f"{what} was {getattr(before, what)}, now {getattr(now, what)}")
+    tables = [space.table.fingerprint if space.table else None for space in (before, now)]
+    if not now.computes_costs and tables[0] != tables[1]:
+        found.append("the costs have changed")
+    return found or ["the order or the conditions of its settings have changed"]
+
+
+def _in_short(values: tuple[Value, ...]) -> str:
+    """What a setting can be, for a message; nothing where there is no such setting."""
+    if len(values) <= 1:
+        return repr(values[0]) if values else "not there"
+    if len(values) > _MOST_CHOICES:
+        return f"{len(values)} choices from {values[0]!r} to {values[-1]!r}"
+    return repr(list(values))

@@ -1,17 +1,20 @@
-"""One thing that can be chosen, and when the choice has an effect."""
+"""What can be chosen and when the choice has an effect, how a setting reads it, and what a population is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats, Floats32, Ints
 from nars.files import Value
 
 Group = Literal["architecture", "recipe"]
+
+Population = Ints
+"""(N, D) choice indices, 0 <= X[:, d] < len(dimensions[d].values)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class Dimension:
     """The choices, at least two, ascending where they are numbers."""
     group: Group
     ordinal: bool
-    """Encoded as one min-max normalised number; otherwise one-hot."""
+    """Encoded as one min-max normalized number; otherwise one-hot."""
     log: bool = False
     """Ordinal on a logarithmic scale."""
     active_when: tuple[Condition, ...] = ()
@@ -77,12 +80,44 @@ class Dimension:
         return 1 if self.ordinal else len(self.values)
 
     @cached_property
-    def code(self) -> NDArray[np.float32]:
-        """Encoding of every choice, (choices, width): one-hot rows, or min-max normalised numbers in [0, 1]."""
+    def code(self) -> Floats32:
+        """Encoding of every choice, (choices, width): one-hot rows, or min-max normalized numbers in [0, 1]."""
         if not self.ordinal:
             return np.eye(len(self.values), dtype=np.float32)
         numbers = np.array([float(value) for value in self.values if value is not None], dtype=np.float64)
         if self.log:
             numbers = np.log(numbers)
-        scaled: NDArray[np.float64] = (numbers - numbers[0]) / (numbers[-1] - numbers[0])
+        scaled: Floats = (numbers - numbers[0]) / (numbers[-1] - numbers[0])
         return scaled.astype(np.float32)[:, None]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A setting that is the same for every candidate."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that reads dimension number `dimension`; several settings may share one."""
+
+    dimension: int
+
+
+Setting = Fixed | Choice
+
+
+class CostTable(Protocol):
+    """Costs that are looked up: of a generic space, or measured ones beside the closed form."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the costs."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the table's content."""
+
+    def lookup(self, X: Population) -> dict[str, Floats]:
+        """Each cost (N,) of the canonical rows X."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Ints
 from nars.errors import NarsWarning, UserError
 
 
@@ -30,9 +31,7 @@ class InfeasibleError(SpaceError):
 class UnlistedError(SpaceError):
     """A table of costs that says nothing about some candidates."""
 
-    def __init__(
-        self, X: NDArray[np.int64], missing: NDArray[np.bool_], *, cost: str | None = None, listed: int | None = None
-    ) -> None:
+    def __init__(self, X: Ints, missing: NDArray[np.bool_], *, cost: str | None = None, listed: int) -> None:
         self.row = X[int(np.flatnonzero(missing)[0])]
         """(D,) choices of the first of them."""
         of = f"{int(missing.sum()):,} of {len(X):,} candidates" + (f" ({listed:,} are listed)" if listed else "")

@@ -6,8 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from nars.space.counting import settings
+from nars.space.dimension import Group, Population
 from nars.space.errors import SpaceError
-from nars.space.settings import Population
 from nars.space.space import Space
 
 
@@ -39,21 +40,21 @@ def enumerate_architectures(space: Space, *, limit: int = 5_000_000) -> Populati
     Raises:
         SpaceError: there are more than `limit`.
     """
-    return list_rows(space, space.components("architecture"), limit=limit)
+    return list_rows(space, "architecture", limit=limit)
 
 
-def list_rows(space: Space, components: list[tuple[int, ...]], *, limit: int) -> Population:
-    """Every distinct setting of some components (`Space.components`), all else at its first choice, (M, D).
+def list_rows(space: Space, *groups: Group, limit: int) -> Population:
+    """Every distinct architecture, recipe or both, all else at its first choice, (M, D).
 
     Raises:
         SpaceError: there are more than `limit`.
     """
-    settings = [space.enumerate_component(component) for component in components]
-    count = float(np.prod([float(len(part)) for part in settings]))
+    parts = [part for group in groups for part in settings(space.dimensions, group)]
+    count = float(np.prod([float(len(listed)) for _, listed in parts]))
     if count > limit:
         raise SpaceError(f"{space.name} has {count:.3g} candidates to list, at most {limit:,} can be; fix some choices")
     rows = np.zeros((1, len(space.dimensions)), dtype=np.int64)
-    for component, part in zip(components, settings, strict=True):
-        rows = np.repeat(rows, len(part), axis=0)
-        rows[:, list(component)] = np.tile(part, (len(rows) // len(part), 1))
+    for columns, listed in parts:
+        rows = np.repeat(rows, len(listed), axis=0)
+        rows[:, columns] = np.tile(listed, (len(rows) // len(listed), 1))
     return rows

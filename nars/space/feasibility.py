@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nars.space.bounds import Bounds, quantity, shorten
+from nars.space.dimension import Population
 from nars.space.errors import InfeasibleError, SpaceError
 from nars.space.extremes import extreme_rows
 from nars.space.rare import uniform
-from nars.space.settings import Population
 from nars.space.space import Space
 
 
@@ -67,8 +67,6 @@ def check_reachable(space: Space, bounds: Bounds) -> None:
         return
     try:
         rows = extreme_rows(space)
-    except InfeasibleError:
-        raise
     except SpaceError:  # too large to know its ends
         return
     for name, (low, high) in bounds.limits.items():
@@ -80,13 +78,9 @@ def check_reachable(space: Space, bounds: Bounds) -> None:
 
 
 def infeasible(space: Space, row: Population, bounds: Bounds, *, proven: bool) -> InfeasibleError:
-    """The error that names the bounds which would admit the candidate row (1, D).
+    """The error that names the bounds which would admit the nearest candidate, row (1, D).
 
-    Args:
-        space: where nothing fits.
-        row: the nearest candidate, (1, D).
-        bounds: what was asked for.
-        proven: whether one limit by itself rules out the whole space; otherwise a search found nothing.
+    It is proven where one limit by itself rules out the whole space; otherwise a search found nothing.
     """
     own = {name: float(values[0]) for name, values in space.costs(row).items() if name in bounds}
     changes = []

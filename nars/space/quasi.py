@@ -14,23 +14,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats
+
 _BITS = 30
 _POWERS = 1 << np.arange(_BITS, dtype=np.uint32)
 
 
-def sobol_points(width: int, *, rng: np.random.Generator) -> Callable[[int], NDArray[np.float64]]:
+def sobol_points(width: int, *, rng: np.random.Generator) -> Callable[[int], Floats]:
     """A function that gives the next n points of one scrambled sequence, (n, width) in [0, 1), whenever it is called.
 
-    Args:
-        width: coordinates of a point, 1 to 21,201.
-        rng: of the scrambling.
+    A point has 1 to 21,201 coordinates (`width`).
     """
     (rng,) = rng.spawn(1)
     last = rng.integers(2, size=(width, _BITS), dtype=np.uint32) @ _POWERS
     directions = _scrambled(_directions(width), rng.integers(2, size=(width, _BITS, _BITS), dtype=np.uint32))
     drawn = 0
 
-    def draw(n: int) -> NDArray[np.float64]:
+    def draw(n: int) -> Floats:
         nonlocal last, drawn
         # From point k to the next it is the direction of the lowest 0 in k's binary digits that changes (a Gray code).
         k = np.arange(max(drawn, 1) - 1, drawn + n - 1)
@@ -65,9 +65,7 @@ def _directions(width: int) -> NDArray[np.uint32]:
 def _scrambled(directions: NDArray[np.uint32], matrices: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """The directions (width, bits), as columns of binary digits, times a lower triangular matrix for each coordinate.
 
-    Args:
-        directions: of the plain sequence.
-        matrices: (width, bits, bits) of random digits; the diagonals become 1, what is above them 0.
+    The matrices are (width, bits, bits) random digits, of which the diagonals become 1 and what is above them 0.
     """
     lower = np.tril(matrices, -1) + np.eye(_BITS, dtype=np.uint32)
     digits = directions[:, None, :] >> np.arange(_BITS, dtype=np.uint32)[::-1, None] & 1

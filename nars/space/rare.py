@@ -10,12 +10,12 @@ checked exactly.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.space.bounds import Bounds
+from nars.space.dimension import Population
 from nars.space.errors import SpaceError
 from nars.space.extremes import extreme_rows
-from nars.space.settings import FloatArray, Population
 from nars.space.space import Space
 
 _WALKERS = 256
@@ -43,7 +43,7 @@ def distinct(X: Population) -> Population:
     return X[np.sort(first)]
 
 
-def from_unit(space: Space, unit: NDArray[np.float64]) -> Population:
+def from_unit(space: Space, unit: Floats) -> Population:
     """Points of the unit cube (N, D) as choices, canonical: each choice of a dimension gets an equal share."""
     X = np.minimum((unit * space.cardinalities).astype(np.int64), space.cardinalities - 1)
     return space.canonical(X)
@@ -59,12 +59,7 @@ def inside_and_nearest(
 ) -> tuple[Population, Population]:
     """Distinct candidates inside the bounds found from X, (K, D) with K >= 0, and the nearest candidate seen, (1, D).
 
-    Args:
-        space: where.
-        X: (N, D) candidates to start from; the extremes of the bounded costs are added.
-        bounds: hard limits.
-        enough: stop walking once so many are inside.
-        rng: of the walk.
+    The walk also starts from the extremes of the bounded costs; it ends once `enough` are inside.
     """
     X = distinct(np.concatenate([_ends(space, bounds), space.canonical(X)]))
     excess = bounds.violation(space.costs(X))
@@ -145,21 +140,22 @@ def spread(space: Space, found: Population, n: int, bounds: Bounds, *, rng: np.r
     return found[:n]
 
 
-def _costed(space: Space) -> NDArray[np.int64]:
+def _costed(space: Space) -> Ints:
     """Columns whose choice can change a cost: the architecture's, and where a table lists costs all."""
     return space.columns_of("architecture") if space.computes_costs else np.arange(len(space.dimensions))
 
 
 def _ends(space: Space, bounds: Bounds) -> Population:
     """The extreme candidates of the bounded costs, (2 x costs, D); none where the space is too large to know them."""
+    none = np.empty((0, len(space.dimensions)), dtype=np.int64)
     try:
         rows = extreme_rows(space)
     except SpaceError:
-        return np.empty((0, len(space.dimensions)), dtype=np.int64)
-    return np.concatenate([np.empty((0, len(space.dimensions)), dtype=np.int64), *(rows[name] for name in bounds)])
+        return none
+    return np.concatenate([none, *(rows[name] for name in bounds)])
 
 
-def _changed(space: Space, X: Population, columns: NDArray[np.int64], *, rng: np.random.Generator) -> Population:
+def _changed(space: Space, X: Population, columns: Ints, *, rng: np.random.Generator) -> Population:
     """X with one to three random choices of each row drawn anew."""
     X = X.copy()
     rows, count = np.arange(len(X)), rng.integers(1, 4, size=len(X))
@@ -172,8 +168,8 @@ def _changed(space: Space, X: Population, columns: NDArray[np.int64], *, rng: np
 
 
 def _effects(
-    space: Space, X: Population, bounds: Bounds, columns: NDArray[np.int64], *, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, FloatArray], dict[str, FloatArray]]:
+    space: Space, X: Population, bounds: Bounds, columns: Ints, *, rng: np.random.Generator
+) -> tuple[Ints, Ints, dict[str, Floats], dict[str, Floats]]:
     """What each single change does: its column and choice (K,), the costs of X (N,), what it adds to them (N, K)."""
     column = np.repeat(columns, space.cardinalities[columns])
     choice = np.concatenate([np.arange(space.cardinalities[c]) for c in columns])
@@ -186,9 +182,7 @@ def _effects(
     return column, choice, here, {name: there[name].reshape(len(X), -1) - here[name][:, None] for name in bounds}
 
 
-def _pair_step(
-    space: Space, X: Population, bounds: Bounds, columns: NDArray[np.int64], *, rng: np.random.Generator
-) -> Population:
+def _pair_step(space: Space, X: Population, bounds: Bounds, columns: Ints, *, rng: np.random.Generator) -> Population:
     """Each row with the two changes that together, by the sum of their separate effects, miss the bounds by least."""
     column, choice, here, effect = _effects(space, X, bounds, columns, rng=rng)
     k = len(column)
@@ -202,9 +196,7 @@ def _pair_step(
     return space.canonical(_apply(X, column, choice, np.stack([pair // k, pair % k], axis=1)))
 
 
-def _solutions(
-    space: Space, X: Population, bounds: Bounds, columns: NDArray[np.int64], *, rng: np.random.Generator
-) -> Population:
+def _solutions(space: Space, X: Population, bounds: Bounds, columns: Ints, *, rng: np.random.Generator) -> Population:
     """Candidates three changes away from the rows of X that should be inside, going by the sums of separate effects."""
     column, choice, here, effect = _effects(space, X, bounds, columns, rng=rng)
     # The narrowest limit is searched, the others are checked.
@@ -237,9 +229,7 @@ def _solutions(
     return distinct(space.canonical(np.concatenate(proposals)))
 
 
-def _apply(
-    X: Population, column: NDArray[np.int64], choice: NDArray[np.int64], changes: NDArray[np.int64]
-) -> Population:
+def _apply(X: Population, column: Ints, choice: Ints, changes: Ints) -> Population:
     """X (N, D) with the changes numbered in each row of `changes` (N, C)."""
     X, rows = X.copy(), np.arange(len(X))
     for change in changes.T:

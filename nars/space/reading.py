@@ -9,11 +9,11 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Ints
 from nars.files import Value, is_nothing, number_of
 from nars.files.cells import SINGLE, ChoiceReader
-from nars.space.dimension import Dimension
+from nars.space.dimension import Choice, Dimension, Fixed, Population, Setting
 from nars.space.families.rules import ANYTHING, Rule
-from nars.space.settings import Choice, Fixed, Population, Setting
 
 ABSENT = object()
 """The cell of a candidate that does not have the setting at all."""
@@ -21,7 +21,6 @@ ABSENT = object()
 _MOST_SHOWN = 20
 _BAD, _LACKING = -1, -2
 Bools = NDArray[np.bool_]
-Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +46,7 @@ class Moved:
 
 
 @final
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class Cells:
     """What N candidates say about the settings of a space.
 
@@ -68,30 +67,29 @@ class Cells:
     rule: Callable[[str], Rule] = lambda setting: ANYTHING
     """What holds for a setting, by its name: `Space.family.rule`."""
 
+    def __post_init__(self) -> None:
+        self._X = np.zeros((self.rows, len(self.dimensions)), dtype=np.int64)
+        self._unknown = np.zeros(self._X.shape, dtype=bool)
+        self._faults: list[Fault] = []
+        self._moved: list[Moved] = []
+
     def read(self) -> tuple[Population, list[Fault], list[Moved]]:
         """The rows (N, D), not yet canonical; what cannot be read; what was moved."""
-        X = np.zeros((self.rows, len(self.dimensions)), dtype=np.int64)
-        unknown = np.zeros(X.shape, dtype=bool)
-        faults: list[Fault] = []
-        moved: list[Moved] = []
-        for column in self._order():
-            self._decide(column, X, unknown, faults, moved)
+        # Depths first: they say what later blocks read. Conditions come before what they rule.
+        asked = [self.settings.get(unread[0]) for name in self.settings if (unread := self.rule(name).unread)]
+        for column in sorted(
+            range(len(self.dimensions)), key=lambda c: Choice(c) not in asked or bool(self.dimensions[c].active_when)
+        ):
+            self._decide(column)
         for name, setting in self.settings.items():
             if isinstance(setting, Fixed) and name in self.columns:
-                self._compare(name, setting.value, X, unknown, faults)
-        return X, sorted(faults, key=lambda fault: fault.row), moved
+                self._compare(name, setting.value)
+        return self._X, sorted(self._faults, key=lambda fault: fault.row), self._moved
 
-    def _order(self) -> list[int]:
-        """Depths first: they say what later blocks read. Conditions come before what they rule."""
-        asked = [self.settings.get(unread[0]) for name in self.settings if (unread := self.rule(name).unread)]
-        return sorted(
-            range(len(self.dimensions)), key=lambda c: Choice(c) not in asked or bool(self.dimensions[c].active_when)
-        )
-
-    def _decide(self, column: int, X: Population, unknown: Bools, faults: list[Fault], moved: list[Moved]) -> None:
+    def _decide(self, column: int) -> None:
         """Fill one column of X."""
         dimension = self.dimensions[column]
-        active = self._active(dimension, X, unknown)
+        active = self._active(dimension)
         users = [name for name, setting in self.settings.items() if setting == Choice(column)]
         if not users:
             return
@@ -101,34 +99,30 @@ class Cells:
         for number, user in enumerate(users):
             if user not in self.columns:
                 continue
-            counts = active & ~self._idle(user, X, unknown)
+            counts = active & ~self._idle(user)
             reader = ChoiceReader(values=dimension.values, log=dimension.log, literal=self.literal)
-            own = self._codes(user, reader, counts, X, unknown, moved)
+            own = self._codes(user, reader, counts)
             for row in np.flatnonzero(counts & (own == _BAD)).tolist():
-                cell = self.columns[user][row]
-                faults.append(
-                    Fault(row=row, setting=user, text=f"takes {reader.expected(cell)}, got {self._shown(cell)}")
+                self._fault(
+                    row, user, f"takes {reader.expected(self.columns[user][row])}, got {self._shown(user, row)}"
                 )
-                unknown[row, column] = True
+                self._unknown[row, column] = True
             for row in np.flatnonzero(counts & (own >= 0) & (code >= 0) & (own != code)).tolist():
                 other = users[int(first[row])]
-                cells = f"{self._shown(self.columns[other][row])} and {self._shown(self.columns[user][row])}"
-                text = f"and {other} are one choice here, got {cells} for {other} and {user}; make them equal"
-                faults.append(Fault(row=row, setting=user, text=text))
+                cells = f"{self._shown(other, row)} and {self._shown(user, row)} for {other} and {user}"
+                self._fault(row, user, f"and {other} are one choice here, got {cells}; make them equal")
             takes = counts & (own != _LACKING) & (code == _LACKING)
             code[takes], first[takes] = own[takes], number
         lacking = active & (code == _LACKING)
         # Only what later blocks read is there, in a stage of one block: no matter which choice.
-        lacking &= ~np.all([self._idle(user, X, unknown) for user in users], axis=0)
+        lacking &= ~np.all([self._idle(user) for user in users], axis=0)
         for row in np.flatnonzero(lacking).tolist():
             reader = ChoiceReader(values=dimension.values, log=dimension.log, literal=True)
-            faults.append(Fault(row=row, setting=users[0], text=f"is missing; it takes {reader.expected(None)}"))
-        unknown[lacking, column] = True
-        X[:, column] = np.maximum(code, 0)
+            self._fault(row, users[0], f"is missing; it takes {reader.expected(None)}")
+        self._unknown[lacking, column] = True
+        self._X[:, column] = np.maximum(code, 0)
 
-    def _codes(
-        self, user: str, reader: ChoiceReader, counts: Bools, X: Population, unknown: Bools, moved: list[Moved]
-    ) -> Codes:
+    def _codes(self, user: str, reader: ChoiceReader, counts: Bools) -> Ints:
         """Choice of each cell of a setting; _BAD where it is none, _LACKING where there is no cell."""
         cells, tolerance = self.columns[user], self.tolerance.get(user, SINGLE)
         known: dict[Any, int] = {}
@@ -143,12 +137,12 @@ class Cells:
                 known[key] = _BAD if found is None else found
             code[row] = known[key]
         if default := self.rule(user).default:
-            self._take_default(user, default, reader.values, code, X, unknown)
+            self._take_default(user, default, reader.values, code)
         if self.nearest:
-            self._move(user, reader, code, moved)
+            self._move(user, reader, code)
         return code
 
-    def _move(self, user: str, reader: ChoiceReader, code: Codes, moved: list[Moved]) -> None:
+    def _move(self, user: str, reader: ChoiceReader, code: Ints) -> None:
         """Take the nearest choice where there is none, in place."""
         ways = []
         for row in np.flatnonzero(code == _BAD).tolist():
@@ -159,62 +153,56 @@ class Cells:
         if ways:
             farthest, row = max(ways)
             example = self.columns[user][row], reader.values[code[row]]
-            moved.append(Moved(setting=user, rows=len(ways), farthest=farthest, example=example))
+            self._moved.append(Moved(setting=user, rows=len(ways), farthest=farthest, example=example))
 
-    def _compare(self, name: str, value: Value, X: Population, unknown: Bools, faults: list[Fault]) -> None:
+    def _compare(self, name: str, value: Value) -> None:
         """Note where a candidate has another value than the space's only one."""
-        counts = ~self._idle(name, X, unknown)
-        code = self._codes(name, ChoiceReader(values=(value,), log=False, literal=self.literal), counts, X, unknown, [])
+        code = self._codes(name, ChoiceReader(values=(value,), log=False, literal=self.literal), ~self._idle(name))
         for row in np.flatnonzero(code == _BAD).tolist():
-            cell = self.columns[name][row]
-            if self.literal or not is_nothing(cell):
-                text = f"is fixed at {value!r}, got {self._shown(cell)}; leave it out or widen the space"
-                faults.append(Fault(row=row, setting=name, text=text))
+            if self.literal or not is_nothing(self.columns[name][row]):
+                got = self._shown(name, row)
+                self._fault(row, name, f"is fixed at {value!r}, got {got}; leave it out or widen the space")
 
     def _take_default(
-        self,
-        user: str,
-        default: tuple[str, Callable[[int], int]],
-        values: tuple[Value, ...],
-        code: Codes,
-        X: Population,
-        unknown: Bools,
+        self, user: str, default: tuple[str, Callable[[int], int]], values: tuple[Value, ...], code: Ints
     ) -> None:
         """What null stands for and null are the same: a cell may say the one and the space the other."""
-        others, known = self._values(default[0], X, unknown)
+        others, known = self._values(default[0])
         for row in np.flatnonzero((code == _BAD) & known).tolist():
             stands, cell = default[1](others[row]), self.columns[user][row]
             given = stands if is_nothing(cell) else number_of(cell)
             same = [choice for choice, value in enumerate(values) if given == (stands if value is None else value)]
             code[row] = same[0] if same else _BAD
 
-    def _active(self, dimension: Dimension, X: Population, unknown: Bools) -> Bools:
+    def _active(self, dimension: Dimension) -> Bools:
         """Where the choice has an effect, as far as is known."""
-        if not dimension.active_when:
-            return np.ones(self.rows, dtype=bool)
-        active = np.zeros(self.rows, dtype=bool)
+        active = np.full(self.rows, not dimension.active_when)
         for condition in dimension.active_when:
-            chosen = np.isin(X[:, condition.dimension], list(condition.choices))
-            active |= chosen & ~unknown[:, condition.dimension]
+            chosen = np.isin(self._X[:, condition.dimension], list(condition.choices))
+            active |= chosen & ~self._unknown[:, condition.dimension]
         return active
 
-    def _idle(self, name: str, X: Population, unknown: Bools) -> Bools:
+    def _idle(self, name: str) -> Bools:
         """Where a setting is read by later blocks only and there are none, or nobody knows."""
         unread = self.rule(name).unread
         if unread is None:
             return np.zeros(self.rows, dtype=bool)
-        others, known = self._values(unread[0], X, unknown)
+        others, known = self._values(unread[0])
         return np.asarray(~known | (others == unread[1]), dtype=bool)
 
-    def _values(self, name: str, X: Population, unknown: Bools) -> tuple[NDArray[Any], Bools]:
+    def _values(self, name: str) -> tuple[NDArray[Any], Bools]:
         """A setting of whole numbers, (N,), and where it is known."""
         setting = self.settings[name]
         if isinstance(setting, Fixed):
             return np.full(self.rows, setting.value), np.ones(self.rows, dtype=bool)
         values = np.array(self.dimensions[setting.dimension].values)
-        return values[X[:, setting.dimension]], ~unknown[:, setting.dimension]
+        return values[self._X[:, setting.dimension]], ~self._unknown[:, setting.dimension]
 
-    def _shown(self, cell: Any) -> str:
+    def _fault(self, row: int, setting: str, text: str) -> None:
+        self._faults.append(Fault(row=row, setting=setting, text=text))
+
+    def _shown(self, setting: str, row: int) -> str:
+        cell = self.columns[setting][row]
         blank = cell is None or (isinstance(cell, str) and not cell.strip())
         return "an empty cell" if blank and not self.literal else repr(cell)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from nars.space.bounds import Bounds
+from nars.space.dimension import Population
 from nars.space.errors import SpaceError
 from nars.space.feasibility import check_reachable, infeasible
 from nars.space.quasi import sobol_points
 from nars.space.rare import distinct, from_unit, inside_and_nearest, spread, uniform
-from nars.space.settings import Population
 from nars.space.space import Space
 
 _POINTS_PER_CANDIDATE = 16
@@ -29,9 +29,9 @@ def sobol(space: Space, n: int, *, seed: int, bounds: Bounds | None = None) -> P
     is limited either way. Fewer than n rows come back only where that finds no more distinct ones.
 
     Args:
-        space: where to sample.
+        space: the space to sample.
         n: number of candidates, >= 1.
-        seed: of the scrambling and the walk.
+        seed: seed of the scrambling and the walk.
         bounds: hard limits; None for the whole space.
 
     Raises:
@@ -69,19 +69,18 @@ def _found_by_all(space: Space, bounds: Bounds, nearest: Population) -> Populati
         InfeasibleError: nothing. The bounds that it names are opened until this walk finds something inside them (a few
             times at most), so that whoever asks for them next is answered.
     """
-    found, _ = _same_walk(space, bounds)
+
+    def walk(towards: Bounds) -> tuple[Population, Population]:
+        rng = np.random.default_rng(0)
+        return inside_and_nearest(space, uniform(space, 2048, rng=rng), towards, enough=64, rng=rng)
+
+    found, _ = walk(bounds)
     if len(found):
         return found
     for _ in range(_REPEATS):
         own = {name: float(values[0]) for name, values in space.costs(nearest).items() if name in bounds}
-        again, closest = _same_walk(space, bounds.widened(own))
+        again, closest = walk(bounds.widened(own))
         if len(again):
             break
         nearest = closest
     raise infeasible(space, nearest, bounds, proven=False)
-
-
-def _same_walk(space: Space, bounds: Bounds) -> tuple[Population, Population]:
-    rng = np.random.default_rng(0)
-    points = uniform(space, 2048, rng=rng)
-    return inside_and_nearest(space, points, bounds, enough=64, rng=rng)

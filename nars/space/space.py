@@ -1,6 +1,6 @@
 """A search space: N candidates with D choices each are one integer matrix X (N, D) of choice indices.
 
-Every operation here is vectorised over the rows of X. Columns are ordered architecture first, then recipe.
+Every operation here is vectorized over the rows of X. Columns are ordered architecture first, then recipe.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats, Floats32, Ints
 from nars.files import Value
 from nars.space import counting
-from nars.space.dimension import Dimension, Group
+from nars.space.dimension import CostTable, Dimension, Fixed, Group, Population, Setting
 from nars.space.errors import SpaceError, UnlistedError
 from nars.space.families.family import AnyArchitecture, Family, family_of
 from nars.space.files.document import Document
 from nars.space.reading import ABSENT, Cells, one_message
-from nars.space.settings import CostTable, Fixed, FloatArray, Population, Setting
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,7 +69,7 @@ class Space:
         """Column of each dimension by name."""
         return {dimension.name: column for column, dimension in enumerate(self.dimensions)}
 
-    def columns_of(self, group: Group) -> NDArray[np.int64]:
+    def columns_of(self, group: Group) -> Ints:
         """Columns of X that belong to the architecture or to the recipe."""
         return np.array([d for d, dim in enumerate(self.dimensions) if dim.group == group], dtype=np.int64)
 
@@ -142,14 +142,14 @@ class Space:
         """Columns of the encoding that describe the recipe."""
         return sum(dimension.width for dimension in self.dimensions if dimension.group == "recipe")
 
-    def encode(self, X: Population) -> NDArray[np.float32]:
-        """One-hot for categorical choices, min-max normalised numbers for ordinal ones (paper, section 3.2), (N, E)."""
+    def encode(self, X: Population) -> Floats32:
+        """One-hot for categorical choices, min-max normalized numbers for ordinal ones (paper, section 3.2), (N, E)."""
         columns, begins, codes = self._codes
         return codes.take(self.canonical(self.check(X)).take(columns, axis=1) + begins)
 
     @cached_property
-    def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-        """Of each column of the encoding: the column of X that it is read from, where its code begins (E,), all."""
+    def _codes(self) -> tuple[Ints, Ints, Floats32]:
+        """For each column of the encoding, the column of X it shows and where its code begins (E,); all codes."""
         parts = [(column, code) for column, dim in enumerate(self.dimensions) for code in dim.code.T]
         begins = np.cumsum([0, *(len(code) for _, code in parts[:-1])])
         return np.array([column for column, _ in parts]), begins, np.concatenate([code for _, code in parts])
@@ -180,22 +180,22 @@ class Space:
         """Names of the costs that `costs` returns; none for a generic space without a table."""
         return self.family.cost_names + (self.table.names if self.table else ())
 
-    def costs(self, X: Population) -> dict[str, FloatArray]:
+    def costs(self, X: Population) -> dict[str, Floats]:
         """Every cost of every candidate, {name: float64 (N,)}; none where there is neither closed form nor table.
 
         Raises:
             SpaceError: the table lacks a candidate.
         """
         computed = self.family.costs(self, X)
-        if self.table is not None:
-            try:
-                return computed | self.table.lookup(self.canonical(X))
-            except UnlistedError as error:
-                choices = [f"{d.name} {d.values[i]}" for d, i in zip(self.dimensions, error.row, strict=True)]
-                raise SpaceError(f"{self.name}: {error.message(', '.join(choices))}") from None
-        return computed
+        if self.table is None:
+            return computed
+        try:
+            return computed | self.table.lookup(self.canonical(X))
+        except UnlistedError as error:
+            choices = [f"{d.name} {d.values[i]}" for d, i in zip(self.dimensions, error.row, strict=True)]
+            raise SpaceError(f"{self.name}: {error.message(', '.join(choices))}") from None
 
-    def quick_costs(self, X: Population) -> dict[str, FloatArray]:
+    def quick_costs(self, X: Population) -> dict[str, Floats]:
         """Equal to `costs` in every number; faster for who asks many times, after a while of preparing."""
         return self.family.quick_costs(self)(X)
 
@@ -290,11 +290,3 @@ class Space:
     def size(self, group: Group) -> int:
         """Number of distinct architectures or recipes (choices without effect are not counted twice)."""
         return counting.size(self.dimensions, group)
-
-    def components(self, group: Group) -> list[tuple[int, ...]]:
-        """Columns of a group, gathered where one's effect depends on another's choice."""
-        return counting.components(self.dimensions, group)
-
-    def enumerate_component(self, columns: tuple[int, ...]) -> Population:
-        """All distinct settings of some interdependent columns, (M, len(columns))."""
-        return counting.enumerate_columns(self.dimensions, columns)

@@ -7,10 +7,15 @@ from .exporting import (
     load_exported as load_exported,
     verify_family as verify_family,
 )
-from .finished import TrainedFamily as TrainedFamily, is_finished as is_finished, load_trained as load_trained
+from .finished import (
+    TrainedFamily as TrainedFamily,
+    check_stage as check_stage,
+    is_finished as is_finished,
+    load_trained as load_trained,
+    needed as needed,
+)
 from .measuring import engine_of as engine_of
 from .members import Family as Family, Member as Member
-from .needs import check_stage as check_stage, needed as needed
 from .pool import CandidatePool as CandidatePool, load_pool as load_pool, sample_pool as sample_pool
 from .predictors import (
     load_fitted as load_fitted,

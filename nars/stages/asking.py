@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.errors import ConfigError, expect
 from nars.predictors import Predictor
 from nars.printing import brief_repr
 from nars.search import Archive, Price, VerificationPlan, near_ties, pareto_search, search_family, verification_plan
 from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space, shorten
 from nars.stages.predictors import open_predictor, predictor_folder, scorer
-
-FloatArray = NDArray[np.float64]
 
 _CONFIDENCE, _MARGIN = 0.9, 0.1
 _PRINTED = ("flops", "params", "latency", "resolution")
@@ -35,11 +33,11 @@ class Choice:
 
     rows: Population
     """(K, D)."""
-    predicted: FloatArray
+    predicted: Floats
     """(K,), percent."""
-    predicted_std: FloatArray
+    predicted_std: Floats
     """(K,), percent."""
-    costs: dict[str, FloatArray]
+    costs: dict[str, Floats]
     """{name: (K,)}."""
 
 
@@ -205,9 +203,8 @@ def ask_front(
 
 
 def _rng(seed: int) -> np.random.Generator:
-    expect(seed, (int, np.integer), "a seed is a whole number from 0 on", error=ConfigError)
-    if seed < 0:
-        raise ConfigError(f"a seed is a whole number from 0 on; got {seed}")
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ConfigError(f"a seed is a whole number from 0 on; got {seed!r}")
     return np.random.default_rng(seed)
 
 
@@ -236,7 +233,7 @@ def _choice(space: Space, model: Predictor, rows: Population) -> Choice:
     return Choice(rows=rows, predicted=prediction.mean, predicted_std=prediction.std, costs=dict(space.costs(rows)))
 
 
-def _part(choice: Choice, at: NDArray[np.int64]) -> Choice:
+def _part(choice: Choice, at: Ints) -> Choice:
     return Choice(
         rows=choice.rows[at],
         predicted=choice.predicted[at],

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.space import Population, Space
 from nars.store import Sample
 
@@ -27,15 +28,13 @@ _BEHIND = 1000.0
 """Percent of accuracy taken off: behind everything, in unchanged order."""
 
 
-def described(space: Space, X: Population) -> NDArray[np.float64]:
+def described(space: Space, X: Population) -> Floats:
     """What failures may depend on, (N, E): the encoded settings, and the logarithm of each cost (memory, time)."""
     costs = [np.log2(np.maximum(cost, 1.0)) for cost in space.costs(X).values()]
     return np.column_stack([space.encode(X), *costs]).astype(np.float64)
 
 
-def failure_probability(
-    trained: NDArray[np.float64], failed: NDArray[np.bool_], asked: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def failure_probability(trained: Floats, failed: NDArray[np.bool_], asked: Floats) -> Floats:
     """Probability that a training of each candidate fails: logistic regression with a ridge.
 
     Args:
@@ -47,12 +46,12 @@ def failure_probability(
     """
     from sklearn.linear_model import LogisticRegression  # slow to import, and seldom needed
 
-    centre = trained.mean(axis=0)
-    model = LogisticRegression(C=1 / _RIDGE, max_iter=10_000).fit(trained - centre, failed)
-    return np.asarray(model.predict_proba(asked - centre)[:, 1], dtype=np.float64)
+    center = trained.mean(axis=0)
+    model = LogisticRegression(C=1 / _RIDGE, max_iter=10_000).fit(trained - center, failed)
+    return np.asarray(model.predict_proba(asked - center)[:, 1], dtype=np.float64)
 
 
-def _has_a_cause(trained: NDArray[np.float64], failed: NDArray[np.bool_]) -> bool:
+def _has_a_cause(trained: Floats, failed: NDArray[np.bool_]) -> bool:
     """Whether failures can be told from the candidates: those held out are foreseen better than by the share of them.
 
     Without a cause (a machine that went away) whoever is avoided is avoided for nothing.
@@ -69,9 +68,7 @@ def _has_a_cause(trained: NDArray[np.float64], failed: NDArray[np.bool_]) -> boo
     return bool(surprise.mean() < -np.log(np.where(failed, share, 1 - share)).mean())
 
 
-def failures_last(
-    scores: NDArray[np.float64], asked: NDArray[np.float64], trained: NDArray[np.float64], failed: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def failures_last(scores: Floats, asked: Floats, trained: Floats, failed: NDArray[np.bool_]) -> Floats:
     """Scores by which candidates that are likely to fail come after all others, (N,); as they are without a cause.
 
     Args:
@@ -85,9 +82,7 @@ def failures_last(
     return scores - _BEHIND * (failure_probability(trained, failed, asked) > _LIKELY)
 
 
-def ranked(
-    space: Space, X: Population, predicted: NDArray[np.float64], samples: Sequence[Sample]
-) -> NDArray[np.float64]:
+def ranked(space: Space, X: Population, predicted: Floats, samples: Sequence[Sample]) -> Floats:
     """Scores to choose candidates X (N, D) by, (N,): their predicted accuracy, those behind that would fail."""
     failed = np.array([sample.status != "ok" for sample in samples], dtype=np.bool_)
     if not failed.any():

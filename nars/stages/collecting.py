@@ -14,7 +14,7 @@ from nars.run.journal import Journal, RoundResult, check_samples
 from nars.run.outlook import together
 from nars.stages.measuring import engine_of, spell, trials_for
 from nars.stages.pool import CandidatePool
-from nars.stages.predictors import keep_predictor
+from nars.stages.predictors import write_predictor
 from nars.stages.rounds import Rounds, RoundSettings
 from nars.stages.stopping import FEWEST_TO_LEARN, stop_advice
 from nars.store import Sample
@@ -58,7 +58,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         pool,
         pretrained,
         settings,
-        trials=lambda plan: trials_for(run, plan.X, epochs=plan.epochs, round=plan.number),
+        trials=lambda plan: trials_for(run, plan.rows, epochs=plan.epochs, round=plan.round),
         seeds=repeat(run.config.seed),
         advise=partial(stop_advice, run),
         journal=Journal(run),
@@ -67,9 +67,16 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
 
 
 def keep_fitted(run: Run, rounds: Rounds[Trial]) -> Predictor:
-    """Keep the predictor of finished rounds for stage 3 and for later questions."""
+    """Keep the predictor of finished rounds, with its space, for stage 3 and for questions without the run."""
     taus = [result.tau for result in rounds.results if result.tau is not None]
-    keep_predictor(run, rounds.predictor, quality={"tau": float(np.mean(taus))} if taus else {})
+    write_predictor(
+        run.folder.predictor,
+        rounds.predictor,
+        space=run.space,
+        data=run.image_facts.fingerprint,
+        quality={"tau": float(np.mean(taus))} if taus else {},
+        origin={"run": run.origin, "rounds": run.config.collect.rounds},
+    )
     return rounds.predictor
 
 

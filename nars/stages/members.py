@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,12 @@ from nars.errors import DataError
 from nars.printing import brief_repr
 from nars.run import ConfigError, Run
 from nars.run.folder import RunFolder, read_json, write_sealed
+from nars.run.identity import of_another_run
 from nars.run.settled import is_begun
 from nars.space import SpaceError, cost_range, shorten
 
 _CLOSE = 1e-9
-"""Relative difference of a cost that is one of arithmetic."""
+"""Relative difference between costs that arithmetic alone may make."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,24 +166,21 @@ def _check(run: Run, origin: str, members: Sequence[Member]) -> None:
     Raises:
         DataError: they are not.
     """
-    file = run.folder.family_file
+    file, again = run.folder.family_file, f"stage 3 is then done again (nars search {run.folder.path})"
     if origin != run.origin:
-        raise DataError(
-            f"{file} belongs to another run: its space, images, seed or settings were others. Put this run's own file "
-            f"back, or delete it: stage 3 is then done again (nars search {run.folder.path})"
-        )
+        raise of_another_run(file, again)
     try:
         X = run.space.check(np.array([member.choices for member in members], dtype=np.int64))
     except (SpaceError, ValueError) as error:
         raise DataError(
             f"{file}: its choices are none of the space {run.space.name} ({error}). Put this run's own file back, or "
-            f"delete it: stage 3 is then done again (nars search {run.folder.path})"
+            f"delete it: {again}"
         ) from error
-    costs = run.space.costs(X)
+    costs, isclose = run.space.costs(X), partial(math.isclose, rel_tol=_CLOSE, abs_tol=_CLOSE)
     for row, (member, record) in enumerate(zip(members, run.space.to_records(X), strict=True)):
         found = {name: float(values[row]) for name, values in costs.items()}
         other = [name for name, value in member.record.items() if record.get(name) != value]
-        wrong = [name for name, value in member.costs.items() if name in found and _differs(value, found[name])]
+        wrong = [name for name, value in member.costs.items() if name in found and not isclose(value, found[name])]
         fault = None
         if other:
             fault = f"its choices say {other[0]} {record.get(other[0])!r}, its record {member.record[other[0]]!r}"
@@ -191,12 +191,8 @@ def _check(run: Run, origin: str, members: Sequence[Member]) -> None:
         if fault is not None:
             raise DataError(
                 f"{file}: the member {member.name} is not of one piece: {fault}. The file was edited or belongs to "
-                f"another space; put it back, or delete it: stage 3 is then done again (nars search {run.folder.path})"
+                f"another space; put it back, or delete it: {again}"
             )
-
-
-def _differs(written: float, found: float) -> bool:
-    return abs(written - found) > _CLOSE * max(1.0, abs(found))
 
 
 def _compared(run: Run, members: Sequence[Member]) -> tuple[Member, ...]:

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.errors import DataError
 from nars.files.atomic import machine_at_fault, replacing
 from nars.printing import brief_repr
 from nars.run import Run
+from nars.run.identity import of_another_run
 from nars.space import Population, sobol
 
 
@@ -26,7 +28,7 @@ class CandidatePool:
 
     X: Population
     """(N, D), canonical and distinct."""
-    costs: dict[str, NDArray[np.float64]]
+    costs: dict[str, Floats]
     """{name: (N,)}."""
 
 
@@ -68,11 +70,8 @@ def load_pool(run: Run) -> CandidatePool | None:
     about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     if about.get("nars.space") != run.space.fingerprint:
         raise DataError(f"{file} belongs to another space than {run.space.name}. Choose another folder.")
-    if about.get("nars.origin", run.origin if run.begun_earlier else None) != run.origin:
-        raise DataError(
-            f"{file} belongs to another run: its images, seed or settings were others. Put this run's own pool back, "
-            f"or delete it to have it sampled again."
-        )
+    if not run.is_own(about.get("nars.origin")):
+        raise of_another_run(file, "it is sampled again")
     X = np.stack([table[f"choice.{dim.name}"].to_numpy() for dim in run.space.dimensions], axis=1).astype(np.int64)
     if about.get("nars.content", _content(X)) != _content(X):
         raise DataError(f"{file} has been edited since nars wrote it. Put it back, or delete it to have it made again.")

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nars.errors import ConfigError, DataError
+from nars.arrays import Floats
+from nars.errors import ConfigError
 from nars.predictors import Predictor, load_predictor, save_predictor
 from nars.run.folder import RunFolder, read_json
+from nars.run.identity import of_another_run
 from nars.space import Population, Space, read_document, read_space, shipped
 from nars.store import write_space
 
@@ -19,18 +18,6 @@ if TYPE_CHECKING:
     from nars.run import Run
 
 _SPACE = "space.yaml"
-
-
-def keep_predictor(run: Run, predictor: Predictor, *, quality: Mapping[str, float]) -> None:
-    """Save stage 2's predictor with its space, so that it can be asked without the run."""
-    write_predictor(
-        run.folder.predictor,
-        predictor,
-        space=run.space,
-        data=run.image_facts.fingerprint,
-        quality=quality,
-        origin={"run": run.origin, "rounds": run.config.collect.rounds},
-    )
 
 
 def load_fitted(run: Run) -> Predictor | None:
@@ -55,12 +42,8 @@ def made_here(run: Run, card: Path) -> dict[str, Any]:
     """
     document = read_json(card)
     origin: dict[str, Any] = document.get("origin") or {}
-    other = origin.get("run", run.origin) != run.origin or (not origin and not run.begun_earlier)
-    if other or document.get("space", {}).get("fingerprint") != run.space.fingerprint:
-        raise DataError(
-            f"{card.parent} belongs to another run: its space, images, seed or settings were others. Put this run's "
-            f"own folder back, or delete it to have it made again"
-        )
+    if not run.is_own(origin.get("run")) or document.get("space", {}).get("fingerprint") != run.space.fingerprint:
+        raise of_another_run(card.parent, "it is made again")
     return origin
 
 
@@ -135,10 +118,10 @@ def _check_home(folder: Path) -> None:
         )
 
 
-def scorer(space: Space, predictor: Predictor) -> Callable[[Population], NDArray[np.float64]]:
+def scorer(space: Space, predictor: Predictor) -> Callable[[Population], Floats]:
     """Predicted accuracy of rows, as the search wants it: X (N, D) -> (N,) in percent."""
 
-    def score(X: Population) -> NDArray[np.float64]:
+    def score(X: Population) -> Floats:
         return predictor.predict_mean(space.encode(X))
 
     return score

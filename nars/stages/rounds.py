@@ -122,9 +122,9 @@ class Rounds(Generic[Asked]):
         for plan in [] if journal is None else journal.plans():
             self._add(plan)
             if plan.alive is not None:
-                self.alive, self._learned_from = plan.alive, plan.learned_from
+                self.alive, self._learned_from = np.array(plan.alive), plan.learned_from
         if self.results and (alive := self.results[-1].alive) is not None:
-            self.alive, self._learned_from = alive, sum(len(result.measured) for result in self.results)
+            self.alive, self._learned_from = np.array(alive), sum(len(result.measured) for result in self.results)
         self._stop_epoch = self.results[0].stop_epoch if self.results and advise is not None else None
         self._finish_rounds()
 
@@ -161,7 +161,7 @@ class Rounds(Generic[Asked]):
     @property
     def planned(self) -> Population:
         """All candidates that have been chosen, (K, D), in that order."""
-        return np.concatenate([self.pool.X[:0], *(plan.X for plan in self._plans)])
+        return np.concatenate([self.pool.X[:0], *(plan.rows for plan in self._plans)])
 
     @property
     def predictor(self) -> Predictor:
@@ -189,7 +189,7 @@ class Rounds(Generic[Asked]):
     def _left(self) -> int:
         """Trainings to be planned yet; a round that found too few candidates counts as a whole one where rounds
         wait."""
-        how, sizes = self.settings, [len(plan.X) for plan in self._plans]
+        how, sizes = self.settings, [len(plan.rows) for plan in self._plans]
         if how.wait:
             sizes = [how.later if number else how.first for number in range(len(sizes))]
         return how.total - sum(sizes)
@@ -202,11 +202,11 @@ class Rounds(Generic[Asked]):
         X = self._propose(self, min(how.later if self._plans else how.first, self._left))
         predicted = self._predictor.predict_mean(self.space.encode(X)).tolist() if self._fitted_to else [None] * len(X)
         plan = Plan(
-            number=len(self._plans) + 1,
-            X=X,
+            round=len(self._plans) + 1,
+            choices=tuple(map(tuple, X.tolist())),
             predicted=tuple(predicted),
             epochs=self._stop_epoch or how.epochs,
-            alive=None if how.wait else self.alive,
+            alive=None if how.wait else tuple(self.alive.tolist()),
             learned_from=self._learned_from,
             learning_seconds=seconds,
         )
@@ -255,13 +255,13 @@ class Rounds(Generic[Asked]):
             found = tuple(label(sample, self._stop_epoch) if sample.status == "ok" else None for sample in samples)
             pairs = [(p, m) for p, m in zip(plan.predicted, found, strict=True) if p is not None and m is not None]
             result = RoundResult(
-                number=plan.number,
+                round=plan.round,
                 stop_epoch=self._stop_epoch or self.settings.epochs,
-                statuses=Counter(sample.status for sample in samples),
+                statuses=dict(Counter(sample.status for sample in samples)),
                 predicted=plan.predicted,
                 measured=found,
                 tau=kendall(*map(np.array, zip(*pairs, strict=True))) if len(pairs) > 2 else None,
-                alive=self.alive if self.settings.wait else None,
+                alive=tuple(self.alive.tolist()) if self.settings.wait else None,
                 advice=advice,
             )
             self.results.append(result)

@@ -69,28 +69,19 @@ def search(run: Run, predictor: Predictor) -> Family:
             name=name,
             budget=budget,
             choices=tuple(int(choice) for choice in result.row),
-            record=record,
+            record=records[at],
             costs=result.costs,
-            predicted=float(mean),
-            predicted_std=float(std),
+            predicted=float(prediction.mean[at]),
+            predicted_std=float(prediction.std[at]),
             history=tuple((step.evaluations, step.best) for step in result.history),
-            seconds=round(end - begin, 3),
+            seconds=round(ends[at + 1] - ends[at], 3),
         )
-        for name, budget, result, record, mean, std, begin, end in zip(
-            _names(run, budgets),
-            budgets,
-            found.members,
-            records,
-            prediction.mean,
-            prediction.std,
-            ends[:-1],
-            ends[1:],
-            strict=True,
-        )
+        for at, (name, budget, result) in enumerate(zip(_names(run, budgets), budgets, found.members, strict=True))
     )
     everything = {member.budget: member for member in (*family.members, *members)}
     answered = _write(run, [everything[budget] for budget in run.config.search.budgets], family.removed)
-    run.log(f"stage 3: {len(members)} budgets answered in {seconds:.1f} s: " + _spell(members))
+    predicted = ", ".join(f"{member.name} -> {member.predicted:.2f} % predicted" for member in members)
+    run.log(f"stage 3: {len(members)} budgets answered in {seconds:.1f} s: {predicted}")
     for sentence in answered.attention:
         run.log(f"stage 3: attention: {sentence}")
     return answered
@@ -105,9 +96,8 @@ def _names(run: Run, budgets: Sequence[float]) -> list[str]:
     """Of budgets that have no member: those that they had in an earlier family, else new ones."""
     earlier = {member.budget: member.name for member in family_in(run.folder).answered}
     new = [budget for budget in budgets if budget not in earlier]
-    return [
-        (earlier | dict(zip(new, budget_names(new, taken=earlier.values()), strict=True)))[budget] for budget in budgets
-    ]
+    names = earlier | dict(zip(new, budget_names(new, taken=earlier.values()), strict=True))
+    return [names[budget] for budget in budgets]
 
 
 def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
@@ -125,7 +115,3 @@ def _seeds(run: Run, known: Sequence[Member]) -> Population:
     X, accuracy = Journal(run).measured()
     best = X[np.argsort(-accuracy, kind="stable")[:_SEED_POPULATION]]
     return np.concatenate([best, [member.choices for member in known]]) if known else best
-
-
-def _spell(members: Sequence[Member]) -> str:
-    return ", ".join(f"{member.name} -> {member.predicted:.2f} % predicted" for member in members)

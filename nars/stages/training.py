@@ -139,9 +139,7 @@ def _train_into_place(
     peers.wait()
 
 
-def _train(
-    run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teaching: Teaching | None
-) -> dict[str, MemberResult]:
+def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teaching: Teaching | None) -> None:
     """Train some networks side by side, and say how they stand."""
     run.outlook.begin_final()
     config, done = run.config.final, dict.fromkeys((job.name for job in jobs), 0)
@@ -170,4 +168,3 @@ def _train(
     if peers.first:
         for name, result in results.items():
             run.log(f"final training: {name} {how}: validation {result.validation_accuracy:.2f} %")
-    return results

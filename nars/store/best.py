@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.errors import StoreError
 from nars.store.rows import COST, to_samples
 from nars.store.sample import Sample
@@ -21,7 +21,7 @@ def best_per_budget(store: SampleStore, *, cost: str = "flops", budgets: Sequenc
 
     Args:
         store: N rows.
-        cost: name of a cost.
+        cost: Name of a cost.
         budgets: (B,) upper bounds, included, in the unit of the cost.
 
     Returns: (B,) samples; None where nothing successful is that cheap. Of equally accurate ones the cheapest, and of
@@ -61,9 +61,7 @@ def best_per_budget(store: SampleStore, *, cost: str = "flops", budgets: Sequenc
             accuracies[pc.equal(keys, key).to_numpy()] = -np.inf if outcome is None else outcome
 
 
-def _best_row(
-    keys: pa.ChunkedArray, costs: NDArray[np.float64], accuracies: NDArray[np.float64], budget: float
-) -> int | None:
+def _best_row(keys: pa.ChunkedArray, costs: Floats, accuracies: Floats, budget: float) -> int | None:
     within = np.where(costs <= budget, accuracies, -np.inf)
     best = within.max()
     if best == -np.inf:

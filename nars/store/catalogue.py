@@ -21,7 +21,6 @@ from nars.store.rows import FIXED, SCHEMA_VERSION, Header, Identity
 _SMALL = 1 << 18
 """Files up to this many bytes are read whole, once, and kept; of larger ones only the columns asked for are read."""
 
-
 _MOST_WRITTEN = 2000
 """Files that a process which only writes remembers, at some 10 kB each."""
 
@@ -89,9 +88,8 @@ class Catalogue:
                 return
             opened = self._open_all({name: present[name] for name in new})
             taken = [found for found in opened if isinstance(found, tuple)]
-            strangers = {
-                name: found for name, found in zip(new, opened, strict=True) if isinstance(found, _NotOursError)
-            }
+            outcomes = zip(new, opened, strict=True)
+            strangers = {name: found for name, found in outcomes if isinstance(found, _NotOursError)}
             if strangers and not taken and not self.files:
                 _refuse_foreign_folder(strangers, self.place.address)
             for name, reason in strangers.items():
@@ -132,9 +130,9 @@ class Catalogue:
         """The rows of all files as they are, repetitions included.
 
         Args:
-            names: columns; those that no file has are left out. None for all.
-            where: rows, an expression over any columns.
-            without: names of large files to leave out.
+            names: Columns; those that no file has are left out. None for all.
+            where: Rows, an expression over any columns.
+            without: Names of large files to leave out.
 
         Raises:
             FileNotFoundError: a file went away meanwhile; begin anew.

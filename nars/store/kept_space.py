@@ -25,8 +25,8 @@ def keep_space(store: str | Path, space: Space) -> None:
     """Keep the space of a store's samples as `_space.yaml` in the store, unless one is kept there.
 
     Args:
-        store: folder or address of the store.
-        space: of its samples.
+        store: Folder or address of the store.
+        space: The samples' space.
 
     Raises:
         StoreError: it cannot be written.

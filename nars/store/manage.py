@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from nars.errors import StoreError
+from nars.errors import StoreError, require
 from nars.files.atomic import replacing
 from nars.store.kept_space import keep_space, kept_space
 from nars.store.rows import COST, Identity
@@ -39,13 +40,10 @@ class StoreInfo:
     versions: tuple[int, ...]
     """Schema versions of the files."""
     statuses: Mapping[str, int]
-    """Rows by status."""
+    """Rows by status, as below by round, by epochs trained and by fidelity."""
     rounds: Mapping[int, int]
-    """Rows by round."""
     epochs: Mapping[int, int]
-    """Rows by epochs trained."""
     fidelities: Mapping[str, int]
-    """Rows by fidelity."""
     best_accuracy: float | None
     """Percent, of the raw weights."""
     best_ema_accuracy: float | None
@@ -106,10 +104,9 @@ def merge_stores(sources: Sequence[SampleStore], target: SampleStore) -> Merged:
     held = [store for store in sources if store.identity is not None]
     if not held:
         return Merged(added=0, repeated=0)
-    (first, identity), *others = [
-        (store.path, store.identity) for store in [*held, target] if store.identity is not None
-    ]
-    for path, other in others:
+    known = [(store.path, one) for store in [*held, target] if (one := store.identity) is not None]
+    first, identity = known[0]
+    for path, other in known[1:]:
         identity.refuse_mixing(other, here=first, there=path)
     _refuse_two_costs([*held, target])
     tables = [store.table() for store in held]
@@ -155,8 +152,7 @@ def export_store(store: SampleStore, file: str | Path) -> int:
         StoreError: another suffix, or the file cannot be written.
     """
     path = Path(file)
-    if path.suffix not in _WRITERS:
-        raise StoreError(f"the file's name must end in one of {', '.join(_WRITERS)}, got {str(path)!r}.")
+    require(StoreError, path.suffix in _WRITERS, "the file's ending", f"one of {', '.join(_WRITERS)}", str(path))
     table = store.table()
     try:
         with replacing(path) as temporary:
@@ -167,12 +163,7 @@ def export_store(store: SampleStore, file: str | Path) -> int:
 
 
 def _counts(column: pa.ChunkedArray) -> dict[Any, int]:
-    found = sorted((entry["values"], entry["counts"]) for entry in column.value_counts().to_pylist())
-    return dict(found)
-
-
-def _write_parquet(table: pa.Table, file: Path) -> None:
-    pq.write_table(table, file, compression="zstd")
+    return dict(sorted((entry["values"], entry["counts"]) for entry in column.value_counts().to_pylist()))
 
 
 def _write_csv(table: pa.Table, file: Path) -> None:
@@ -189,7 +180,7 @@ def _write_lines(table: pa.Table, file: Path) -> None:
 
 
 _WRITERS: Mapping[str, Callable[[pa.Table, Path], None]] = {
-    ".parquet": _write_parquet,
+    ".parquet": partial(pq.write_table, compression="zstd"),
     ".csv": _write_csv,
     ".jsonl": _write_lines,
 }

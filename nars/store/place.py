@@ -23,7 +23,7 @@ class Place:
     """Flat folder of immutable files.
 
     Args:
-        address: a local path, or an address with a scheme (`s3://bucket/folder`, `gs://...`, `memory://...`).
+        address: A local path, or an address with a scheme (`s3://bucket/folder`, `gs://...`, `memory://...`).
 
     Raises:
         StoreError: the address cannot be understood.
@@ -127,11 +127,9 @@ def _size(entry: os.DirEntry[str]) -> int:
 
 def _resolve(address: str) -> tuple[fs.FileSystem, str]:
     """pyarrow's own file systems first (they are faster), then everything fsspec has a driver for."""
-    try:
+    with suppress(ValueError, OSError, NotImplementedError):  # pyarrow does not know the scheme
         filesystem, folder = fs.FileSystem.from_uri(address)
         return filesystem, folder.rstrip("/")
-    except (ValueError, OSError, NotImplementedError):  # pyarrow does not know the scheme
-        pass
     try:
         import fsspec  # type: ignore[import-untyped]
 

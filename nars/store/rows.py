@@ -32,6 +32,8 @@ FIXED = pa.schema(
 )
 """The columns every file has, apart from those of the choices and costs. `versions` is JSON."""
 
+_PLAIN = [name for name in FIXED.names if name != "versions"]
+
 _DEFAULTS: Mapping[str, Any] = {
     **{"message": "", "host": "", "device": "", "versions": "{}", "finished": "", "fidelity": ""},
     **{"round": 0, "curve": [], "ema_curve": [], "cost_convention": COST_CONVENTION},
@@ -51,11 +53,9 @@ class Identity:
 
     def refuse_mixing(self, other: Identity, *, here: str, there: str) -> None:
         """Raises: StoreError when `other` is not the same; `here` and `there` name the two in the message."""
-        for what, one, two in (
-            ("search space", self.space, other.space),
-            ("image set", self.data, other.data),
-            ("cost convention", self.cost_convention, other.cost_convention),
-        ):
+        names = {"space": "search space", "data": "image set", "cost_convention": "cost convention"}
+        for field, what in names.items():
+            one, two = getattr(self, field), getattr(other, field)
             if one != two:
                 raise StoreError(
                     f"rows of one store must share one {what}, but {here} has {one!r} and {there} has {two!r}. "
@@ -81,11 +81,8 @@ class Header:
         """Read what `to_metadata` wrote; None when it is not there, so the file is not one of ours."""
         try:
             document = json.loads((metadata or {})[_HEADER])
-            return Header(
-                version=int(document["version"]),
-                identity=Identity(**document["identity"]),
-                unique=bool(document["unique"]),
-            )
+            identity = Identity(**document["identity"])
+            return Header(version=int(document["version"]), identity=identity, unique=bool(document["unique"]))
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -100,24 +97,21 @@ def to_table(samples: Sequence[Sample], *, known: pa.Schema | None) -> pa.Table:
 
     Args:
         samples: (n,).
-        known: the columns the store has already; a whole number goes into a column of reals as a real.
+        known: The columns the store has already; a whole number goes into a column of reals as a real.
 
     Raises:
         StoreError: a setting is of another type than the store has, or of no plain type.
     """
     columns = {
-        name: pa.array([getattr(sample, name) for sample in samples], type=FIXED.field(name).type)
-        for name in FIXED.names
-        if name != "versions"
+        name: pa.array([getattr(sample, name) for sample in samples], type=FIXED.field(name).type) for name in _PLAIN
     }
     types = {} if known is None else dict(zip(known.names, known.types, strict=True))
     columns["versions"] = pa.array([json.dumps(dict(sample.versions), sort_keys=True) for sample in samples])
     for prefix, mappings in ((CHOICE, [sample.record for sample in samples]), (COST, [s.costs for s in samples])):
         for name in dict.fromkeys(name for mapping in mappings for name in mapping):
             values = [plain(mapping.get(name)) for mapping in mappings]
-            columns[prefix + name] = _column(
-                prefix + name, values, _REAL if prefix == COST else types.get(prefix + name)
-            )
+            expected = _REAL if prefix == COST else types.get(prefix + name)
+            columns[prefix + name] = _column(prefix + name, values, expected)
     return pa.table(columns)
 
 
@@ -150,15 +144,12 @@ def to_samples(table: pa.Table) -> tuple[Sample, ...]:
         columns[name] = values if default is None else [default if value is None else value for value in values]
     record_names = [name for name in table.column_names if name.startswith(CHOICE)]
     cost_names = [name for name in table.column_names if name.startswith(COST)]
-    fixed = [name for name in FIXED.names if name != "versions"]
     return tuple(
         Sample(
             record={name.removeprefix(CHOICE): columns[name][row] for name in record_names},
-            costs={
-                name.removeprefix(COST): columns[name][row] for name in cost_names if columns[name][row] is not None
-            },
+            costs={name.removeprefix(COST): cost for name in cost_names if (cost := columns[name][row]) is not None},
             versions=json.loads(columns["versions"][row]),
-            **{name: columns[name][row] for name in fixed},
+            **{name: columns[name][row] for name in _PLAIN},
         )
         for row in range(count)
     )

@@ -85,13 +85,10 @@ class Sample:
                 f"Leave accuracy and ema_accuracy None."
             )
         if not self.key:
-            key = sample_key(
-                space=self.space, record=self.record, fidelity=self.fidelity, data=self.data, seed=self.seed
-            )
-            object.__setattr__(self, "key", key)
-        object.__setattr__(self, "choices", tuple(int(choice) for choice in self.choices))
-        object.__setattr__(self, "curve", tuple(float(accuracy) for accuracy in self.curve))
-        object.__setattr__(self, "ema_curve", tuple(float(accuracy) for accuracy in self.ema_curve))
+            what = {name: getattr(self, name) for name in ("space", "record", "fidelity", "data", "seed")}
+            object.__setattr__(self, "key", sample_key(**what))
+        for name, kind in (("choices", int), ("curve", float), ("ema_curve", float)):
+            object.__setattr__(self, name, tuple(map(kind, getattr(self, name))))
 
     @property
     def result(self) -> float | None:

@@ -46,9 +46,9 @@ class SampleStore:
     """Measured samples of one search space on one image set.
 
     Args:
-        path: a local folder, or any address that pyarrow or fsspec know (`s3://bucket/folder`). It is created by the
+        path: A local folder, or any address that pyarrow or fsspec know (`s3://bucket/folder`). It is created by the
             first append.
-        must_exist: refuse a folder that is not there, which else counts as an empty store.
+        must_exist: Refuse a folder that is not there, which else counts as an empty store.
 
     Raises:
         StoreError: the folder is missing though it must exist, or the address makes no sense.
@@ -57,9 +57,7 @@ class SampleStore:
     def __init__(self, path: str | Path, *, must_exist: bool = False) -> None:
         self._place = Place(path)
         if must_exist and not self._place.exists():
-            raise StoreError(
-                f"there is no sample store at {self.path!r}. Check the path; collecting samples makes one."
-            )
+            raise StoreError(f"there is no sample store at {self.path!r}. Check it; collecting samples makes one.")
         self._catalogue = Catalogue(self._place)
         self._written: tuple[Identity, pa.Schema] | None = None
         """What the next append has to agree with."""
@@ -154,9 +152,9 @@ class SampleStore:
         Only these columns are read from the disk. A column that the store does not have is left out.
 
         Args:
-            names: of the columns wanted.
-            where: rows wanted, an expression over columns in which rows of one key do not differ.
-            repetitions: leave them in, which saves looking for them.
+            names: The columns wanted.
+            where: Rows wanted, an expression over columns in which rows of one key do not differ.
+            repetitions: Leave them in, which saves looking for them.
         """
 
         def read() -> pa.Table:
@@ -224,8 +222,8 @@ def first_of_each_key(table: pa.Table, *, tie: str | None = None) -> pa.Table:
     """One row per key, sorted by key: the first successful one to finish, or if all failed the first to finish.
 
     Args:
-        table: rows with at least the columns key, status, finished, seconds.
-        tie: column whose smaller value decides among rows that are equal in all that.
+        table: Rows with at least the columns key, status, finished, seconds.
+        tie: Column whose smaller value decides among rows that are equal in all that.
     """
     if len(table) == 0:
         return table

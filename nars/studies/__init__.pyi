@@ -1,4 +1,3 @@
-from .decomposition import Shares as Shares, shares as shares
 from .growing import Grown as Grown, grow as grow
 from .proposals import (
     answered as answered,
@@ -9,5 +8,5 @@ from .proposals import (
     unanswered as unanswered,
 )
 from .replay import Measured as Measured, Replay as Replay, replay as replay
-from .swapping import Swap as Swap, swap as swap
+from .swapping import Shares as Shares, Swap as Swap, shares as shares, swap as swap
 from .training_other import train_other as train_other

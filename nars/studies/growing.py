@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nars.files.atomic import write_text
 from nars.printing import brief_repr
@@ -20,8 +20,6 @@ from nars.stages import Member
 from nars.stages.members import finished_family
 from nars.stages.training import architecture_of, recipe_of
 
-ARCHITECTURE, RECIPE = "architecture.yaml", "recipe.yaml"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Grown:
@@ -30,7 +28,7 @@ class Grown:
     __repr__ = brief_repr
 
     name: str
-    """Of its budget, e.g. "8M"."""
+    """Its budget, e.g. "8M"."""
     source: str
     """The member it comes from."""
     scaling: Scaling
@@ -47,12 +45,12 @@ def grow(
     """Scale to each budget, and write architecture and recipe to the run's scaled/ folder.
 
     The direction is the one in which the search itself went from the smaller member to the larger one: how much deeper,
-    wider and finer that is (`nars.space.growth`), or EfficientNet's if it is none of it; EfficientNet's also takes over
-    where that direction ends or goes in too large steps. Each budget starts from that of the two members that is nearer
-    to it, and keeps its recipe.
+    wider and finer that is (`nars.space.growth`), or EfficientNet's if it is none of these. EfficientNet's also takes
+    over where that direction ends or goes in too large steps. Each budget starts from that of the two members that is
+    nearer to it, and keeps its recipe.
 
     Args:
-        run: With a finished search.
+        run: A run with a finished search.
         budgets: FLOPs, > 0.
         members: Two names; the smallest and the largest member when None.
         direction: Factors >= 1 to use instead.
@@ -69,19 +67,17 @@ def grow(
     beyond = EFFICIENTNET if direction is None else None  # who names factors means these
     if direction is None:
         direction = growth(a, b) or EFFICIENTNET
-    sources = [_nearer(budget, small, large) for budget in budgets]
-    scaled = [
-        scale_to(starts[source.name], direction, flops=budget, beyond=beyond)
-        for budget, source in zip(budgets, sources, strict=True)
-    ]  # all of them, before a file is written
+    sources = [min(small, large, key=partial(_distance, budget)) for budget in budgets]
+    to_scale = zip(sources, budgets, strict=True)  # all of them, before a file is written
+    scaled = [scale_to(starts[source.name], direction, flops=budget, beyond=beyond) for source, budget in to_scale]
     return tuple(
         _keep(run, name, source, architecture, scaling)
         for name, source, (architecture, scaling) in zip(_names(budgets), sources, scaled, strict=True)
     )
 
 
-def _nearer(budget: float, small: Member, large: Member) -> Member:
-    return min(small, large, key=lambda member: abs(math.log(budget / member.costs["flops"])))
+def _distance(budget: float, member: Member) -> float:
+    return abs(math.log(budget / member.costs["flops"]))
 
 
 def _names(budgets: Sequence[float]) -> list[str]:
@@ -106,8 +102,8 @@ def _pair(run: Run, names: tuple[str, str] | None) -> tuple[Member, Member]:
 def _keep(run: Run, name: str, source: Member, architecture: Architecture, scaling: Scaling) -> Grown:
     recipe = recipe_of(run, source)
     folder = run.folder.scaled(name)
-    _write(folder / ARCHITECTURE, architecture.to_dict())
-    _write(folder / RECIPE, recipe.to_dict())
+    write_text(folder / "architecture.yaml", dump_yaml(architecture.to_dict()))
+    write_text(folder / "recipe.yaml", dump_yaml(recipe.to_dict()))
     return Grown(
         name=name,
         source=source.name,
@@ -117,7 +113,3 @@ def _keep(run: Run, name: str, source: Member, architecture: Architecture, scali
         costs=dict(architecture_costs(architecture)),
         folder=folder,
     )
-
-
-def _write(file: Path, document: dict[str, Any]) -> None:
-    write_text(file, dump_yaml(document))

@@ -26,9 +26,9 @@ def pretrained_on(table: Measured, space: Space, *, seed: int) -> Predictor:
     """The default predictor, pretrained on the free statistics of measured candidates.
 
     Args:
-        table: the candidates.
-        space: theirs; one without costs of its own must have the table's.
-        seed: of the pretraining and its pool.
+        table: The candidates.
+        space: Theirs; one without costs of its own must have the table's.
+        seed: For the pretraining and its pool.
     """
     X = table.choices
     if space.computes_costs:
@@ -49,13 +49,11 @@ def table_rounds(
     """Stage 2 in rounds of `batch` among measured candidates, in random order until there are enough to learn from.
 
     Args:
-        table: to choose from.
-        space: of its candidates.
-        pretrained: predictor.
-        trainings: in all.
-        batch: candidates of a round.
-        cost: whose range is cut into bins.
-        rng: of the order, and of the fits.
+        table, space: What to choose from, and the space of its candidates.
+        pretrained: The predictor.
+        trainings, batch: How many trainings in all, and in a round.
+        cost: The cost whose range is cut into bins.
+        rng: For the order, and for the fits.
 
     Raises:
         StoreError: more trainings than candidates.
@@ -87,7 +85,7 @@ def seeds_from(rng: np.random.Generator) -> Iterator[int]:
 
 def unanswered(space: Space, plan: Plan) -> list[Sample]:
     """The candidates of a plan as samples that nobody has measured, for tables that answer instead of an engine."""
-    costs = space.costs(plan.X)
+    costs = space.costs(plan.rows)
     return [
         Sample(
             key=hashlib.sha256(row.tobytes()).hexdigest()[:32],
@@ -102,9 +100,9 @@ def unanswered(space: Space, plan: Plan) -> list[Sample]:
             space=space.fingerprint,
             data="a table",
             fidelity="as in the table",
-            round=plan.number,
+            round=plan.round,
         )
-        for number, (row, record) in enumerate(zip(plan.X, space.to_records(plan.X), strict=True))
+        for number, (row, record) in enumerate(zip(plan.rows, space.to_records(plan.rows), strict=True))
     ]
 
 

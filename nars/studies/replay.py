@@ -48,15 +48,14 @@ class Measured:
         several seeds of that length are averaged.
 
         Args:
-            store: rows of candidates with the same number of choices.
-            epoch: use the accuracy after this many epochs (from 1) instead of the final one, as if each training had
+            store: Rows of candidates with the same number of choices.
+            epoch: Use the accuracy after this many epochs (from 1) instead of the final one, as if each training had
                 been stopped there. Trainings that were stopped earlier are left out.
 
         Raises:
             StoreError: the store is empty, or no training reached that epoch.
         """
-        table = store.table()
-        table = table.sort_by([("round", "ascending"), ("finished", "ascending"), ("key", "ascending")])
+        table = store.table().sort_by([(name, "ascending") for name in ("round", "finished", "key")])
         epochs = table["epochs"].to_numpy().astype(np.int64)
         ok = pc.equal(table["status"], "ok").to_numpy()
         results = pc.coalesce(table["ema_accuracy"], table["accuracy"])
@@ -64,12 +63,8 @@ class Measured:
         if epoch is not None:
             lengths = pc.list_value_length(table["curve"]).to_numpy()
             reached = ~ok | (lengths >= epoch)
-            table, accuracy, epochs, ok = (
-                table.filter(pa.array(reached)),
-                accuracy[reached],
-                epochs[reached],
-                ok[reached],
-            )
+            table = table.filter(pa.array(reached))
+            accuracy, epochs, ok = accuracy[reached], epochs[reached], ok[reached]
             averaged = pc.fill_null(pc.greater(pc.list_value_length(table["ema_curve"]), 0), False)
             curves = pc.if_else(averaged, table["ema_curve"], table["curve"]).filter(pa.array(ok))
             accuracy[ok] = pc.list_element(curves, epoch - 1).to_numpy()
@@ -94,13 +89,10 @@ class Measured:
             return np.bincount(group[counts], weights=values[counts], minlength=len(first)) / weight
 
         order = np.argsort(first, kind="stable")
+        costs = [name for name in table.column_names if name.startswith(COST)]
         return Measured(
             choices=choices[first][order],
-            costs={
-                name.removeprefix(COST): table[name].to_numpy()[first][order]
-                for name in table.column_names
-                if name.startswith(COST)
-            },
+            costs={name.removeprefix(COST): table[name].to_numpy()[first][order] for name in costs},
             accuracy=average(accuracy)[order],
             epochs=np.rint(average(epochs.astype(np.float64))).astype(np.int64)[order],
             seconds=average(seconds)[order],
@@ -128,13 +120,8 @@ class Measured:
         if not keep.any():
             limits = ", ".join(f"{name} <= {budget:g}" for name, budget in budgets.items())
             raise StoreError(f"no measured candidate is within {limits}. Raise the budget.")
-        return Measured(
-            choices=self.choices[keep],
-            costs={name: values[keep] for name, values in self.costs.items()},
-            accuracy=self.accuracy[keep],
-            epochs=self.epochs[keep],
-            seconds=self.seconds[keep],
-        )
+        kept = {name: getattr(self, name)[keep] for name in ("choices", "accuracy", "epochs", "seconds")}
+        return Measured(costs={name: values[keep] for name, values in self.costs.items()}, **kept)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats
+from nars.errors import require
 from nars.printing import brief_repr
 from nars.run import ConfigError, Run
 from nars.run.journal import check_samples, read_results
@@ -20,11 +21,44 @@ from nars.stages import Member, engine_of, open_predictor
 from nars.stages.measuring import spell, trials_for
 from nars.stages.members import finished_family
 from nars.store import Sample, SampleStore
-from nars.studies.decomposition import Shares, shares
 from nars.tasks import Trial
 
-Cell = tuple[int, int]
-"""(architecture, recipe), each by its member's place in the family."""
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """A two-way additive decomposition: y_ij = mean + row_i + column_j + rest_ij, each part's share of the variance."""
+
+    deviation: float
+    """Standard deviation of all cells, in the unit of the table."""
+    architecture: float
+    """Share of the rows' means in the variance, in [0, 1]; the three shares add up to 1 (all 0 in a constant table)."""
+    recipe: float
+    """Share of the columns' means."""
+    interaction: float
+    """The rest: what the two means do not explain, training noise included."""
+    noise: float | None = None
+    """Share that the noise of the cells alone would put into `interaction` on average; None when it is not known."""
+
+
+def shares(table: Floats, *, cell_variance: float | None = None) -> Shares:
+    """Decompose a complete table.
+
+    Args:
+        table: (rows, columns), finite: accuracy of architecture i with recipe j.
+        cell_variance: Variance of the noise of one cell, in the squared unit of the table; None when it is not known.
+    """
+    if np.ptp(table) == 0:
+        return Shares(deviation=0.0, architecture=0.0, recipe=0.0, interaction=0.0)
+    rows = table.mean(axis=1, keepdims=True) - table.mean()
+    columns = table.mean(axis=0, keepdims=True) - table.mean()
+    rest = table - table.mean() - rows - columns
+    total = float(((table - table.mean()) ** 2).sum())
+    architecture, recipe, interaction = (
+        float((np.broadcast_to(part, table.shape) ** 2).sum()) / total for part in (rows, columns, rest)
+    )
+    noise = None if cell_variance is None else (table.shape[0] - 1) * (table.shape[1] - 1) * cell_variance / total
+    deviation = float(table.std())
+    return Shares(deviation=deviation, architecture=architecture, recipe=recipe, interaction=interaction, noise=noise)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,19 +69,18 @@ class Swap:
 
     members: tuple[Member, ...]
     epochs: int
-    """Of each training, and what the predictor predicts for."""
-    predicted: NDArray[np.float64]
+    """Epochs of each training, and those that the predictor predicts for."""
+    predicted: Floats
     """(M, M)"""
-    predicted_std: NDArray[np.float64]
+    predicted_std: Floats
     """(M, M)"""
-    measured: NDArray[np.float64]
+    measured: Floats
     """(M, M, seeds) validation accuracy; NaN where nothing was trained, or where the training failed."""
 
     @property
-    def trained(self) -> NDArray[np.float64]:
+    def trained(self) -> Floats:
         """(M, M) mean over the seeds; NaN unless every seed was trained."""
-        means: NDArray[np.float64] = self.measured.mean(axis=2)
-        return means
+        return np.asarray(self.measured.mean(axis=2))
 
     @property
     def predicted_shares(self) -> Shares:
@@ -86,7 +119,7 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
     the sample store `swap/` of the run's folder; what is there, or was trained in stage 2, is not trained again.
 
     Args:
-        run: With a finished search.
+        run: A run with a finished search.
         train: "all", "diagonal", or cells as "ARCHITECTURE:RECIPE", separated by commas; None trains nothing and
             shows what has been trained before.
         seeds: Trainings of each cell, >= 1, of different initial weights and order; the difference is the noise.
@@ -99,8 +132,7 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
     if len(members) < 2:
         raise ConfigError(f"swapping needs a family of two members or more, {run.folder.path} has {len(members)}")
     wanted = cells(train, [member.name for member in members]) if train is not None else []
-    if seeds < 1:
-        raise ConfigError(f"--seeds is the number of trainings of each cell, at least 1; got {seeds}")
+    require(ConfigError, seeds >= 1, "--seeds, the trainings of each cell,", "at least 1", seeds)
     X = crossed(run, members)
     epochs = read_results(run.folder)[0].stop_epoch
     _, predictor = open_predictor(run.folder.path)
@@ -129,12 +161,12 @@ def crossed(run: Run, members: Sequence[Member]) -> Population:
     return run.space.canonical(X)
 
 
-def cells(text: str, names: Sequence[str]) -> list[Cell]:
-    """The cells that a person asks for.
+def cells(text: str, names: Sequence[str]) -> list[tuple[int, int]]:
+    """The cells that a person asks for: (architecture, recipe), each by its member's place in the family.
 
     Args:
         text: "all", "diagonal", or e.g. "150k:500k,500k:150k" (architecture:recipe).
-        names: Of the members, in the order of the matrix.
+        names: The members, in the order of the matrix.
 
     Raises:
         ConfigError: it is none of these.

@@ -14,7 +14,7 @@ from nars.parallel import resolve_device
 from nars.recipe import Recipe, joined_peers
 from nars.run import ConfigError, Reporter, RunConfig, Silent
 from nars.run.fidelity import final_settings
-from nars.run.run import images_of, introduce
+from nars.run.run import introduce, read_images
 from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher
 from nars.space import AnyArchitecture, SpaceError, read_architecture, read_document
 from nars.stages.watching import watching
@@ -40,13 +40,13 @@ def train_other(
     that `torchrun` started train it together.
 
     Args:
-        config: images, seed and final training are taken from it.
+        config: Images, seed and final training are taken from it.
         model: timm's name, e.g. "timm:resnet18", or the path of an architecture.yaml (`nars scale`).
-        recipe: a member's recipe.yaml.
-        folder: gets checkpoint, weights and result; started again it goes on.
-        resolution: side of the images, pixels; when None the architecture's own, and 32 for timm.
-        device: where, as `nars.parallel.resolve_device` takes it.
-        reporter: who is told.
+        recipe: A member's recipe.yaml.
+        folder: Gets checkpoint, weights and result; started again it goes on.
+        resolution: Side of the images, pixels; when None the architecture's own, and 32 for timm.
+        device: Where, as `nars.parallel.resolve_device` takes it.
+        reporter: Who is told.
 
     Raises:
         ConfigError: a file cannot be read, or the teacher does not fit.
@@ -62,7 +62,7 @@ def train_other(
     with joined_peers(device) as (peers, own_device):
         if not peers.first:
             reporter = Silent()
-        introduce(images, reporter)
+        introduce(images, reporter.say)
         with (
             reporter.bar(f"training {model}", final.epochs) as advance,
             watching(final.watch if peers.first else (), folder=folder, name=model) as watch,
@@ -103,8 +103,8 @@ def read_mapping(file: Path, what: str) -> dict[str, Any]:
     """The settings in a YAML file.
 
     Args:
-        file: e.g. a member's recipe.yaml.
-        what: it should hold, for the message.
+        file: E.g. a member's recipe.yaml.
+        what: It should hold, for the message.
 
     Raises:
         ConfigError: no such file, or no mapping in it.
@@ -121,11 +121,11 @@ def read_mapping(file: Path, what: str) -> dict[str, Any]:
 def _network(config: RunConfig, model: str, recipe: Recipe, resolution: int | None) -> tuple[nn.Module, ImageData]:
     if Path(model).suffix in (".yaml", ".yml"):
         architecture = architecture_in(Path(model))
-        images = images_of(config, resolution=resolution or architecture.resolution, whole=True)
+        images = read_images(config, resolution=resolution or architecture.resolution, whole=True)
         architecture = replace(
             architecture, resolution=images.resolution, classes=len(images.classes), in_channels=images.in_channels
         )
         drops = {"dropout": recipe.dropout, "stochastic_depth": recipe.stochastic_depth}
         return build(architecture, seed=config.seed, **drops), images
-    images = images_of(config, resolution=resolution or _TIMM_RESOLUTION, whole=True)
+    images = read_images(config, resolution=resolution or _TIMM_RESOLUTION, whole=True)
     return timm_network(model, images, recipe=recipe, seed=config.seed), images

@@ -57,7 +57,7 @@ class Task(Protocol):
 
         Args:
             trial: What to train.
-            device: Where: "cpu", "cuda:0", ...
+            device: Where to train: "cpu", "cuda:0", ...
             check: To be called every few steps: raises when the trial has had its time, and must not be caught.
 
         Raises:

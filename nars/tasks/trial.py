@@ -32,7 +32,7 @@ class Trial:
     epochs: int
     """Train for so many, 1 <= epochs <= the schedule's; the schedule stays the one of the whole training."""
     seed: int
-    """Of initial weights and of everything random in the training, >= 0."""
+    """For the initial weights and everything random in the training, >= 0."""
     round: int = 0
 
     @cached_property
@@ -47,12 +47,10 @@ def make_trials(
     """The trainings of candidates X, (N, D), in their order.
 
     Args:
-        space: Of the candidates.
+        space: The candidates' space.
         X: Rows of choice indices.
-        data, fidelity: As in `Trial`.
-        epochs: Of each, as in `fidelity`.
-        seed: Of each.
-        number: Of the round that proposed them.
+        data, fidelity, epochs, seed: The same for each, as in `Trial`.
+        number: Number of the round that proposed them.
 
     Raises:
         SpaceError: the space is generic: there is no network behind its choices.

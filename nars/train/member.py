@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -40,7 +39,7 @@ class EpochReport:
     ema_accuracy: float | None
     """None when the recipe has no EMA."""
     learning_rate: float
-    """Of the last step."""
+    """In the last step."""
     seconds: float
     """Since the training began, interrupted runs included."""
 
@@ -55,14 +54,12 @@ class _History:
     seconds: float = 0.0
 
     def add(self, stats: EpochStats, loop: TrainingLoop, data: ImageData) -> None:
-        """Measure the networks after an epoch."""
         self.losses.append(stats.loss)
         self.curve.append(loop.accuracy(data.validation))
         if loop.ema_model is not None:
             self.ema_curve.append(loop.accuracy(data.validation, ema=True))
 
     def report(self, epochs: int, learning_rate: float) -> EpochReport:
-        """The last epoch."""
         return EpochReport(
             epoch=len(self.curve),
             epochs=epochs,
@@ -97,14 +94,8 @@ def train_network(
     the same number of threads); one that is done returns its result at once.
 
     Args:
-        model: Built with the recipe's dropout and stochastic depth; trained in place.
-        recipe: How to train.
-        data: At the resolution to train at.
-        settings: How; the end of their schedule is the end of the training.
-        folder: Of this training alone; gets `WEIGHTS` and `RESULT`.
-        seed: >= 0, of all that is random in the training.
-        teaching: By whom it is taught, beside the labels; None is by labels alone.
-        device: Where to train.
+        model, recipe, data, settings, seed, teaching, device: As `TrainingLoop` takes them.
+        folder: For this training alone; gets `WEIGHTS` and `RESULT`.
         threads: torch threads to use meanwhile; None leaves the process's setting.
         peers: The processes that train together (`nars.recipe.joined_peers`), on one folder that all of them see.
         checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
@@ -119,7 +110,8 @@ def train_network(
     initial, epochs = _hash(model.state_dict()), settings.schedule.epochs
     loop = TrainingLoop(model, recipe, data, settings, seed=seed, device=device, teaching=teaching, peers=peers)
     taught = None if teaching is None else [_hash(teaching.network.state_dict()), teaching.resolution]
-    identity = _identity({"loop": loop.settings, "network": initial, "teacher": taught})
+    document = json.dumps({"loop": loop.settings, "network": initial, "teacher": taught}, sort_keys=True)
+    identity = hashlib.sha256(document.encode()).hexdigest()[:32]
     if (folder / RESULT).exists():
         result = MemberResult.load(folder / RESULT)
         _require_same(result.identity, identity, folder)
@@ -174,9 +166,8 @@ def _finish(
     model = loop.ema_model if uses_ema else loop.model
     assert model is not None
     if peers.first:
-        write_bytes(
-            folder / WEIGHTS, save({name: value.contiguous().cpu() for name, value in model.state_dict().items()})
-        )
+        weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
+        write_bytes(folder / WEIGHTS, save(weights))
     result = MemberResult(
         test_accuracy=loop.accuracy(data.test, ema=uses_ema),
         validation_accuracy=(history.ema_curve if uses_ema else history.curve)[-1],
@@ -200,10 +191,6 @@ def _require_same(theirs: str, ours: str, folder: Path) -> None:
         raise TrainError(
             f"{folder} holds a training with other settings, data, network or teacher. Use another folder or delete it."
         )
-
-
-def _identity(document: Any) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _hash(state: Mapping[str, Tensor]) -> str:

@@ -25,7 +25,7 @@ class MemberJob:
     architecture: AnyArchitecture
     recipe: Recipe
     folder: Path
-    """Of this training alone."""
+    """For this training alone."""
     seed: int
 
 
@@ -46,8 +46,7 @@ def train_members(
     Args:
         jobs: What to train.
         data: For all of them, at any resolution; each is trained at its own.
-        settings: How all of them are trained.
-        teaching: By whom all of them are taught; None is by labels alone.
+        settings, teaching: The same for all of them, as `train_network` takes them.
         peers: The processes that train each of them together; needs one worker.
         workers: How many at once; None is as many as fit on the cores, or one per GPU. One works in this process.
         threads: torch threads of each training.
@@ -64,7 +63,7 @@ def train_members(
     devices = worker_devices(device, workers=workers, threads=threads)[: len(jobs)]
     results: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
-    train = partial(_train, data=data, settings=settings, teaching=teaching, peers=peers, threads=threads)
+    alike = partial(train_network, settings=settings, teaching=teaching, peers=peers, threads=threads)
 
     def report(job: MemberJob, value: EpochReport) -> None:
         if on_epoch is not None:
@@ -78,10 +77,10 @@ def train_members(
 
     if len(devices) <= 1:
         for job in jobs:
-            keep(job, train(job, device=devices[0], on_epoch=partial(report, job)))
+            keep(job, _train(job, (alike, data), devices[0], partial(report, job)))
     else:
         setups = worker_setups(devices, threads=threads)
-        with Pool(_in_worker, train, setups=setups) as pool:
+        with Pool(_train, (alike, data), setups=setups) as pool:
             pool.run(jobs, on_result=keep, on_failure=fail, on_report=report)
     if failures:
         listed = "; ".join(f"{name}: {message}" for name, message in failures.items())
@@ -90,31 +89,10 @@ def train_members(
 
 
 def _train(
-    job: MemberJob,
-    *,
-    data: ImageData,
-    settings: TrainingSettings,
-    teaching: Teaching | None,
-    peers: Peers,
-    threads: int,
-    device: str,
-    on_epoch: Callable[[EpochReport], None],
+    job: MemberJob, shared: tuple[Callable[..., MemberResult], ImageData], device: str, on_epoch: Report
 ) -> MemberResult:
-    recipe = job.recipe
-    return train_network(
-        build(job.architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=job.seed),
-        recipe,
-        data.at(job.architecture.resolution),
-        settings,
-        folder=job.folder,
-        seed=job.seed,
-        teaching=teaching,
-        device=device,
-        threads=threads,
-        peers=peers,
-        on_epoch=on_epoch,
-    )
-
-
-def _in_worker(job: MemberJob, train: Callable[..., MemberResult], device: str, report: Report) -> MemberResult:
-    return train(job, device=device, on_epoch=report)
+    """A job, here or in a worker."""
+    (train, data), recipe = shared, job.recipe
+    model = build(job.architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=job.seed)
+    at = data.at(job.architecture.resolution)
+    return train(model, recipe, at, folder=job.folder, seed=job.seed, device=device, on_epoch=on_epoch)

@@ -24,15 +24,15 @@ class Labelled(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the set."""
+        """What the set is called."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Their names."""
+        """The names of its classes."""
 
     @property
     def in_channels(self) -> int:
-        """1 (grey) or 3 (RGB)."""
+        """1 (gray) or 3 (RGB)."""
 
 
 def timm_network(
@@ -50,19 +50,18 @@ def timm_network(
         name: As timm names it, with or without the prefix "timm:", such as "timm:resnet18".
         data: What it is for.
         recipe: Its dropout and stochastic depth are built in, as far as the model knows them.
-        seed: Of the initial weights; torch's global generator is left alone.
+        seed: For the initial weights; torch's global generator is left alone.
         pretrained: Start from timm's weights (downloaded); the classifier is new if the classes differ in number.
         checkpoint: Start from weights in a file (safetensors, or what torch saved).
 
     Raises:
         TrainError: timm has no such model, or the file does not fit it.
     """
-    _require_model(name)
-    name = name.removeprefix(PREFIX)
+    name = _known(name)
     options: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": data.in_channels, "pretrained": pretrained}
-    drops: dict[str, Any] = (
-        {} if recipe is None else {"drop_rate": recipe.dropout, "drop_path_rate": recipe.stochastic_depth}
-    )
+    drops: dict[str, Any] = {}
+    if recipe is not None:
+        drops = {"drop_rate": recipe.dropout, "drop_path_rate": recipe.stochastic_depth}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         try:
@@ -73,9 +72,7 @@ def timm_network(
     if checkpoint is not None:
         try:
             load_checkpoint(model, str(checkpoint))
-        except (
-            Exception
-        ) as error:  # a missing file, another network, no weights at all: torch and timm raise many classes
+        except Exception as error:  # no file, no weights or another network's: torch and timm raise many classes
             reason = " ".join(str(error).split())[:_REASON]
             raise TrainError(
                 f"{checkpoint} does not hold weights of {name} for the {len(data.classes)} classes of {data.name} in "
@@ -99,7 +96,7 @@ def timm_teacher(name: str, data: ImageData, *, checkpoint: Path | None = None) 
 
 
 def check_timm_teacher(name: str, data: Labelled, *, checkpoint: Path | None = None, fetch: bool = False) -> None:
-    """Find out early what `timm_teacher` would fail of; with `fetch`, timm's weights are downloaded (and kept) for it.
+    """Find out early why `timm_teacher` would fail; with `fetch`, timm's weights are downloaded (and kept) for it.
 
     Raises:
         TrainError: as `timm_teacher`.
@@ -114,8 +111,7 @@ def check_timm_teacher(name: str, data: Labelled, *, checkpoint: Path | None = N
 
 def _require_weights(name: str, data: Labelled) -> None:
     """Refuse a model that timm does not have, or has no weights of for so many classes."""
-    _require_model(name)
-    known = timm.get_pretrained_cfg(name.removeprefix(PREFIX), allow_unregistered=True)
+    known = timm.get_pretrained_cfg(_known(name), allow_unregistered=True)
     if known is None or not known.has_weights:
         raise TrainError(
             f"timm has no weights of {name}. Train it on {data.name} first and give its checkpoint "
@@ -140,13 +136,15 @@ def _with_timm_weights(name: str, data: Labelled) -> nn.Module:
         ) from error
 
 
-def _require_model(name: str) -> None:
+def _known(name: str) -> str:
+    """The name without its prefix, of a model that timm has."""
     name = name.removeprefix(PREFIX)
     if not timm.is_model(name):
         near = timm.list_models(f"*{name}*")[:5] or timm.list_models(f"{name[:4]}*")[:5]
         raise TrainError(
             f"timm has no model {name!r}; close to it: {', '.join(near) or 'nothing'}. See timm.list_models()."
         )
+    return name
 
 
 @final

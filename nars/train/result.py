@@ -22,9 +22,9 @@ class MemberResult:
     __repr__ = brief_repr
 
     test_accuracy: float
-    """Of the weights in `weights`; the test split was looked at once, for this number."""
+    """Accuracy of the weights in `weights`; the test split was looked at once, for this number."""
     validation_accuracy: float
-    """Of the weights in `weights`."""
+    """Accuracy of the same weights."""
     uses_ema: bool
     """Whether these are the averaged weights: those of the better validation accuracy, on a tie the averaged ones."""
     losses: tuple[float, ...]

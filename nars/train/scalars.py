@@ -1,4 +1,4 @@
-"""Curves for whoever watches: one small interface, and the watchers people use."""
+"""Curves for whoever watches: one small interface, and the watchers that people use."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def open_scalars(watcher: str, *, folder: Path, name: str) -> Scalars:
     Args:
         watcher: One of `WATCHERS`.
         folder: Where TensorBoard's files go.
-        name: Of the training: the run of MLflow and Weights & Biases.
+        name: The training's name: the run of MLflow and Weights & Biases.
 
     Raises:
         TrainError: no such watcher, or it is not installed.

@@ -34,7 +34,7 @@ def endings(
     Args:
         cells: (N,) statuses: of nars, Optuna, Ray Tune, Weights & Biases, Syne Tune, NNI, MLflow, or plain words.
         path: the file, for messages.
-        column: its heading, for messages.
+        column: their heading, for messages.
         succeeded: more statuses that count as success.
         failed: more statuses that count as failure.
 

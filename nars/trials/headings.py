@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, final
+from typing import final
 
 from nars.errors import DataError
 from nars.files import TableFile
@@ -57,16 +57,10 @@ class Headings:
         Raises:
             DataError: a name of the user's is none, or two columns that differ could both be a setting.
         """
-        own: dict[str, str] = {}
-        for name, said in self.said.items():
-            own |= dict.fromkeys(self._meant(name), said)
-        found = {}
+        own = {setting: said for name, said in self.said.items() for setting in self._meant(name)}
         taken = set(self.said.values())
-        for setting in self.space.settings:
-            heading = own.get(setting) or self._heading(setting, taken)
-            if heading is not None:
-                found[setting] = heading
-        return found
+        found = {setting: own.get(setting) or self._heading(setting, taken) for setting in self.space.settings}
+        return {setting: heading for setting, heading in found.items() if heading is not None}
 
     def others(
         self, name: str, *, guesses: Sequence[str] = (), prefixes: Sequence[str] = ("", *RESULT_PREFIXES)
@@ -97,9 +91,11 @@ class Headings:
             )
         return [found]
 
-    def status(self) -> str | None:
-        """The heading of how trainings ended."""
-        return self.others("status", guesses=_STATUSES)
+    def status(self, named: str | None) -> str | None:
+        """The heading of how trainings ended: the one that is named, unless that is "none", or the one called so."""
+        if named is None:
+            return self.others("status", guesses=_STATUSES)
+        return None if named.casefold() == "none" and named not in self.file.columns else self.column(named, "--status")
 
     def seed(self) -> str | None:
         """The heading of the seeds."""
@@ -163,9 +159,9 @@ class Headings:
             return setting
         # A prefix of a tool says that it is a setting; without one it may also be something that was measured.
         for prefixes in (SETTING_PREFIXES, ("",)):
-            found = [h for name in names for h in self._called(name, prefixes) if h not in taken]
-            found = list(dict.fromkeys(found))
-            if len(found) > 1 and any(not _same(self.file.columns[found[0]], self.file.columns[h]) for h in found[1:]):
+            called = [h for name in names for h in self._called(name, prefixes) if h not in taken]
+            found = list(dict.fromkeys(called))
+            if any(list(self.file.columns[h]) != list(self.file.columns[found[0]]) for h in found[1:]):
                 raise DataError(
                     f"{self.file.path}: the columns {', '.join(map(repr, found))} could all be {setting} and differ; "
                     f"say which by --columns {setting}={found[0]}"
@@ -200,7 +196,3 @@ class Headings:
 
 def _plain(heading: str) -> str:
     return heading.strip().casefold().replace("/", ".")
-
-
-def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
-    return all(x == y for x, y in zip(a, b, strict=True))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn, final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.errors import DataError, expect
 from nars.files import TableFile, TableFileError, is_nothing, number_of, read_table
 from nars.space import Fault, Population, Space, SpaceError, one_message
@@ -18,7 +18,7 @@ from nars.store import Status
 from nars.trials.endings import Ending, endings
 from nars.trials.headings import Headings
 from nars.trials.store_exports import is_export, read_export
-from nars.trials.trials import Floats, Trials, TrialTable, gather, with_costs
+from nars.trials.trials import Trials, TrialTable, gather, with_costs
 
 _NO_TRAINING = ("", "unnamed: 0", "index", "__index_level_0__")
 """Headings of a frame's row numbers, which say nothing about a training."""
@@ -90,21 +90,13 @@ def read_trials(
             scale=scale,
             nearest=nearest,
             accuracies=headings.accuracies(accuracy if accuracy or "accuracy" not in said else [said["accuracy"]]),
-            status=_status(headings, status),
+            status=headings.status(status),
             succeeded=succeeded,
             failed=failed,
             costs={name: headings.column(said.get(name, heading), "--costs") for name, heading in chosen.items()},
         ).table()
     except TableFileError as error:
         raise DataError(str(error)) from None
-
-
-def _status(headings: Headings, named: str | None) -> str | None:
-    if named is None:
-        return headings.status()
-    if named.casefold() == "none" and named not in headings.file.columns:
-        return None
-    return headings.column(named, "--status")
 
 
 @final
@@ -155,11 +147,14 @@ class _Reader:
         rows, X, values = rows[keep], X[keep], values[keep]
         ended = [ended[row] for row in keep.tolist()]
         trials = self._single(rows, X, values, ended, self._costs(rows, X, values, remarks))
-        space = with_costs(self.space, *self._listed(trials)) if self.costs else self.space
+        space = self.space
+        if self.costs:
+            known = np.all([np.isfinite(column) for column in trials.costs.values()], axis=0)
+            space = with_costs(space, trials.X[known], {name: c[known] for name, c in trials.costs.items()})
         table = gather(str(self.file.path), space, X, values)
         return replace(table, name=trials.name, trials=trials, remarks=tuple(remarks))
 
-    def _finished(self, ended: list[Ending], remarks: list[str]) -> tuple[NDArray[np.int64], list[Ending]]:
+    def _finished(self, ended: list[Ending], remarks: list[str]) -> tuple[Ints, list[Ending]]:
         """The rows that have ended."""
         ended = self._ended_reports(ended)
         rows = np.array([row for row, ending in enumerate(ended) if ending != "unfinished"], dtype=np.int64)
@@ -185,15 +180,11 @@ class _Reader:
             for ending, decision, step in zip(ended, columns["st_decision"], steps, strict=True)
         ]
 
-    def _choices(self, rows: NDArray[np.int64], remarks: list[str]) -> Population:
+    def _choices(self, rows: Ints, remarks: list[str]) -> Population:
         found = self.headings.settings
         picked = rows.tolist()
         cells = self.space.cells(
-            {
-                setting: [column[row] for row in picked]
-                for setting, heading in found.items()
-                for column in (self.file[heading],)
-            },
+            {setting: list(map(self.file[heading].__getitem__, picked)) for setting, heading in found.items()},
             rows=len(rows),
             literal=False,
             nearest=self.nearest,
@@ -210,7 +201,7 @@ class _Reader:
             )
         return self.space.canonical(X)
 
-    def _refuse(self, faults: Sequence[Fault], rows: NDArray[np.int64]) -> NoReturn:
+    def _refuse(self, faults: Sequence[Fault], rows: Ints) -> NoReturn:
         """Raise the error that lists what is no choice."""
         found = self.headings.settings
         if unnamed := dict.fromkeys(fault.setting for fault in faults if fault.setting not in found):
@@ -227,7 +218,7 @@ class _Reader:
         hint = "; --nearest takes the nearest choice for numbers between two" if numbers else ""
         raise SpaceError(f"{self.file.path}: {shown}{hint}")
 
-    def _values(self, rows: NDArray[np.int64], ended: list[Ending], remarks: list[str]) -> Floats:
+    def _values(self, rows: Ints, ended: list[Ending], remarks: list[str]) -> Floats:
         """Accuracies in percent (rows, columns), NaN for a failed training."""
         values, faults, percent = np.full((len(rows), len(self.accuracies)), np.nan), [], False
         for at, heading in enumerate(self.accuracies):
@@ -244,7 +235,8 @@ class _Reader:
                 elif np.isfinite(found):
                     values[number, at] = found
         if faults:
-            raise DataError(f"{self.file.path}: {one_message('cells that are no accuracies', _in_order(faults))}")
+            lines = [text for _, text in sorted(faults)]
+            raise DataError(f"{self.file.path}: {one_message('cells that are no accuracies', lines)}")
         if self.accuracies != ["accuracy"]:
             remarks.append(f"accuracies are those of {', '.join(map(repr, self.accuracies))}; higher counts as better")
         unexplained = int(((~np.isfinite(values)).all(axis=1) & np.array([end == "ok" for end in ended])).sum())
@@ -277,7 +269,7 @@ class _Reader:
         )
         return 100.0
 
-    def _last_reports(self, rows: NDArray[np.int64], X: Population, remarks: list[str]) -> NDArray[np.int64]:
+    def _last_reports(self, rows: Ints, X: Population, remarks: list[str]) -> Ints:
         """Positions of the rows that count: of reports on one trial the last."""
         plain = {heading.strip().casefold(): heading for heading in self.file.columns}
         own = next((plain[name] for name in _TRIAL_IDS if name in plain), None)
@@ -311,9 +303,7 @@ class _Reader:
             )
         return keep
 
-    def _distinct(
-        self, rows: NDArray[np.int64], X: Population, values: Floats, remarks: list[str]
-    ) -> NDArray[np.int64]:
+    def _distinct(self, rows: Ints, X: Population, values: Floats, remarks: list[str]) -> Ints:
         """Positions of the rows without those that are equal to an earlier one in every column."""
         columns = [cells for name, cells in self.file.columns.items() if name.strip().casefold() not in _NO_TRAINING]
         alike = Counter((row.tobytes(), found.tobytes()) for row, found in zip(X, values, strict=True))
@@ -330,12 +320,11 @@ class _Reader:
             remarks.append(f"{len(rows) - len(keep):,} rows are equal to another one in every column and count once")
         return np.array(keep, dtype=np.int64)
 
-    def _costs(self, rows: NDArray[np.int64], X: Population, values: Floats, remarks: list[str]) -> dict[str, Floats]:
+    def _costs(self, rows: Ints, X: Population, values: Floats, remarks: list[str]) -> dict[str, Floats]:
         """Costs of each row, equal ones for equal candidates; NaN where only failed trainings lack them."""
         if not self.costs:
             return self.space.costs(X) if self.space.cost_names else {}
-        _, which = np.unique(X, axis=0, return_inverse=True)
-        which = which.ravel()
+        which = np.unique(X, axis=0, return_inverse=True)[1].ravel()
         succeeded = np.isfinite(values).any(axis=1)
         found, faults = {}, []
         for name, heading in self.costs.items():
@@ -361,23 +350,17 @@ class _Reader:
             exact[which[known][::-1]] = numbers[known][::-1]
             found[name] = np.where(np.isin(which, which[differ]), of_row, exact[which])
         if faults:
-            raise DataError(f"{self.file.path}: {one_message('cells that are no costs', _in_order(faults))}")
+            lines = [text for _, text in sorted(faults)]
+            raise DataError(f"{self.file.path}: {one_message('cells that are no costs', lines)}")
         return found
 
-    def _listed(self, trials: Trials) -> tuple[Population, dict[str, Floats]]:
-        """The candidates whose costs are all known."""
-        known = np.all([np.isfinite(column) for column in trials.costs.values()], axis=0)
-        return trials.X[known], {name: column[known] for name, column in trials.costs.items()}
-
     def _single(
-        self, rows: NDArray[np.int64], X: Population, values: Floats, ended: list[Ending], costs: Mapping[str, Floats]
+        self, rows: Ints, X: Population, values: Floats, ended: list[Ending], costs: Mapping[str, Floats]
     ) -> Trials:
         """One training for each accuracy, one for each row without any."""
-        picked: list[tuple[int, int]] = []
-        for at, found in enumerate(np.isfinite(values)):
-            picked += [(at, column) for column in np.flatnonzero(found).tolist()] or [(at, 0)]
-        places = np.array([at for at, _ in picked], dtype=np.int64)
-        accuracy = np.array([values[pair] for pair in picked])
+        counts = np.isfinite(values)
+        counts[~counts.any(axis=1), 0] = True
+        places, accuracy = np.nonzero(counts)[0], values[counts]
         status: list[Status] = []
         for at, number in zip(places.tolist(), accuracy.tolist(), strict=True):
             ending = ended[at]
@@ -403,7 +386,7 @@ class _Reader:
             costs={name: column[places] for name, column in costs.items()},
         )
 
-    def _seeds(self, rows: NDArray[np.int64]) -> list[int | None] | None:
+    def _seeds(self, rows: Ints) -> list[int | None] | None:
         """The seed of each row; None where there is no column of whole numbers."""
         heading = self.headings.seed()
         if heading is None:
@@ -419,7 +402,3 @@ class _Reader:
         if faults and heading in self.headings.said.values():
             raise DataError(f"{self.file.path}: {one_message('these cells are no seeds', faults)}")
         return None if faults else found
-
-
-def _in_order(faults: list[tuple[int, str]]) -> list[str]:
-    return [text for _, text in sorted(faults)]

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.errors import DataError
 from nars.space import Population, Space, parse_document, read_space
 from nars.trials.trials import TrialTable, space_without_costs, with_costs
@@ -102,7 +102,7 @@ def load_nas_bench_201(name: str) -> TrialTable:
     return TrialTable(name=name, space=with_costs(space, X, costs), X=X, accuracy=accuracy)
 
 
-def cell_statistics(X: Population) -> dict[str, NDArray[np.float64]]:
+def cell_statistics(X: Population) -> dict[str, Floats]:
     """What the graph of NAS-Bench-201 cells (N, 6) tells, {name: (N,)}; an edge is live if it is on a live path."""
     alive = np.stack([(X[:, path] != _NONE).all(axis=1) for path in map(list, _PATHS)], axis=1)
     convolutions = (X == _CONV1) | (X == _CONV3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from nars.arrays import Ints
 from nars.errors import DataError
 from nars.files import TableFile, number_of
 from nars.space import Space, SpaceError, one_message
 from nars.store import Sample
 from nars.store.rows import CHOICE, COST, FIXED
-from nars.trials.trials import Trials, TrialTable, gather, with_costs
+from nars.trials.trials import Trials, TrialTable, gather, key_of, with_costs
 
 _MARKS = frozenset({"key", "space", "data", "fidelity", "cost_convention", "choices", "status", "seed", "accuracy"})
 
@@ -59,8 +59,7 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
         except (TypeError, ValueError) as error:
             raise DataError(f"{file.path}: row {row + 1}: {error}") from None
         if sample.space not in known:
-            key = hashlib.sha256(json.dumps([sample.key, space.fingerprint]).encode()).hexdigest()[:32]
-            sample = replace(sample, key=key, space=space.fingerprint)
+            sample = replace(sample, key=key_of([sample.key, space.fingerprint]), space=space.fingerprint)
         samples.append(sample)
     old = sum(there not in known for there in columns["space"])
     remarks = [*file.remarks, *([f"{old:,} rows were measured in another version of the space"] if old else [])]
@@ -68,12 +67,7 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
 
 
 def _table(
-    file: TableFile,
-    space: Space,
-    bare: Space,
-    X: np.ndarray[Any, np.dtype[np.int64]],
-    samples: list[Sample],
-    remarks: tuple[str, ...],
+    file: TableFile, space: Space, bare: Space, X: Ints, samples: list[Sample], remarks: tuple[str, ...]
 ) -> TrialTable:
     accuracy = np.array([np.nan if sample.result is None else sample.result for sample in samples])
     names = [
@@ -96,12 +90,12 @@ def _fixed(file: TableFile) -> dict[str, list[Any]]:
     for name in FIXED.names:
         if name not in file.columns:
             continue
-        convert, found = _OF[_kind(name)], list[Any]()
+        (convert, takes), found = _reader(name), list[Any]()
         for row, cell in enumerate(file[name]):
             try:
                 found.append(convert(cell))
             except (TypeError, ValueError, OverflowError):
-                faults.append(f"row {row + 1}: {name} takes {_KINDS[_kind(name)]}, got {cell!r}")
+                faults.append(f"row {row + 1}: {name} takes {takes}, got {cell!r}")
         columns[name] = found
     faults += [f"row {row + 1}: the key is missing" for row, key in enumerate(columns["key"]) if not key]
     if faults:
@@ -109,13 +103,16 @@ def _fixed(file: TableFile) -> dict[str, list[Any]]:
     return columns
 
 
-def _kind(name: str) -> str:
+def _reader(name: str) -> tuple[Callable[[Any], Any], str]:
+    """What reads the cells of a column that every store has, and what they have to be."""
     kind = FIXED.field(name).type
     if name == "versions":
-        return "document"
+        return _document, "a JSON record"
     if pa.types.is_list(kind):
-        return "list"
-    return "text" if pa.types.is_string(kind) else "whole" if pa.types.is_integer(kind) else "real"
+        return _list, "a JSON list of numbers"
+    if pa.types.is_string(kind):
+        return lambda cell: None if cell is None else str(cell), "text"
+    return (_whole, "a whole number") if pa.types.is_integer(kind) else (_real, "a number")
 
 
 def _real(cell: Any) -> float | None:
@@ -141,19 +138,3 @@ def _list(cell: Any) -> tuple[float, ...]:
 
 def _document(cell: Any) -> dict[str, str]:
     return dict(json.loads(cell or "{}") if isinstance(cell, str) or cell is None else cell)
-
-
-_OF: dict[str, Callable[[Any], Any]] = {
-    "text": lambda cell: None if cell is None else str(cell),
-    "real": _real,
-    "whole": _whole,
-    "list": _list,
-    "document": _document,
-}
-_KINDS = {
-    "text": "text",
-    "real": "a number",
-    "whole": "a whole number",
-    "list": "a JSON list of numbers",
-    "document": "a JSON record",
-}

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.errors import DataError
 from nars.printing import brief_repr
 from nars.space import ListedCostTable, Population, Space, read_document, read_space, space_file
 from nars.store import COST_CONVENTION, Sample, Status, sample_key
-
-Floats = NDArray[np.float64]
 
 AS_IMPORTED = "as imported"
 """Cost convention of trials that come with costs of their own."""
@@ -109,10 +108,9 @@ def gather(name: str, space: Space, X: Population, accuracy: Floats) -> TrialTab
         DataError: no training succeeded.
     """
     distinct, which = np.unique(X, axis=0, return_inverse=True)
-    which = which.ravel()
     collected: list[list[float]] = [[] for _ in distinct]
-    for row, values in zip(which, accuracy, strict=True):
-        collected[row].extend(float(value) for value in values if np.isfinite(value))
+    for row, values in zip(which.ravel(), accuracy, strict=True):
+        collected[row].extend(values[np.isfinite(values)].tolist())
     seeds = max(map(len, collected), default=0)
     if seeds == 0:
         raise DataError(
@@ -163,7 +161,12 @@ def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
     """
     trials = table.trials or _single_trainings(table)
     if trials.samples:
-        return [replace(sample, key=_moved_key(sample, data), data=data or sample.data) for sample in trials.samples]
+        return [
+            sample
+            if data in (None, sample.data)
+            else replace(sample, key=key_of([sample.key, data]), data=data or sample.data)
+            for sample in trials.samples
+        ]
     data = data or "imported"
     fingerprint = trials.space.fingerprint
     convention = COST_CONVENTION if trials.space.computes_costs else AS_IMPORTED
@@ -179,7 +182,7 @@ def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
         content = trained, outcome(status, value)
         samples.append(
             Sample(
-                key=hashlib.sha256(json.dumps([*content, seen[content]]).encode()).hexdigest()[:32],
+                key=key_of([*content, seen[content]]),
                 record=record,
                 choices=tuple(trials.X[row]),
                 costs={name: float(v[row]) for name, v in trials.costs.items() if np.isfinite(v[row])},
@@ -205,11 +208,9 @@ def outcome(status: str, accuracy: float | None) -> str:
     return f"{accuracy:.6g}" if status == "ok" and accuracy is not None else "failed"
 
 
-def _moved_key(sample: Sample, data: str | None) -> str:
-    """The key of a sample that is said to be of another data set than its store said."""
-    if data in (None, sample.data):
-        return sample.key
-    return hashlib.sha256(json.dumps([sample.key, data]).encode()).hexdigest()[:32]
+def key_of(content: list[Any]) -> str:
+    """A key of a store for what tells one training from the others."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
 def _numbers(trials: Trials) -> list[int]:
@@ -230,7 +231,6 @@ def _single_trainings(table: TrialTable) -> Trials:
     status: list[Status] = ["ok"] * len(rows)
     status += ["error"] * len(failed)
     X = np.concatenate([table.X[rows], failed])
-    known = table.space.cost_names
     return Trials(
         name=table.name,
         space=table.space,
@@ -239,5 +239,5 @@ def _single_trainings(table: TrialTable) -> Trials:
         status=status,
         unit=table.unit,
         message=[""] * len(rows) + ["failed in the imported table"] * len(failed),
-        costs=table.space.costs(X) if known else {},
+        costs=table.space.costs(X) if table.space.cost_names else {},
     )

@@ -89,7 +89,7 @@ WRONG = [
     (lambda X, y: (X, np.full_like(y, np.nan)), "36 candidates have no accuracy at all"),
     (lambda X, y: (X, np.where(np.arange(36)[:, None] == 4, np.nan, y)), "1 candidates have no accuracy"),
     (lambda X, y: (X, np.where(np.arange(36)[:, None] == 4, np.inf, y)), "1 candidates have no accuracy"),
-    (lambda X, y: (np.concatenate([X, X[:3]]), np.concatenate([y, y[:3]])), "3 candidates stand twice"),
+    (lambda X, y: (np.concatenate([X, X[:3]]), np.concatenate([y, y[:3]])), "3 candidates appear twice"),
     (lambda X, y: (X, y[:-1]), r"got shape \(35, 1\) for 36"),
     (lambda X, y: (X, y[:, :, None]), r"got shape \(36, 1, 1\)"),
 ]

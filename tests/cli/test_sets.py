@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nars.cli.run import _parse_sets
+from nars.cli.opening import parse_sets
 from nars.run import ConfigError, RunConfig, load_config
 
 CASES = [
@@ -33,7 +33,7 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "expected"), CASES)
 def test_a_value_is_what_it_would_be_in_the_file(text: str, expected: Any) -> None:
-    config: Any = load_config("digits", _parse_sets([text])).model_dump()
+    config: Any = load_config("digits", parse_sets([text])).model_dump()
     for part in text.partition("=")[0].split("."):
         config = config[part]
     assert config == expected
@@ -55,7 +55,7 @@ def test_a_value_is_what_it_would_be_in_the_file(text: str, expected: Any) -> No
 )
 def test_a_wrong_value_is_one_clear_error(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        load_config("digits", _parse_sets([text]))
+        load_config("digits", parse_sets([text]))
 
 
 def test_every_switch_of_a_run_takes_yes_and_no() -> None:
@@ -69,5 +69,5 @@ def test_every_switch_of_a_run_takes_yes_and_no() -> None:
     for key in switches:
         section, name = key.split(".")
         for word, meaning in (("yes", True), ("No", False)):
-            config = load_config("digits", _parse_sets([f"{key}={word}"]))
+            config = load_config("digits", parse_sets([f"{key}={word}"]))
             assert getattr(getattr(config, section), name) is meaning

@@ -18,7 +18,7 @@ from nars.export import (
     ExportError,
     export_member,
     load_member,
-    quantise_member,
+    quantize_member,
     read_card,
     read_config,
     register,
@@ -171,7 +171,7 @@ def test_standalone_file_says_what_the_card_says(exported: tuple[Path, Card]) ->
 def test_timm_loads_it_by_name_and_by_folder(exported: tuple[Path, Card], digits: ImageData) -> None:
     folder, _ = exported
     assert register(folder.parent) == (NAME,)
-    images = read_config(folder).normalise(digits.test.images[:50])
+    images = read_config(folder).normalize(digits.test.images[:50])
     with torch.inference_mode():
         expected = load_member(folder)(images)
         for name, options in (
@@ -188,7 +188,7 @@ def test_timm_loads_it_by_name_and_by_folder(exported: tuple[Path, Card], digits
 
 
 def test_int8_beside_float32(copied: Path, digits: ImageData) -> None:
-    card = quantise_member(copied, calibration=digits.train.images[:256], evaluation=digits.test)
+    card = quantize_member(copied, calibration=digits.train.images[:256], evaluation=digits.test)
     assert card.int8 is not None
     assert card.int8.accuracy > card.int8.accuracy_float32 - 5
     assert card.int8.latency_ms > 0
@@ -199,7 +199,7 @@ def test_int8_beside_float32(copied: Path, digits: ImageData) -> None:
     assert onnx.TensorProto.INT8 in kinds
     assert "int8 form" in (copied / "README.md").read_text()
     with pytest.raises(ExportError, match="needs images to calibrate on"):
-        quantise_member(copied, calibration=digits.train.images[:0], evaluation=digits.test)
+        quantize_member(copied, calibration=digits.train.images[:0], evaluation=digits.test)
 
 
 def test_what_does_not_fit_is_refused(trained: torch.nn.Module, digits: ImageData, tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def test_divided_image_folder(tmp_path, names):
 
 
 def test_errors_name_what_is_wrong(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match=r"digits, fashion-mnist, cifar10, .*imagefolder:PATH, got 'mnist'"):
+    with pytest.raises(DataError, match=r"digits, fashion-mnist, cifar10, .*imagefolder:PATH; got 'mnist'"):
         load_images("mnist", resolution=8, validation_fraction=0.2, seed=0)
     with pytest.raises(DataError, match=r"existing folder, got '.*nowhere'"):
         folder(tmp_path / "nowhere")

@@ -27,8 +27,8 @@ def test_median_of_a_known_time() -> None:
     threads = torch.get_num_threads()
     one = measure_latency(model, 4, 1, seconds=0.1)
     three = measure_latency(model, 4, 1, batch=3, seconds=0.1)
-    assert 2.0 <= one < 5.0
-    assert 6.0 <= three < 12.0
+    assert 2.0 <= one < 50.0  # a sleep is never shorter than asked, and longer on a busy machine
+    assert 6.0 <= three < 80.0
     assert model.training
     assert torch.get_num_threads() == threads
 

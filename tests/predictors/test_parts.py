@@ -14,7 +14,7 @@ from nars.predictors import (
     free_statistics,
     gaussian,
     kendall,
-    kendall_within,
+    mean_within,
     precision_at_top,
     random_split,
     samples_needed,
@@ -157,7 +157,7 @@ def test_tau_within_a_cost_group_sees_through_a_predictor_of_the_cost() -> None:
     accuracy = 10 * cost + rng.random(1000)
     prediction = cost + 1e-6 * rng.random(1000)
     assert kendall(prediction, accuracy) > 0.7
-    assert abs(kendall_within(prediction, accuracy, cost)) < 0.1
+    assert abs(mean_within(kendall, prediction, accuracy, cost)) < 0.1
 
 
 def test_precision_at_top() -> None:

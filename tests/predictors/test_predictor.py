@@ -187,9 +187,9 @@ def test_wrong_input_is_refused(space, encoding) -> None:
         base.fit(encoding[:3, 1:], np.zeros(3), seed=0)
     with pytest.raises(PredictorError, match="one value per architecture"):
         Predictor.pretrain(encoding, {"a": np.zeros(2)}, recipe_width=0, settings=PRESETS["paper"], seed=0)
-    with pytest.raises(PredictorError, match="members is at least 1"):
+    with pytest.raises(PredictorError, match="members must be >= 1"):
         PredictorSettings(members=0)
-    with pytest.raises(PredictorError, match="huber_delta is above 0"):
+    with pytest.raises(PredictorError, match="huber_delta must be > 0"):
         PredictorSettings(huber_delta=0)
 
 

@@ -13,9 +13,8 @@ from torch import nn
 
 from nars.recipe import Recipe
 from nars.recipe.ema import MovingAverage
-from nars.recipe.flat import flatten
 from nars.recipe.loss import distillation_loss, label_loss, mix
-from nars.recipe.optimizer import build_optimizer
+from nars.recipe.optimizer import build_optimizer, flatten
 
 REFERENCES = {
     "sgd": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9),

@@ -7,7 +7,7 @@ import pytest
 
 from nars.search import PAPER, PRESETS, Archive, Genetic, SearchSettings, search, search_family
 from nars.search.start import admitted, first_generation
-from nars.search.variation import crossover_probability, mutation_probability, offspring
+from nars.search.variation import adaptive_probability, offspring
 from nars.space import (
     Bounds,
     InfeasibleError,
@@ -40,10 +40,10 @@ def smooth(space, *, seed=0):
 def test_probabilities_follow_srinivas_and_patnaik():
     fitness = np.array([1.0, 2.0, 3.0, 6.0])  # average 3, best 6
     better = np.array([2.0, 3.0, 4.0, 6.0])
-    # below average k3; at the average k1; at the best 0; in between linear
-    assert crossover_probability(better, fitness, k1=0.9, k3=1.0).tolist() == pytest.approx([1.0, 0.9, 0.6, 0.0])
-    assert mutation_probability(better, fitness, k2=0.5, k4=0.3).tolist() == pytest.approx([0.3, 0.5, 1 / 3, 0.0])
-    assert mutation_probability(np.ones(2), np.ones(4), k2=0.5, k4=0.3).tolist() == [0.3, 0.3]
+    # below average `below`; at the average `above`; at the best 0; in between linear
+    assert adaptive_probability(better, fitness, above=0.9, below=1.0).tolist() == pytest.approx([1.0, 0.9, 0.6, 0.0])
+    assert adaptive_probability(better, fitness, above=0.5, below=0.3).tolist() == pytest.approx([0.3, 0.5, 1 / 3, 0.0])
+    assert adaptive_probability(np.ones(2), np.ones(4), above=0.5, below=0.3).tolist() == [0.3, 0.3]
 
 
 def begun(bounds, settings, *, seed):

@@ -126,8 +126,8 @@ def test_yes_and_no_are_what_their_neighbours_are(text, expected):
 
 
 ERRORS = [
-    ("a: 1\nb: 2\na: 3\n", "f:3: 'a' stands twice; keep one"),
-    ("a: {x: 1, 'x': 2}\n", "f:1: 'x' stands twice"),
+    ("a: 1\nb: 2\na: 3\n", "f:3: 'a' appears twice; keep one"),
+    ("a: {x: 1, 'x': 2}\n", "f:1: 'x' appears twice"),
     ("a:\n\t- 1\n", "f:2: .*indent with spaces, not tabs"),
     ("a: 1\nb: !!python/object/apply:os.system [ls]\n", "f:2: the tag !!python/object/apply:os.system has no meaning"),
     ("a: !!python/name:os.system x\n", "f:1: the tag !!python/name:os.system has no meaning"),
@@ -329,7 +329,7 @@ def test_doubtful_lists_are_warned_about(entry, doubt):
 
 @pytest.mark.parametrize("entry", ["[1, 1.0]", "[1, true]", "[0, no]".replace("no", "false"), "[1e2, 100]", "[a, a]"])
 def test_equal_choices_are_refused(entry):
-    with pytest.raises(SpaceError, match="each choice may stand once"):
+    with pytest.raises(SpaceError, match="list each choice once"):
         dimension(entry)
 
 

@@ -125,7 +125,7 @@ def test_every_candidate_once_inside_its_bounds_and_no_worker_waits(
     assert len({trial.choices for trial in asked}) == TOTAL
     assert all(0.12e6 <= trial.costs["flops"] <= 0.4e6 for trial in asked)
     rounds = Journal(run).results()
-    assert [result.number for result in rounds] == [1, 2, 3, 4, 5]
+    assert [result.round for result in rounds] == [1, 2, 3, 4, 5]
     stop = rounds[0].stop_epoch
     assert stop == 1  # of the closed form: all curves have one order from the first epoch on
     plans = Journal(run).plans()

@@ -166,8 +166,8 @@ def test_the_readmes_own_command_has_a_plan_for_any_folder(config: str, images: 
     count = sum(FOLDERS[images.partition(":")[2]][2].values())
     training = count - count // 5
     assert checked.images.test == count // 5
-    assert checked.validated == round(0.2 * training)
-    assert checked.searched == checked.trained == training - round(0.2 * training)
+    assert checked.sizes.validated == round(0.2 * training)
+    assert checked.sizes.searched == checked.sizes.trained == training - round(0.2 * training)
     assert (given.config.data.max_train, given.config.data.search_classes) == (None, None)
     assert (given.config.data.flip, given.config.data.crop) == (True, 0.125)
     assert given.notes
@@ -195,7 +195,7 @@ def test_what_will_be_downloaded_is_known_by_its_published_numbers(
         (50_000, False),
     ]
     planned = check(load_config("imagenet"), upto="export")
-    assert planned.searched == round((1_281_167 - 10_000) * 200 / 1000)
+    assert planned.sizes.searched == round((1_281_167 - 10_000) * 200 / 1000)
     assert any("cannot be downloaded" in warning for warning in planned.warnings)
     with pytest.raises(ConfigError, match=r"data\.name: imagenet cannot be downloaded .*NARS_DATA"):
         check(load_config("imagenet"), upto="export", starting=True)

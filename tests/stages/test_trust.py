@@ -111,7 +111,7 @@ def test_evidence_of_a_run_folder() -> None:
     space = load_space("digits")
     rounds = [
         RoundResult(
-            number=1,
+            round=1,
             stop_epoch=3,
             statuses={"ok": 2, "diverged": 1},
             predicted=(None, None, None),
@@ -119,7 +119,7 @@ def test_evidence_of_a_run_folder() -> None:
             tau=None,
         ),
         RoundResult(
-            number=2,
+            round=2,
             stop_epoch=3,
             statuses={"ok": 3, "diverged": 1},
             predicted=(71.0, 79.0, 60.0, 70.0),

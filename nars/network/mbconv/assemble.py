@@ -6,6 +6,8 @@ FBNetV3-D and G has the same state dict, name by name and shape by shape, so wei
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,8 +18,8 @@ from timm.models._efficientnet_builder import EfficientNetBuilder, efficientnet_
 from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
-from nars.network.mbconv.check import check
-from nars.space import Architecture, Head, Stage
+from nars.network.errors import NetworkError
+from nars.space import Architecture, Head, Stage, family_of
 
 SE_RATIO = 0.25
 """Width of the squeeze-excite bottleneck over the block's input channels."""
@@ -69,13 +71,6 @@ def stacks(stages: tuple[Stage, ...]) -> tuple[tuple[int, ...], ...]:
     return tuple((i,) for i in range(len(stages)))
 
 
-def _block_args(architecture: Architecture) -> list[list[dict[str, Any]]]:
-    """The whole trunk in timm's terms: the stages, then MBPool's 1x1 convolution as a stack of its own."""
-    stages = architecture.stages
-    trunk = [[_block(stages[s], i) for s in stack for i in range(stages[s].depth)] for stack in stacks(stages)]
-    return [*trunk, [_head_block(architecture.head, stages[-1].channels)]]
-
-
 def _head_block(head: Head, channels: int) -> dict[str, Any]:
     """MBPool's 1x1 convolution before the pooling, `channels` -> `head.expand` x `channels`."""
     return {
@@ -106,7 +101,7 @@ def assemble(
     drop_path_rate: float = 0.0,
     global_pool: str = "avg",
 ) -> Any:
-    """The network, initialised from torch's global generator as timm does (`efficientnet_init_weights`).
+    """The network, initialized from torch's global generator as timm does (`efficientnet_init_weights`).
 
     The keyword names are timm's, so that `timm.create_model` can pass them on.
 
@@ -125,11 +120,13 @@ def assemble(
         "se_layer": _SQUEEZE_EXCITE,
         "se_from_exp": False,
     }
-    stem, head = architecture.stem, architecture.head
+    stem, stages, head = architecture.stem, architecture.stages, architecture.head
+    trunk = [[_block(stages[s], i) for s in stack for i in range(stages[s].depth)] for stack in stacks(stages)]
+    pool = _head_block(head, stages[-1].channels)
     # MobileNetV3 fixes a stem of stride 2, one activation, and dilation beyond an output stride of 32. So it gives the
     # head and the methods, built around MBPool alone; stem and trunk, free of those limits, take their places below.
     model: Any = MobileNetV3(
-        block_args=[[_head_block(head, architecture.stages[-1].channels)]],
+        block_args=[[dict(pool)]],  # timm takes what it is given apart
         num_classes=classes,
         in_chans=channels,
         stem_size=stem.channels,
@@ -149,15 +146,48 @@ def assemble(
         drop_path_rate=drop_path_rate,
         **common,
     )
-    model.blocks = nn.Sequential(*builder(stem.channels, _block_args(architecture)))
+    model.blocks = nn.Sequential(*builder(stem.channels, [*trunk, [pool]]))
     model.feature_info = [
         {**level, "reduction": level["reduction"] * stem.stride // _BUILDER_STEM_STRIDE} for level in builder.features
     ]
     model.stage_ends = [level["stage"] for level in builder.features]
-    for stack, blocks in zip(stacks(architecture.stages), model.blocks, strict=False):  # the last stack is MBPool's
+    for stack, blocks in zip(stacks(stages), model.blocks, strict=False):  # the last stack is MBPool's
         offset = 0
         for s in stack:
-            _override_padding(architecture.stages[s], blocks[offset])
-            offset += architecture.stages[s].depth
+            _override_padding(stages[s], blocks[offset])
+            offset += stages[s].depth
     efficientnet_init_weights(model)
     return model
+
+
+_GROWING = ("channels", "depth")
+"""Scaling goes beyond what a space file may ask for."""
+
+
+def check(architecture: Architecture) -> None:
+    """Refuse settings that make no network, or one whose feature map would vanish at the architecture's resolution.
+
+    Raises:
+        NetworkError: names the setting, what it got and what is allowed.
+    """
+    for name in ("resolution", "in_channels", "classes"):
+        if (got := getattr(architecture, name)) < 1:
+            raise NetworkError(f"{name} must be at least 1, got {got}; take that of the images")
+    if not architecture.stages:
+        raise NetworkError("stages must be at least one stage, got none; add one")
+    for name, value in architecture.record().items():
+        rule = family_of("mbconv").rule(name)
+        if name.rpartition(".")[2] in _GROWING:
+            rule = replace(rule, high=math.inf)
+        if name != "resolution" and (mistake := rule.fault(value)):
+            raise NetworkError(f"{name} {mistake}")
+    side = (architecture.resolution - 1) // architecture.stem.stride + 1
+    for number, stage in enumerate(architecture.stages, start=1):
+        padding = stage.kernel_first // 2 if stage.first_padding is None else stage.first_padding
+        before, side = side, (side + 2 * padding - stage.kernel_first) // stage.stride + 1
+        if side < 1:
+            raise NetworkError(
+                f"stage{number}: a {stage.kernel_first}x{stage.kernel_first} convolution with padding {padding} leaves "
+                f"nothing of a {before}x{before} feature map (resolution {architecture.resolution}); raise the "
+                f"resolution, or leave first_padding out"
+            )

@@ -14,45 +14,41 @@ import numpy as np
 from nars.network.errors import LatencyError
 from nars.network.timing import onnx_session
 from nars.space import BlockShape
+from nars.space.families.mbconv.costs import round_to_eight
 
 _OPSET = 18
 
 _MISSING = "the onnxruntime runtime needs the packages onnx and onnxruntime: pip install 'nars[onnx]'"
 
 
-def _onnx() -> Any:
-    try:
-        import onnx
-    except ImportError as error:
-        raise LatencyError(
-            "the onnxruntime runtime needs the packages onnx and onnxruntime: pip install 'nars[onnx]'"
-        ) from error
-    return onnx
-
-
 class _Graph:
     """Nodes in the order they are added; each takes the output of the one before unless told otherwise."""
 
     def __init__(self) -> None:
-        self.onnx = _onnx()
+        try:
+            import onnx
+        except ImportError as error:
+            raise LatencyError(_MISSING) from error
+        self.onnx: Any = onnx
         self.nodes: list[Any] = []
-        self.weights: list[Any] = []
+        self.weights: dict[str, Any] = {}
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         output = f"{operator.lower()}{len(self.nodes)}"
         self.nodes.append(self.onnx.helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
-    def weight(self, *shape: int) -> str:
-        name = f"weight{len(self.weights)}"
-        values = np.full(shape, 0.01, dtype=np.float32)
-        self.weights.append(self.onnx.numpy_helper.from_array(values, name))
+    def constant(self, values: Any, name: str = "") -> str:
+        """An input that is always the same; one with a name is added once."""
+        name = name or f"constant{len(self.weights)}"
+        self.weights[name] = self.onnx.numpy_helper.from_array(values, name)
         return name
 
-    def axes(self, *axes: int) -> str:
-        name = f"axes{len(self.weights)}"
-        self.weights.append(self.onnx.numpy_helper.from_array(np.array(axes, dtype=np.int64), name))
-        return name
+    def weight(self, *shape: int) -> str:
+        return self.constant(np.full(shape, 0.01, dtype=np.float32))
+
+    def mean(self, x: str) -> str:
+        return self.add("ReduceMean", x, self.constant(np.array([2, 3], dtype=np.int64), "axes"))
 
     def convolution(
         self, x: str, inputs: int, outputs: int, *, kernel: int = 1, padding: int = 0, stride: int = 1, groups: int = 1
@@ -67,17 +63,11 @@ class _Graph:
         if name == "swish":
             return self.add("Mul", x, self.add("Sigmoid", x))
         if name == "gelu":
-            half = self.onnx.numpy_helper.from_array(np.float32(0.5), "half")
-            one = self.onnx.numpy_helper.from_array(np.float32(1.0), "one")
-            known = {weight.name for weight in self.weights}
-            self.weights += [constant for constant in (half, one) if constant.name not in known]
-            inner = self.add("Add", self.add("Erf", self.add("Mul", x, "half")), "one")
-            return self.add("Mul", self.add("Mul", x, inner), "half")
+            half, one = self.constant(np.float32(0.5), "half"), self.constant(np.float32(1.0), "one")
+            inner = self.add("Add", self.add("Erf", self.add("Mul", x, half)), one)
+            return self.add("Mul", self.add("Mul", x, inner), half)
         x = self.add("Relu", x)
-        if name == "relu6":
-            self.weights.append(self.onnx.numpy_helper.from_array(np.float32(6.0), f"six{len(self.weights)}"))
-            x = self.add("Min", x, self.weights[-1].name)
-        return x
+        return self.add("Min", x, self.constant(np.float32(6.0), "six")) if name == "relu6" else x
 
     def finish(self, output: str, in_shape: tuple[int, ...], out_rank: int) -> bytes:
         make, kind = self.onnx.helper, self.onnx.TensorProto.FLOAT
@@ -86,7 +76,7 @@ class _Graph:
             "block",
             [make.make_tensor_value_info("x", kind, in_shape)],
             [make.make_tensor_value_info(output, kind, [None] * out_rank)],
-            self.weights,
+            list(self.weights.values()),
         )
         model = make.make_model(graph, opset_imports=[make.make_opsetid("", _OPSET)], ir_version=8)
         data: bytes = model.SerializeToString()
@@ -100,7 +90,7 @@ def empty_graph() -> bytes:
 
 
 def chained_graph(shapes: Sequence[BlockShape], *, batch: int) -> bytes:
-    """Blocks one after the other, a single one or a whole network, as a serialised ONNX model.
+    """Blocks one after the other, a single one or a whole network, as a serialized ONNX model.
 
     Input: float x (batch, channels, side, side) of the first block.
     """
@@ -122,7 +112,7 @@ def _head(graph: _Graph, x: str, named: dict[str, Any]) -> str:
     c, channels, classes, act = (named[key] for key in ("c_in", "channels", "classes", "activation"))
     wide = named["expand"] * c
     x = graph.activation(graph.convolution(x, c, wide), act)
-    x = graph.activation(graph.convolution(graph.add("ReduceMean", x, graph.axes(2, 3)), wide, channels), act)
+    x = graph.activation(graph.convolution(graph.mean(x), wide, channels), act)
     return graph.add("Gemm", graph.add("Flatten", x), graph.weight(channels, classes), graph.weight(classes))
 
 
@@ -136,8 +126,7 @@ def _mbconv(graph: _Graph, x: str, named: dict[str, Any]) -> str:
     x = graph.activation(x, named["activation"])
     if named["se"]:
         squeeze = round_width(mid * (0.25 / named["expand"]), keep=0.95)
-        means = graph.add("ReduceMean", x, graph.axes(2, 3))
-        gate = graph.convolution(means, mid, squeeze)
+        gate = graph.convolution(graph.mean(x), mid, squeeze)
         gate = graph.convolution(graph.activation(gate, named["activation"]), squeeze, mid)
         x = graph.add("Mul", x, graph.add("HardSigmoid", gate, alpha=1 / 6, beta=0.5))
     x = graph.convolution(x, mid, c_out)
@@ -146,8 +135,6 @@ def _mbconv(graph: _Graph, x: str, named: dict[str, Any]) -> str:
 
 def round_width(width: float, *, keep: float) -> int:
     """`nars.space`'s rule for one width."""
-    from nars.space.families.mbconv.costs import round_to_eight
-
     return int(round_to_eight(np.array([width]), keep=keep)[0])
 
 
@@ -156,9 +143,7 @@ def session_runner(model: bytes, *, threads: int) -> Callable[[], object]:
     try:
         session = onnx_session(model, threads=threads)
     except ImportError as error:
-        raise LatencyError(
-            "the onnxruntime runtime needs the packages onnx and onnxruntime: pip install 'nars[onnx]'"
-        ) from error
+        raise LatencyError(_MISSING) from error
     (entry,) = session.get_inputs()
     feed = {entry.name: np.zeros(entry.shape, dtype=np.float32)}
     return lambda: session.run(None, feed)

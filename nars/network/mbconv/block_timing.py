@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -71,13 +71,13 @@ def measure_blocks(
     """The latency table of a space, every distinct block in it; what `path` holds already is not measured again.
 
     Args:
-        space: of kind mbconv.
+        space: Of kind mbconv.
         path: JSON file of the table, written after every few dozen blocks: an interrupted run goes on from there.
-        device: as torch spells it, e.g. "cpu" or "cuda:0".
-        runtime: one of `RUNTIMES`.
-        batch: images at once; milliseconds are per batch.
-        threads: of the CPU.
-        progress: called with (blocks measured, blocks in all).
+        device: As torch spells it, e.g. "cpu" or "cuda:0".
+        runtime: One of `RUNTIMES`.
+        batch: Images at once; milliseconds are per batch.
+        threads: CPU threads.
+        progress: Called with (blocks measured, blocks in all).
 
     Raises:
         LatencyError: unknown runtime, a missing package or device, or `path` holds a table of another machine.
@@ -101,20 +101,22 @@ def measure_blocks(
     done = len(wanted) - len(missing)
     setting = _Setting(device=device, runtime=runtime, batch=batch, threads=threads)
     with torch_threads(threads), torch.inference_mode():
-        overhead = _overhead(runtime, threads)
+        # What a call costs whatever it computes: part of every block's time, but once of a network's.
+        calls = [] if runtime == "eager" else _in_turns([(session_runner(empty_graph(), threads=threads), 1)])
+        overhead = sum(calls)
         for at in range(0, len(missing), _AT_ONCE):
             group = missing[at : at + _AT_ONCE]
             times = _in_turns([setting.runner([shape], partial(build_block, shape)) for shape in group])
             for shape, milliseconds in zip(group, times, strict=True):
                 # A network starts its session once: the stem, which every network has, keeps what that costs.
                 known[shape] = max(milliseconds - (overhead if shape.kind != "stem" else 0.0), 1e-6)
-            table = LatencyTable(**{**vars(table), "milliseconds": known})
+            table = replace(table, milliseconds=known)
             write_json(path, table.to_dict())
             done += len(group)
             if progress is not None:
                 progress(done, len(wanted))
         factor = _factor(space, setting, overhead)
-    table = LatencyTable(**{**vars(table), "milliseconds": known, "factor": factor})
+    table = replace(table, milliseconds=known, factor=factor)
     write_json(path, table.to_dict())
     return table
 
@@ -184,13 +186,6 @@ def _in_turns(runners: list[tuple[Run, int]]) -> list[float]:
     return [float(np.quantile(found, QUIET)) for found in times]
 
 
-def _overhead(runtime: str, threads: int) -> float:
-    """Milliseconds that a call costs whatever it computes; part of every block's time but once of a network's."""
-    if runtime == "eager":
-        return 0.0
-    return _in_turns([(session_runner(empty_graph(), threads=threads), 1)])[0]
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Setting:
     """How everything in one table is measured."""
@@ -234,47 +229,31 @@ def _factor(space: Space, setting: _Setting, overhead: float) -> float:
 def build_block(shape: BlockShape) -> nn.Module:
     """One block, exactly as it stands in a network that `nars.network` builds; weights unspecified."""
     named = shape.to_dict()
-    stem, stage, head = Stem(channels=8, stride=1), None, Head(expand=1, channels=8)
-    resolution, in_channels, classes = named["side"], 1, 1
+    stem, head = Stem(channels=named.get("c_in", 8), stride=1), Head(expand=1, channels=8)
+    stage = Stage(kernel_first=1, kernel_rest=1, expand_first=1, expand_rest=1, channels=stem.channels, depth=1)
     if shape.kind == "stem":
         stem = Stem(channels=named["channels"], stride=named["stride"], activation=named["activation"])
-        in_channels = named["in_channels"]
     elif shape.kind == "mbconv":
-        stem = Stem(channels=named["c_in"], stride=1)
-        kernel, expand = named["kernel"], _ratio(named["expand"])
-        stage = Stage(
-            kernel_first=kernel,
-            kernel_rest=kernel,
-            expand_first=expand,
-            expand_rest=expand,
+        stage = replace(
+            stage,
+            kernel_first=named["kernel"],
+            expand_first=named["expand"],
             channels=named["c_out"],
-            depth=1,
             stride=named["stride"],
             se=bool(named["se"]),
             activation=named["activation"],
             first_padding=named["padding"],
         )
     else:
-        stem, classes = Stem(channels=named["c_in"], stride=1), named["classes"]
         head = Head(expand=named["expand"], channels=named["channels"], activation=named["activation"])
-    plain = Stage(
-        kernel_first=1,
-        kernel_rest=1,
-        expand_first=1,
-        expand_rest=1,
-        channels=stem.channels,
-        depth=1,
-        stride=1,
-        se=False,
-    )
     model: Any = build(
         Architecture(
-            resolution=resolution,
+            resolution=named["side"],
             stem=stem,
-            stages=(stage or plain,),
+            stages=(stage,),
             head=head,
-            in_channels=in_channels,
-            classes=classes,
+            in_channels=named.get("in_channels", 1),
+            classes=named.get("classes", 1),
         ),
         seed=None,
     )
@@ -287,7 +266,3 @@ def build_block(shape: BlockShape) -> nn.Module:
     model.conv_stem, model.bn1, model.blocks = nn.Identity(), nn.Identity(), nn.Sequential(model.blocks[-1])
     rest: nn.Module = model
     return rest
-
-
-def _ratio(expand: float) -> float:
-    return int(expand) if expand == int(expand) else expand

@@ -10,13 +10,12 @@ from timm.models._builder import build_model_with_cfg
 from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
-from nars.network.build import timm_config
+from nars.network.build import seeded, timm_config
 from nars.network.mbconv.assemble import assemble
-from nars.network.seed import seeded
 from nars.space import Architecture
 
 LAYERS: dict[str, str] = {"first_conv": "conv_stem", "classifier": "classifier"}
-"""Of timm's configuration of a network: the layers that it exchanges for other numbers of channels or classes."""
+"""The layers that timm exchanges for other numbers of channels or classes, as its configuration names them."""
 
 
 def pretrained_config(architecture: Architecture) -> dict[str, Any]:
@@ -40,7 +39,9 @@ def create(
     `assemble`, `pretrained_cfg_overlay` and `cache_dir` to the loading of weights. Unknown ones are a TypeError there.
     """
     if features_only:
-        levels = _levels(architecture) if out_indices is None else tuple(out_indices)
+        # All levels of the pyramid: one before each stride of a stage, one at the end.
+        count = 1 + sum(stage.stride > 1 for stage in architecture.stages)
+        levels = tuple(range(count) if out_indices is None else out_indices)
         options |= {"features_only": True, "feature_cfg": {"out_indices": levels, "flatten_sequential": True}}
     model = build_model_with_cfg(
         assemble,
@@ -53,11 +54,6 @@ def create(
     if features_only:
         model.register_load_state_dict_pre_hook(_classifier_to_features)
     return cast(nn.Module, model)
-
-
-def _levels(architecture: Architecture) -> tuple[int, ...]:
-    """Indices of all levels of the pyramid: one before each stride of a stage, one at the end."""
-    return tuple(range(1 + sum(stage.stride > 1 for stage in architecture.stages)))
 
 
 def _classifier_to_features(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:

@@ -50,7 +50,7 @@ def register_network(name: str, architecture: Architecture, *, config: Mapping[s
         name: `nars_` and letters, digits and underscores, such as `nars_digits_1M`.
         architecture: What `timm.create_model(name)` builds; `num_classes`, `in_chans`, `drop_rate`, `drop_path_rate`,
             `features_only` and `out_indices` work on it as on timm's own.
-        config: timm's `pretrained_cfg`, such as normalisation, labels and, under "file", the weights that
+        config: timm's `pretrained_cfg`, such as normalization, labels and, under "file", the weights that
             `pretrained=True` loads; what it leaves out comes from the architecture.
 
     Raises:

@@ -19,17 +19,18 @@ from functools import cache
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+from nars.arrays import Floats
 from nars.errors import UserError
 from nars.files import Value
+from nars.space.dimension import Population
 from nars.space.errors import SpaceError
 from nars.space.families.rules import Rule
-from nars.space.settings import FloatArray, Population
 
 if TYPE_CHECKING:
     from nars.space.files.entries import Entries
     from nars.space.space import Space
 
-Costs = dict[str, FloatArray]
+Costs = dict[str, Floats]
 """{cost: (N,)}."""
 
 

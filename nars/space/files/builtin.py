@@ -1,4 +1,4 @@
-"""Spaces by name: the YAML files shipped with the product, or a path."""
+"""Spaces by name (the YAML files shipped with the product, or a path), and a space as files of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from nars.errors import expect
+from nars.space.dimension import CostTable
 from nars.space.errors import SpaceError
 from nars.space.files.document import read_document
 from nars.space.files.load import read_space
-from nars.space.settings import CostTable
+from nars.space.files.scalars import alone, dump_yaml
 from nars.space.space import Space
 
 
@@ -49,7 +50,7 @@ def load_space(
     """A space by name or path, with the number of classes and image channels of the data at hand.
 
     Args:
-        name: of a built-in space, or the path of a YAML file.
+        name: a built-in space, or the path of a YAML file.
         classes: number of classes of the data; the file's own when None.
         in_channels: number of image channels of the data; the file's own when None.
         table: costs of a generic space; the file's own when None.
@@ -59,3 +60,33 @@ def load_space(
     """
     expect(name, (str, Path), "a space is a built-in name or the path of a YAML file", error=SpaceError)
     return read_space(read_document(space_file(name)), classes=classes, in_channels=in_channels, table=table)
+
+
+def space_files(space: Space, name: str) -> dict[str, bytes]:
+    """The files that `load_space` reads as the same space, {file name: content}.
+
+    Args:
+        space: as it is used, with the number of classes and image channels of its data.
+        name: of the space file, e.g. "space.yaml". A table of costs that the space reads from a file goes beside it;
+            costs that were given in Python have no file and stay out.
+
+    Raises:
+        SpaceError: its table of costs cannot be read any more.
+    """
+    content, beside = dict(space.document.content), {}
+    if space.family.builder is not None:
+        shape = {"classes": space.classes, "in_channels": space.in_channels}
+        content["architecture"] = dict(content["architecture"]) | shape
+    else:
+        for part in ("architecture", "recipe"):
+            if part in content:
+                content[part] = {setting: alone(entry) for setting, entry in (content[part] or {}).items()}
+    costs = content.get("costs")
+    if isinstance(costs, str):
+        path = Path(space.document.source).parent / costs
+        content["costs"] = f"{Path(name).stem}.costs{path.suffix}"
+        try:
+            beside = {content["costs"]: path.read_bytes()}
+        except OSError as error:
+            raise SpaceError(f"{path}: the costs of {space.name} cannot be read ({error}); put them back") from error
+    return beside | {name: dump_yaml(content).encode()}

@@ -52,15 +52,11 @@ def read_spec(entry: Any) -> Spec:
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
         raise SpecError(f"unknown key {unknown[0]!r}; allowed are {', '.join(sorted(_KEYS))}")
-    extras: dict[str, Any] = {
-        "when": _when(entry.get("when")),
-        "slides": _slides(entry.get("slides")),
-        "paper": _paper(entry.get("paper")),
-    }
+    extras = _extras(entry)
     if "same_as" in entry:
         if not isinstance(entry["same_as"], str) or set(entry) - {"same_as", "paper"}:
             raise SpecError("same_as takes the name of another setting, e.g. stage1.channels, and nothing beside it")
-        return Spec(same_as=entry["same_as"], paper=extras["paper"])
+        return Spec(same_as=entry["same_as"], **extras)
     if "choices" in entry:
         return _from_choices(entry, extras)
     return _from_range(entry, extras)
@@ -184,7 +180,7 @@ def _listed(entry: list[Any]) -> tuple[Value, ...]:
         raise SpecError(f"a list of choices has 1 to {MOST_CHOICES:,} members, got {len(values)}")
     if len(set(values)) < len(values):  # 1, 1.0 and true are equal, also to those who look a choice up
         twice = next(value for place, value in enumerate(values) if value in values[:place])
-        raise SpecError(f"each choice may stand once, got {twice!r} twice (1, 1.0 and true are the same); drop one")
+        raise SpecError(f"list each choice once, got {twice!r} twice (1, 1.0 and true are the same); drop one")
     if _all_numbers(values):
         return tuple(sorted(values, key=float))  # type: ignore[arg-type]
     return tuple(values)
@@ -197,32 +193,29 @@ def _log(entry: Mapping[str, Any]) -> bool:
     return bool(scale == "log")
 
 
-def _when(entry: Any) -> tuple[str, tuple[Value, ...]] | None:
-    if entry is None:
-        return None
+def _extras(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What any mapping may hold beside its choices."""
+    extras: dict[str, Any] = {}
+    if (when := entry.get("when")) is not None:
+        name, values = _pair(when, "when takes one setting with its values, e.g. {optimizer: [sgd]}")
+        extras["when"] = name, tuple(_scalar(value) for value in (values if isinstance(values, list) else [values]))
+    if (slides := entry.get("slides")) is not None:
+        choice, following = _pair(slides, "slides takes one choice with the next setting, e.g. {identity: layer5}")
+        extras["slides"] = choice, str(following)
+    if (paper := entry.get("paper")) is not None:
+        extras["paper"] = _paper(paper)
+    return extras
+
+
+def _pair(entry: Any, rule: str) -> tuple[str, Any]:
     if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise SpecError(f"when takes one setting with its values, e.g. {{optimizer: [sgd]}}, got {entry!r}")
-    ((name, values),) = entry.items()
-    return str(name), tuple(_scalar(value) for value in (values if isinstance(values, list) else [values]))
+        raise SpecError(f"{rule}, got {entry!r}")
+    ((key, value),) = entry.items()
+    return str(key), value
 
 
-def _slides(entry: Any) -> tuple[Value, str] | None:
-    if entry is None:
-        return None
-    if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise SpecError(f"slides takes one choice with the next setting, e.g. {{identity: layer5}}, got {entry!r}")
-    ((choice, following),) = entry.items()
-    return str(choice), str(following)
-
-
-def _paper(entry: Any) -> PaperRange | None:
-    if entry is None:
-        return None
-    if (
-        not isinstance(entry, Mapping)
-        or set(entry) != {"text", "count"}
-        or not isinstance(entry["count"], int)
-        or entry["count"] < 1
-    ):
+def _paper(entry: Any) -> PaperRange:
+    count = entry["count"] if isinstance(entry, Mapping) and set(entry) == {"text", "count"} else None
+    if not isinstance(count, int) or count < 1:
         raise SpecError(f"paper takes text and count (>= 1), e.g. {{text: '(180, 224, 4)', count: 6}}, got {entry!r}")
-    return PaperRange(text=str(entry["text"]), count=entry["count"])
+    return PaperRange(text=str(entry["text"]), count=count)

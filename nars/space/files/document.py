@@ -19,15 +19,11 @@ KeyPath = tuple[str | int, ...]
 
 _MOST_PARTS = 100_000
 """More entries than any space has; a file of nested aliases can grow without end."""
-
 _PLAIN = "plain"
 """Tag of a scalar without quotes and without a tag of its own."""
-
 _YAML = "tag:yaml.org,2002:"
-
 _TYPES: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),)}
 """What a scalar with one of these tags has to be."""
-
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -66,7 +62,7 @@ def read_document(path: Path) -> Document:
     """Read one YAML file.
 
     Raises:
-        SpaceError: it is missing, not in UTF-8 (or UTF-16 with a mark), no YAML, or a key stands twice.
+        SpaceError: it is missing, not in UTF-8 (or UTF-16 with a mark), no YAML, or a key appears twice.
     """
     try:
         content = path.read_bytes()
@@ -88,7 +84,7 @@ def parse_document(text: str, *, source: str) -> Document:
     """The same from text.
 
     Raises:
-        SpaceError: no YAML, or a key stands twice.
+        SpaceError: no YAML, or a key appears twice.
     """
     try:
         root = yaml.compose(text.removeprefix("\ufeff"), Loader=_Loader)
@@ -186,7 +182,7 @@ class _Reading:
             key = key_node.value
             place = (*path, key)
             if key in own:
-                raise SpaceError(f"{self._at(key_node)}: {key!r} stands twice; keep one of them")
+                raise SpaceError(f"{self._at(key_node)}: {key!r} appears twice; keep one of them")
             self.lines[place] = key_node.start_mark.line + 1
             own[key] = self.value(value_node, place)
         return merged | own

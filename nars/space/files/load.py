@@ -6,26 +6,20 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from nars.space.dimension import CostTable
 from nars.space.errors import SpaceError, SpaceWarning
 from nars.space.families.family import family_of
 from nars.space.families.generic.costfile import read_costs
 from nars.space.files.document import Document
 from nars.space.files.entries import Entries
 from nars.space.files.resolve import resolve
-from nars.space.settings import CostTable
 from nars.space.space import Space
 
 
 def read_space(
     document: Document, *, classes: int | None = None, in_channels: int | None = None, table: CostTable | None = None
 ) -> Space:
-    """The space that a document describes.
-
-    Args:
-        document: the parsed file.
-        classes: number of classes of the data at hand; the file's own number when None.
-        in_channels: number of image channels of the data at hand; the file's own when None.
-        table: costs of a generic space; those that the file names when None.
+    """The space that a document describes; the arguments are those of `load_space`.
 
     Raises:
         SpaceError: one line per mistake, each with file, line, rule and fix.

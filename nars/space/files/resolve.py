@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from nars.space.dimension import Condition, Dimension, Equivalence, Slide
+from nars.space.dimension import Choice, Condition, Dimension, Equivalence, Fixed, Setting, Slide
 from nars.space.files.choices import Spec
 from nars.space.files.document import KeyPath
 from nars.space.files.entries import Entries
 from nars.space.files.scalars import meant, plain_value
-from nars.space.settings import Choice, Fixed, Setting
 
 
 def resolve(entries: Entries, order: Sequence[str]) -> tuple[tuple[Dimension, ...], dict[str, Setting]]:
-    """Dimensions (architecture first) and the settings that read them; mistakes are noted in `entries`.
+    """Dimensions (architecture first) and the settings that read them, in the order of records.
 
-    Args:
-        entries: all that the file says.
-        order: every setting, as records have them.
+    Mistakes are noted in `entries`.
     """
     _link_shared(entries)
     if entries.problems:

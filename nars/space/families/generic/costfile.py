@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.files import TableFile, TableFileError, number_of, read_table
+from nars.space.dimension import Choice, CostTable, Population
 from nars.space.errors import SpaceError, SpaceWarning
 from nars.space.families.generic.tables import AdditiveCostTable, ListedCostTable
 from nars.space.files.document import Document, KeyPath
 from nars.space.reading import Cells, one_message
-from nars.space.settings import Choice, CostTable, FloatArray, Population
 from nars.space.space import Space
 
 _LARGEST = 1e15
@@ -55,7 +55,7 @@ def _base(parts: Any, path: KeyPath, document: Document) -> float:
     return _number(parts.get("base", 0), (*path, "base"), document)
 
 
-def _parts(parts: Mapping[str, Any], path: KeyPath, space: Space, document: Document) -> dict[int, NDArray[np.float64]]:
+def _parts(parts: Mapping[str, Any], path: KeyPath, space: Space, document: Document) -> dict[int, Floats]:
     found = {}
     for name, values in parts.items():
         if name == "base":
@@ -128,7 +128,7 @@ def _choices(table: TableFile, columns: Sequence[int], space: Space) -> Populati
     return X
 
 
-def _warn_of_two_costs(path: Path, X: Population, costs: Mapping[str, FloatArray]) -> None:
+def _warn_of_two_costs(path: Path, X: Population, costs: Mapping[str, Floats]) -> None:
     _, which = np.unique(X, axis=0, return_inverse=True)
     which = which.ravel()
     for name, values in costs.items():

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.files import Value
+from nars.space import counting
 from nars.space.describe import summary
+from nars.space.dimension import Group, Population
 from nars.space.errors import SpaceError
+from nars.space.extremes import list_rows
 from nars.space.families.family import Costs
-from nars.space.families.generic.extremes import extremes
+from nars.space.families.generic.tables import AdditiveCostTable, ListedCostTable
 from nars.space.families.rules import ANYTHING, RECIPE_SETTINGS, RESOLUTION, Rule
 from nars.space.files.entries import Entries
-from nars.space.settings import Population
 from nars.space.space import Space
 
 ClosedForm = Callable[[Mapping[str, NDArray[Any]], int, int], Mapping[str, NDArray[Any]]]
@@ -107,7 +109,7 @@ class Flat:
 
     def extremes(self, space: Space) -> dict[str, Population]:
         """By listing what the costs can tell apart."""
-        return extremes(space)
+        return _extremes(space)
 
     def statistics(self, space: Space, X: Population) -> Costs:
         """Over dimensions with the same choices, how often each is taken, or (numbers) the sum of their ranks."""
@@ -180,3 +182,39 @@ _RECIPE = {f"recipe.{name}": rule for name, rule in RECIPE_SETTINGS.items()}
 
 GENERIC = Flat()
 """The kind of space whose choices are only names and numbers, and whose costs, if any, are listed."""
+
+
+def _extremes(space: Space) -> dict[str, Population]:
+    """A row with the smallest and one with the largest value of each cost, {name: (2, D)}.
+
+    Raises:
+        SpaceError: the space is too large to list.
+    """
+    table = space.table
+    if isinstance(table, AdditiveCostTable):
+        return _summed(space, table)
+    if isinstance(table, ListedCostTable):
+        return _known(space, table)
+    groups: tuple[Group, ...] = ("architecture",) if space.computes_costs else ("architecture", "recipe")
+    X = list_rows(space, *groups, limit=5_000_000)
+    return {name: X[[values.argmin(), values.argmax()]] for name, values in space.costs(X).items()}
+
+
+def _known(space: Space, table: ListedCostTable) -> dict[str, Population]:
+    """The ends among the listed candidates, which are all that is known."""
+    listed = table.rows
+    X = np.zeros((len(listed), len(space.dimensions)), dtype=np.int64)
+    X[:, range(X.shape[1]) if table.columns is None else table.columns] = listed
+    return {name: X[[np.nanargmin(values), np.nanargmax(values)]] for name, values in table.costs.items()}
+
+
+def _summed(space: Space, table: AdditiveCostTable) -> dict[str, Population]:
+    """The ends of sums: the best of each group of interdependent choices by itself."""
+    groups: tuple[Group, ...] = ("architecture", "recipe")
+    ends = {name: np.zeros((2, len(space.dimensions)), dtype=np.int64) for name in table.names}
+    for columns, listed in (part for group in groups for part in counting.settings(space.dimensions, group)):
+        X = np.zeros((len(listed), len(space.dimensions)), dtype=np.int64)
+        X[:, columns] = listed
+        for name, values in table.lookup(X).items():
+            ends[name][:, columns] = listed[[values.argmin(), values.argmax()]]
+    return ends

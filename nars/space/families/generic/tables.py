@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.printing import brief_repr
+from nars.space.dimension import Population
 from nars.space.errors import SpaceError, UnlistedError
-from nars.space.settings import FloatArray, Population
 from nars.space.space import Space
 
 _MOST_ENTRIES = 100_000_000
 _SMALL = 1 << 22
-"""Combinations up to which the place of each is kept, however few of them are listed."""
+"""Up to so many combinations the place of each is kept, however few of them are listed."""
 _FULL = 4
-"""Of more they are kept where one combination in so many is listed."""
+"""Beyond that, places are kept if at least one combination in so many is listed."""
 _WORD = 2**62
 _CHUNK = 1 << 20
 
@@ -38,22 +39,18 @@ class ListedCostTable:
     entries: NDArray[Any]
     """(M,) numbers of the candidates, ascending: sum_i x[columns[i]] * prod_{j > i} cardinalities[j] (mixed radix, C
     order); beyond 2**62 combinations several such numbers as one text of bytes."""
-    costs: Mapping[str, FloatArray]
+    costs: Mapping[str, Floats]
     """{name: float64 (M,)}; NaN where the table says nothing."""
     columns: tuple[int, ...] | None = None
     """Columns of X that the costs depend on; all when None."""
 
     @staticmethod
     def from_rows(
-        space: Space, X: Population, costs: Mapping[str, FloatArray], *, columns: Sequence[int] | None = None
+        space: Space, X: Population, costs: Mapping[str, Floats], *, columns: Sequence[int] | None = None
     ) -> ListedCostTable:
         """The table of candidates X (M, D) with {name: (M,)} costs, in any order; of equal rows the last one counts.
 
-        Args:
-            space: whose rows will be looked up.
-            X: the listed candidates.
-            costs: theirs.
-            columns: columns of X that the costs depend on; all when None.
+        The costs depend on the `columns` of X; on all of them when None.
 
         Raises:
             SpaceError: lengths differ.
@@ -90,13 +87,12 @@ class ListedCostTable:
     def fingerprint(self) -> str:
         """Hash of candidates and costs: of all combinations, unlisted ones as NaN, where `columns` are named."""
         size = math.prod(self.cardinalities)
+        digest = hashlib.sha256(b"" if self.columns is None else repr((self.columns, self.cardinalities)).encode())
         if self.columns is None or size > _MOST_ENTRIES:
-            content = b"" if self.columns is None else repr((self.columns, self.cardinalities)).encode()
-            digest = hashlib.sha256(content + self.entries.tobytes())
+            digest.update(self.entries.tobytes())
             for name, values in sorted(self.costs.items()):
                 digest.update(name.encode() + values.tobytes())
             return digest.hexdigest()[:16]
-        digest = hashlib.sha256(repr((self.columns, self.cardinalities)).encode())
         for name in sorted(self.costs):
             digest.update(name.encode())
             for start in range(0, size, _CHUNK):
@@ -107,8 +103,8 @@ class ListedCostTable:
         return digest.hexdigest()[:16]
 
     @cached_property
-    def _places(self) -> NDArray[np.int64] | None:
-        """Of every combination its place among `entries`, so that a look-up is one access; None where that is large."""
+    def _places(self) -> Ints | None:
+        """The place of every combination among `entries`, so that a look-up is one access; None if that is large."""
         size, listed = math.prod(self.cardinalities), len(self.entries)
         if size > _SMALL and size > min(_MOST_ENTRIES, _FULL * listed):
             return None
@@ -116,7 +112,7 @@ class ListedCostTable:
         places[self.entries] = np.arange(listed)
         return places
 
-    def lookup(self, X: Population) -> dict[str, FloatArray]:
+    def lookup(self, X: Population) -> dict[str, Floats]:
         """Each cost (N,) of canonical rows X.
 
         Raises:
@@ -128,7 +124,11 @@ class ListedCostTable:
         missing = self.entries[at] != entries if len(self.entries) else np.ones(len(entries), dtype=bool)
         if missing.any():
             raise UnlistedError(X, missing, listed=len(self.entries))
-        return _complete(X, {name: values[at] for name, values in self.costs.items()}, listed=len(self.entries))
+        found = {name: values[at] for name, values in self.costs.items()}
+        for name, values in found.items():
+            if (unknown := np.isnan(values)).any():
+                raise UnlistedError(X, unknown, cost=name, listed=len(self.entries))
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,7 +139,7 @@ class AdditiveCostTable:
 
     base: Mapping[str, float]
     """{cost: what every candidate has}."""
-    parts: Mapping[str, Mapping[int, FloatArray]]
+    parts: Mapping[str, Mapping[int, Floats]]
     """{cost: {column of X: what each choice of it adds, (choices,)}}."""
 
     @property
@@ -161,21 +161,12 @@ class AdditiveCostTable:
         }
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
-    def lookup(self, X: Population) -> dict[str, FloatArray]:
+    def lookup(self, X: Population) -> dict[str, Floats]:
         """Each cost (N,) of canonical rows X."""
         return {
             name: sum((values[X[:, column]] for column, values in self.parts[name].items()), np.full(len(X), base))
             for name, base in self.base.items()
         }
-
-
-def _complete(X: Population, found: dict[str, FloatArray], *, listed: int | None = None) -> dict[str, FloatArray]:
-    """The costs, if each of them is known."""
-    for name, values in found.items():
-        unknown = np.isnan(values)
-        if unknown.any():
-            raise UnlistedError(X, unknown, cost=name, listed=listed)
-    return found
 
 
 def _keys(X: Population, columns: Sequence[int], cardinalities: Sequence[int]) -> NDArray[Any]:
@@ -199,7 +190,7 @@ def _words(cardinalities: Sequence[int]) -> list[tuple[int, int]]:
     return [*found, (begin, len(cardinalities))]
 
 
-def _entries(X: Population, columns: Sequence[int], cardinalities: Sequence[int]) -> NDArray[np.int64]:
+def _entries(X: Population, columns: Sequence[int], cardinalities: Sequence[int]) -> Ints:
     """Mixed-radix number of each row, (N,)."""
     at = np.zeros(len(X), dtype=np.int64)
     for column, cardinality in zip(columns, cardinalities, strict=True):

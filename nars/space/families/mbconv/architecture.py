@@ -50,7 +50,7 @@ def _setting(rule: Rule, heading: str = "", *, read_by: tuple[str, ...] = (*_FIR
     """What a field knows beside its type and default.
 
     Args:
-        rule: its choices.
+        rule: what its choices may be.
         heading: of the column that shows it to people; without one it is shown with the first, unless left out.
         read_by: blocks of a stage that it decides.
     """

@@ -19,22 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
 from nars.printing import brief_repr
+from nars.space.dimension import Population
 from nars.space.errors import SpaceError
 from nars.space.families.mbconv.architecture import ACTIVATIONS, Architecture
-from nars.space.families.mbconv.blocks import (
-    Block,
-    HeadBlock,
-    IntArray,
-    MBConvBlock,
-    StemBlock,
-    blocks,
-    columns_of,
-    written_out,
-)
+from nars.space.families.mbconv.blocks import Block, HeadBlock, MBConvBlock, StemBlock, blocks, columns_of, written_out
 from nars.space.families.mbconv.chain import start, steps, walk
 from nars.space.files.builtin import shipped
-from nars.space.settings import FloatArray, Population
 from nars.space.space import Space
 
 _CLASSES: Mapping[str, type[Block]] = {"stem": StemBlock, "mbconv": MBConvBlock, "head": HeadBlock}
@@ -90,9 +82,9 @@ class LatencyTable:
     threads: int
     versions: Mapping[str, str]
     milliseconds: Mapping[BlockShape, float] = field(default_factory=dict)
-    """Of each block by itself."""
+    """Each block measured by itself."""
     factor: float | None = None
-    """Time of a whole network over the sum of its blocks, the median of a few: caches and graph optimisation make the
+    """Time of a whole network over the sum of its blocks, the median of a few: caches and graph optimization make the
     two differ by a share that is much the same for all networks of a space. None (as 1) until it is measured."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,7 +143,7 @@ def distinct_blocks(space: Space) -> list[BlockShape]:
 
 
 def block_shapes(architecture: Architecture) -> list[BlockShape]:
-    """The blocks of one network, in order; what stands there several times is listed as often."""
+    """The blocks of one network, in order; repeated ones are repeated."""
     found = []
     for block in blocks(written_out(architecture)):
         kind, columns, times = _settings(block)
@@ -159,8 +151,8 @@ def block_shapes(architecture: Architecture) -> list[BlockShape]:
     return found
 
 
-def _settings(block: Block) -> tuple[str, list[IntArray], IntArray]:
-    """Kind, settings in the order of `KINDS`, and how often the block stands there."""
+def _settings(block: Block) -> tuple[str, list[Ints], Ints]:
+    """Kind, settings in the order of `KINDS`, and how often the block is repeated."""
     (kind,) = (kind for kind, known in _CLASSES.items() if isinstance(block, known))
     own = [np.atleast_1d(getattr(block, name)) for name in KINDS[kind]]
     if not isinstance(block, MBConvBlock):
@@ -194,7 +186,7 @@ class LatencyCosts:
         """Hash of the table."""
         return hashlib.sha256(json.dumps(self.table.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
-    def lookup(self, X: Population) -> dict[str, FloatArray]:
+    def lookup(self, X: Population) -> dict[str, Floats]:
         """Latency (N,) of the rows of X: the sum over blocks, times the table's factor.
 
         Raises:
@@ -205,8 +197,8 @@ class LatencyCosts:
             total = total + self.of_block(block)
         return {"latency": total}
 
-    def of_block(self, block: Block) -> FloatArray:
-        """Milliseconds of each candidate's block, as often as it stands there.
+    def of_block(self, block: Block) -> Floats:
+        """Milliseconds of each candidate's block, times its repetitions.
 
         Raises:
             SpaceError: it was not measured.
@@ -247,7 +239,7 @@ class LatencyCosts:
         return shlex.join(["nars", "latency", *(part for part in named if part), *options])
 
     @cached_property
-    def _sorted(self) -> dict[str, tuple[NDArray[np.uint64], FloatArray]]:
+    def _sorted(self) -> dict[str, tuple[NDArray[np.uint64], Floats]]:
         found = {}
         for kind, names in KINDS.items():
             shapes = [shape for shape in self.table.milliseconds if shape.kind == kind]
@@ -260,7 +252,7 @@ class LatencyCosts:
         return found
 
 
-def _mix(columns: list[IntArray]) -> NDArray[np.uint64]:
+def _mix(columns: list[Ints]) -> NDArray[np.uint64]:
     """One 64-bit number per block: settings times odd constants, modulo 2**64.
 
     Equal numbers mean equal settings, but for a chance of about 2**-64 per pair: so a lookup is a binary search.

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
+from nars.space.dimension import Population
 from nars.space.families.mbconv.architecture import Architecture, rule
-from nars.space.settings import FloatArray, Population
 from nars.space.space import Space
 
-IntArray = NDArray[np.int64]
 Settings = Mapping[str, NDArray[Any]]
 """{setting: its choice as a number}; an activation is its place in `ACTIVATIONS`, the usual padding -1."""
 
@@ -26,7 +26,7 @@ Settings = Mapping[str, NDArray[Any]]
 class Columns:
     """N architectures as columns."""
 
-    resolution: IntArray
+    resolution: Ints
     stem: Settings
     stages: tuple[Settings, ...]
     head: Settings
@@ -66,14 +66,14 @@ class StemBlock:
     """3x3 convolution with padding 1, batch norm, activation."""
 
     in_channels: int
-    channels: IntArray
-    stride: IntArray
-    activation: IntArray
-    side: IntArray
-    """Of its input: the resolution."""
+    channels: Ints
+    stride: Ints
+    activation: Ints
+    side: Ints
+    """Side of its input: the resolution."""
 
     @property
-    def out(self) -> IntArray:
+    def out(self) -> Ints:
         """Side of its output."""
         return (self.side - 1) // self.stride + 1
 
@@ -82,21 +82,21 @@ class StemBlock:
 class MBConvBlock:
     """1x1 expansion (left out at ratio 1), depthwise, squeeze-excite, 1x1 projection, shortcut where shapes allow."""
 
-    c_in: IntArray
-    c_out: IntArray
-    kernel: IntArray
-    padding: IntArray
-    expand: FloatArray
-    stride: IntArray
-    se: IntArray
-    activation: IntArray
-    side: IntArray
-    """Of its input."""
-    times: IntArray
+    c_in: Ints
+    c_out: Ints
+    kernel: Ints
+    padding: Ints
+    expand: Floats
+    stride: Ints
+    se: Ints
+    activation: Ints
+    side: Ints
+    """Side of its input."""
+    times: Ints
     """How many such blocks follow one another, >= 0."""
 
     @property
-    def out(self) -> IntArray:
+    def out(self) -> Ints:
         """Side of its output."""
         return (self.side + 2 * self.padding - self.kernel) // self.stride + 1
 
@@ -105,12 +105,12 @@ class MBConvBlock:
 class HeadBlock:
     """MBPool and the classifier: 1x1 conv + batch norm, average pool, 1x1 conv without bias, linear."""
 
-    c_in: IntArray
-    expand: IntArray
-    channels: IntArray
+    c_in: Ints
+    expand: Ints
+    channels: Ints
     classes: int
-    activation: IntArray
-    side: IntArray
+    activation: Ints
+    side: Ints
 
 
 Block = StemBlock | MBConvBlock | HeadBlock
@@ -121,40 +121,25 @@ def stem_block(columns: Columns) -> StemBlock:
     return StemBlock(in_channels=columns.in_channels, side=columns.resolution, **columns.stem)
 
 
-def first_block(stage: Settings, c: IntArray, side: IntArray) -> MBConvBlock:
-    """The block that changes width and stride, on feature maps of c channels and the given side."""
-    padding = stage["first_padding"]
+def stage_block(stage: Settings, which: str, c: Ints, side: Ints) -> MBConvBlock:
+    """The "first" block, which changes width and stride, or the "rest", on maps of c channels and the given side."""
+    first, one, padding = which == "first", np.ones_like(c), stage["first_padding"]
+    usual = stage[f"kernel_{which}"] // 2
     return MBConvBlock(
         c_in=c,
-        c_out=stage["channels"],
-        kernel=stage["kernel_first"],
-        padding=np.where(padding < 0, stage["kernel_first"] // 2, padding),
-        expand=stage["expand_first"],
-        stride=stage["stride"],
+        c_out=stage["channels"] if first else c,
+        kernel=stage[f"kernel_{which}"],
+        padding=np.where(padding < 0, usual, padding) if first else usual,
+        expand=stage[f"expand_{which}"],
+        stride=stage["stride"] if first else one,
         se=stage["se"],
         activation=stage["activation"],
         side=side,
-        times=np.ones_like(c),
+        times=one if first else stage["depth"] - 1,
     )
 
 
-def rest_block(stage: Settings, c: IntArray, side: IntArray) -> MBConvBlock:
-    """The blocks after the first, `depth - 1` times."""
-    return MBConvBlock(
-        c_in=c,
-        c_out=c,
-        kernel=stage["kernel_rest"],
-        padding=stage["kernel_rest"] // 2,
-        expand=stage["expand_rest"],
-        stride=np.ones_like(c),
-        se=stage["se"],
-        activation=stage["activation"],
-        side=side,
-        times=stage["depth"] - 1,
-    )
-
-
-def head_block(columns: Columns, c: IntArray, side: IntArray) -> HeadBlock:
+def head_block(columns: Columns, c: Ints, side: Ints) -> HeadBlock:
     """How the networks end."""
     return HeadBlock(c_in=c, side=side, classes=columns.classes, **columns.head)
 
@@ -165,8 +150,8 @@ def blocks(columns: Columns) -> Iterator[Block]:
     yield stem
     c, side = stem.channels, stem.out
     for stage in columns.stages:
-        first = first_block(stage, c, side)
+        first = stage_block(stage, "first", c, side)
         yield first
         c, side = stage["channels"], first.out
-        yield rest_block(stage, c, side)
+        yield stage_block(stage, "rest", c, side)
     yield head_block(columns, c, side)

@@ -6,26 +6,27 @@ that it shares with earlier steps. So states, not networks, have to be listed to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from nars.arrays import Ints
+from nars.space.counting import grid
+from nars.space.dimension import Choice, Population
 from nars.space.errors import SpaceError
 from nars.space.families.mbconv.architecture import Head, Stem, read_by
 from nars.space.families.mbconv.blocks import (
     Block,
     Columns,
-    IntArray,
     MBConvBlock,
     StemBlock,
     columns_of,
-    first_block,
     head_block,
-    rest_block,
+    stage_block,
     stem_block,
 )
-from nars.space.settings import Choice, Population
 from nars.space.space import Space
 
 _MOST_WAYS = 4_000_000
@@ -35,7 +36,7 @@ _MOST_WAYS = 4_000_000
 class Step:
     """One step of the chain."""
 
-    block: Callable[[Columns, IntArray, IntArray], Block]
+    block: Callable[[Columns, Ints, Ints], Block]
     """(columns, c, side) -> the block that it adds."""
     fresh: tuple[int, ...]
     """Dimensions that it decides."""
@@ -47,8 +48,8 @@ class Step:
 class States:
     """What steps can hand on; S states."""
 
-    c: IntArray
-    side: IntArray
+    c: Ints
+    side: Ints
     X: Population
     """(S, D): the live choices, 0 elsewhere."""
 
@@ -57,12 +58,12 @@ class States:
 class Ways:
     """Every state with every choice of one step; W ways."""
 
-    state: IntArray
+    state: Ints
     """(W,) index of the state that each starts from."""
     picks: Population
     """(W, len(step.fresh)) choices made in the step."""
     block: Block
-    reached: IntArray
+    reached: Ints
     """(W,) index of the state that each ends in."""
     states: States
     """Those that the ways end in."""
@@ -75,29 +76,26 @@ def start(space: Space) -> States:
 
 
 def steps(space: Space, *, activations: bool) -> Iterator[Step]:
-    """The steps of a space of networks, in order.
+    """The steps of a space of networks, in order; activations matter for what is measured, not for what is counted."""
 
-    Args:
-        space: of kind mbconv.
-        activations: whether activation functions matter: they do not for anything that is counted.
-    """
-
-    def of_stage(number: int) -> list[tuple[tuple[str, ...], Callable[[Columns, IntArray, IntArray], Block]]]:
-        first, rest = (
-            tuple(f"stage{number + 1}.{name}" for name in names) for names in (read_by("first"), read_by("rest"))
-        )
-        return [
-            (first, lambda columns, c, side: first_block(columns.stages[number], c, side)),
-            (rest, lambda columns, c, side: rest_block(columns.stages[number], c, side)),
-        ]
+    def of_stage(number: int, which: str) -> tuple[tuple[str, ...], Callable[[Columns, Ints, Ints], Block]]:
+        names = tuple(f"stage{number + 1}.{name}" for name in read_by(which))
+        return names, lambda columns, c, side: stage_block(columns.stages[number], which, c, side)
 
     stem = ("resolution", *(f"stem.{setting.name}" for setting in fields(Stem)))
     parts = [
         (stem, lambda columns, c, side: stem_block(columns)),
-        *(part for number in range(stage_count(space)) for part in of_stage(number)),
+        *(of_stage(number, which) for number in range(stage_count(space)) for which in ("first", "rest")),
         (tuple(f"head.{setting.name}" for setting in fields(Head)), head_block),
     ]
-    read = [_dimensions(space, settings, activations) for settings, _ in parts]
+    read = [
+        {
+            setting.dimension
+            for name in settings
+            if isinstance(setting := space.settings[name], Choice) and (activations or not name.endswith("activation"))
+        }
+        for settings, _ in parts
+    ]
     decided: set[int] = set()
     for number, (_, block) in enumerate(parts):
         fresh = read[number] - decided
@@ -111,12 +109,6 @@ def stage_count(space: Space) -> int:
     return sum(name.startswith("stage") and name.endswith(".depth") for name in space.settings)
 
 
-def _dimensions(space: Space, settings: tuple[str, ...], activations: bool) -> set[int]:
-    """Dimensions that some settings read."""
-    read = [space.settings[name] for name in settings if activations or not name.endswith("activation")]
-    return {setting.dimension for setting in read if isinstance(setting, Choice)}
-
-
 def walk(space: Space, states: States, step: Step) -> Ways:
     """Take one step from every state, in every way.
 
@@ -124,7 +116,7 @@ def walk(space: Space, states: States, step: Step) -> Ways:
         SpaceError: there are more than four million ways.
     """
     shape = tuple(int(space.cardinalities[column]) for column in step.fresh)
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     n = len(states.c) * count
     if n > _MOST_WAYS:
         names = ", ".join(space.dimensions[column].name for column in (*step.fresh, *step.live))
@@ -134,9 +126,7 @@ def walk(space: Space, states: States, step: Step) -> Ways:
         )
     state = np.repeat(np.arange(len(states.c)), count)
     X = states.X[state]
-    picks = (
-        np.tile(np.stack(np.unravel_index(np.arange(count), shape), axis=1), (len(states.c), 1)) if shape else X[:, :0]
-    )
+    picks = np.tile(grid(shape), (len(states.c), 1))
     X[:, step.fresh] = picks
     block = step.block(columns_of(space, X), states.c[state], states.side[state])
     c, side = _handed_on(block, n)
@@ -154,7 +144,7 @@ def walk(space: Space, states: States, step: Step) -> Ways:
     )
 
 
-def _handed_on(block: Block, n: int) -> tuple[IntArray, IntArray]:
+def _handed_on(block: Block, n: int) -> tuple[Ints, Ints]:
     """Width and side after a block, each (n,); nothing comes after the head."""
     if isinstance(block, MBConvBlock):
         c, side = block.c_out, block.out

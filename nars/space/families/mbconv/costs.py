@@ -19,20 +19,14 @@ from functools import reduce
 
 import numpy as np
 
+from nars.arrays import Floats, Ints
 from nars.space.families.mbconv.architecture import Architecture
-from nars.space.families.mbconv.blocks import (
-    Block,
-    Columns,
-    HeadBlock,
-    IntArray,
-    MBConvBlock,
-    StemBlock,
-    blocks,
-    written_out,
-)
-from nars.space.settings import FloatArray
+from nars.space.families.mbconv.blocks import Block, Columns, HeadBlock, MBConvBlock, StemBlock, blocks, written_out
 
-COST_NAMES = ("flops", "params", "weights", "activations", "peak_activations", "resolution")
+ADDED = ("flops", "params", "weights", "activations")
+"""Costs that add up over blocks."""
+PEAK = "peak_activations"
+COST_NAMES = (*ADDED, PEAK, "resolution")
 """Names of the costs that every space with networks behind it has."""
 
 
@@ -40,23 +34,30 @@ COST_NAMES = ("flops", "params", "weights", "activations", "peak_activations", "
 class BlockCosts:
     """Costs of one block; arrays as the block's."""
 
-    flops: IntArray
-    weights: IntArray
-    other: IntArray
+    flops: Ints
+    weights: Ints
+    other: Ints
     """Biases and batch-norm parameters."""
-    activations: IntArray
-    peak: IntArray
-    pooled: IntArray | int
+    activations: Ints
+    peak: Ints
+    pooled: Ints | int
     """Elements entering average pools (the published FLOPs count them)."""
-    times: IntArray | int = 1
+    times: Ints | int = 1
 
     @property
-    def params(self) -> IntArray:
+    def params(self) -> Ints:
         """Weights and all other trainable numbers."""
         return self.weights + self.other
 
+    def adds(self, cost: str) -> Ints:
+        """What the block contributes to a cost, as often as it is there: to be added up, or for `PEAK` the largest."""
+        if cost == PEAK:
+            return np.where(np.greater(self.times, 0), self.peak, 0)
+        part: Ints = getattr(self, cost)
+        return self.times * part
 
-def round_to_eight(width: FloatArray, *, keep: float) -> IntArray:
+
+def round_to_eight(width: Floats, *, keep: float) -> Ints:
     """Nearest multiple of 8, at least 8; one step up where that loses more than 1 - keep.
 
     The rule of the published networks (and timm's `make_divisible`): keep = 0.9 for expanded widths, 0.95 for
@@ -134,31 +135,16 @@ def _head(block: HeadBlock) -> BlockCosts:
     )
 
 
-def _largest(sizes: Iterable[IntArray]) -> IntArray:
+def _largest(sizes: Iterable[Ints]) -> Ints:
     return reduce(np.maximum, sizes)
 
 
-def mbconv_costs(columns: Columns, *, n: int) -> dict[str, FloatArray]:
-    """Every cost in `COST_NAMES`, each float64 (n,); exact integers as long as they are below 2**53.
-
-    Args:
-        columns: n candidates.
-        n: number of candidates (columns that are fixed in a space have one element).
-    """
+def mbconv_costs(columns: Columns, *, n: int) -> dict[str, Floats]:
+    """Every cost in `COST_NAMES` of n candidates, float64 (n,); exact integers as long as they are below 2**53."""
     parts = [block_costs(block) for block in blocks(columns)]
-    exact = {
-        "flops": _total(part.times * part.flops for part in parts),
-        "params": _total(part.times * part.params for part in parts),
-        "weights": _total(part.times * part.weights for part in parts),
-        "activations": _total(part.times * part.activations for part in parts),
-        "peak_activations": _largest(np.where(np.greater(part.times, 0), part.peak, 0) for part in parts),
-        "resolution": columns.resolution,
-    }
+    exact = {name: reduce(np.add, [part.adds(name) for part in parts]) for name in ADDED}
+    exact |= {PEAK: _largest([part.adds(PEAK) for part in parts]), "resolution": columns.resolution}
     return {name: np.broadcast_to(value, (n,)).astype(np.float64) for name, value in exact.items()}
-
-
-def _total(parts: Iterable[IntArray]) -> IntArray:
-    return reduce(np.add, parts)
 
 
 def architecture_costs(architecture: Architecture) -> dict[str, int]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from nars.arrays import Floats
+from nars.space.dimension import Choice, Population
 from nars.space.errors import SpaceError
 from nars.space.families.mbconv.block_latency import LatencyCosts
 from nars.space.families.mbconv.blocks import Block
 from nars.space.families.mbconv.chain import Step, start, steps, walk
-from nars.space.families.mbconv.costs import COST_NAMES, block_costs
-from nars.space.settings import Choice, FloatArray, Population
+from nars.space.families.mbconv.costs import COST_NAMES, PEAK, block_costs
 from nars.space.space import Space
 
 
@@ -36,17 +37,13 @@ def extremes(space: Space) -> dict[str, Population]:
 def _best(space: Space, chain: list[Step], cost: str, *, largest: bool) -> Population:
     """The row (D,) with the smallest or largest cost."""
     sign = -1.0 if largest else 1.0
+    join = np.add if cost != PEAK else np.minimum if largest else np.maximum
     # Totals are signed: the smallest wins. A sum starts at 0, and so does the largest of no peaks: peaks are positive.
     states, total = start(space), np.zeros(1)
     path = states.X
     for step in chain:
         ways = walk(space, states, step)
-        value = sign * np.broadcast_to(_cost_of(space, ways.block, cost), ways.state.shape)
-        before = total[ways.state]
-        if cost != "peak_activations":
-            value = before + value
-        else:
-            value = np.minimum(before, value) if largest else np.maximum(before, value)
+        value = join(total[ways.state], sign * np.broadcast_to(_cost_of(space, ways.block, cost), ways.state.shape))
         order = np.lexsort((value, ways.reached))
         best = order[np.unique(ways.reached[order], return_index=True)[1]]
         path = path[ways.state[best]]
@@ -56,14 +53,10 @@ def _best(space: Space, chain: list[Step], cost: str, *, largest: bool) -> Popul
     return row
 
 
-def _cost_of(space: Space, block: Block, cost: str) -> FloatArray:
+def _cost_of(space: Space, block: Block, cost: str) -> Floats:
     """What a step adds to a cost; for the peak, its own peak (none where the block is not there)."""
     if cost not in COST_NAMES:
         if not isinstance(space.table, LatencyCosts):
             raise SpaceError(f"{space.name}: the range of {cost} is not known, it comes from a table of its own")
         return space.table.of_block(block)
-    costs = block_costs(block)
-    if cost == "peak_activations":
-        return np.where(np.greater(costs.times, 0), costs.peak, 0).astype(np.float64)
-    parts = {"flops": costs.flops, "params": costs.params, "weights": costs.weights, "activations": costs.activations}
-    return (costs.times * parts[cost]).astype(np.float64)
+    return block_costs(block).adds(cost).astype(np.float64)

@@ -13,6 +13,7 @@ import numpy as np
 
 from nars.files import Value
 from nars.space.describe import spell, word
+from nars.space.dimension import Choice, Fixed, Population
 from nars.space.families.family import Costs, Layout
 from nars.space.families.mbconv import architecture as settings, costs as closed_form, extremes as ends, quick
 from nars.space.families.mbconv.architecture import (
@@ -30,7 +31,6 @@ from nars.space.families.mbconv.chain import stage_count
 from nars.space.families.rules import ANYTHING, RECIPE_SETTINGS, Rule
 from nars.space.files.document import KeyPath
 from nars.space.files.entries import Entries
-from nars.space.settings import Choice, Fixed, Population
 from nars.space.space import Space
 
 cost_names = closed_form.COST_NAMES

@@ -6,6 +6,7 @@ All combinations of those are computed once; after that the costs of a network a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,24 +14,23 @@ from itertools import islice
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats, Ints
+from nars.space.counting import grid
+from nars.space.dimension import Choice, Fixed, Population
 from nars.space.families.mbconv.architecture import read_by
 from nars.space.families.mbconv.blocks import blocks, columns_of
 from nars.space.families.mbconv.chain import stage_count
-from nars.space.families.mbconv.costs import block_costs
-from nars.space.settings import Choice, Fixed, FloatArray, Population
+from nars.space.families.mbconv.costs import ADDED, PEAK, block_costs
 from nars.space.space import Space
 
-_ADDED = ("flops", "params", "weights", "activations")
-_LARGEST = "peak_activations"
 _MOST_COMBINATIONS = 400_000
-"""Of all blocks together: beyond, tables would take longer to make than they save."""
+"""Most combinations of all blocks together; larger tables would take longer to make than they save."""
 _ROWS_AT_ONCE = 4096
 
 
 @lru_cache(maxsize=4)
-def quick_costs(space: Space) -> Callable[[Population], dict[str, FloatArray]]:
+def quick_costs(space: Space) -> Callable[[Population], dict[str, Floats]]:
     """Equal to `space.costs` in every number; `space.costs` itself where tables do not help."""
     read = _read_by_block(space)
     if sum(int(np.prod(space.cardinalities[list(columns)])) for columns in read) > _MOST_COMBINATIONS:
@@ -42,11 +42,11 @@ def quick_costs(space: Space) -> Callable[[Population], dict[str, FloatArray]]:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Tables:
     space: Space
-    multipliers: FloatArray
+    multipliers: Floats
     """(D, blocks): a row's key into each table is X @ multipliers; whole numbers, exact in float64."""
-    table: FloatArray
+    table: Floats
     """(5, combinations of the first block, of the second, ...): what is added up, then the working set."""
-    begins: NDArray[np.int64]
+    begins: Ints
     """(blocks, 1): where each block's combinations are in it."""
 
     @staticmethod
@@ -55,43 +55,32 @@ class _Tables:
         tables = []
         for number, columns in enumerate(read):
             shape = tuple(int(count) for count in space.cardinalities[list(columns)])
-            n = int(np.prod(shape, dtype=np.int64))
+            n = math.prod(shape)
             X = np.zeros((n, len(space.dimensions)), dtype=np.int64)
-            if columns:
-                X[:, columns] = np.stack(np.unravel_index(np.arange(n), shape), axis=1)
-            multipliers[list(columns), number] = [int(np.prod(shape[at + 1 :])) for at in range(len(shape))]
+            X[:, columns] = grid(shape)
+            multipliers[list(columns), number] = [math.prod(shape[at + 1 :]) for at in range(len(shape))]
             part = block_costs(next(islice(blocks(columns_of(space, X)), number, None)))
-            table = np.empty((len(_ADDED) + 1, n))
-            for at, name in enumerate(_ADDED):
-                table[at] = part.times * getattr(part, name)
-            table[-1] = np.where(np.greater(part.times, 0), part.peak, 0)
-            tables.append(table)
+            tables.append(np.stack([np.broadcast_to(part.adds(name), (n,)) for name in (*ADDED, PEAK)]).astype(float))
         begins = np.cumsum([0, *(table.shape[1] for table in tables[:-1])])[:, None]
         return _Tables(space=space, multipliers=multipliers, table=np.concatenate(tables, axis=1), begins=begins)
 
-    def __call__(self, X: Population) -> dict[str, FloatArray]:
-        total = np.empty((len(_ADDED) + 1, len(X)))
+    def __call__(self, X: Population) -> dict[str, Floats]:
+        total = np.empty((len(self.table), len(X)))
         for at in range(0, len(X), _ROWS_AT_ONCE):
             here = slice(at, at + _ROWS_AT_ONCE)
             keys = (self.multipliers.T @ X[here].T.astype(np.float64)).astype(np.int64) + self.begins
             for number, values in enumerate(self.table[:-1]):
                 values.take(keys).sum(axis=0, out=total[number, here])
             self.table[-1].take(keys).max(axis=0, out=total[-1, here])
-        costs = dict(zip((*_ADDED, _LARGEST), total, strict=True))
-        costs["resolution"] = self._resolution(X)
+        costs = dict(zip((*ADDED, PEAK), total, strict=True))
+        setting, sides = self.space.settings["resolution"], np.array(self.space.values("resolution"), dtype=np.float64)
+        costs["resolution"] = sides[X[:, setting.dimension]] if isinstance(setting, Choice) else sides.repeat(len(X))
         measured = self.space.table
         return costs if measured is None else costs | measured.lookup(self.space.canonical(X))
 
-    def _resolution(self, X: Population) -> FloatArray:
-        setting = self.space.settings["resolution"]
-        if isinstance(setting, Fixed):
-            return np.full(len(X), float(setting.value))  # type: ignore[arg-type]
-        values = np.array(self.space.dimensions[setting.dimension].values, dtype=np.float64)
-        return values[X[:, setting.dimension]]
-
 
 def _read_by_block(space: Space) -> list[tuple[int, ...]]:
-    """The columns of X that each block's costs depend on, in the order of `nars.space.blocks.blocks`."""
+    """The columns of X that each block's costs depend on, in the order of `blocks`."""
     side, width = {"resolution"}, {"stem.channels"}
     named = [{"stem.channels", "stem.stride"} | side]
     side |= {"stem.stride"}
@@ -105,16 +94,10 @@ def _read_by_block(space: Space) -> list[tuple[int, ...]]:
         named.append({stage + name for name in (*read_by("rest"), "channels") if name != "activation"} | side)
         width = {stage + "channels"}
     named.append({"head.expand", "head.channels"} | width | side)
-    return [_columns(space, names) for names in named]
+    read = [[space.settings[name] for name in names] for names in named]
+    return [tuple(sorted({choice.dimension for choice in block if isinstance(choice, Choice)})) for block in read]
 
 
 def _usual_padding(space: Space, stage: str) -> bool:
-    kernel = space.settings[stage + "kernel_first"]
-    kernels = (kernel.value,) if isinstance(kernel, Fixed) else space.dimensions[kernel.dimension].values
-    odd = all(isinstance(value, int) and value % 2 == 1 for value in kernels)
+    odd = all(isinstance(kernel, int) and kernel % 2 == 1 for kernel in space.values(stage + "kernel_first"))
     return odd and space.settings[stage + "first_padding"] == Fixed(None)
-
-
-def _columns(space: Space, names: set[str]) -> tuple[int, ...]:
-    settings = [space.settings[name] for name in names]
-    return tuple(sorted({setting.dimension for setting in settings if isinstance(setting, Choice)}))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nars.arrays import Floats
 from nars.space.bounds import shorten
 from nars.space.errors import SpaceError
 from nars.space.families.mbconv.architecture import Architecture
@@ -40,7 +40,7 @@ PUBLISHED_SCALINGS = {
     "F": ("E", Scaling(depth=1.09, width=1.13, resolution=1.03)),
     "G": ("E", Scaling(depth=1.09, width=1.22, resolution=1.21)),
 }
-"""How the published models that were not searched come from those that were: (from, factors), found by `fit_scaling`.
+"""How the published models that were not searched come from those that were: (from, factors), fitted to a hundredth.
 
 How close they come: A is met exactly (it is B at 224 px). F: resolution and every width and depth of its stages,
 weights to 0.01 %; 8.5 % more multiply-accumulates, as F keeps E's stem and shortens the padding of stage 6. G:
@@ -101,10 +101,10 @@ def scale_to(
     width, then into resolution, where they grow at all. A network that uses less than `FULLEST` of the budget is none.
 
     Args:
-        architecture: What to start from, larger or smaller than wanted.
-        direction: Factors >= 1, not all 1: how the dimensions grow together.
-        flops: Multiply-accumulates, the budget.
-        beyond: Factors >= 1, not all 1, that take over where the direction ends, with one block in each stage or eight
+        architecture: what to start from, larger or smaller than wanted.
+        direction: factors >= 1, not all 1: how the dimensions grow together.
+        flops: multiply-accumulates, the budget.
+        beyond: factors >= 1, not all 1, that take over where the direction ends, with one block in each stage or eight
             channels everywhere, or where its steps are too coarse; None stays with the direction.
 
     Returns: the network and the factors that it was scaled by.
@@ -171,7 +171,7 @@ class _Path:
         return found
 
     def next_cost(self, flops: float) -> float:
-        """Of the first on the way that does not keep the budget."""
+        """The cost of the first on the way that exceeds the budget."""
         return self.cost(self.at(self._place(flops) + 2 * _FINE))
 
     def _place(self, flops: float) -> float:
@@ -189,7 +189,7 @@ class _Path:
         return more if self.cost(found) < self.cost(more) <= flops else found
 
 
-def _growing(direction: Scaling) -> NDArray[np.float64]:
+def _growing(direction: Scaling) -> Floats:
     factors = np.array([direction.depth, direction.width, direction.resolution])
     if factors.min() < 1 or factors.max() == 1:
         raise SpaceError(f"a direction of growth has factors of 1 or more, one of them above 1; got {direction}")
@@ -200,22 +200,25 @@ def growth(smaller: Architecture, larger: Architecture) -> Scaling | None:
     """How a search made its networks larger: mean factors between two of them, to continue by `scale_to`.
 
     Geometric means over the stages of the ratios of depths and of widths (stem included), and the ratio of the
-    resolutions; what shrinks counts as 1. Unlike `fit_scaling`, which looks for factors that turn one network into the
-    other, this has an answer for networks that a search found apart from each other.
+    resolutions; what shrinks counts as 1.
 
     Returns: the factors, or None where no dimension grows.
 
     Raises:
         SpaceError: the two have different numbers of stages.
     """
-    _require_same_stages(smaller, larger)
+    if len(smaller.stages) != len(larger.stages):
+        raise SpaceError(f"scaling keeps the number of stages, got {len(smaller.stages)} and {len(larger.stages)}")
+
+    def widths(architecture: Architecture) -> list[int]:
+        return [architecture.stem.channels, *(stage.channels for stage in architecture.stages)]
 
     def mean(a: Sequence[int], b: Sequence[int]) -> float:
         return max(1.0, round(float(np.exp(np.mean(np.log(np.divide(b, a))))), 2))
 
     found = Scaling(
         depth=mean([stage.depth for stage in smaller.stages], [stage.depth for stage in larger.stages]),
-        width=mean(_widths(smaller), _widths(larger)),
+        width=mean(widths(smaller), widths(larger)),
         resolution=mean([smaller.resolution], [larger.resolution]),
     )
     return None if found == Scaling() else found
@@ -233,42 +236,3 @@ def _step(architecture: Architecture) -> int:
     """Pixels between the resolutions that a network is scaled to."""
     step = 8 if architecture.resolution >= _COARSE else 2  # eights would quarter the cost of a 16-pixel network
     return step if architecture.resolution % step == 0 else 1
-
-
-def fit_scaling(source: Architecture, target: Architecture) -> Scaling:
-    """The factors, to a hundredth, that bring the shape of a network closest to another one's.
-
-    Closest: the smallest sum of relative errors in the widths of stem and stages, and in the depths of stages; among
-    equals the factor nearest to 1. The resolution's factor is that of the two networks.
-
-    Raises:
-        SpaceError: the two have different numbers of stages.
-    """
-    _require_same_stages(source, target)
-    grid = sorted((round(0.5 + 0.01 * i, 2) for i in range(151)), key=lambda factor: abs(factor - 1))
-
-    def depth_error(factor: float) -> float:
-        scaled = scale(source, Scaling(depth=factor))
-        return _error([stage.depth for stage in scaled.stages], [stage.depth for stage in target.stages])
-
-    def width_error(factor: float) -> float:
-        return _error(_widths(scale(source, Scaling(width=factor))), _widths(target))
-
-    return Scaling(
-        depth=min(grid, key=depth_error),
-        width=min(grid, key=width_error),
-        resolution=round(target.resolution / source.resolution, 2),
-    )
-
-
-def _require_same_stages(a: Architecture, b: Architecture) -> None:
-    if len(a.stages) != len(b.stages):
-        raise SpaceError(f"scaling keeps the number of stages, got {len(a.stages)} and {len(b.stages)}")
-
-
-def _widths(architecture: Architecture) -> list[int]:
-    return [architecture.stem.channels, *(stage.channels for stage in architecture.stages)]
-
-
-def _error(mine: Sequence[int], theirs: Sequence[int]) -> float:
-    return round(sum(abs(a / b - 1) for a, b in zip(mine, theirs, strict=True)), 9)

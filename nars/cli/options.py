@@ -1,0 +1,82 @@
+"""Options that several commands share, as dataclasses: a command takes the dataclass, the command line its fields."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+DEVICE_HELP = "auto (a GPU where there is one), cpu, cuda, cuda:N, mps."
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How a run is computed: `nars.run.Execution` before it is checked."""
+
+    engine: Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")] = "processes"
+    workers: Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")] = 0
+    per_gpu: Annotated[int, typer.Option(help="Trainings of stage 2 at once on one GPU.")] = 1
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto"
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join (with --engine ray).")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question to a trained predictor; limits as text, several budgets separated by commas."""
+
+    predictor: Annotated[
+        str | None, typer.Option(help="Predictor to ask: a run folder, a predictor folder or a shipped name.")
+    ] = None
+    max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None
+    max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None
+    max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None
+    max_peak_activations: Annotated[str | None, typer.Option(help="Largest working set, elements.")] = None
+    max_latency: Annotated[str | None, typer.Option(help="With --latency, e.g. 12ms.")] = None
+    latency: Annotated[Path | None, typer.Option(help="Device table that nars latency wrote.")] = None
+    max_resolution: Annotated[str | None, typer.Option(help="Side of the image, pixels.")] = None
+    min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None
+    min_resolution: Annotated[str | None, typer.Option(help="Lower limit.")] = None
+    pareto: Annotated[str | None, typer.Option(help="A whole front of accuracy against these costs, e.g. flops.")] = (
+        None
+    )
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the search (with --predictor).")] = 0
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the answer here.")] = None
+    parquet_file: Annotated[Path | None, typer.Option("--parquet", help="Also write the answer here.")] = None
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """The same command for Typer: in place of each keyword-only dataclass that it takes, an option for every field."""
+    own = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {
+        name: one.annotation for name, one in own.parameters.items() if is_dataclass(one.annotation)
+    }
+    if not groups:
+        return command
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        made = {
+            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**given, **made)
+
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in own.parameters.items():
+        group = groups.get(name)
+        parameters += [parameter] if group is None else _options(group)
+    called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # what Typer reads
+    return called
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+        for one in fields(group)
+    ]
