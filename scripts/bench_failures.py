@@ -6,7 +6,7 @@ Result:   results/failures/README.md; the last line is one JSON object
 Method:   stage 2 of the digits space as it is, `nars.stages.Rounds` (5 rounds of 24), told of trainings in closed
           form: accuracy grows with FLOPs, learning rate and number of weights, falls with regularisation, and has
           noise. What fails is decided in three ways: `cliff`, the quarter of the pool with the highest learning
-          rate that the optimiser sees (divergence; the best candidates are next to it); `size`, the quarter with the
+          rate that the optimizer sees (divergence; the best candidates are next to it); `size`, the quarter with the
           most weights (a limit on memory, the same); `chance`, one in seven, whoever it is (machines, time limits).
           Failed trainings are left out of what the predictor is fitted to; or have the worst accuracy measured so far;
           or 0 %; or are left out and, as `nars.stages.avoiding` learns who fails, avoided. Failures of rounds 2 to 5

@@ -4,7 +4,7 @@
 
     predict("photo.jpg")                # from your code: {class: probability}, the likeliest first
     model = load()                      # the trained network in eval mode, from model.safetensors beside this file
-    logits = model(normalise(images))   # images: uint8 (N, C, R, R), as pixels() makes them -> logits (N, classes)
+    logits = model(normalize(images))   # images: uint8 (N, C, R, R), as pixels() makes them -> logits (N, classes)
 
 The weights have timm's names (MobileNetV3), so they fit timm's models as well. Dropout and stochastic depth, which only
 act in training, are left out.
@@ -154,14 +154,14 @@ class Network(nn.Module):
         self.classifier = nn.Linear(head["channels"], architecture["classes"])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images, float32 (N, C, R, R) -> logits (N, classes)."""
+        """Normalized images, float32 (N, C, R, R) -> logits (N, classes)."""
         features = self.blocks(self.act1(self.bn1(self.conv_stem(images))))
         pooled: Tensor = self.act2(self.conv_head(features.mean((2, 3), keepdim=True)))
         logits: Tensor = self.classifier(pooled.flatten(1))
         return logits
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """uint8 (N, C, R, R) -> the float32 that the network was trained on."""
     mean, std = torch.tensor(MEAN).view(-1, 1, 1), torch.tensor(STD).view(-1, 1, 1)
     return (images.float() / 255 - mean) / std
@@ -250,7 +250,7 @@ def trained() -> Network:
 def predict(image: Any) -> dict[str, float]:
     """Class names with their probabilities, the likeliest first, of a picture: a path or a Pillow image."""
     with torch.inference_mode():
-        shares = trained()(normalise(pixels(image)))[0].softmax(0)
+        shares = trained()(normalize(pixels(image)))[0].softmax(0)
     order = shares.argsort(descending=True, stable=True).tolist()
     return {CLASSES[index]: float(shares[index]) for index in order}
 
