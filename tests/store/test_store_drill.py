@@ -35,7 +35,8 @@ WRITER = """
                     store.compact()
         os._exit(0)
 
-    # One process imports everything once; the writers are forked off it.
+    # One process loads everything once, pyarrow's pandas at its first row too; the writers are forked off it.
+    SampleStore(folder + "-first").append([row(0)])
     print("ready", flush=True)
     for command in sys.stdin:
         child = os.fork()
