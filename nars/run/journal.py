@@ -150,7 +150,10 @@ class Journal:
 
     def keep_plan(self, plan: Plan) -> None:
         """A new round."""
-        document = {name: value for name, value in asdict(plan).items() if value is not None}
+        document = asdict(plan)
+        if plan.alive is None:  # rounds that wait have all this in the result before
+            for name in ("alive", "learned_from", "learning_seconds"):
+                del document[name]
         write_sealed(self._run.folder.round_plan(plan.round), document | {"origin": self._run.origin})
 
     def keep_result(self, result: RoundResult) -> None:
