@@ -54,7 +54,7 @@ MISTAKES = [
     ("channels: [8, 16]", "channels: {same_as: resolution}, stride: 3", r"must lie in 1 \.\. 2", 5),
     ("count: 4, scale: log", "scale: log", r"needs count", 17),
     ("optimizer: [rmsprop, sgd]", "optimizer: [rmsprop, adam]", r"takes one of rmsprop, sgd, adamw", 18),
-    ("optimizer: [rmsprop, sgd]", "optimizer: [rmsprop, sgd]", r"unknown recipe setting", 18),
+    ("optimizer: [rmsprop, sgd]", "optimiser: [rmsprop, sgd]", r"unknown recipe setting", 18),
     ("mixup: [0.0, 0.2]", "mixup: {choices: [0.0, 0.2], when: {ema: [true]}}", r"when names a choice", 19),
     ("mixup: [0.0, 0.2]", "mixup: {choices: [0.0, 0.2], when: {optimizer: [adamw]}}", r"never is 'adamw'", 19),
     ("<<: *stage", "<<: *nothing", r"undefined alias", 14),
