@@ -1,5 +1,5 @@
 from .checking import Checked as Checked, check as check
-from .config import ConfigError as ConfigError, Execution as Execution, RunConfig as RunConfig, execution as execution
+from .config import Execution as Execution, RunConfig as RunConfig, execution as execution
 from .environment import Stage as Stage
 from .given import Given as Given, load_config as load_config, read_config as read_config, run_names as run_names
 from .identity import RunWarning as RunWarning

@@ -32,7 +32,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nars.run.config import ConfigError, RunConfig, set_value, value_at
+from nars.errors import ConfigError
+from nars.run.config import RunConfig, set_value, value_at
 from nars.run.folder import RunFolder
 from nars.run.journal import planned_sizes
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nars.errors import DataError
-from nars.run.config import ConfigError, Execution, RunConfig, value_at
+from nars.errors import ConfigError, DataError
+from nars.run.config import Execution, RunConfig, value_at
 from nars.run.environment import Stage, folder_findings, machine_findings, remaining
 from nars.run.findings import (
     Finding,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from nars.errors import ConfigError as ConfigError  # noqa: PLC0414  # others take it from here
+from nars.errors import ConfigError
 from nars.parallel import AUTO, resolve_device
 from nars.space import SpaceError, quantity, shorten
 from nars.space.files.scalars import YesNo, among

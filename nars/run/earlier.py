@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nars.errors import ConfigError
 from nars.files.atomic import write_json
-from nars.run.config import ConfigError, RunConfig
+from nars.run.config import RunConfig
 from nars.run.folder import RunFolder, read_json
 from nars.run.identity import ImageFacts, origin_of, other_images, space_with
 from nars.run.places import absolute, whole_or_near

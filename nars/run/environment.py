@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
-from nars.run.config import ConfigError, Execution, RunConfig
+from nars.errors import ConfigError
+from nars.run.config import Execution, RunConfig
 from nars.run.findings import Finding, Findings
 from nars.run.folder import RunFolder
 from nars.run.naming import fault_of_name

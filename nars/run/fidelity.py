@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from nars.recipe import Augmentation, Schedule, TrainingSettings
-from nars.run.config import RunConfig
+from nars.run.config import Collect, Final, RunConfig
 
 
 def search_settings(config: RunConfig) -> TrainingSettings:
     """How every candidate of the search is trained."""
     collect, data = config.collect, config.data
     return TrainingSettings(
-        schedule=Schedule(
-            epochs=collect.epochs, warmup_epochs=collect.warmup_epochs, kind=collect.schedule, decay=collect.decay
-        ),
+        schedule=_schedule(collect),
         batch_size=collect.batch_size,
         augmentation=Augmentation(crop=data.crop, flip=data.flip),
         ema_decay=collect.ema_decay,
@@ -25,9 +23,7 @@ def final_settings(config: RunConfig) -> TrainingSettings:
     """How every network of final training is trained."""
     final, data = config.final, config.data
     return TrainingSettings(
-        schedule=Schedule(
-            epochs=final.epochs, warmup_epochs=final.warmup_epochs, kind=final.schedule, decay=final.decay
-        ),
+        schedule=_schedule(final),
         batch_size=final.batch_size,
         augmentation=Augmentation(crop=data.crop, flip=data.flip, policy=final.policy, erasing=final.erasing),
         # The recipe was found at the search's batch size.
@@ -38,3 +34,7 @@ def final_settings(config: RunConfig) -> TrainingSettings:
         channels_last=final.channels_last,
         compiler="inductor" if final.compile else None,
     )
+
+
+def _schedule(part: Collect | Final) -> Schedule:
+    return Schedule(epochs=part.epochs, warmup_epochs=part.warmup_epochs, kind=part.schedule, decay=part.decay)

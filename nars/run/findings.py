@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nars.errors import ConfigError
 from nars.parallel import installed_memory
-from nars.run.config import ConfigError, RunConfig
+from nars.run.config import RunConfig
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
 from nars.space import Bounds, InfeasibleError, Space, cost_range, shorten, sobol
 

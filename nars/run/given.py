@@ -15,9 +15,9 @@ from typing import Any
 
 import pydantic
 
-from nars.errors import expect
+from nars.errors import ConfigError, expect
 from nars.images import FOLDER_PREFIX
-from nars.run.config import ConfigError, Data, RunConfig, keys_at, message_of, set_value, value_at
+from nars.run.config import Data, RunConfig, keys_at, message_of, set_value, value_at
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.naming import fault_of_name
 from nars.space import Document, SpaceError, read_document, shipped

@@ -34,6 +34,12 @@ Accuracies = tuple[float | None, ...]
 """Percent; None for what is not known."""
 
 
+def pairs(predicted: Accuracies, measured: Accuracies) -> list[tuple[float, float]]:
+    """(predicted, measured) of the candidates that have both."""
+    both = zip(predicted, measured, strict=True)
+    return [(before, after) for before, after in both if before is not None and after is not None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The candidates of a round, kept before any of them is trained: interrupted, it goes on with the same."""
@@ -101,8 +107,7 @@ class RoundResult:
     @property
     def pairs(self) -> list[tuple[float, float]]:
         """(predicted, measured) of the candidates that have both."""
-        both = zip(self.predicted, self.measured, strict=True)
-        return [(before, after) for before, after in both if before is not None and after is not None]
+        return pairs(self.predicted, self.measured)
 
 
 @final

@@ -14,12 +14,12 @@ from typing import Any
 
 import pydantic
 
-from nars.errors import expect
+from nars.errors import ConfigError, expect
 from nars.files.atomic import write_json
 from nars.images import FOLDER_PREFIX
 from nars.run.changes import Change, as_begun, changes, first_values, refuse_others
 from nars.run.checking import Checked, check
-from nars.run.config import ConfigError, Execution, RunConfig
+from nars.run.config import Execution, RunConfig
 from nars.run.earlier import upgraded
 from nars.run.environment import Stage, remaining
 from nars.run.folder import RunFolder, read_json, run_in

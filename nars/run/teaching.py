@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nars.run.config import ConfigError, Final, RunConfig
+from nars.errors import ConfigError
+from nars.run.config import Final, RunConfig
 from nars.run.naming import budget_name
 
 if TYPE_CHECKING:

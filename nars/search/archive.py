@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import repeat
 from typing import Any, final
 
 import numpy as np
@@ -30,57 +31,12 @@ def distinct_rows(X: Population) -> Ints:
 
 
 @final
-class _Places:
-    """Numbers 0, 1, ... by 64-bit key: a hash table with open addressing, asked for thousands of keys at once.
-
-    A dictionary of Python's takes a fifth of a whole search.
-    """
-
-    def __init__(self, bits: int = 12) -> None:
-        self._bits, self._size = bits, 0
-        self._keys, self._numbers = np.zeros(1 << bits, dtype=np.uint64), np.full(1 << bits, -1)
-
-    def find(self, keys: NDArray[np.uint64]) -> Ints:
-        """The numbers of keys (n,); -1 where there is none."""
-        found, left, slot = np.full(len(keys), -1), np.arange(len(keys)), self._slots(keys)
-        while len(left):
-            number = self._numbers[slot]
-            on = (number >= 0) & (self._keys[slot] != keys[left])
-            found[left] = number
-            left, slot = left[on], self._after(slot[on])
-        return found
-
-    def add(self, keys: NDArray[np.uint64]) -> None:
-        """Number keys (n,), distinct and not numbered yet, from where the last ones ended."""
-        if 2 * (self._size + len(keys)) > len(self._keys):
-            known = np.empty(self._size, dtype=np.uint64)
-            known[self._numbers[self._numbers >= 0]] = self._keys[self._numbers >= 0]
-            self.__init__(int(2 * (self._size + len(keys))).bit_length() + 1)
-            self.add(known)
-        numbers, slot = self._size + np.arange(len(keys)), self._slots(keys)
-        self._size += len(keys)
-        while len(keys):
-            free = self._numbers[slot] < 0
-            self._numbers[slot[free]] = numbers[free]  # one of those that want the same
-            placed = self._numbers[slot] == numbers
-            self._keys[slot[placed]] = keys[placed]
-            keys, numbers, slot = keys[~placed], numbers[~placed], self._after(slot[~placed])
-
-    def _slots(self, keys: NDArray[np.uint64]) -> Ints:
-        highest: Ints = (keys >> np.uint64(64 - self._bits)).astype(np.int64)  # they depend on all of a row
-        return highest
-
-    def _after(self, slot: Ints) -> Ints:
-        return (slot + 1) & (len(self._keys) - 1)
-
-
-@final
 class Archive:
     """Scored candidates: canonical rows, scores, costs; shared by all searches of one space with one predictor."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self._places = _Places()
+        self._at: dict[int, int] = {}
         self._size = 0
         # As narrow as the choices allow: what is scored is mostly moved about in memory.
         self._rows = np.empty((1024, len(space.dimensions)), dtype=np.min_scalar_type(int(space.cardinalities.max())))
@@ -110,7 +66,10 @@ class Archive:
 
     def find(self, X: Population) -> Ints:
         """Where each canonical row is kept, (N,); -1 where it has not been scored."""
-        return self._places.find(row_keys(X))
+        return self._find(row_keys(X))
+
+    def _find(self, keys: NDArray[np.uint64]) -> Ints:
+        return np.fromiter(map(self._at.get, keys.tolist(), repeat(-1)), dtype=np.int64, count=len(keys))
 
     def add(self, X: Population, scores: Floats, costs: dict[str, Floats]) -> None:
         """Keep canonical rows with their scores (N,) and costs; rows that are known already are passed over."""
@@ -127,7 +86,7 @@ class Archive:
         for those beyond the first `most` new ones.
         """
         keys = row_keys(X)
-        at = self._places.find(keys)
+        at = self._find(keys)
         unknown = np.flatnonzero(at < 0)
         _, first, group = np.unique(keys[unknown], return_index=True, return_inverse=True)
         chosen = np.argsort(first)
@@ -148,7 +107,7 @@ class Archive:
 
     def _append(self, X: Population, keys: NDArray[np.uint64], scores: Floats, costs: dict[str, Floats]) -> None:
         end = self._size + len(X)
-        self._places.add(keys)
+        self._at.update(zip(keys.tolist(), range(self._size, end), strict=True))
         self._reserve(end, costs)
         self._rows[self._size : end] = X
         self._scores[self._size : end] = scores

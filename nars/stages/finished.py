@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nars.run import ConfigError, Run, Stage
+from nars.errors import ConfigError
+from nars.run import Run, Stage
 from nars.run.settled import Settings, is_exported, is_settled, settings_of
 from nars.run.teaching import LARGEST
 from nars.stages.members import Family, Member, distinct, read_family

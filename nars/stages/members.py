@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nars.errors import DataError
+from nars.errors import ConfigError, DataError
 from nars.printing import brief_repr
-from nars.run import ConfigError, Run
+from nars.run import Run
 from nars.run.folder import RunFolder, read_json, write_sealed
 from nars.run.identity import of_another_run
 from nars.run.settled import is_begun

@@ -18,7 +18,7 @@ import numpy as np
 from nars.arrays import Floats
 from nars.evaluate import StopAdvice
 from nars.predictors import Predictor, kendall
-from nars.run.journal import Journal, Plan, RoundResult
+from nars.run.journal import Journal, Plan, RoundResult, pairs
 from nars.search import propose_round, shrink_pool
 from nars.space import Bounds, Population, Space
 from nars.stages.avoiding import ranked
@@ -253,14 +253,14 @@ class Rounds(Generic[Asked]):
             if self.settings.wait:
                 self._learn()
             found = tuple(label(sample, self._stop_epoch) if sample.status == "ok" else None for sample in samples)
-            pairs = [(p, m) for p, m in zip(plan.predicted, found, strict=True) if p is not None and m is not None]
+            both = pairs(plan.predicted, found)
             result = RoundResult(
                 round=plan.round,
                 stop_epoch=self._stop_epoch or self.settings.epochs,
                 statuses=dict(Counter(sample.status for sample in samples)),
                 predicted=plan.predicted,
                 measured=found,
-                tau=kendall(*map(np.array, zip(*pairs, strict=True))) if len(pairs) > 2 else None,
+                tau=kendall(*map(np.array, zip(*both, strict=True))) if len(both) > 2 else None,
                 alive=tuple(self.alive.tolist()) if self.settings.wait else None,
                 advice=advice,
             )

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from nars.errors import ConfigError
 from nars.files.atomic import write_text
 from nars.printing import brief_repr
 from nars.recipe import Recipe
-from nars.run import ConfigError, Run
+from nars.run import Run
 from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, dump_yaml, growth, scale_to, shorten
 from nars.stages import Member
 from nars.stages.members import finished_family

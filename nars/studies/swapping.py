@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from nars.arrays import Floats
-from nars.errors import require
+from nars.errors import ConfigError, require
 from nars.printing import brief_repr
-from nars.run import ConfigError, Run
+from nars.run import Run
 from nars.run.journal import check_samples, read_results
 from nars.space import Population
 from nars.stages import Member, engine_of, open_predictor

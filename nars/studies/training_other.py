@@ -8,11 +8,12 @@ from typing import Any
 
 from torch import nn
 
+from nars.errors import ConfigError
 from nars.images import ImageData
 from nars.network import build
 from nars.parallel import resolve_device
 from nars.recipe import Recipe, joined_peers
-from nars.run import ConfigError, Reporter, RunConfig, Silent
+from nars.run import Reporter, RunConfig, Silent
 from nars.run.fidelity import final_settings
 from nars.run.run import introduce, read_images
 from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nars.space import Architecture, Population, Space
+from nars.space import AnyArchitecture, Population, Space
 from nars.store import sample_key
 
 
@@ -20,7 +20,7 @@ class Trial:
     record: Mapping[str, Any]
     """Every setting by name."""
     costs: Mapping[str, float]
-    architecture: Architecture
+    architecture: AnyArchitecture
     recipe: Mapping[str, Any]
     """Settings of `nars.recipe.Recipe`."""
     space: str

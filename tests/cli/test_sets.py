@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from nars.cli.opening import parse_sets
-from nars.run import ConfigError, RunConfig, load_config
+from nars.errors import ConfigError
+from nars.run import RunConfig, load_config
 
 CASES = [
     ("collect.trial_seconds=1e-1", 0.1),

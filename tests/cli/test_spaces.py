@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from nars.cli.spaces import space_of
-from nars.errors import StoreError
-from nars.run import ConfigError
+from nars.errors import ConfigError, StoreError
 from nars.space import Space, load_space, sobol, space_names
 from nars.store import SampleStore, keep_space, write_space
 from nars.trials import TrialTable, samples_of

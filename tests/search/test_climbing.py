@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from nars.search import Archive, Climbs, drive
-from nars.search.archive import _Places
 from nars.search.neighbourhood import Moves
 from nars.space import AdditiveCostTable, Bounds, load_space, parse_document, read_space, uniform
 
@@ -143,16 +142,3 @@ def test_the_archive_scores_what_is_new_and_inside_only(space):
     assert np.array_equal(places >= 0, np.concatenate([known, known[::-1]]))
     assert np.array_equal(archive.take(places[places >= 0]), doubled[places >= 0])
     assert np.array_equal(archive.costs["cost"], space.costs(archive.take(np.arange(len(archive))))["cost"])
-
-
-def test_places_are_those_of_a_dictionary():
-    rng = np.random.default_rng(0)
-    crowded = rng.integers(2**20, size=3000, dtype=np.uint64)  # all of them want the first place
-    spread = rng.integers(2**64, size=9000, dtype=np.uint64)
-    places, truth = _Places(bits=4), {}
-    for keys in np.array_split(rng.permutation(np.unique(np.concatenate([crowded, spread]))), 40):
-        places.add(keys)
-        truth |= {key: len(truth) + number for number, key in enumerate(keys.tolist())}
-        asked = rng.choice(np.concatenate([crowded, spread]), size=500)
-        assert places.find(asked).tolist() == [truth.get(key, -1) for key in asked.tolist()]
-    assert places.find(crowded[:0]).tolist() == []

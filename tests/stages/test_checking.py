@@ -23,8 +23,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from nars.cli import main
+from nars.errors import ConfigError
 from nars.images import list_images, load_images
-from nars.run import ConfigError, Execution, Silent, check, load_config, open_run, preview, read_config, run_names
+from nars.run import Execution, Silent, check, load_config, open_run, preview, read_config, run_names
 from nars.space import cost_range, load_space, quantity, space_names
 from nars.stages import Family, TrainedFamily, export, run_all
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nars.cli import main
-from nars.run import ConfigError, load_config, open_run
+from nars.errors import ConfigError
+from nars.run import load_config, open_run
 from nars.run.config import FlopsRange
 
 GOOD = """

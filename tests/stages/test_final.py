@@ -15,9 +15,10 @@ from safetensors.torch import save_file
 from small_run import upto_search, upto_train
 
 from nars.cli import main
+from nars.errors import ConfigError
 from nars.files.atomic import write_json
 from nars.recipe import Recipe
-from nars.run import ConfigError, Run, Silent, execution, load_config, open_run, preview, reopen_run
+from nars.run import Run, Silent, execution, load_config, open_run, preview, reopen_run
 from nars.run.fidelity import final_settings
 from nars.space import Architecture, Bounds, Scaling, SpaceError, architecture_costs, sobol
 from nars.studies import grow, train_other

@@ -13,8 +13,9 @@ import pytest
 from rich.console import Console
 from small_run import CONFIG, HOW, upto_collect, upto_search, upto_train, write_files
 
+from nars.errors import ConfigError
 from nars.report import family_table, read_findings
-from nars.run import ConfigError, Run, Silent, load_config, open_run
+from nars.run import Run, Silent, load_config, open_run
 from nars.run.naming import budget_name, budget_names
 from nars.run.progress import Advance
 from nars.space import Bounds, sobol

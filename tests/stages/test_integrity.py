@@ -15,9 +15,9 @@ from PIL import Image
 from small_run import CONFIG, HOW, SPACE, upto_collect, upto_search, upto_train, write_files
 
 from nars.cli import main
-from nars.errors import DataError, PredictorError, StoreError
+from nars.errors import ConfigError, DataError, PredictorError, StoreError
 from nars.files.atomic import write_json
-from nars.run import ConfigError, Run, RunWarning, load_config, open_run, read_config, reopen_run
+from nars.run import Run, RunWarning, load_config, open_run, read_config, reopen_run
 from nars.space import load_space
 from nars.stages import export, load_pool, load_pretrained, open_predictor, sample_pool
 from nars.store import SampleStore

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nars.cli import main
+from nars.errors import ConfigError
 from nars.network.mbconv.block_timing import measure_blocks
 from nars.predictors import PRESETS, Predictor
-from nars.run import ConfigError
 from nars.space import Bounds, LatencyTable, SpaceError, distinct_blocks, load_space, sobol
 from nars.stages import ask, ask_front, write_predictor
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import nars
+from nars.errors import ConfigError
 from nars.images import ImageData
-from nars.run import ConfigError, load_config, open_run
+from nars.run import load_config, open_run
 from nars.search import Archive
 from nars.space import Bounds, SpaceError, load_space, published
 from nars.stages import FamilyAnswer, FrontAnswer, open_predictor

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nars.run import ConfigError
+from nars.errors import ConfigError
 from nars.studies import shares
 from nars.studies.swapping import cells
 
