@@ -13,7 +13,7 @@ from nars import stages
 from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
 from nars.cli.options import DEVICE_HELP, How, Question
 from nars.cli.starting import load_torch, say_device
-from nars.run.folder import RunFolder
+from nars.run.folder import RunFolder, existing_run
 
 if TYPE_CHECKING:
     from nars.run import Run
@@ -185,8 +185,9 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder, finished or 
     """Write report.html from what a run folder holds, and show the family."""
     from nars.report import write_report
 
-    write_report(RunFolder(folder))
-    _show_family(RunFolder(folder))
+    home = existing_run(folder)
+    write_report(home)
+    _show_family(home)
 
 
 def _folder_of(name: str, model: str) -> Path:

@@ -28,7 +28,7 @@ class Entry:
     rival: Regressor | None = None
     """What is fitted; None for a predictor, which is made for the space."""
     preset: str = "default"
-    """Of the predictor."""
+    """The predictor's settings."""
     pretraining: Callable[[str], bool] = lambda statistic: False
     """Which statistics the predictor is pretrained on."""
     reads_statistics: bool = False

@@ -52,11 +52,11 @@ class Ceiling:
     tau: float
     """Kendall's tau that the true accuracies would have with the measured ones."""
     interval: tuple[float, float]
-    """Of `tau`, at the 95 % level: few repeated candidates say little about the noise."""
+    """95 % interval of `tau`: few repeated candidates say little about the noise."""
     noise: float
     """Standard deviation between two trainings of one candidate, pooled over the candidates that have several."""
     noise_interval: tuple[float, float]
-    """Of `noise`, at the 95 % level."""
+    """95 % interval of `noise`."""
     repeated: int
     """Candidates with several labels."""
     ties: int
@@ -144,7 +144,7 @@ class _Model:
         )
 
     def likelihood(self, labels: _Labels, pooled: float) -> Floats:
-        """Of each candidate's labels, (N, B, A), up to a factor for each candidate."""
+        """Likelihood of each candidate's labels, (N, B, A), up to a factor for each candidate."""
         noise = np.sqrt(pooled) * _STEPS
         deviation = (noise / np.sqrt(labels.counts)[:, None])[:, None, :]
         low, high = (

@@ -42,7 +42,7 @@ class Fit:
     warp: Warp
     """From percent to what the networks and the process predict."""
     share: float
-    """Of the ensemble in the prediction, 0 to 1; the process has the rest."""
+    """Share of the ensemble in the prediction, 0 to 1; the process has the rest."""
     noise: float
     """Standard deviation of the ensemble's errors on samples it did not see; warped."""
     stretch: float
@@ -66,7 +66,7 @@ class Predictor:
     weights: Mapping[str, Floats32]
     """As in `nars.predictors.network`."""
     scale: Scale
-    """Of the statistics that the encoder is pretrained on."""
+    """Names of the statistics that the encoder is pretrained on."""
     pretraining: PretrainingReport | None = None
     """None for an encoder with random weights."""
     fitted: Fit | None = None

@@ -63,7 +63,7 @@ class Process:
         return np.asarray(prior - explained, dtype=np.float64)
 
     def _kernel(self, z: Floats32, x: Floats32) -> Floats32:
-        """Of candidates and samples, (N, n)."""
+        """Covariance of candidates and samples, (N, n)."""
         trend, smooth, joint = self.arrays["amplitudes"][:3]
         kernel: Floats32 = joint * _matern(self._both(z, x), self._prepared["x"])
         if z.shape[1]:

@@ -136,7 +136,7 @@ class Warp:
 
 
 def _sides(power: float) -> tuple[float, float]:
-    """Of a power, what is left of it below (at most 2) and above (at least 0), where neither side is bounded."""
+    """What a power leaves of the scale below (at most 2) and above (at least 0), where neither side is bounded."""
     return min(power, 2.0), max(power, 0.0)
 
 

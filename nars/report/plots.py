@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -51,6 +52,15 @@ def _shade(number: int, count: int) -> Any:
     return mpl.colormaps["viridis"](number / max(1, count - 0.5))
 
 
+def _floor(accuracies: Sequence[float]) -> float:
+    """Where an axis of accuracies begins: a training that went wrong must not press all others together."""
+    return max(0.0, float(np.quantile(accuracies, 0.1)) - 2.0)
+
+
+def _hidden(count: int) -> str | None:
+    return f"{count} lower, not shown" if count else None
+
+
 def accuracy_against_flops(findings: Findings) -> str | None:
     """Samples of stage 2 and the trained family; None before there is either."""
     good = findings.samples[findings.samples["status"] == "ok"] if len(findings.samples) else findings.samples
@@ -69,8 +79,9 @@ def accuracy_against_flops(findings: Findings) -> str | None:
         for member in findings.family.members:
             axes.axvline(member.budget, color=_GRAY, lw=0.8, ls=":", zorder=1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
-        axes.set_ylim(bottom=max(0.0, float(accuracy.quantile(0.1)) - 2.0))
-        axes.legend(loc="lower right")
+        floor = _floor(accuracy.tolist())
+        axes.set_ylim(bottom=floor)
+        axes.legend(loc="lower right", title=_hidden(int((accuracy < floor).sum())))
     return svg[0]
 
 
@@ -79,19 +90,21 @@ def predictor_scatter(findings: Findings) -> str | None:
     rounds = [result for result in findings.rounds if any(value is not None for value in result.predicted)]
     if not rounds:
         return None
-    title = "Predictor: said before, measured after"
+    title = "Predicted before, measured after"
     with _axes(title, "predicted accuracy, %", "measured accuracy, %") as (axes, svg):
-        ends: list[float] = []
+        lowest: list[float] = []
         for number, result in enumerate(rounds):
             if not result.pairs:
                 continue
-            said, got = zip(*result.pairs, strict=True)
-            ends += [*said, *got]
+            predicted, measured = zip(*result.pairs, strict=True)
+            lowest += map(min, result.pairs)
             tau = "" if result.tau is None else f" (tau {result.tau:.2f})"
-            axes.scatter(said, got, s=20, color=_shade(number, len(rounds)), label=f"round {result.round}{tau}")
-        if ends:
-            axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=_GRAY, lw=0.8, ls="--")
-        axes.legend(loc="upper left")
+            label = f"round {result.round}{tau}"
+            axes.scatter(predicted, measured, s=20, color=_shade(number, len(rounds)), label=label)
+        floor = _floor(lowest) if lowest else 0.0
+        axes.axline((floor, floor), slope=1.0, color=_GRAY, lw=0.8, ls="--")
+        axes.set(xlim=(floor, None), ylim=(floor, None))
+        axes.legend(loc="upper left", title=_hidden(sum(value < floor for value in lowest)))
     return svg[0]
 
 

@@ -174,7 +174,7 @@ class Search(_Section):
     def _distinct(cls, budgets: tuple[float, ...]) -> tuple[float, ...]:
         twice = [shorten(budget) for budget, count in Counter(budgets).items() if count > 1]
         if twice:
-            raise ValueError(f"{', '.join(twice)} stands more than once; give each budget once")
+            raise ValueError(f"{', '.join(twice)} appears more than once; give each budget once")
         return budgets
 
 

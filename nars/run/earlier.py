@@ -57,7 +57,7 @@ def upgraded(kept: dict[str, Any], config: RunConfig, home: RunFolder, *, format
 
 
 def _facts(kept: dict[str, Any], config: RunConfig, home: RunFolder) -> ImageFacts:
-    """Of the images: from the predictor's space where there is one, else they are read."""
+    """Facts about the images: from the predictor's space where there is one, else they are read."""
     known, numbers = kept["data"], None
     file = home.predictor / "space.yaml"
     if file.is_file():

@@ -24,7 +24,7 @@ _EXTRAS = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "ray": ("ray",), "tens
 
 
 def folder_findings(config: RunConfig, folder: Path | str | None, path: Path) -> Findings:
-    """Of the name and place of the run's folder."""
+    """What is wrong with the name or place of the run's folder."""
     if folder is None and (fault := fault_of_name(config.name)) is not None:
         yield Finding(keys=("name",), text=fault)
         return
@@ -73,7 +73,7 @@ def check_machine(config: RunConfig, execution: Execution, home: RunFolder, upto
 
 
 def machine_findings(config: RunConfig, execution: Execution, left: frozenset[Stage]) -> Findings:
-    """Of the options that say how to compute, and of packages that the stages left need."""
+    """What is wrong with the options that say how to compute, or lacking of what the remaining stages need."""
     if execution.address is not None and execution.engine != "ray":
         yield Finding(
             keys=("--address",),

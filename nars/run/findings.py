@@ -32,7 +32,7 @@ class Finding:
     mild: bool = False
     """A warning where the first key's value came with the package, a mistake where somebody chose it."""
     here: bool = False
-    """Of this machine, which a run that has begun may have left."""
+    """It concerns this machine, which a run that has begun may have left."""
 
 
 Findings = Iterator[Finding]
@@ -68,7 +68,7 @@ def sizes_of(config: RunConfig, images: Listing) -> Sizes:
 
 
 def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings:
-    """Of the split, the classes and the subset that the search trains on."""
+    """What is wrong with the split, the classes or the subset that the search trains on."""
     data, count = config.data, len(images.classes)
     of = f"of the {images.train:,} training images of {images.name}"
     if not images.validation:
@@ -111,7 +111,7 @@ def absent(config: RunConfig, *, warning: bool) -> Finding:
 
 
 def resolution_findings(config: RunConfig, space: Space, images: Listing | None) -> Findings:
-    """Of the sizes of images: crops that they allow, and memory that they take."""
+    """What is wrong with the sizes of images: crops that they allow, and memory that they take."""
     from nars.recipe import Augmentation
 
     small, large = (int(end) for end in cost_range(space)["resolution"])
@@ -140,7 +140,7 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
 
 
 def range_findings(config: RunConfig, space: Space) -> Findings:
-    """Of the range of stage 2 and the budgets, against the costs that the space has."""
+    """What is wrong with the range of stage 2 and the budgets, given the costs that the space has."""
     smallest, largest = cost_range(space)["flops"]
     ends = f"networks of {space.name} have {shorten(smallest)} to {shorten(largest)} FLOPs (multiply-accumulates)"
     low, high, budgets = config.flops.low, config.flops.high, config.search.budgets
@@ -217,7 +217,7 @@ def _rounded(value: float, *, up: bool = False) -> str:
 
 
 def collect_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
-    """Of stage 2's trainings: how long, how large a batch, enough candidates."""
+    """What is wrong with stage 2's trainings: how long, how large a batch, enough candidates."""
     from nars.evaluate import FEWEST_CURVES  # brings timm, which whoever asks a predictor does without
 
     collect, pool = config.collect, config.pretraining.pool
@@ -254,7 +254,7 @@ def collect_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
 
 
 def final_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
-    """Of final training: how long, how large a batch, parts and processes that it can be cut into."""
+    """What is wrong with final training: how long, how large a batch, parts and processes that it can be cut into."""
     final = config.final
     yield from _schedule("final", final.epochs, final.warmup_epochs)
     images = None if sizes is None else sizes.trained
@@ -313,12 +313,12 @@ def _batch(section: str, batch: int, images: int | None) -> Findings:
 
 
 def teacher_findings(config: RunConfig, images: Listing, *, fetch: bool) -> Findings:
-    """Of a teacher from elsewhere, which is opened; `fetch` also downloads its weights."""
+    """What is wrong with a teacher from elsewhere, which is opened; `fetch` also downloads its weights."""
     final = config.final
     try:
         check_teacher(config)
     except ConfigError as error:
-        yield Finding(keys=("final.teacher", "search.budgets"), text=str(error))
+        yield Finding(keys=("final.teacher", "search.budgets"), text=str(error).removeprefix("final.teacher: "))
         return
     if teaches_itself(config) or final.teacher == NONE:
         return

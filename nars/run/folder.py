@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from nars.errors import DataError
+from nars.errors import ConfigError, DataError
 from nars.files.atomic import machine_at_fault, write_json
 
 _SEAL = "seal"
@@ -129,3 +129,15 @@ def run_in(folder: str | Path) -> RunFolder | None:
         if RunFolder(path).run_file.is_file():
             return RunFolder(path)
     return None
+
+
+def existing_run(folder: str | Path) -> RunFolder:
+    """The same.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    home = run_in(folder)
+    if home is None:
+        raise ConfigError(f"{folder} holds no run (no run.json); give the folder that nars run wrote")
+    return home

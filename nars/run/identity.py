@@ -69,7 +69,7 @@ class ImageFacts:
 
     @staticmethod
     def about(images: ImageData, *, name: str) -> ImageFacts:
-        """Of loaded images; `name` is what people call them."""
+        """Facts about loaded images; `name` is what people call them."""
         return ImageFacts(
             name=name,
             fingerprint=images.fingerprint,
@@ -151,7 +151,7 @@ def digest(document: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of what computes here."""
+    """Versions of what computes here."""
     libraries = {name: version(name) for name in _VERSIONED}
     return {"nars": nars.__version__, "python": platform.python_version()} | libraries
 

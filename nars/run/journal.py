@@ -88,7 +88,7 @@ class RoundResult:
     alive: tuple[int, ...] | None = None
     """Candidates of the pool still favorable, ascending; where rounds do not wait, plans have them."""
     advice: StopAdvice | None = None
-    """Of the round that decided the stop epoch, the first."""
+    """On the stop epoch, in the round that decided it, the first."""
 
     @property
     def best(self) -> float | None:

@@ -22,7 +22,7 @@ from nars.run.checking import Checked, check
 from nars.run.config import Execution, RunConfig
 from nars.run.earlier import upgraded
 from nars.run.environment import Stage, remaining
-from nars.run.folder import RunFolder, read_json, run_in
+from nars.run.folder import RunFolder, existing_run, read_json
 from nars.run.given import load_config
 from nars.run.identity import ImageFacts, origin_of, other_images, space_with, spell, versions, warn, with_versions
 from nars.run.places import absolute
@@ -109,9 +109,7 @@ def reopen_run(folder: Path, *, execution: Execution | None = None, reporter: Re
     Raises:
         ConfigError: the folder holds no run, or one of a version that is too different.
     """
-    home = run_in(folder)
-    if home is None:
-        raise ConfigError(f"{folder} holds no run (no run.json); give the folder that nars run wrote")
+    home = existing_run(folder)
     return open_run(load_config(home.path.absolute()), home.path, execution=execution, reporter=reporter)
 
 

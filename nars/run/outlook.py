@@ -91,7 +91,7 @@ class Outlook:
         self._began = None
 
     def epochs(self, done: int, total: int, *, teacher: bool) -> str:
-        """Of one part of final training, `done` of `total` epochs are done; what is left in all, in words."""
+        """What is left in all, in words, now that `done` of `total` epochs of one part of final training are done."""
         if self._began is None:  # what was done before this call cost nothing now
             self._began = self._clock(), done
         began, before = self._began

@@ -126,7 +126,7 @@ def _makespan(jobs: Sequence[float], at_once: int) -> float:
 
 
 def _gpu_hours(config: RunConfig, checked: Checked) -> tuple[float, float]:
-    """Of stage 2 and of final training, counted in operations."""
+    """The work of stage 2 and of final training, counted in operations."""
     budgets, final = config.search.budgets, config.final
     trainings = len(budgets) + teaches_itself(config)
     # A distilled training also runs the teacher forward, a third of a training of the largest.

@@ -38,7 +38,7 @@ class Pace:
     batch: int
     """Images of a measured step."""
     flops: tuple[float, float]
-    """Of the two networks that were measured, ascending."""
+    """FLOPs of the two networks that were measured, ascending."""
     training: tuple[float, float]
     """Seconds per image of a training step."""
     evaluation: tuple[float, float]
@@ -51,7 +51,7 @@ class Pace:
 
     @property
     def step_milliseconds(self) -> float:
-        """Of a step halfway."""
+        """The seconds of a step halfway."""
         return 1e3 * self.batch * self.train(self.middle)
 
     def train(self, flops: float) -> float:

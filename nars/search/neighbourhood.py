@@ -28,7 +28,7 @@ class Moves:
 
     @staticmethod
     def by_steps(space: Space) -> Moves:
-        """Of a long ordered list only those by 1, 2, 4 ... up or down, round its ends; all of the other choices."""
+        """In a long ordered list only steps of 1, 2, 4 ... up or down, round its ends; elsewhere all other choices."""
         column, turn = list[int](), list[int]()
         for number, dimension in enumerate(space.dimensions):
             count = len(dimension.values)

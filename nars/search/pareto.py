@@ -3,6 +3,8 @@
 References: K. Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", IEEE Transactions on
 Evolutionary Computation 6(2), 2002 (sorting, crowding, section III); CARS (Yang et al. 2020, arXiv 1909.04977): a front
 from one search.
+In place of pymoo's NSGA-II, which knows neither what has been scored before nor the repair of rows by the space, and is
+one of the peers in `scripts/bench_search.py`.
 Notation: objectives F (N, M), every column to be minimized; a dominates b: nowhere larger, somewhere smaller.
 """
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from nars.arrays import Floats, Ints
-from nars.errors import PredictorError
+from nars.errors import PredictorError, UserError
 from nars.search.archive import Archive
 from nars.space import Bounds, Population
 
@@ -39,7 +39,7 @@ class Strategy(Protocol):
         NaN where a training failed; strategies that a predictor answers refuse it.
 
         Raises:
-            ValueError: other rows, or not one score for each.
+            UserError: other rows, or not one score for each.
             PredictorError: a predictor's score is not a number.
         """
 
@@ -58,10 +58,10 @@ def check_told(asked: Population, X: Population, scores: Floats) -> None:
     """See that scores are those of the rows that were asked for.
 
     Raises:
-        ValueError: they are not.
+        UserError: they are not.
     """
     if X.shape != asked.shape or not np.array_equal(X, asked) or np.shape(scores) != (len(X),):
-        raise ValueError(
+        raise UserError(
             f"tell() takes the {len(asked)} rows of the last ask(), in their order, with one score each; got rows of "
             f"shape {X.shape} and scores of shape {np.shape(scores)}"
         )

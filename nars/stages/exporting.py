@@ -20,7 +20,7 @@ class ExportedFamily:
 
     family: Family
     cards: Mapping[str, Card]
-    """Of each member by name; of the same network and recipe it is one."""
+    """Each member's, by name; members with the same network and recipe share one."""
 
 
 def load_exported(run: Run, trained: TrainedFamily) -> ExportedFamily | None:

@@ -23,7 +23,7 @@ class TrainedFamily:
 
     family: Family
     results: Mapping[str, MemberResult]
-    """Of each member by name; of the same network and recipe it is one."""
+    """Each member's, by name; members with the same network and recipe share one."""
 
 
 def load_trained(run: Run, family: Family) -> TrainedFamily | None:

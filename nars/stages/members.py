@@ -62,7 +62,7 @@ class Family:
     members: tuple[Member, ...] = ()
     """One per budget of the configuration that has been answered, in its order."""
     removed: tuple[Member, ...] = ()
-    """Of budgets that have left the configuration since."""
+    """Members whose budgets have left the configuration since."""
     doubts: tuple[str, ...] = ()
     """What not to rely on, a sentence each."""
     missing: tuple[float, ...] = ()

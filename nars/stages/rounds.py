@@ -42,11 +42,11 @@ class RoundSettings:
     first: int
     """Candidates of the first round."""
     later: int
-    """Of each round after it."""
+    """Candidates of each later round."""
     wait: bool
     """For the last training of a round before the next is planned."""
     epochs: int
-    """Of a full training."""
+    """Epochs of a full training."""
     bounds: Bounds
     """Hard limits of the candidates."""
     cost: str = "flops"
@@ -117,7 +117,7 @@ class Rounds(Generic[Asked]):
         self._out: set[str] = set()
         """Keys of planned trainings that have no outcome."""
         self.results = [] if journal is None else journal.results()
-        """Of the rounds that are measured to their end."""
+        """What each round that is measured to its end has found."""
         self._known = {} if journal is None else {sample.key: sample for sample in journal.samples()}
         for plan in [] if journal is None else journal.plans():
             self._add(plan)

@@ -93,7 +93,7 @@ def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Fa
 
 
 def _names(run: Run, budgets: Sequence[float]) -> list[str]:
-    """Of budgets that have no member: those that they had in an earlier family, else new ones."""
+    """Names for budgets that have no member: those of an earlier family, else new ones."""
     earlier = {member.budget: member.name for member in family_in(run.folder).answered}
     new = [budget for budget in budgets if budget not in earlier]
     names = earlier | dict(zip(new, budget_names(new, taken=earlier.values()), strict=True))

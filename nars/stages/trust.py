@@ -40,7 +40,7 @@ class Answer:
     predicted: float
     """Percent."""
     std: float
-    """Of the prediction, percent."""
+    """Standard deviation of the prediction, percent."""
 
 
 @dataclass(frozen=True, kw_only=True)

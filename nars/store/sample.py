@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
+from nars.errors import StoreError
 from nars.files import Value
 
 Status = Literal["ok", "diverged", "out_of_memory", "timeout", "error"]
@@ -27,7 +28,7 @@ class Sample:
     """The outcome of one training, a row of the store. Accuracies are percentages, 0..100.
 
     Raises:
-        ValueError: the fields contradict each other, such as an accuracy on a failed training.
+        StoreError: the fields contradict each other, such as an accuracy on a failed training.
     """
 
     key: str = ""
@@ -73,14 +74,14 @@ class Sample:
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
-            raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {self.status!r}.")
+            raise StoreError(f"status must be one of {', '.join(STATUSES)}, got {self.status!r}.")
         if self.status == "ok" and (self.accuracy is None or not math.isfinite(self.accuracy)):
-            raise ValueError(
+            raise StoreError(
                 f"a sample with status ok needs its accuracy, got {self.accuracy}. Give the percentage, or the status "
                 f"that says what went wrong."
             )
         if self.status != "ok" and (self.accuracy is not None or self.ema_accuracy is not None):
-            raise ValueError(
+            raise StoreError(
                 f"a failed training has no accuracy (not even 0), got {self.accuracy} with status {self.status}. "
                 f"Leave accuracy and ema_accuracy None."
             )

@@ -5,6 +5,9 @@ killed writer leaves nothing that counts. A row is never changed. The same train
 that was killed between writing and deleting) shows as one row: the first successful outcome, else the first outcome.
 pandas, DuckDB and Polars read the folder as it is, then with such repetitions still in it until `compact`; DuckDB and
 Polars by the pattern `folder/*.parquet`, which passes over what was set aside.
+
+In place of a table format (Delta Lake, Iceberg), whose commits need a log that all writers agree on, and of SQLite,
+whose locks do not hold on network file systems: rows that never change need neither.
 """
 
 from __future__ import annotations

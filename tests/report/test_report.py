@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from nars.errors import DataError
+from nars.errors import ConfigError, DataError
 from nars.files.atomic import write_json
 from nars.report import read_findings, write_report
 from nars.run import Silent, load_config, open_run
-from nars.run.folder import RunFolder
+from nars.run.folder import RunFolder, existing_run, write_sealed
 from nars.train import MemberResult
 
 
@@ -27,6 +27,30 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"run\.json"):
         write_report(RunFolder(tmp_path))
+
+
+def test_a_folder_is_refused_before_anything_in_it_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nosuch holds no run \(no run\.json\); give the folder that nars run wrote"):
+        existing_run(tmp_path / "nosuch")
+
+
+def test_a_training_that_went_wrong_does_not_press_the_others_together(tmp_path: Path) -> None:
+    good = {f"{90 + k}": (90.0 + k, 91.0 + k) for k in range(1, 9)}
+    predicted, measured = zip(*good.values(), (95.0, 20.0), strict=True)
+    document = {
+        "round": 2,
+        "stop_epoch": 3,
+        "statuses": {"ok": 9},
+        "predicted": predicted,
+        "measured": measured,
+        "tau": 0.5,
+    }
+    run = open_run(load_config("digits"), tmp_path / "run", reporter=Silent())
+    write_sealed(run.folder.round_result(1), document | {"round": 1, "predicted": [None] * 9, "tau": None})
+    write_sealed(run.folder.round_result(2), document)
+    page = write_report(run.folder).read_text()
+    assert "1 lower, not shown" in page
+    assert "round 2 (tau 0.50)" in page
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

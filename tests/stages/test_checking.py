@@ -517,7 +517,7 @@ def _cells(name: str, workers: int = 0, **overrides: object) -> dict[str, str]:
         ("1M,", "item 2 of the list is empty"),
         ("", "item 1 of the list is empty"),
         ("-1M", "--budgets (search.budgets[0]): must be greater than 0; got '-1M'"),
-        ("1M,1000k", "--budgets (search.budgets): 1M stands more than once; give each budget once"),
+        ("1M,1000k", "--budgets (search.budgets): 1M appears more than once; give each budget once"),
         ("many", "a number with an optional suffix k, M, G"),
     ],
 )
