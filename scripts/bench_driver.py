@@ -138,7 +138,7 @@ def drive(run: Run, recorded: Sequence[Sample], *, workers: int, chance: random.
 def outcome(trial: Trial, recorded: Sequence[Sample], chance: random.Random) -> Sample:
     """The trial with the outcome of a real training at least as long, cut to its length."""
     real = chance.choice([sample for sample in recorded if len(sample.curve) >= trial.epochs])
-    curve, ema_curve = real.curve[: trial.epochs], real.ema_curve[: trial.epochs]
+    curve, ema_curve = real.curve[: trial.epochs], real.averaged_curve[: trial.epochs]
     return replace(
         real,
         key=trial.key,
@@ -151,11 +151,11 @@ def outcome(trial: Trial, recorded: Sequence[Sample], chance: random.Random) -> 
         seed=trial.seed,
         round=trial.round,
         curve=curve,
-        ema_curve=ema_curve,
+        averaged_curve=ema_curve,
         epochs=trial.epochs,
         planned_epochs=trial.epochs,
-        accuracy=curve[-1],
-        ema_accuracy=ema_curve[-1] if ema_curve else None,
+        value=curve[-1],
+        averaged=ema_curve[-1] if ema_curve else None,
         seconds=real.seconds * trial.epochs / real.epochs,
     )
 

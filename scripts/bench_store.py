@@ -42,9 +42,9 @@ def samples(space: Space, count: int, *, seed: int) -> list[Sample]:
             choices=tuple(X[row].tolist()),
             costs={name: float(values[row]) for name, values in costs.items()},
             status="ok",
-            accuracy=float(rng.uniform(50, 90)),
+            value=float(rng.uniform(50, 90)),
             curve=tuple(rng.uniform(10, 90, EPOCHS).tolist()),
-            ema_curve=tuple(rng.uniform(10, 90, EPOCHS).tolist()),
+            averaged_curve=tuple(rng.uniform(10, 90, EPOCHS).tolist()),
             epochs=EPOCHS,
             planned_epochs=EPOCHS,
             seconds=1.0,
@@ -193,7 +193,7 @@ def best_seconds(path: str, budgets: Sequence[float], expected: Sequence[float] 
     start = time.perf_counter()
     best = best_per_budget(SampleStore(path), budgets=budgets)
     seconds = time.perf_counter() - start
-    if expected is not None and [sample and sample.accuracy for sample in best] != expected:
+    if expected is not None and [sample and sample.value for sample in best] != expected:
         raise SystemExit("the best samples found are not the best rows written")
     return seconds
 

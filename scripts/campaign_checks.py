@@ -167,7 +167,7 @@ def train_fresh(
     campaign = phase.campaign
     trials = [campaign.trial(row, campaign.chosen, images, seed=seed) for seed in SEEDS]
     for sample in campaign.train(trials, campaign.chosen, images, phase.store / folder):
-        yield f"{label}, seed {sample.seed}: {sample.status} {sample.accuracy} %"
+        yield f"{label}, seed {sample.seed}: {sample.status} {sample.value} %"
     keys = {trial.key for trial in trials}
     into += [s for s in SampleStore(phase.store / folder).samples() if s.key in keys]
 
@@ -183,7 +183,7 @@ def recipe_of(member: dict[str, Any]) -> Recipe:
 
 
 def accuracies_of(samples: Sequence[Sample]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([sample.accuracy for sample in samples if sample.status == "ok"], dtype=np.float64)
+    return np.array([sample.value for sample in samples if sample.status == "ok"], dtype=np.float64)
 
 
 def spread(values: np.ndarray[Any, np.dtype[np.float64]]) -> str:

@@ -91,7 +91,7 @@ def publish(store: Path, target: Path) -> Iterator[str]:
 
 def spelled(sample: Sample) -> str:
     """One training on one line."""
-    shown = sample.status if sample.accuracy is None else f"{sample.accuracy:.1f} % (averaged {sample.ema_accuracy} %)"
+    shown = sample.status if sample.value is None else f"{sample.value:.1f} % (averaged {sample.averaged} %)"
     return f"{sample.costs['flops'] / 1e6:.2f} M, seed {sample.seed}: {shown} in {sample.seconds:.1f} s"
 
 

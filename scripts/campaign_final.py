@@ -66,8 +66,8 @@ def contest(phase: Phase, *, trainings: int = 60, repeats: int = 3) -> Iterator[
                 trial = campaign.trial(row, campaign.chosen, images, seed=repeat)
                 for sample in campaign.train([trial], campaign.chosen, images, folder):
                     known[sample.key] = sample
-                    yield f"{name}, repeat {repeat}, {number + 1}/{trainings}: {sample.accuracy} %"
-                accuracy = known[trial.key].accuracy
+                    yield f"{name}, repeat {repeat}, {number + 1}/{trainings}: {sample.value} %"
+                accuracy = known[trial.key].value
                 if accuracy is not None and accuracy > looked:
                     best, looked = row, accuracy
                 row = asking.send(accuracy)

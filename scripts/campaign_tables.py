@@ -45,9 +45,9 @@ def fidelity_table(campaign: Campaign, store: Path, out: Path) -> str:
         found = _by_pair(store, fidelity)
         pairs = sorted(found.keys() & reference.keys())
         used += [found[pair] for pair in pairs] if fidelity != campaign.reference else []
-        short = np.array([found[pair].accuracy for pair in pairs], dtype=np.float64)
-        averaged = np.array([found[pair].ema_accuracy for pair in pairs], dtype=np.float64)
-        long = np.array([reference[pair].accuracy for pair in pairs], dtype=np.float64)
+        short = np.array([found[pair].value for pair in pairs], dtype=np.float64)
+        averaged = np.array([found[pair].averaged for pair in pairs], dtype=np.float64)
+        long = np.array([reference[pair].value for pair in pairs], dtype=np.float64)
         seconds = float(np.mean([found[pair].seconds for pair in pairs]))
         share = seconds / np.mean([reference[pair].seconds for pair in pairs])
         rows.append(
@@ -109,7 +109,7 @@ def stop_epoch_table(campaign: Campaign, store: Path, out: Path) -> str:
         for epoch, (value, (low, high)) in enumerate(zip(advice.correlations, advice.intervals, strict=True), 1)
     ]
     within = ", ".join(f"{name}: {value:.3f}" for name, value in advice.within_bins.items())
-    averaged = choose_stop_epoch(np.array([s.ema_curve for s in samples]), rng=np.random.default_rng(0))
+    averaged = choose_stop_epoch(np.array([s.averaged_curve for s in samples]), rng=np.random.default_rng(0))
     text = (
         f"Spearman's rank correlation over {len(samples)} pairs between the validation accuracy after an epoch and "
         f"after the last, 95 % bootstrap interval over pairs.\n\n![correlation against epoch](stop-epoch.svg)\n\n"
@@ -147,7 +147,7 @@ def _between_seeds(store: Path) -> str:
         if sample.status == "ok" and sample.seed in by_seed:
             by_seed[sample.seed][sample.choices] = sample
     pairs = sorted(by_seed[0].keys() & by_seed[1].keys())
-    first, second = (np.array([by_seed[seed][pair].accuracy for pair in pairs], dtype=np.float64) for seed in (0, 1))
+    first, second = (np.array([by_seed[seed][pair].value for pair in pairs], dtype=np.float64) for seed in (0, 1))
     return f"{with_interval(spearman, first, second)} over {len(pairs)} pairs"
 
 

@@ -25,7 +25,7 @@ SEED = 0
 def raw_samples(folder: Path) -> tuple[Sample, ...]:
     """The samples of a store, judged by the raw weights: an average over 125 steps lags behind what it averages."""
     return tuple(
-        replace(sample, ema_accuracy=None, ema_curve=()) for sample in SampleStore(folder, must_exist=True).samples()
+        replace(sample, averaged=None, averaged_curve=()) for sample in SampleStore(folder, must_exist=True).samples()
     )
 
 

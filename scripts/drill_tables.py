@@ -91,7 +91,7 @@ def _stored(store: Path) -> list[tuple[Any, ...]]:
         (
             *(sample.record[name] for name in ("depth", "act", "recipe.lr", "recipe.optimizer", "recipe.ema")),
             sample.record["recipe.momentum"] if sample.record["recipe.optimizer"] == "sgd" else None,
-            None if sample.accuracy is None else round(sample.accuracy, 6),
+            None if sample.value is None else round(sample.value, 6),
         )
         for sample in SampleStore(store, must_exist=True).samples()
     )
@@ -259,7 +259,7 @@ def _any_act(rows: Sequence[Mapping[str, Any]], word: str | None) -> Check:
 
     def check(outcome: Outcome) -> str:
         found = Counter(
-            (s.record["depth"], s.record["act"], s.accuracy)
+            (s.record["depth"], s.record["act"], s.value)
             for s in SampleStore(outcome.folder / "store", must_exist=True).samples()
         )
         return equal("the store", found, Counter((row["depth"], row["act"], row["accuracy"]) for row in rows))

@@ -16,6 +16,7 @@ from nars.errors import StoreError
 if TYPE_CHECKING:
     import numpy as np
 
+    from nars.store import Sample
     from nars.studies import Measured, Replay
 
 app = typer.Typer(help="Measured samples: what is in a store, merging, exporting, replaying.", no_args_is_help=True)
@@ -47,17 +48,19 @@ def info(
     table.add_row("outcomes", ", ".join(f"{count:,} {status}" for status, count in found.statuses.items()) or "-")
     table.add_row("rounds", ", ".join(f"{number}: {count:,}" for number, count in sorted(found.rounds.items())) or "-")
     table.add_row("epochs", ", ".join(f"{number}: {count:,}" for number, count in sorted(found.epochs.items())) or "-")
-    table.add_row("best accuracy", _percent(found.best_accuracy))
-    table.add_row("best with EMA", _percent(found.best_ema_accuracy))
+    values = {f"best {found.metric.name}": found.best, "best with EMA": found.best_averaged}
+    for heading, value in values.items():
+        if value is not None or heading != "best with EMA":
+            table.add_row(heading, "-" if value is None else found.metric.spell(value))
     table.add_row("training time", f"{found.seconds:,.0f} s")
     for name, (low, high) in found.costs.items():
         table.add_row(name, f"{shorten(low)} to {shorten(high)}")
     if found.identity is not None:
-        table.add_row("belongs to", f"space {found.identity.space}, images {found.identity.data}")
+        table.add_row("belongs to", f"space {found.identity.space}, data {found.identity.data}")
         table.add_row("costs count", found.identity.cost_convention)
     Console().print(table)
     for limit, sample in zip(limits, best, strict=True):
-        shown = "nothing" if sample is None else f"{sample.result:.2f} %, {cost} {shorten(sample.costs[cost])}"
+        shown = _best(sample, cost)
         typer.echo(f"{cost} <= {shorten(limit)}: {shown}")
 
 
@@ -171,5 +174,9 @@ def _spender(
     return spend_by_rounds
 
 
-def _percent(accuracy: float | None) -> str:
-    return "-" if accuracy is None else f"{accuracy:.2f} %"
+def _best(sample: Sample | None, cost: str) -> str:
+    from nars.space import shorten
+
+    if sample is None or sample.result is None:
+        return "nothing"
+    return f"{sample.metric.spell(sample.result)}, {cost} {shorten(sample.costs[cost])}"

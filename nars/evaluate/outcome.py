@@ -39,7 +39,7 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
     Raises:
         OSError: the machine is at fault: disk, permissions, too many open files.
     """
-    assert trial.data == task.data, "a trial is trained on the data that it names"
+    assert (trial.data, trial.metric) == (task.data, task.metric), "a trial is of the task that it names"
     start = time.perf_counter()
     done: list[Measured] = []
     status: Status = "ok"
@@ -108,10 +108,11 @@ def _sample(trial: Trial, done: list[Measured], status: Status, message: str, *,
         costs=trial.costs,
         status=status,
         message=message,
-        accuracy=curve[-1] if ok else None,
-        ema_accuracy=averaged[-1] if ok and averaged else None,
+        metric=trial.metric,
+        value=curve[-1] if ok else None,
+        averaged=averaged[-1] if ok and averaged else None,
         curve=curve,
-        ema_curve=averaged,
+        averaged_curve=averaged,
         epochs=len(curve),
         planned_epochs=trial.epochs,
         seconds=seconds,

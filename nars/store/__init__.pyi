@@ -13,7 +13,7 @@ from .manage import (
     merge_stores as merge_stores,
     store_info as store_info,
 )
-from .rows import Identity as Identity
+from .rows import Identity as Identity, check_metric as check_metric
 from .sample import (
     COST_CONVENTION as COST_CONVENTION,
     STATUSES as STATUSES,

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nars.errors import NarsWarning, StoreError
+from nars.metric import ACCURACY
 from nars.store.place import SET_ASIDE, Place
-from nars.store.rows import FIXED, SCHEMA_VERSION, Header, Identity
+from nars.store.rows import SCHEMA_VERSION, Header, Identity, fixed
 
 _SMALL = 1 << 18
 """Files up to this many bytes are read whole, once, and kept; of larger ones only the columns asked for are read."""
@@ -58,7 +59,7 @@ class Catalogue:
         self.files: dict[str, StoreFile] = {}
         self.identity: Identity | None = None
         """None while there are no rows."""
-        self.schema: pa.Schema = FIXED
+        self.schema: pa.Schema = fixed(ACCURACY)
         """Every column of any file, with a type that holds the values of all."""
         self._small: pa.Table | None = None
         """The rows of all small files."""
@@ -82,7 +83,7 @@ class Catalogue:
                 continue
             if any(name not in present for name in self.files):
                 # Only after a compaction, when few files are left: to read those anew beats keeping accounts.
-                self.files, self._small, self.identity, self.schema = {}, None, None, FIXED
+                self.files, self._small, self.identity, self.schema = {}, None, None, fixed(ACCURACY)
             new = [name for name in present if name not in self.files and name not in self._passed_over]
             if not new:
                 return
@@ -217,8 +218,10 @@ class Catalogue:
             if identity is None:
                 here, identity = f"{self.place.address}/{file.name}", file.header.identity
             identity.refuse_mixing(file.header.identity, here=here, there=f"{self.place.address}/{file.name}")
+        assert identity is not None
         # Thousands of files have a handful of different schemas.
-        schemas = dict.fromkeys([self.schema, *(file.schema for file in files)])
+        known = fixed(identity.metric) if self.identity is None else self.schema
+        schemas = dict.fromkeys([known, *(file.schema for file in files)])
         self.schema, self.identity = unify(list(schemas), self.place.address), identity
 
 

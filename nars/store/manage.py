@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from pyarrow import csv
 
 from nars.errors import StoreError, require
 from nars.files.atomic import replacing
+from nars.metric import ACCURACY, Metric
 from nars.store.kept_space import keep_space, kept_space
-from nars.store.rows import COST, Identity
+from nars.store.rows import COST, METRIC, Identity
 from nars.store.store import SampleStore, first_of_each_key
 
 _COUNTED_COSTS = ("flops", "params", "weights", "activations")
@@ -44,10 +45,11 @@ class StoreInfo:
     rounds: Mapping[int, int]
     epochs: Mapping[int, int]
     fidelities: Mapping[str, int]
-    best_accuracy: float | None
-    """Percent, of the raw weights."""
-    best_ema_accuracy: float | None
-    """Percent, of the averaged weights."""
+    metric: Metric
+    best: float | None
+    """Of the raw weights."""
+    best_averaged: float | None
+    """Of the averaged weights."""
     seconds: float
     """Training time paid for, all rows together."""
     costs: Mapping[str, tuple[float, float]]
@@ -60,9 +62,11 @@ def store_info(store: SampleStore) -> StoreInfo:
     Raises:
         StoreError: the store cannot be read.
     """
-    files = store.files()
+    files, metric = store.files(), store.metric
+    best = pc.max if metric.maximized else pc.min
     cost_names = sorted({name for file in files for name in file.schema.names if name.startswith(COST)})
-    table = store.columns(["status", "round", "epochs", "fidelity", "accuracy", "ema_accuracy", "seconds", *cost_names])
+    values = (metric.name, metric.averaged)
+    table = store.columns(["status", "round", "epochs", "fidelity", *values, "seconds", *cost_names])
     return StoreInfo(
         path=store.path,
         rows=len(table),
@@ -75,8 +79,9 @@ def store_info(store: SampleStore) -> StoreInfo:
         rounds=_counts(table["round"]),
         epochs=_counts(table["epochs"]),
         fidelities=_counts(table["fidelity"]),
-        best_accuracy=pc.max(table["accuracy"]).as_py(),
-        best_ema_accuracy=pc.max(table["ema_accuracy"]).as_py(),
+        metric=metric,
+        best=best(table[metric.name]).as_py(),
+        best_averaged=best(table[metric.averaged]).as_py(),
         seconds=pc.sum(table["seconds"], min_count=0).as_py(),
         costs={name.removeprefix(COST): tuple(pc.min_max(table[name]).as_py().values()) for name in cost_names},
     )
@@ -98,8 +103,8 @@ def merge_stores(sources: Sequence[SampleStore], target: SampleStore) -> Merged:
     A training that failed in one store and succeeded in another counts as succeeded.
 
     Raises:
-        StoreError: the stores are of different spaces or image sets, or count costs differently: by what they say, or
-            by giving one training two costs. Nothing has been written then.
+        StoreError: the stores are of different spaces, data sets or metrics, or count costs differently: by what they
+            say, or by giving one training two costs. Nothing has been written then.
     """
     held = [store for store in sources if store.identity is not None]
     if not held:
@@ -154,6 +159,8 @@ def export_store(store: SampleStore, file: str | Path) -> int:
     path = Path(file)
     require(StoreError, path.suffix in _WRITERS, "the file's ending", f"one of {', '.join(_WRITERS)}", str(path))
     table = store.table()
+    if store.metric != ACCURACY:
+        table = table.append_column(METRIC, pa.array([json.dumps(asdict(store.metric))] * len(table), pa.string()))
     try:
         with replacing(path) as temporary:
             _WRITERS[path.suffix](table, temporary)

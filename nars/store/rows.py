@@ -9,30 +9,56 @@ from typing import Any
 
 import pyarrow as pa
 
-from nars.errors import StoreError
+from nars.errors import StoreError, require
+from nars.metric import ACCURACY, Metric
 from nars.store.sample import COST_CONVENTION, Sample, plain
 
 SCHEMA_VERSION = 1
 """Raised when the meaning of a column changes. Files of every older version are read."""
 
-CHOICE, COST = "choice.", "cost."
-"""Prefixes of the columns of `Sample.record` and `Sample.costs`."""
+CHOICE, COST, ALSO = "choice.", "cost.", "also."
+"""Prefixes of the columns of `Sample.record`, `Sample.costs` and `Sample.also`."""
+
+METRIC = "metric"
+"""Column of an exported store that says what was measured, as JSON; without it, accuracy."""
 
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
 _WHOLES, _REALS = (pa.list_(pa.field("element", kind)) for kind in (_WHOLE, _REAL))  # named as Parquet names them
 
-FIXED = pa.schema(
-    [
-        *[("key", _TEXT), ("space", _TEXT), ("data", _TEXT), ("fidelity", _TEXT), ("cost_convention", _TEXT)],
-        *[("seed", _WHOLE), ("round", _WHOLE), ("status", _TEXT), ("message", _TEXT)],
-        *[("accuracy", _REAL), ("ema_accuracy", _REAL), ("epochs", _WHOLE), ("planned_epochs", _WHOLE)],
-        *[("seconds", _REAL), ("curve", _REALS), ("ema_curve", _REALS)],
-        *[("choices", _WHOLES), ("host", _TEXT), ("device", _TEXT), ("versions", _TEXT), ("finished", _TEXT)],
-    ]
-)
-"""The columns every file has, apart from those of the choices and costs. `versions` is JSON."""
 
-_PLAIN = [name for name in FIXED.names if name != "versions"]
+def fixed(metric: Metric) -> pa.Schema:
+    """The columns that every file has, apart from those of choices, costs and what else a trainer says.
+
+    The values are in a column of the metric's name. `versions` is JSON.
+    """
+    return pa.schema(
+        [
+            *[("key", _TEXT), ("space", _TEXT), ("data", _TEXT), ("fidelity", _TEXT), ("cost_convention", _TEXT)],
+            *[("seed", _WHOLE), ("round", _WHOLE), ("status", _TEXT), ("message", _TEXT)],
+            *[(metric.name, _REAL), (metric.averaged, _REAL), ("epochs", _WHOLE), ("planned_epochs", _WHOLE)],
+            *[("seconds", _REAL), ("curve", _REALS), ("ema_curve", _REALS)],
+            *[("choices", _WHOLES), ("host", _TEXT), ("device", _TEXT), ("versions", _TEXT), ("finished", _TEXT)],
+        ]
+    )
+
+
+def fields_of(metric: Metric) -> dict[str, str]:
+    """The columns of `fixed` that hold a field of a sample as it is, {column: field}."""
+    called = {metric.name: "value", metric.averaged: "averaged", "ema_curve": "averaged_curve"}
+    return {name: called.get(name, name) for name in fixed(metric).names if name != "versions"}
+
+
+def check_metric(metric: Metric) -> Metric:
+    """Refuse a metric whose column would be taken.
+
+    Raises:
+        StoreError: the store has another column of its name.
+    """
+    taken = {METRIC, *fixed(ACCURACY).names} - {ACCURACY.name, ACCURACY.averaged}
+    for name in (metric.name, metric.averaged):
+        require(StoreError, name not in taken, "the name of a metric", "no other column of a store", name)
+    return metric
+
 
 _DEFAULTS: Mapping[str, Any] = {
     **{"message": "", "host": "", "device": "", "versions": "{}", "finished": "", "fidelity": ""},
@@ -45,15 +71,16 @@ _HEADER = b"nars"
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What the rows of one store have in common; without it, accuracies and costs cannot be compared."""
+    """What the rows of one store have in common; without it, values and costs cannot be compared."""
 
     space: str
     data: str
     cost_convention: str
+    metric: Metric = ACCURACY
 
     def refuse_mixing(self, other: Identity, *, here: str, there: str) -> None:
         """Raises: StoreError when `other` is not the same; `here` and `there` name the two in the message."""
-        names = {"space": "search space", "data": "image set", "cost_convention": "cost convention"}
+        names = {"space": "search space", "data": "data set", "cost_convention": "cost convention", "metric": "metric"}
         for field, what in names.items():
             one, two = getattr(self, field), getattr(other, field)
             if one != two:
@@ -74,14 +101,19 @@ class Header:
 
     def to_metadata(self) -> dict[bytes, bytes]:
         """As Parquet key-value metadata."""
-        return {_HEADER: json.dumps(asdict(self), sort_keys=True).encode()}
+        document = asdict(self)
+        if self.identity.metric == ACCURACY:  # which earlier versions do not know as one of many
+            del document["identity"]["metric"]
+        return {_HEADER: json.dumps(document, sort_keys=True).encode()}
 
     @staticmethod
     def from_metadata(metadata: Mapping[bytes, bytes] | None) -> Header | None:
         """Read what `to_metadata` wrote; None when it is not there, so the file is not one of ours."""
         try:
             document = json.loads((metadata or {})[_HEADER])
-            identity = Identity(**document["identity"])
+            known = dict(document["identity"])
+            metric = Metric(**known.pop("metric")) if "metric" in known else ACCURACY
+            identity = Identity(**known, metric=metric)
             return Header(version=int(document["version"]), identity=identity, unique=bool(document["unique"]))
         except (KeyError, TypeError, ValueError):
             return None
@@ -89,25 +121,32 @@ class Header:
 
 def identity_of(sample: Sample) -> Identity:
     """The identity of the store this sample belongs to."""
-    return Identity(space=sample.space, data=sample.data, cost_convention=sample.cost_convention)
+    return Identity(space=sample.space, data=sample.data, cost_convention=sample.cost_convention, metric=sample.metric)
 
 
 def to_table(samples: Sequence[Sample], *, known: pa.Schema | None) -> pa.Table:
     """Samples as a table.
 
     Args:
-        samples: (n,).
+        samples: (n,), n >= 1, of one metric.
         known: The columns the store has already; a whole number goes into a column of reals as a real.
 
     Raises:
         StoreError: a setting is of another type than the store has, or of no plain type.
     """
+    metric = samples[0].metric
+    schema = fixed(metric)
     columns = {
-        name: pa.array([getattr(sample, name) for sample in samples], type=FIXED.field(name).type) for name in _PLAIN
+        column: pa.array([getattr(sample, name) for sample in samples], type=schema.field(column).type)
+        for column, name in fields_of(metric).items()
     }
     types = {} if known is None else dict(zip(known.names, known.types, strict=True))
     columns["versions"] = pa.array([json.dumps(dict(sample.versions), sort_keys=True) for sample in samples])
-    for prefix, mappings in ((CHOICE, [sample.record for sample in samples]), (COST, [s.costs for s in samples])):
+    for prefix, mappings in (
+        (CHOICE, [sample.record for sample in samples]),
+        (COST, [sample.costs for sample in samples]),
+        (ALSO, [sample.also for sample in samples]),
+    ):
         for name in dict.fromkeys(name for mapping in mappings for name in mapping):
             values = [plain(mapping.get(name)) for mapping in mappings]
             expected = _REAL if prefix == COST else types.get(prefix + name)
@@ -134,22 +173,27 @@ def _column(name: str, values: list[Any], expected: pa.DataType | None) -> pa.Ar
         ) from error
 
 
-def to_samples(table: pa.Table) -> tuple[Sample, ...]:
+def to_samples(table: pa.Table, metric: Metric) -> tuple[Sample, ...]:
     """The rows of a table as samples; columns that an older file lacks take their defaults."""
     count = len(table)
     columns = {name: table[name].to_pylist() for name in table.column_names}
-    for name in FIXED.names:
+    for name in fixed(metric).names:
         default = _DEFAULTS.get(name)
         values = columns.get(name, [None] * count)
         columns[name] = values if default is None else [default if value is None else value for value in values]
-    record_names = [name for name in table.column_names if name.startswith(CHOICE)]
-    cost_names = [name for name in table.column_names if name.startswith(COST)]
+
+    def under(prefix: str, row: int) -> dict[str, Any]:
+        cells = {name: columns[name][row] for name in table.column_names if name.startswith(prefix)}
+        return {name.removeprefix(prefix): cell for name, cell in cells.items() if prefix == CHOICE or cell is not None}
+
     return tuple(
         Sample(
-            record={name.removeprefix(CHOICE): columns[name][row] for name in record_names},
-            costs={name.removeprefix(COST): cost for name in cost_names if (cost := columns[name][row]) is not None},
+            record=under(CHOICE, row),
+            costs=under(COST, row),
+            also=under(ALSO, row),
+            metric=metric,
             versions=json.loads(columns["versions"][row]),
-            **{name: columns[name][row] for name in _PLAIN},
+            **{name: columns[column][row] for column, name in fields_of(metric).items()},
         )
         for row in range(count)
     )

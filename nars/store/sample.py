@@ -13,6 +13,7 @@ import numpy as np
 
 from nars.errors import StoreError
 from nars.files import Value
+from nars.metric import ACCURACY, Metric
 
 Status = Literal["ok", "diverged", "out_of_memory", "timeout", "error"]
 """How a training ended."""
@@ -25,10 +26,10 @@ COST_CONVENTION = "multiply-accumulates of convolutions and linear layers"
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The outcome of one training, a row of the store. Accuracies are percentages, 0..100.
+    """The outcome of one training, a row of the store.
 
     Raises:
-        StoreError: the fields contradict each other, such as an accuracy on a failed training.
+        StoreError: the fields contradict each other, such as a value on a failed training.
     """
 
     key: str = ""
@@ -49,16 +50,20 @@ class Sample:
     space: str
     """Fingerprint of the search space."""
     data: str
-    """Fingerprint of the image set."""
+    """Fingerprint of the data."""
     fidelity: str
     """How thoroughly it was trained, as text: two samples are comparable when this is equal."""
-    accuracy: float | None = None
-    """Final validation accuracy of the raw weights; None unless `status` is "ok"."""
-    ema_accuracy: float | None = None
-    """Final validation accuracy of the averaged weights; None without them or unless `status` is "ok"."""
+    metric: Metric = ACCURACY
+    """What was measured."""
+    value: float | None = None
+    """What the training came to (of images: validation accuracy of the raw weights); None unless `status` is "ok"."""
+    averaged: float | None = None
+    """The same of the averaged weights; None without them or unless `status` is "ok"."""
     curve: tuple[float, ...] = ()
-    """(epochs,), validation accuracy after each epoch; a failed training keeps what it got to."""
-    ema_curve: tuple[float, ...] = ()
+    """(epochs,), the value after each epoch; a failed training keeps what it got to."""
+    averaged_curve: tuple[float, ...] = ()
+    also: Mapping[str, Value] = field(default_factory=dict)
+    """What else a trainer says of its last epoch."""
     message: str = ""
     """What went wrong, for a person; empty when `status` is "ok"."""
     round: int = 0
@@ -75,31 +80,31 @@ class Sample:
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise StoreError(f"status must be one of {', '.join(STATUSES)}, got {self.status!r}.")
-        if self.status == "ok" and (self.accuracy is None or not math.isfinite(self.accuracy)):
+        if self.status == "ok" and (self.value is None or not math.isfinite(self.value)):
             raise StoreError(
-                f"a sample with status ok needs its accuracy, got {self.accuracy}. Give the percentage, or the status "
-                f"that says what went wrong."
+                f"a sample with status ok needs its {self.metric.name}, got {self.value}. Give the value, or the "
+                f"status that says what went wrong."
             )
-        if self.status != "ok" and (self.accuracy is not None or self.ema_accuracy is not None):
+        if self.status != "ok" and (self.value is not None or self.averaged is not None):
             raise StoreError(
-                f"a failed training has no accuracy (not even 0), got {self.accuracy} with status {self.status}. "
-                f"Leave accuracy and ema_accuracy None."
+                f"a failed training has no {self.metric.name} (not even 0), got {self.value} with status "
+                f"{self.status}. Leave value and averaged None."
             )
         if not self.key:
             what = {name: getattr(self, name) for name in ("space", "record", "fidelity", "data", "seed")}
             object.__setattr__(self, "key", sample_key(**what))
-        for name, kind in (("choices", int), ("curve", float), ("ema_curve", float)):
+        for name, kind in (("choices", int), ("curve", float), ("averaged_curve", float)):
             object.__setattr__(self, name, tuple(map(kind, getattr(self, name))))
 
     @property
     def result(self) -> float | None:
-        """The accuracy that counts: of the averaged weights where the recipe has them; None unless `status` is "ok"."""
-        return self.accuracy if self.ema_accuracy is None else self.ema_accuracy
+        """The value that counts: of the averaged weights where the recipe has them; None unless `status` is "ok"."""
+        return self.value if self.averaged is None else self.averaged
 
     @property
     def result_curve(self) -> tuple[float, ...]:
-        """(epochs,), the accuracy that counts after each epoch."""
-        return self.ema_curve or self.curve
+        """(epochs,), the value that counts after each epoch."""
+        return self.averaged_curve or self.curve
 
 
 def sample_key(*, space: str, record: Mapping[str, Value], fidelity: str, data: str, seed: int) -> str:

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nars.errors import StoreError
+from nars.metric import ACCURACY, Metric
 from nars.store.catalogue import Catalogue, StoreFile, attempts, unify
 from nars.store.place import Place
 from nars.store.rows import SCHEMA_VERSION, Header, Identity, identity_of, to_samples, to_table
@@ -46,7 +47,7 @@ _RANKING = ("status", "finished", "seconds")
 
 @final
 class SampleStore:
-    """Measured samples of one search space on one image set.
+    """Measured samples of one search space on one data set, by one metric.
 
     Args:
         path: A local folder, or any address that pyarrow or fsspec know (`s3://bucket/folder`). It is created by the
@@ -74,7 +75,8 @@ class SampleStore:
         """Add rows. When this returns they are on the disk for good, whatever happens to this process or machine.
 
         Raises:
-            StoreError: the samples belong to another space or image set, or count costs in another way than the store.
+            StoreError: the samples belong to another space, data set or metric, or count costs in another way than the
+                store.
         """
         if not samples:
             return
@@ -126,13 +128,14 @@ class SampleStore:
     def table(self) -> pa.Table:
         """All rows, each key once, in order of round and key whoever wrote them when.
 
-        Columns: those of `nars.store.rows.FIXED`, `choice.NAME` for every setting, `cost.NAME` for every cost.
+        Columns: those of `nars.store.rows.fixed`, `choice.NAME` for every setting, `cost.NAME` for every cost,
+        `also.NAME` for what else a trainer says.
         """
         return self.columns(None).sort_by([("round", "ascending"), ("key", "ascending")])
 
     def samples(self) -> tuple[Sample, ...]:
         """All rows as samples, in the order of `table`."""
-        return to_samples(self.table())
+        return to_samples(self.table(), self.metric)
 
     def frame(self) -> pd.DataFrame:
         """All rows as a pandas frame, in the order of `table`."""
@@ -181,9 +184,14 @@ class SampleStore:
 
     @property
     def identity(self) -> Identity | None:
-        """The space, image set and cost convention of the rows; None while there are none."""
+        """The space, data set, cost convention and metric of the rows; None while there are none."""
         self._refresh()
         return self._catalogue.identity
+
+    @property
+    def metric(self) -> Metric:
+        """What the rows measure; accuracy while there are none."""
+        return ACCURACY if self.identity is None else self.identity.metric
 
     def _refresh(self) -> list[StoreFile]:
         self._catalogue.refresh()

@@ -110,4 +110,4 @@ def answered(sample: Sample, accuracy: float | None) -> Sample:
     """The same, measured: with its accuracy in percent, or failed where that is None or NaN."""
     if accuracy is None or np.isnan(accuracy):
         return sample
-    return replace(sample, status="ok", accuracy=accuracy, curve=(accuracy,))
+    return replace(sample, status="ok", value=accuracy, curve=(accuracy,))

@@ -58,7 +58,8 @@ class Measured:
         table = store.table().sort_by([(name, "ascending") for name in ("round", "finished", "key")])
         epochs = table["epochs"].to_numpy().astype(np.int64)
         ok = pc.equal(table["status"], "ok").to_numpy()
-        results = pc.coalesce(table["ema_accuracy"], table["accuracy"])
+        metric = store.metric
+        results = pc.coalesce(table[metric.averaged], table[metric.name])
         accuracy = np.array(results.to_numpy(), dtype=np.float64)
         if epoch is not None:
             lengths = pc.list_value_length(table["curve"]).to_numpy()

@@ -1,4 +1,4 @@
 from .images import ImageClassification as ImageClassification
 from .registry import TASKS as TASKS
-from .task import Measured as Measured, Metric as Metric, Task as Task
+from .task import Measured as Measured, Task as Task
 from .trial import Trial as Trial, make_trials as make_trials

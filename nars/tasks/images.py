@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
 from nars import network, recipe
-from nars.tasks.task import Measured, Metric
+from nars.metric import ACCURACY, Metric
+from nars.tasks.task import Measured
 from nars.tasks.trial import Trial
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class ImageClassification:
     """At any resolution; a candidate is trained at its own."""
     settings: recipe.TrainingSettings
 
-    metric: ClassVar[Metric] = Metric(name="accuracy", unit="%", low=0.0, high=100.0)
+    metric: ClassVar[Metric] = ACCURACY
 
     @property
     def data(self) -> str:

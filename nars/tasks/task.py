@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from nars.metric import Metric
 from nars.tasks.trial import Trial
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """What a candidate is measured by."""
-
-    name: str
-    unit: str = ""
-    """Such as "%"; empty for a plain number."""
-    goal: Literal["maximize", "minimize"] = "maximize"
-    low: float = -math.inf
-    high: float = math.inf
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from nars.metric import ACCURACY, Metric
 from nars.space import AnyArchitecture, Population, Space
 from nars.store import sample_key
 
@@ -27,6 +28,8 @@ class Trial:
     """Fingerprint of the search space."""
     data: str
     """Fingerprint of the task's data."""
+    metric: Metric = ACCURACY
+    """The task's."""
     fidelity: str
     """How thoroughly it is trained, as the task says it for these epochs."""
     epochs: int
@@ -42,14 +45,22 @@ class Trial:
 
 
 def make_trials(
-    space: Space, X: Population, *, data: str, fidelity: str, epochs: int, seed: int, number: int = 0
+    space: Space,
+    X: Population,
+    *,
+    data: str,
+    fidelity: str,
+    epochs: int,
+    seed: int,
+    number: int = 0,
+    metric: Metric = ACCURACY,
 ) -> list[Trial]:
     """The trainings of candidates X, (N, D), in their order.
 
     Args:
         space: The candidates' space.
         X: Rows of choice indices.
-        data, fidelity, epochs, seed: The same for each, as in `Trial`.
+        data, fidelity, epochs, seed, metric: The same for each, as in `Trial`.
         number: Number of the round that proposed them.
 
     Raises:
@@ -66,6 +77,7 @@ def make_trials(
             recipe=recipe,
             space=space.fingerprint,
             data=data,
+            metric=metric,
             fidelity=fidelity,
             epochs=epochs,
             seed=seed,

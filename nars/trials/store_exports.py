@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,13 @@ import pyarrow as pa
 from nars.arrays import Ints
 from nars.errors import DataError
 from nars.files import TableFile, number_of
+from nars.metric import ACCURACY, Metric
 from nars.space import Space, SpaceError, one_message
 from nars.store import Sample
-from nars.store.rows import CHOICE, COST, FIXED
+from nars.store.rows import ALSO, CHOICE, COST, METRIC, fields_of, fixed
 from nars.trials.trials import Trials, TrialTable, gather, key_of, with_costs
 
-_MARKS = frozenset({"key", "space", "data", "fidelity", "cost_convention", "choices", "status", "seed", "accuracy"})
+_MARKS = frozenset({"key", "space", "data", "fidelity", "cost_convention", "choices", "status", "seed", "curve"})
 
 
 def is_export(file: TableFile) -> bool:
@@ -47,15 +48,21 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
     X = space.canonical(X)
     bare = space if space.computes_costs else replace(space, table=None)
     known = {space.fingerprint, bare.fingerprint}
-    columns = _fixed(file)
+    metric = _metric(file)
+    columns = _fixed(file, metric)
     costs = {name.removeprefix(COST): file[name] for name in file.columns if name.startswith(COST)}
-    settable = {field.name for field in fields(Sample)} - {"record", "costs", "choices"}
+    also = {name.removeprefix(ALSO): file[name] for name in file.columns if name.startswith(ALSO)}
+    called = {"versions": "versions", **fields_of(metric)}
+    del called["choices"]
     samples = []
     for row, record in enumerate(space.to_records(X)):
-        given = {name: cells[row] for name, cells in columns.items() if name in settable and cells[row] is not None}
+        given = {
+            called[name]: cells[row] for name, cells in columns.items() if name in called and cells[row] is not None
+        }
+        more = {name: cells[row] for name, cells in also.items() if cells[row] not in (None, "")}
         own = {name: n for name, cells in costs.items() if (n := number_of(cells[row])) is not None and np.isfinite(n)}
         try:
-            sample = Sample(record=record, choices=tuple(X[row]), costs=own, **given)
+            sample = Sample(record=record, choices=tuple(X[row]), costs=own, also=more, metric=metric, **given)
         except (TypeError, ValueError) as error:
             raise DataError(f"{file.path}: row {row + 1}: {error}") from None
         if sample.space not in known:
@@ -84,13 +91,27 @@ def _table(
     return replace(gather(trials.name, space, X, accuracy[:, None]), trials=trials, remarks=remarks)
 
 
-def _fixed(file: TableFile) -> dict[str, list[Any]]:
+def _metric(file: TableFile) -> Metric:
+    """What the rows measure."""
+    said = next((text for text in file[METRIC] if text), None) if METRIC in file.columns else None
+    if said is None:
+        return ACCURACY
+    try:
+        return Metric(**json.loads(said))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{file.path}: {METRIC} must be the JSON of a metric; got {said!r:.200}; export it again"
+        ) from error
+
+
+def _fixed(file: TableFile, metric: Metric) -> dict[str, list[Any]]:
     """The columns that every store has, as Python values."""
     columns, faults = {}, []
-    for name in FIXED.names:
+    for entry in fixed(metric):
+        name = entry.name
         if name not in file.columns:
             continue
-        (convert, takes), found = _reader(name), list[Any]()
+        (convert, takes), found = _reader(entry), list[Any]()
         for row, cell in enumerate(file[name]):
             try:
                 found.append(convert(cell))
@@ -103,10 +124,10 @@ def _fixed(file: TableFile) -> dict[str, list[Any]]:
     return columns
 
 
-def _reader(name: str) -> tuple[Callable[[Any], Any], str]:
+def _reader(column: pa.Field) -> tuple[Callable[[Any], Any], str]:
     """What reads the cells of a column that every store has, and what they have to be."""
-    kind = FIXED.field(name).type
-    if name == "versions":
+    kind = column.type
+    if column.name == "versions":
         return _document, "a JSON record"
     if pa.types.is_list(kind):
         return _list, "a JSON list of numbers"

@@ -187,7 +187,7 @@ def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
                 choices=tuple(trials.X[row]),
                 costs={name: float(v[row]) for name, v in trials.costs.items() if np.isfinite(v[row])},
                 status=status,
-                accuracy=value if status == "ok" else None,
+                value=value if status == "ok" else None,
                 message=trials.message[row] if trials.message else "",
                 epochs=0,
                 planned_epochs=0,

@@ -54,8 +54,8 @@ def test_they_are_the_first_pairs_of_the_campaign(samples, monkeypatch: pytest.M
 def test_curves_are_whole_and_end_at_the_accuracy(samples) -> None:
     for sample in samples:
         if sample.status == "ok":
-            assert len(sample.curve) == len(sample.ema_curve) == sample.planned_epochs
-            assert (sample.curve[-1], sample.ema_curve[-1]) == (sample.accuracy, sample.ema_accuracy)
+            assert len(sample.curve) == len(sample.averaged_curve) == sample.planned_epochs
+            assert (sample.curve[-1], sample.averaged_curve[-1]) == (sample.value, sample.averaged)
 
 
 def test_some_pairs_have_three_seeds(samples) -> None:
@@ -71,7 +71,7 @@ def test_the_shipped_predictor_answers_within_the_budget(samples, flops: float) 
     assert space.fingerprint == samples[0].space
     found = search(space, scorer(space, predictor), Bounds.at_most(flops=flops), rng=np.random.default_rng(0))
     assert found.costs["flops"] <= flops
-    assert found.score > np.median([sample.accuracy for sample in samples if sample.accuracy is not None])
+    assert found.score > np.median([sample.value for sample in samples if sample.value is not None])
 
 
 def test_the_shipped_predictor_ranks_the_samples(samples) -> None:

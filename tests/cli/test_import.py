@@ -57,7 +57,7 @@ def test_all_options_in_one_line(folder: Path) -> None:
     assert "1 rows are equal to another one in every column" in said
     assert "3 new trainings in store, 1 of them failed; 0 equal" in said
     samples = SampleStore("store").samples()
-    assert sorted((s.record["depth"], s.accuracy, s.costs["flops"]) for s in samples if s.status == "ok") == [
+    assert sorted((s.record["depth"], s.value, s.costs["flops"]) for s in samples if s.status == "ok") == [
         (1, 70.0, 10.0),
         (2, 80.0, 20.0),
     ]
@@ -65,7 +65,7 @@ def test_all_options_in_one_line(folder: Path) -> None:
     assert "0 new trainings in store, 0 of them failed; 3 equal" in run("import", "t.csv", "--out", "store", *OPTIONS)
     run("import", "t.csv", "--space", "mine.yaml", "--out", "raw", *OPTIONS, "--scale", "1", "--data-set", "photos")
     raw = SampleStore("raw").samples()
-    assert {s.accuracy for s in raw} == {0.7, 0.8, None}
+    assert {s.value for s in raw} == {0.7, 0.8, None}
     assert {s.data for s in raw} == {"photos"}
 
 

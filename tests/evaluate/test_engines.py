@@ -77,7 +77,11 @@ def test_every_engine_measures_the_same_to_the_last_bit(
     for trial in trials:
         expected = evaluate_trial(trial, task)
         sample = found.pop(trial.key)
-        assert (sample.status, sample.curve, sample.ema_curve) == (expected.status, expected.curve, expected.ema_curve)
+        assert (sample.status, sample.curve, sample.averaged_curve) == (
+            expected.status,
+            expected.curve,
+            expected.averaged_curve,
+        )
     assert not found
 
 
@@ -125,7 +129,7 @@ def test_a_trial_that_kills_its_worker_is_a_row_and_a_killed_worker_costs_nothin
     deadly = make_trial(5, recipe=Deadly())
     found = _run(engine, [deadly, *trials])
     row = found.pop(deadly.key)
-    assert (row.status, row.accuracy, row.epochs) == ("error", None, 0)
+    assert (row.status, row.value, row.epochs) == ("error", None, 0)
     assert "2 times" in row.message
     assert {key: sample.status for key, sample in found.items()} == {trial.key: "ok" for trial in trials}
 
@@ -148,7 +152,7 @@ def test_a_machine_that_dies_in_mid_round_loses_nothing(
     assert {sample.status for sample in samples} == {"ok"}
     expected = evaluate_trial(trials[0], task)
     found = next(sample for sample in samples if sample.key == trials[0].key)
-    assert (found.curve, found.ema_curve) == (expected.curve, expected.ema_curve)
+    assert (found.curve, found.averaged_curve) == (expected.curve, expected.averaged_curve)
 
 
 class Endless(dict[str, Any]):

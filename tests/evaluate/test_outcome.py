@@ -12,7 +12,8 @@ import torch
 from nars.errors import EvaluationError
 from nars.evaluate import Limits, evaluate_trial
 from nars.evaluate.outcome import lost
-from nars.tasks import Measured, Metric, Task, Trial
+from nars.metric import Metric
+from nars.tasks import Measured, Task, Trial
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class Scripted:
 def run(*script: float | BaseException, **limits: Any) -> Any:
     task: Task = Scripted(script)
     fields: dict[str, Any] = {"choices": (0,), "record": {"a": 1}, "costs": {}, "recipe": {}, "architecture": None}
-    trial = Trial(**fields, space="s", data="nothing", fidelity=task.fidelity(2), epochs=2, seed=0)
+    trial = Trial(**fields, space="s", data="nothing", metric=task.metric, fidelity=task.fidelity(2), epochs=2, seed=0)
     return evaluate_trial(trial, task, Limits(**limits))
 
 
 def test_any_metric_makes_a_sample() -> None:
     sample = run(700.0, 0.5)
-    assert (sample.status, sample.curve, sample.accuracy, sample.ema_accuracy) == ("ok", (700.0, 0.5), 0.5, None)
-    assert (sample.data, sample.fidelity, sample.ema_curve) == ("nothing", "2 lines", ())
+    assert (sample.status, sample.curve, sample.value, sample.averaged) == ("ok", (700.0, 0.5), 0.5, None)
+    assert (sample.data, sample.fidelity, sample.averaged_curve) == ("nothing", "2 lines", ())
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_any_metric_makes_a_sample() -> None:
 )
 def test_what_goes_wrong_is_a_status_and_keeps_the_curve_so_far(script: Any, status: str, says: str) -> None:
     sample = run(*script)
-    assert (sample.status, sample.accuracy) == (status, None)
+    assert (sample.status, sample.value) == (status, None)
     assert says in sample.message
     assert sample.curve[:1] == (0.5,)
 
@@ -83,7 +84,7 @@ def test_what_a_lost_worker_had_to_do_is_a_row(make_trial: Callable[..., Trial])
     statuses = ("timeout", "out_of_memory", "error")
     found = [lost(trial, status, "gone", seconds=2.0, device="cpu") for status in statuses]
     assert tuple(sample.status for sample in found) == statuses
-    assert {(s.key, s.message, s.accuracy, s.epochs, s.seconds) for s in found} == {(trial.key, "gone", None, 0, 2.0)}
+    assert {(s.key, s.message, s.value, s.epochs, s.seconds) for s in found} == {(trial.key, "gone", None, 0, 2.0)}
 
 
 def test_the_number_of_threads_is_put_back() -> None:

@@ -91,7 +91,7 @@ def outcome(run: Run, trial: Trial) -> Sample:
         space=trial.space,
         data=run.images.fingerprint,
         fidelity=search_settings(run.config).fidelity(trial.epochs),
-        accuracy=None if fails else curve[-1],
+        value=None if fails else curve[-1],
         curve=curve,
         round=trial.round,
     )

@@ -32,10 +32,10 @@ def sample(number, **changes):
         "choices": (number % 5, 0, 1),
         "costs": {"flops": 1e6 + number, "params": 10.0 * number},
         "status": "ok",
-        "accuracy": 50 + number / 7,
-        "ema_accuracy": 51 + number / 7,
+        "value": 50 + number / 7,
+        "averaged": 51 + number / 7,
         "curve": (10.0, 1 / 3, 50 + number / 7),
-        "ema_curve": (9.0, 20.0, 51 + number / 7),
+        "averaged_curve": (9.0, 20.0, 51 + number / 7),
         "epochs": 3,
         "planned_epochs": 3,
         "seconds": 1.25,
@@ -52,8 +52,8 @@ def sample(number, **changes):
 
 
 def failed(number, **changes):
-    gone = {"status": "diverged", "accuracy": None, "ema_accuracy": None, "message": "loss is nan", "curve": (10.0,)}
-    return sample(number, **(gone | {"ema_curve": ()} | changes))
+    gone = {"status": "diverged", "value": None, "averaged": None, "message": "loss is nan", "curve": (10.0,)}
+    return sample(number, **(gone | {"averaged_curve": ()} | changes))
 
 
 def ordered(samples):
@@ -126,8 +126,8 @@ def test_any_values_come_back(tmp_path_factory, rows):
 
 
 def test_the_first_success_of_a_key_counts_however_it_is_stored(tmp_path):
-    first = sample(1, accuracy=60.0, finished="2026-01-01T10:00:00+00:00")
-    again = sample(1, accuracy=61.0, finished="2026-01-01T11:00:00+00:00")
+    first = sample(1, value=60.0, finished="2026-01-01T10:00:00+00:00")
+    again = sample(1, value=61.0, finished="2026-01-01T11:00:00+00:00")
     crashed = failed(1, status="error", finished="2026-01-01T09:00:00+00:00")
     for name, order in (("a", [first, again, crashed]), ("b", [crashed, again, first]), ("c", [again, crashed, first])):
         store = SampleStore(tmp_path / name)
@@ -191,7 +191,7 @@ def test_whole_numbers_and_reals_in_one_column(tmp_path):
     ("change", "message"),
     [
         ({"space": "other"}, "search space, but .* has 's' and .* has 'other'"),
-        ({"data": "other"}, "image set, but .* has 'd' and .* has 'other'"),
+        ({"data": "other"}, "data set, but .* has 'd' and .* has 'other'"),
         ({"cost_convention": "two per multiply-add"}, "cost convention, but .* has 'two per multiply-add'"),
     ],
 )
@@ -302,7 +302,7 @@ def test_older_files_are_read_newer_ones_refused(tmp_path):
     )
     rewrite(file, b'{"version": 0, "unique": true, ' + identity + b"}", drop=("ema_curve", "versions", "round", "host"))
     (old,) = SampleStore(tmp_path).samples()
-    assert old == sample(0, ema_curve=(), versions={}, round=0, host="")
+    assert old == sample(0, averaged_curve=(), versions={}, round=0, host="")
     rewrite(file, b'{"version": 99, "unique": true, ' + identity + b"}")
     with pytest.raises(StoreError, match=r"newer nars \(schema 99"):
         SampleStore(tmp_path).samples()
@@ -362,11 +362,11 @@ def test_samples_that_contradict_themselves():
     with pytest.raises(ValueError, match=r"status must be one of ok, diverged, .*got 'fine'"):
         sample(0, status="fine")
     with pytest.raises(ValueError, match="needs its accuracy, got None"):
-        sample(0, accuracy=None)
+        sample(0, value=None)
     with pytest.raises(ValueError, match="needs its accuracy, got nan"):
-        sample(0, accuracy=math.nan)
+        sample(0, value=math.nan)
     with pytest.raises(ValueError, match=r"no accuracy .*got 0\.0 with status timeout"):
-        sample(0, status="timeout", accuracy=0.0)
+        sample(0, status="timeout", value=0.0)
 
 
 def test_key_is_a_hash_of_the_content():

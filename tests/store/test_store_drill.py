@@ -21,7 +21,7 @@ WRITER = """
     def row(number):
         return Sample(
             key=f"{number:032x}", record={"width": number % 7, "rate": 0.1 * number}, choices=(number % 7, 0),
-            costs={"flops": 1.0 * number}, status="ok", accuracy=50.0, epochs=1, planned_epochs=1, seconds=1.0,
+            costs={"flops": 1.0 * number}, status="ok", value=50.0, epochs=1, planned_epochs=1, seconds=1.0,
             seed=number, space="s", data="d", fidelity="f", finished="2026-01-01",
         )
 

@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nars.errors import StoreError
+from nars.errors import StoreError, UserError
+from nars.metric import Metric
 from nars.search import InOrder, RandomSearch
 from nars.space import load_space
 from nars.store import (
@@ -15,6 +16,7 @@ from nars.store import (
     Sample,
     SampleStore,
     best_per_budget,
+    check_metric,
     export_store,
     keep_space,
     kept_space,
@@ -31,7 +33,7 @@ def sample(number, **changes):
         "choices": (number, 1),
         "costs": {"flops": 100.0 * number, "params": 7.0},
         "status": "ok",
-        "accuracy": 50.0 + number,
+        "value": 50.0 + number,
         "curve": (40.0 + number, 50.0 + number),
         "epochs": 2,
         "planned_epochs": 2,
@@ -47,7 +49,7 @@ def sample(number, **changes):
 
 
 def failed(number, **changes):
-    return sample(number, **({"status": "timeout", "accuracy": None, "curve": (), "message": "slow"} | changes))
+    return sample(number, **({"status": "timeout", "value": None, "curve": (), "message": "slow"} | changes))
 
 
 def store_of(path, samples, *, together=False):
@@ -64,19 +66,19 @@ def store_of(path, samples, *, together=False):
 def test_best_per_budget_against_exhaustive_search(tmp_path, compacted):
     rng = np.random.default_rng(0)
     samples = [
-        sample(n, accuracy=float(rng.integers(50, 70)), costs={"flops": float(rng.integers(1, 50)), "params": float(n)})
+        sample(n, value=float(rng.integers(50, 70)), costs={"flops": float(rng.integers(1, 50)), "params": float(n)})
         for n in range(200)
     ]
     samples += [failed(n, costs={"flops": 1.0, "params": 0.0}) for n in range(200, 220)]
     store = store_of(tmp_path, samples, together=True)
-    store.append([sample(3, accuracy=99.0, costs=samples[3].costs, finished="2027")])  # a repetition, too late to count
+    store.append([sample(3, value=99.0, costs=samples[3].costs, finished="2027")])  # a repetition, too late to count
     if compacted:
         store.compact()
     budgets = [0.5, 1.0, 7.0, 25.0, 1e9]
     for cost in ("flops", "params"):
         for budget, best in zip(budgets, best_per_budget(store, cost=cost, budgets=budgets), strict=True):
             within = [one for one in samples if one.status == "ok" and one.costs[cost] <= budget]
-            expected = min(within, key=lambda one: (-one.accuracy, one.costs[cost], one.key)) if within else None
+            expected = min(within, key=lambda one: (-one.value, one.costs[cost], one.key)) if within else None
             assert best == expected
     with pytest.raises(StoreError, match="no cost 'latency'; it has flops, params"):
         best_per_budget(store, cost="latency", budgets=[1])
@@ -100,11 +102,11 @@ def test_info_counts(tmp_path):
     assert info.statuses == {"ok": 3, "timeout": 1}
     assert info.rounds == {0: 2, 1: 2}
     assert info.fidelities == {"2 epochs": 3, "full": 1}
-    assert (info.best_accuracy, info.best_ema_accuracy, info.seconds) == (62.0, sample(2).ema_accuracy, 12.0)
+    assert (info.best, info.best_averaged, info.seconds) == (62.0, sample(2).averaged, 12.0)
     assert info.costs == {"flops": (100.0, 1200.0), "params": (7.0, 7.0)}
     assert info.bytes == sum(file.stat().st_size for file in tmp_path.iterdir())
     empty = store_info(SampleStore(tmp_path / "none"))
-    assert (empty.rows, empty.identity, empty.best_accuracy, empty.seconds) == (0, None, None, 0.0)
+    assert (empty.rows, empty.identity, empty.best, empty.seconds) == (0, None, None, 0.0)
 
 
 def test_export_to_what_other_programs_read(tmp_path):
@@ -141,7 +143,7 @@ def test_a_compacted_store_takes_in_more(tmp_path):
 
 def test_merge_takes_each_training_once(tmp_path):
     one = store_of(tmp_path / "one", [sample(1), sample(2), failed(3)])
-    two = store_of(tmp_path / "two", [sample(2, finished="later", accuracy=1.0), sample(3), sample(4)])
+    two = store_of(tmp_path / "two", [sample(2, finished="later", value=1.0), sample(3), sample(4)])
     target = store_of(tmp_path / "target", [sample(4), sample(5), failed(6)])
     assert merge_stores([one, two], target) == Merged(added=3, repeated=3)
     expected = (*(sample(n) for n in (1, 2, 3, 4, 5)), failed(6))
@@ -158,7 +160,7 @@ def test_merge_takes_each_training_once(tmp_path):
     ("change", "message"),
     [
         ({"space": "t"}, "share one search space, but .*one has 's' and .*two has 't'"),
-        ({"data": "t"}, "share one image set"),
+        ({"data": "t"}, "share one data set"),
         ({"cost_convention": "FLOPs, two per multiply-add"}, "share one cost convention"),
         ({"costs": {"flops": 400.0, "params": 7.0}}, "has flops 200 in one and 400 in another"),
     ],
@@ -186,11 +188,11 @@ def test_merging_keeps_the_space(tmp_path):
 def test_measured_takes_the_longest_training_and_averages_seeds(tmp_path):
     samples = [
         sample(1),
-        sample(1, key="a" * 32, seed=1, accuracy=53.0),
-        sample(2, key="b" * 32, epochs=1, accuracy=90.0, curve=(90.0,), fidelity="short"),
+        sample(1, key="a" * 32, seed=1, value=53.0),
+        sample(2, key="b" * 32, epochs=1, value=90.0, curve=(90.0,), fidelity="short"),
         sample(2),
         failed(3),
-        sample(4, key="c" * 32, status="error", accuracy=None),
+        sample(4, key="c" * 32, status="error", value=None),
         sample(4),
     ]
     pool = Measured.of(store_of(tmp_path, samples))
@@ -209,17 +211,17 @@ def test_measured_takes_the_longest_training_and_averages_seeds(tmp_path):
 
 
 def test_averaged_weights_count_where_there_are_some(tmp_path):
-    averaged = {"ema_accuracy": 70.0, "ema_curve": (30.0, 70.0)}
+    averaged = {"averaged": 70.0, "averaged_curve": (30.0, 70.0)}
     store = store_of(tmp_path, [sample(1, **averaged), sample(2), failed(3)])
     (best,) = best_per_budget(store, budgets=[300])
-    assert (best.key, best.result, best.accuracy) == (f"{1:032x}", 70.0, 51.0)
+    assert (best.key, best.result, best.value) == (f"{1:032x}", 70.0, 51.0)
     np.testing.assert_array_equal(Measured.of(store).accuracy, [70.0, 52.0, np.nan])
     np.testing.assert_array_equal(Measured.of(store, epoch=1).accuracy, [30.0, 42.0, np.nan])
 
 
 @pytest.fixture
 def pool(tmp_path):
-    samples = [sample(n, accuracy=float(50 + (7 * n) % 30), round=0) for n in range(30)]
+    samples = [sample(n, value=float(50 + (7 * n) % 30), round=0) for n in range(30)]
     return Measured.of(store_of(tmp_path / "pool", [*samples, failed(30, round=1)], together=True))
 
 
@@ -276,3 +278,33 @@ def test_illegal_proposals_and_budgets_are_refused(pool, proposal):
         pool.within({"flops": -1})
     with pytest.raises(StoreError, match="no cost 'latency' among flops, params"):
         pool.within({"latency": 1})
+
+
+# -- any metric -------------------------------------------------------------------------------------------------------
+
+LOSS = Metric(name="loss", goal="minimize", low=0.0)
+
+
+def test_a_metric_that_is_minimized_has_a_column_of_its_name(tmp_path):
+    samples = [
+        sample(n, metric=LOSS, value=1.0 / n, curve=(2.0, 1.0 / n), also={"lines": n} if n < 3 else {})
+        for n in range(1, 5)
+    ]
+    store = store_of(tmp_path / "s", [*samples, failed(9, metric=LOSS)])
+    assert store.samples() == (*samples, failed(9, metric=LOSS))
+    assert store.table()["loss"].to_pylist() == [1.0, 0.5, 1 / 3, 0.25, None]
+    assert store.table()["also.lines"].to_pylist() == [1, 2, None, None, None]
+    assert [best.value for best in best_per_budget(store, budgets=[250, 900])] == [0.5, 0.25]
+    assert (store_info(store).best, store_info(store).metric) == (0.25, LOSS)
+    with pytest.raises(StoreError, match="share one metric"):
+        store.append([sample(6)])
+    export_store(store, tmp_path / "s.csv")
+    with (tmp_path / "s.csv").open() as file:
+        assert json.loads(next(csv.DictReader(file))["metric"])["goal"] == "minimize"
+
+
+def test_a_metric_needs_a_column_of_its_own():
+    with pytest.raises(StoreError, match="no other column of a store; got 'seconds'"):
+        check_metric(Metric(name="seconds"))
+    with pytest.raises(UserError, match="letters, digits and underscores; got 'macro f1'"):
+        Metric(name="macro f1")

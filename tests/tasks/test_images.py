@@ -32,8 +32,8 @@ def test_a_good_candidate_is_the_training_loop_measured_each_epoch(
         loop.train_epoch()
         curve.append(loop.accuracy(digits.validation))
         ema_curve.append(loop.accuracy(digits.validation, ema=True))
-    assert (sample.curve, sample.ema_curve) == (tuple(curve), tuple(ema_curve))
-    assert (sample.status, sample.message, sample.accuracy, sample.ema_accuracy) == ("ok", "", curve[-1], ema_curve[-1])
+    assert (sample.curve, sample.averaged_curve) == (tuple(curve), tuple(ema_curve))
+    assert (sample.status, sample.message, sample.value, sample.averaged) == ("ok", "", curve[-1], ema_curve[-1])
     assert (sample.key, sample.choices, sample.seed, sample.round) == (trial.key, (4, 1), 4, 2)
     assert (sample.epochs, sample.planned_epochs, sample.data) == (3, 3, digits.fingerprint)
     assert sample.fidelity == task.fidelity(3)
@@ -43,7 +43,7 @@ def test_a_good_candidate_is_the_training_loop_measured_each_epoch(
 
 def test_without_ema_there_is_no_ema_accuracy(make_trial: MakeTrial, task: ImageClassification) -> None:
     sample = evaluate_trial(make_trial(ema=False, epochs=1), task)
-    assert (sample.status, sample.ema_accuracy, sample.ema_curve) == ("ok", None, ())
+    assert (sample.status, sample.averaged, sample.averaged_curve) == ("ok", None, ())
 
 
 def test_the_candidate_is_trained_at_its_own_resolution(make_trial: MakeTrial, task: ImageClassification) -> None:
@@ -59,11 +59,11 @@ def test_memory_can_be_limited_and_what_cannot_be_trained_says_why(
     if sys.platform == "linux":  # some 200 MB of weights, of which a machine has plenty: the limit says no
         large = make_trial(architecture={"head": Head(expand=2, channels=2 * 10**6)})
         limited = evaluate_trial(large, task, Limits(gigabytes=0.1))
-        assert (limited.status, limited.accuracy) == ("out_of_memory", None)
+        assert (limited.status, limited.value) == ("out_of_memory", None)
         assert evaluate_trial(make_trial(epochs=1), task, Limits(gigabytes=1.0)).status == "ok"
 
     broken = evaluate_trial(make_trial(architecture={"in_channels": 3}), task)
-    assert (broken.status, broken.accuracy) == ("error", None)
+    assert (broken.status, broken.value) == ("error", None)
     assert broken.message.startswith("RuntimeError: ")
 
     unknown = evaluate_trial(make_trial(recipe={"learning_rate": 0.1, "momentum": 0.9}), task)

@@ -50,22 +50,22 @@ def images(task: ImageClassification, make_trial: Callable[..., Trial], digits: 
 
 
 def curves(sample: Sample) -> tuple[str, Any, Any]:
-    return sample.status, sample.curve, sample.ema_curve
+    return sample.status, sample.curve, sample.averaged_curve
 
 
 def test_it_is_measured_after_every_epoch_in_its_metric(case: Case) -> None:
     sample = evaluate_trial(case.trial(1), case.task)
     assert (sample.status, sample.message, len(sample.curve), sample.epochs) == ("ok", "", 3, 3)
-    assert all(value in case.task.metric for value in (*sample.curve, *sample.ema_curve))
-    assert sample.accuracy == sample.curve[-1]
-    assert (sample.ema_accuracy,) == (sample.ema_curve[-1:] or (None,))
+    assert all(value in case.task.metric for value in (*sample.curve, *sample.averaged_curve))
+    assert sample.value == sample.curve[-1]
+    assert (sample.averaged,) == (sample.averaged_curve[-1:] or (None,))
     assert case.task.metric.low < case.task.metric.high
 
 
 def test_stopping_early_gives_the_beginning_of_the_same_curve(case: Case) -> None:
     whole, stopped = (evaluate_trial(case.trial(1, epochs=epochs), case.task) for epochs in (3, 2))
     assert stopped.curve == whole.curve[:2]
-    assert (stopped.accuracy, stopped.epochs, stopped.planned_epochs) == (whole.curve[1], 2, 2)
+    assert (stopped.value, stopped.epochs, stopped.planned_epochs) == (whole.curve[1], 2, 2)
 
 
 def test_a_seed_decides_the_outcome_in_another_process_too(case: Case) -> None:
@@ -88,7 +88,7 @@ def test_every_way_to_fail_is_a_status_and_never_a_value(case: Case) -> None:
         (case.trial(), Limits(seconds=1e-6), "timeout"),
     ):
         sample = evaluate_trial(trial, case.task, limits)
-        assert (sample.status, sample.accuracy, sample.ema_accuracy, sample.epochs) == (status, None, None, 0)
+        assert (sample.status, sample.value, sample.averaged, sample.epochs) == (status, None, None, 0)
         assert sample.message
 
 

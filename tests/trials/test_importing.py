@@ -43,7 +43,7 @@ def take(folder: Path, trials: pd.DataFrame, space: Space, *, name: str = "t.csv
 
 def held(folder: Path, store: str = "store") -> list[tuple[Any, float | None]]:
     samples = SampleStore(folder / store).samples()
-    return sorted(((s.record["depth"], s.accuracy) for s in samples), key=lambda pair: (pair[0], pair[1] or -1))
+    return sorted(((s.record["depth"], s.value) for s in samples), key=lambda pair: (pair[0], pair[1] or -1))
 
 
 def test_two_files_of_one_name(space: Space, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def _as_earlier(space: Space, values: Sequence[tuple[int, float | None]]) -> lis
                 record=record,
                 choices=tuple(space.from_records([record])[0]),
                 costs={},
-                accuracy=value,
+                value=value,
                 status="error" if value is None else "ok",
                 epochs=0,
                 planned_epochs=0,

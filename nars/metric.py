@@ -1,0 +1,81 @@
+"""What candidates are measured by: accuracy in percent, a loss, anything with a name and a direction."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from nars.errors import UserError, require
+
+Goal = Literal["maximize", "minimize"]
+Values = TypeVar("Values", float, np.ndarray[Any, Any])
+
+
+class MetricError(UserError):
+    """A metric that cannot be; the message says what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """Values are kept, predicted and shown as they are measured; whoever looks for the best compares their `score`.
+
+    Raises:
+        MetricError: a name that is no word, an unknown goal, or an empty range.
+    """
+
+    name: str
+    """Letters, digits and underscores: the sample store has a column of that name."""
+    unit: str = ""
+    """Such as "%"; empty for a plain number."""
+    goal: Goal = "maximize"
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __post_init__(self) -> None:
+        word = isinstance(self.name, str) and re.fullmatch(r"[^\W\d]\w*", self.name) is not None
+        require(MetricError, word, "the name of a metric", "letters, digits and underscores", self.name)
+        goals = ("maximize", "minimize")
+        require(MetricError, self.goal in goals, f"the goal of {self.name}", " or ".join(goals), self.goal)
+        range_ = f"{self.low:g} to {self.high:g}"
+        require(MetricError, self.low < self.high, f"the range of {self.name}", "low below high", range_)
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    @property
+    def averaged(self) -> str:
+        """What the same of averaged weights is called."""
+        return f"ema_{self.name}"
+
+    @property
+    def maximized(self) -> bool:
+        """Whether more is better."""
+        return self.goal == "maximize"
+
+    @property
+    def best_word(self) -> str:
+        """What its best value is: "highest" or "lowest"."""
+        return "highest" if self.maximized else "lowest"
+
+    @property
+    def title(self) -> str:
+        """The name as people read it, with the unit: "accuracy (%)"."""
+        return self.name.replace("_", " ") + (f" ({self.unit})" if self.unit else "")
+
+    def score(self, values: Values) -> Values:
+        """Values such that more is better; applied twice, what they were."""
+        return values if self.maximized else -values
+
+    def spell(self, value: float, *, sign: bool = False) -> str:
+        """A value for people, two decimals in percent, four digits else: "93.21 %", "0.0312"; `sign` shows a plus."""
+        plus = "+" if sign else ""
+        number = f"{value:{plus}.2f}" if self.unit == "%" else f"{value:{plus}.4g}"
+        return f"{number} {self.unit}".rstrip()
+
+
+ACCURACY = Metric(name="accuracy", unit="%", low=0.0, high=100.0)
+"""Top-1 accuracy in percent: the metric of classified images."""
