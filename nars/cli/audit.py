@@ -38,7 +38,7 @@ def audit(
     pool = None if whole or not trials.space.computes_costs else sobol(trials.space, 4096, seed=seed)
     with counting(Terminal(), "audit") as progress:
         result = examine(
-            trials.space, trials.X, trials.accuracy, seed=seed, splits=splits, pool=pool, progress=progress
+            trials.space, trials.X, trials.values, seed=seed, splits=splits, pool=pool, progress=progress
         )
     _show(result)
     if out is not None:
