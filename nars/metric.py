@@ -78,9 +78,12 @@ class Metric:
 
     def spell(self, value: float, *, sign: bool = False) -> str:
         """A value for people, two decimals in percent, four digits else: "93.21 %", "0.0312"; `sign` shows a plus."""
+        return f"{self.number(value, sign=sign)} {self.unit}".rstrip()
+
+    def number(self, value: float, *, sign: bool = False) -> str:
+        """The same without the unit."""
         plus = "+" if sign else ""
-        number = f"{value:{plus}.2f}" if self.unit == "%" else f"{value:{plus}.4g}"
-        return f"{number} {self.unit}".rstrip()
+        return f"{value:{plus}.2f}" if self.unit == "%" else f"{value:{plus}.4g}"
 
 
 ACCURACY = Metric(name="accuracy", unit="%", low=0.0, high=100.0)

@@ -25,7 +25,7 @@ _LIKELY = 0.5
 _FOLDS = 5
 
 _BEHIND = 1000.0
-"""Percent of accuracy taken off: behind everything, in unchanged order."""
+"""Taken off at least: behind everything, in unchanged order."""
 
 
 def described(space: Space, X: Population) -> Floats:
@@ -79,7 +79,8 @@ def failures_last(scores: Floats, asked: Floats, trained: Floats, failed: NDArra
     """
     if not _has_a_cause(trained, failed):
         return scores
-    return scores - _BEHIND * (failure_probability(trained, failed, asked) > _LIKELY)
+    behind = max(_BEHIND, 2 * float(np.ptp(scores))) if len(scores) else 0.0
+    return scores - behind * (failure_probability(trained, failed, asked) > _LIKELY)
 
 
 def ranked(space: Space, X: Population, predicted: Floats, samples: Sequence[Sample]) -> Floats:

@@ -119,9 +119,9 @@ def _check_home(folder: Path) -> None:
 
 
 def scorer(space: Space, predictor: Predictor) -> Callable[[Population], Floats]:
-    """Predicted accuracy of rows, as the search wants it: X (N, D) -> (N,) in percent."""
+    """Predictions of rows as the search wants them, more being better: X (N, D) -> (N,)."""
 
     def score(X: Population) -> Floats:
-        return predictor.predict_mean(space.encode(X))
+        return predictor.metric.score(predictor.predict_mean(space.encode(X)))
 
     return score

@@ -176,11 +176,11 @@ class Rounds(Generic[Asked]):
         return self._predictor
 
     def scores(self) -> Floats | None:
-        """Predicted accuracy of the candidates alive, (len(alive),) in percent, those behind that are likely to fail;
+        """Predictions of the candidates alive, (len(alive),), more being better, those behind that are likely to fail;
         None before the predictor is fitted."""
         if not self._fitted_to:
             return None
-        predicted = self._predictor.predict_mean(self._encoded[self.alive])
+        predicted = self._predictor.metric.score(self._predictor.predict_mean(self._encoded[self.alive]))
         return (
             ranked(self.space, self.pool.X[self.alive], predicted, self.samples) if self.settings.avoid else predicted
         )

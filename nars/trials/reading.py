@@ -263,9 +263,7 @@ class _Reader:
             remarks.append(f"{name} is taken from {', '.join(map(repr, self.measured))}; {better} counts as better")
         unexplained = int(((~np.isfinite(values)).all(axis=1) & np.array([end == "ok" for end in ended])).sum())
         if self.status is not None and unexplained:
-            remarks.append(
-                f"{unexplained:,} rows ended well by their status but have no {name}: they count as failed"
-            )
+            remarks.append(f"{unexplained:,} rows ended well by their status but have no {name}: they count as failed")
         known = np.isfinite(values)
         return values * self._scale(values[known], percent[known], remarks)
 
@@ -411,6 +409,7 @@ class _Reader:
         for at, number in zip(places.tolist(), found.tolist(), strict=True):
             ending = ended[at]
             status.append("ok" if np.isfinite(number) else "error" if ending in ("ok", "unfinished") else ending)
+        unmeasured = f"no {self.metric.name}"
         words = self.file[self.status] if self.status is not None else None
         seeds = self._seeds(rows)
         fidelity = self.headings.others("fidelity")
@@ -425,7 +424,7 @@ class _Reader:
             message=[
                 ""
                 if how == "ok"
-                else f"{words[rows[at]] if words and ended[at] != 'ok' else f'no {self.metric.name}'} in the imported table"
+                else f"{words[rows[at]] if words and ended[at] != 'ok' else unmeasured} in the imported table"
                 for how, at in zip(status, places.tolist(), strict=True)
             ],
             seed=[] if seeds is None else [seeds[at] for at in places.tolist()],

@@ -98,9 +98,7 @@ def _table(
             space, X[rows], {name: np.array([samples[row].costs[name] for row in rows]) for name in names}
         )
     status = [sample.status for sample in samples]
-    trials = Trials(
-        name=file.path.stem, space=bare, X=X, values=values, status=status, metric=metric, samples=samples
-    )
+    trials = Trials(name=file.path.stem, space=bare, X=X, values=values, status=status, metric=metric, samples=samples)
     return replace(gather(trials.name, space, X, values[:, None], metric), trials=trials, remarks=remarks)
 
 
