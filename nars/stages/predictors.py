@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nars.arrays import Floats
 from nars.errors import ConfigError
+from nars.metric import ACCURACY, Metric
 from nars.predictors import Predictor, load_predictor, save_predictor
 from nars.run.folder import RunFolder, read_json
 from nars.run.identity import of_another_run
@@ -118,10 +119,10 @@ def _check_home(folder: Path) -> None:
         )
 
 
-def scorer(space: Space, predictor: Predictor) -> Callable[[Population], Floats]:
-    """Predicted accuracy of rows, as the search wants it: X (N, D) -> (N,) in percent."""
+def scorer(space: Space, predictor: Predictor, metric: Metric = ACCURACY) -> Callable[[Population], Floats]:
+    """What is predicted of rows, as the search wants it: X (N, D) -> (N,), more is better."""
 
     def score(X: Population) -> Floats:
-        return predictor.predict_mean(space.encode(X))
+        return metric.score(predictor.predict_mean(space.encode(X)))
 
     return score
