@@ -76,14 +76,14 @@ class Metric:
         """Values such that more is better; applied twice, what they were."""
         return values if self.maximized else -values
 
-    def spell(self, value: float, *, sign: bool = False) -> str:
-        """A value for people, two decimals in percent, four digits else: "93.21 %", "0.0312"; `sign` shows a plus."""
-        return f"{self.number(value, sign=sign)} {self.unit}".rstrip()
+    def figure(self, value: float) -> str:
+        """A value for people without its unit: two decimals in percent, else four digits."""
+        return f"{value:.2f}" if self.unit == "%" else f"{value:.4g}"
 
-    def number(self, value: float, *, sign: bool = False) -> str:
-        """The same without the unit."""
-        plus = "+" if sign else ""
-        return f"{value:{plus}.2f}" if self.unit == "%" else f"{value:{plus}.4g}"
+    def spell(self, value: float, std: float | None = None) -> str:
+        """A value for people, with its standard deviation where that is given: "93.21 %", "0.0312 ± 0.0011"."""
+        spread = "" if std is None else f" ± {self.figure(std) if self.unit == '%' else f'{std:.2g}'}"
+        return f"{self.figure(value)}{spread} {self.unit}".rstrip()
 
 
 ACCURACY = Metric(name="accuracy", unit="%", low=0.0, high=100.0)

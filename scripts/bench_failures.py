@@ -93,7 +93,7 @@ def collect(
         later=config.per_round,
         wait=True,
         epochs=config.epochs,
-        bounds=run.flops_range,
+        bounds=run.config.range,
         keep=config.keep,
         fewest=2,
         avoid=label == "avoided",
@@ -133,7 +133,7 @@ def regret(
     """Mean over the budgets, percent."""
     gaps: list[Any] = []
     for budget in run.config.search.budgets:
-        within = (pool.costs["flops"] <= budget) & ~fails
+        within = (pool.costs["flops"] <= budget.high("flops")) & ~fails
         gaps.append(accuracy[within].max() - accuracy[tried][within[tried]].max())
     return float(np.mean(gaps))
 

@@ -72,7 +72,7 @@ def _show(result: Audit) -> None:
                 row.model,
                 _figure(row, "tau"),
                 *(_figure(row, "within") for _ in within),
-                metric.number(row.mean.mae),
+                metric.figure(row.mean.mae),
                 f"{row.mean.precision:.2f}",
             )
             for row in rows
@@ -113,7 +113,7 @@ def _findings(result: Audit) -> list[str]:
         part = "" if result.of_ceiling is None else f"at {100 * result.of_ceiling:.0f} % of "
         lines.append(
             f"{part}what these labels allow: a tau of {ceiling.tau:.3f} ({low:.3f} to {high:.3f}), as the noise is "
-            f"{metric.spell(ceiling.noise)} ({metric.number(least)} to {metric.number(most)}) by "
+            f"{metric.spell(ceiling.noise)} ({metric.figure(least)} to {metric.figure(most)}) by "
             f"{ceiling.repeated:,} candidates that were trained more than once; {ceiling.ties:,} candidates are "
             f"statistical ties with the best"
         )

@@ -75,7 +75,7 @@ def _as_begun(given: Given, out: Path | None) -> Given:
             document = read_json(file)
             kept = document.get("config", {})
             images = [part.get("data", {}).get("name") for part in (document, kept)]  # as given, and its whole path
-            if folder.name != given.file_name or given.config.data.name in images:
+            if folder.name != given.file_name or given.config.images.name in images:
                 return given.begun_as(kept)
     return given
 

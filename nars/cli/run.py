@@ -13,6 +13,7 @@ from nars import stages
 from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
 from nars.cli.options import DEVICE_HELP, How, Question
 from nars.cli.starting import load_torch, say_device
+from nars.errors import ConfigError
 from nars.run.folder import RunFolder, existing_run
 
 if TYPE_CHECKING:
@@ -140,7 +141,11 @@ def train(
     if model is None and recipe is None:
         opened = open_asked(asked(name, sets), out, upto="train", alone=True, shared=True, how=How(device=device))
         say_device(opened.execution, opened.reporter)
-        stages.train(opened, stages.needed(opened, "train", stages.load_family(opened)))
+        family = stages.needed(opened, "train", stages.load_family(opened))
+        if opened.config.trains_images:
+            stages.train(opened, family)
+        else:
+            stages.measure_family(opened, family)
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
@@ -174,6 +179,11 @@ def export(
 ) -> None:
     """Export each member and check the files against PyTorch."""
     opened = open_asked(asked(name, sets), out, upto="export", alone=True)
+    if not opened.config.trains_images:
+        raise ConfigError(
+            f"{opened.folder.path} trains by {opened.data_facts.name}, which keeps what it makes (a command in the "
+            f"folder {{out}}); nars exports the networks that it trains itself"
+        )
     family = stages.needed(opened, "export", stages.load_family(opened))
     trained = stages.needed(opened, "export", stages.load_trained(opened, family))
     stages.export(opened, trained, again=again)
@@ -227,10 +237,12 @@ def _verified(opened: Run, family: Family) -> bool:
 
 
 def _show_family(folder: RunFolder) -> None:
-    from nars.report import family_table, read_findings
+    from nars.report import family_table, own_table, read_findings
     from nars.run import Terminal
 
     found = read_findings(folder)
-    if found.family.members:
+    if found.family.members and found.config.trains_images:
         Console().print(family_table(found.family, found.results, found.cards))
+    elif found.family.members:
+        Console().print(own_table(found.family, found.measured, found.metric))
     Terminal().say(f"report: {folder.report_file}")

@@ -132,12 +132,12 @@ def replay(
     for name, runs in found:
         best, regret = np.array([run.best[-1] for run in runs]), np.array([run.regret[-1] for run in runs])
         epochs, seconds = (float(np.mean([getattr(run, of)[-1] for run in runs])) for of in ("epochs", "seconds"))
-        spread = f" ± {metric.number(best.std())}" if len(runs) > 1 else ""
+        spread = f" ± {metric.figure(best.std())}" if len(runs) > 1 else ""
         table.add_row(
             name,
             str(len(runs)),
-            f"{metric.number(best.mean())}{spread}",
-            metric.number(regret.mean()),
+            f"{metric.figure(best.mean())}{spread}",
+            metric.figure(regret.mean()),
             f"{epochs:,.0f}",
             f"{seconds / 3600:.2f}",
         )

@@ -62,7 +62,7 @@ def save_predictor(
         "format": _FORMAT,
         "space": {"name": space.name, "fingerprint": space.fingerprint},
         "data": data,
-        "metric": predictor.metric.document,
+        **({} if predictor.metric == ACCURACY else {"metric": predictor.metric.document}),
         "samples": predictor.fitted.samples if predictor.fitted else 0,
         "quality": dict(quality or {}),
         "origin": dict(origin) if origin is not None else None,

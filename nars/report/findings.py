@@ -8,13 +8,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nars.export.card import Card, read_card
+from nars.metric import Metric
+from nars.run.config import RunConfig
 from nars.run.folder import RunFolder, read_json
 from nars.run.journal import RoundResult, read_results
+from nars.stages.measured import measured_in
 from nars.stages.members import Family, family_in
 from nars.train.result import MemberResult
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nars.store import Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,26 @@ class Findings:
     """Final training of the members by name, where it is done."""
     cards: Mapping[str, Card]
     """Export of the members by name, where it is done."""
+
+    measured: Mapping[str, Sample]
+    """Final training by a trainer of one's own, of the members by name, where it is done."""
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """Of the run."""
+        return RunConfig.model_validate(self.run["config"])
+
+    @property
+    def metric(self) -> Metric:
+        """What was measured."""
+        return self.config.measured
+
+    @cached_property
+    def binned(self) -> str | None:
+        """The cost that plots show, that of stage 2's bins; None where there are no costs."""
+        known = [*self.config.range, *(cost for member in self.family.members for cost in member.budget), "flops"]
+        costs = [name.removeprefix("cost.") for name in map(str, self.samples) if name.startswith("cost.")]
+        return next((name for name in (*known, *costs) if name in costs), None)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -64,4 +89,5 @@ def read_findings(folder: RunFolder) -> Findings:
         family=family,
         results={name: MemberResult.load(file) for name, file in results.items() if file.is_file()},
         cards={name: read_card(path) for name, path in exports.items() if (path / "card.json").is_file()},
+        measured=measured_in(folder, family, epochs=run["config"]["final"]["epochs"]),
     )

@@ -12,7 +12,7 @@ from nars.evaluate.stopping import StopAdvice
 from nars.files.atomic import write_text
 from nars.report.findings import Findings, read_findings
 from nars.report.plots import plots
-from nars.report.table import HEADINGS, NOTE, family_rows
+from nars.report.table import HEADINGS, NOTE, family_rows, own_rows
 from nars.run.folder import RunFolder
 
 
@@ -31,12 +31,19 @@ def render(findings: Findings) -> str:
     """The page as text. Values are escaped; the plots are our own SVG."""
     page = Environment(loader=PackageLoader("nars.report", "."), autoescape=True).get_template("page.html")
     advice = findings.rounds[0].advice if findings.rounds else None
+    headings: tuple[str, ...] = HEADINGS
+    note = NOTE
+    if findings.config.trains_images:
+        rows = family_rows(findings.family, findings.results, findings.cards)
+    else:
+        headings, rows = own_rows(findings.family, findings.measured, findings.metric)
+        note = "Predicted: at the search's stop epoch, before final training."
     return page.render(
         config=findings.run["config"],
         run=findings.run,
-        headings=HEADINGS,
-        rows=family_rows(findings.family, findings.results, findings.cards),
-        note=NOTE,
+        headings=headings,
+        rows=rows,
+        note=note,
         facts=_facts(findings),
         doubts=findings.family.attention,
         warnings=advice.warnings if advice is not None else (),

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from nars.metric import ACCURACY, Metric
 from nars.report.findings import Findings
 from nars.space import shorten
 
@@ -47,41 +48,66 @@ def _axes(title: str, x: str, y: str) -> Iterator[tuple[Axes, list[str]]]:
     svg.append(text[text.index("<svg") :])
 
 
+def _title(metric: Metric) -> str:
+    """ "accuracy, %" """
+    return metric.name.replace("_", " ") + (f", {metric.unit}" if metric.unit else "")
+
+
 def _shade(number: int, count: int) -> Any:
     """One color of `count`, dark to bright, without the brightest."""
     return mpl.colormaps["viridis"](number / max(1, count - 0.5))
 
 
-def _floor(accuracies: Sequence[float]) -> float:
-    """Where an axis of accuracies begins: a training that went wrong must not press all others together."""
-    return max(0.0, float(np.quantile(accuracies, 0.1)) - 2.0)
+def _worst_shown(metric: Metric, values: Sequence[float]) -> float:
+    """Where an axis of the metric ends: a training that went wrong must not press all others together."""
+    scores = metric.score(np.array(values))
+    tenth = float(np.quantile(scores, 0.1))
+    if metric == ACCURACY:
+        return max(0.0, tenth - 2.0)
+    return metric.score(tenth - 0.3 * (float(scores.max()) - tenth))
 
 
-def _hidden(count: int) -> str | None:
-    return f"{count} lower, not shown" if count else None
+def _ends(metric: Metric, worst: float) -> tuple[float | None, float | None]:
+    """Limits of an axis, with those values cut off that are worse."""
+    return (worst, None) if metric.maximized else (None, worst)
 
 
-def accuracy_against_flops(findings: Findings) -> str | None:
+def _hidden(metric: Metric, values: Sequence[float], worst: float) -> str | None:
+    count = int((metric.score(np.array(values)) < metric.score(worst)).sum())
+    return f"{count} {'lower' if metric.maximized else 'higher'}, not shown" if count else None
+
+
+def value_against_cost(findings: Findings) -> str | None:
     """Samples of stage 2 and the trained family; None before there is either."""
+    metric, cost = findings.metric, findings.binned
     good = findings.samples[findings.samples["status"] == "ok"] if len(findings.samples) else findings.samples
     if not len(good):
         return None
     # The weights that count: the averaged ones where the recipe has them.
-    accuracy = good["ema_accuracy"].astype(float).fillna(good["accuracy"].astype(float))
-    with _axes("Accuracy against FLOPs", "FLOPs (multiply-accumulates)", "validation accuracy, %") as (axes, svg):
+    values = good[metric.averaged].astype(float).fillna(good[metric.name].astype(float))
+    x = range(1, len(good) + 1) if cost is None else good[f"cost.{cost}"]
+    heading = {"flops": "FLOPs (multiply-accumulates)", None: "training"}.get(cost, cost)
+    name = metric.name.replace("_", " ").capitalize()
+    title = f"{name} of each training" if cost is None else f"{name} against {'FLOPs' if cost == 'flops' else cost}"
+    with _axes(title, str(heading), f"validation {_title(metric)}") as (axes, svg):
         look: Any = {"cmap": "Blues", "vmin": -1, "s": 18, "edgecolors": _BLUE, "linewidths": 0.4, "zorder": 2}
         label = "samples (darker: later round)"
-        axes.scatter(good["cost.flops"], accuracy, c=good["round"], label=label, **look)
-        trained = [(m, findings.results[m.name]) for m in findings.family.members if m.name in findings.results]
-        if trained:
-            flops, reached = zip(*((m.costs["flops"], r.validation_accuracy) for m, r in trained), strict=True)
-            axes.plot(flops, reached, "o-", color=_RED, ms=7, zorder=3, label="the family, after final training")
+        axes.scatter(x, values, c=good["round"], label=label, **look)
+        reached = {name: result.validation_accuracy for name, result in findings.results.items()}
+        reached |= {name: sample.result for name, sample in findings.measured.items() if sample.result is not None}
+        trained = [member for member in findings.family.members if member.name in reached]
+        if trained and cost is not None:
+            points = sorted((member.costs[cost], reached[member.name]) for member in trained)
+            axes.plot(*zip(*points, strict=True), "o-", color=_RED, ms=7, zorder=3, label="the family, finally trained")
         for member in findings.family.members:
-            axes.axvline(member.budget, color=_GRAY, lw=0.8, ls=":", zorder=1)
+            if cost is not None and math.isfinite(limit := member.budget.high(cost)):
+                axes.axvline(limit, color=_GRAY, lw=0.8, ls=":", zorder=1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
-        floor = _floor(accuracy.tolist())
-        axes.set_ylim(bottom=floor)
-        axes.legend(loc="lower right", title=_hidden(int((accuracy < floor).sum())))
+        worst = _worst_shown(metric, values.tolist())
+        axes.set(ylim=_ends(metric, worst))
+        axes.legend(
+            loc="lower right" if metric.maximized else "upper right", title=_hidden(metric, values.tolist(), worst)
+        )
     return svg[0]
 
 
@@ -90,21 +116,21 @@ def predictor_scatter(findings: Findings) -> str | None:
     rounds = [result for result in findings.rounds if any(value is not None for value in result.predicted)]
     if not rounds:
         return None
-    title = "Predicted before, measured after"
-    with _axes(title, "predicted accuracy, %", "measured accuracy, %") as (axes, svg):
-        lowest: list[float] = []
+    title, metric = "Predicted before, measured after", findings.metric
+    with _axes(title, f"predicted {_title(metric)}", f"measured {_title(metric)}") as (axes, svg):
+        worse: list[float] = []
         for number, result in enumerate(rounds):
             if not result.pairs:
                 continue
             predicted, measured = zip(*result.pairs, strict=True)
-            lowest += map(min, result.pairs)
+            worse += [min(pair, key=metric.score) for pair in result.pairs]
             tau = "" if result.tau is None else f" (tau {result.tau:.2f})"
             label = f"round {result.round}{tau}"
             axes.scatter(predicted, measured, s=20, color=_shade(number, len(rounds)), label=label)
-        floor = _floor(lowest) if lowest else 0.0
-        axes.axline((floor, floor), slope=1.0, color=_GRAY, lw=0.8, ls="--")
-        axes.set(xlim=(floor, None), ylim=(floor, None))
-        axes.legend(loc="upper left", title=_hidden(sum(value < floor for value in lowest)))
+        worst = _worst_shown(metric, worse) if worse else 0.0
+        axes.axline((worst, worst), slope=1.0, color=_GRAY, lw=0.8, ls="--")
+        axes.set(xlim=_ends(metric, worst), ylim=_ends(metric, worst))
+        axes.legend(loc="upper left", title=_hidden(metric, worse, worst) if worse else None)
     return svg[0]
 
 
@@ -122,7 +148,10 @@ def correlation_against_epoch(findings: Findings) -> str | None:
         return None
     epochs, values, low, high = zip(*known, strict=True)
     title = "When is the order of candidates known?"
-    with _axes(title, "epoch", "rank correlation with the final accuracy") as (axes, svg):
+    with _axes(title, "epoch", f"rank correlation with the final {findings.metric.name.replace('_', ' ')}") as (
+        axes,
+        svg,
+    ):
         axes.fill_between(epochs, low, high, color=_BLUE, alpha=0.15, lw=0, label="95 % bootstrap interval")
         axes.plot(epochs, values, "o-", color=_BLUE, ms=4)
         threshold = findings.run["config"]["collect"]["stop_correlation"]
@@ -136,7 +165,8 @@ def search_progress(findings: Findings) -> str | None:
     """Best predicted accuracy against evaluations, per budget; None before stage 3."""
     if not findings.family.members:
         return None
-    with _axes("Search progress", "candidates scored by the predictor", "best predicted accuracy, %") as (axes, svg):
+    title, metric = "Search progress", findings.metric
+    with _axes(title, "candidates scored by the predictor", f"best predicted {_title(metric)}") as (axes, svg):
         for number, member in enumerate(findings.family.members):
             evaluations, best = zip(*member.history, strict=True)
             label, color = f"{member.name} ({member.seconds:.1f} s)", _shade(number, len(findings.family.members))
@@ -147,5 +177,5 @@ def search_progress(findings: Findings) -> str | None:
 
 def plots(findings: Findings) -> list[str]:
     """All that can be drawn by now, in the order of the page."""
-    drawn = (accuracy_against_flops, predictor_scatter, correlation_against_epoch, search_progress)
+    drawn = (value_against_cost, predictor_scatter, correlation_against_epoch, search_progress)
     return [svg for draw in drawn if (svg := draw(findings)) is not None]

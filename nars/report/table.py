@@ -9,11 +9,13 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from nars.metric import Metric
 from nars.space import shorten
 
 if TYPE_CHECKING:
     from nars.export.card import Card
     from nars.stages.members import Family, Member
+    from nars.store import Sample
     from nars.train.result import MemberResult
 
 HEADINGS = ("budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "diff")
@@ -77,6 +79,49 @@ def family_rows(
 ) -> list[tuple[str, ...]]:
     """One row of text per member, under `HEADINGS`; "-" for what is not known yet."""
     return [_row(member, results.get(member.name), cards.get(member.name)) for member in family.members]
+
+
+def own_rows(
+    family: Family, measured: Mapping[str, Sample], metric: Metric
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings, and one row of text per member of a family whose trainer is the user's own."""
+    costs = list(dict.fromkeys(name for member in family.members for name in member.costs))
+    headings = ("budget", *costs, "settings", "predicted", metric.title, "epochs")
+    rows = []
+    for member in family.members:
+        sample = measured.get(member.name)
+        reached: str = "-" if sample is None else sample.status
+        if sample is not None and sample.result is not None:
+            reached = metric.figure(sample.result)
+        settings = ", ".join(f"{name.removeprefix('recipe.')} {_short(value)}" for name, value in member.record.items())
+        figures = [shorten(member.costs[name]) if name in member.costs else "-" for name in costs]
+        predicted = metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}")
+        epochs = "-" if sample is None else str(sample.epochs)
+        rows.append((member.name, *figures, settings, predicted, reached, epochs))
+    return headings, rows
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def own_table(family: Family, measured: Mapping[str, Sample], metric: Metric) -> RenderableType:
+    """The same for the terminal: the figures, then each member's settings."""
+    headings, rows = own_rows(family, measured, metric)
+    at = headings.index("settings")
+    names, *figures = ([*row[:at], *row[at + 1 :]] for row in (headings, *rows))
+    settings = Table(**_PLAIN, show_header=False)
+    settings.add_column(no_wrap=True)
+    settings.add_column(overflow="fold")
+    for row in rows:
+        settings.add_row(Text(row[0]), Text(row[at]))
+    return Group(
+        Text("The family: one member per budget", style="italic"),
+        FittingTable(names, figures),
+        "",
+        settings,
+        *doubtful(family.attention),
+    )
 
 
 def family_table(family: Family, results: Mapping[str, MemberResult], cards: Mapping[str, Card]) -> RenderableType:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nars.errors import ConfigError, DataError
-from nars.run.config import Execution, RunConfig, value_at
+from nars.run.config import Execution, RunConfig, in_current_form, value_at
 from nars.run.environment import Stage, folder_findings, machine_findings, remaining
 from nars.run.findings import (
     Finding,
@@ -20,6 +20,7 @@ from nars.run.findings import (
     range_findings,
     resolution_findings,
     sizes_of,
+    task_findings,
     teacher_findings,
 )
 from nars.run.folder import RunFolder, read_json
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 class Checked:
     """What was found out."""
 
-    images: Listing
+    images: Listing | None
+    """None where a trainer of one's own has the data."""
     space: Space
     """With the classes and channels of the images."""
-    sizes: Sizes
+    sizes: Sizes | None
     warnings: tuple[str, ...]
     """What a person should know before the run; with key and way out."""
 
@@ -74,16 +76,19 @@ def check(
     home = RunFolder(Path(folder) if folder else Path("runs") / config.name)
     findings: list[Finding] = [*folder_findings(config, folder, home.path)]
     images = space = None
-    try:
-        images = list_images(config.data.name, root=config.data.root)
-    except DataError as error:
-        findings.append(Finding(keys=("data.name",), text=str(error), here=True))
+    if config.trains_images:
+        try:
+            images = list_images(config.images.name, root=config.images.root)
+        except DataError as error:
+            findings.append(Finding(keys=("data.name",), text=str(error), here=True))
+    else:
+        findings += task_findings(config)
     if images is not None and not images.present and images.name == "imagenet":
         findings.append(absent(config, warning=not starting))
     try:
         space = load_space(
             own_space or config.space,
-            classes=None if images is None else min(config.data.search_classes or 2**31, len(images.classes)),
+            classes=None if images is None else min(config.images.search_classes or 2**31, len(images.classes)),
             in_channels=None if images is None else images.in_channels,
         )
     except SpaceError as error:
@@ -91,19 +96,21 @@ def check(
     sizes = None if images is None else sizes_of(config, images)
     if images is not None and sizes is not None:
         findings += image_findings(config, images, sizes)
-    if space is not None and (unfit := _unfit(space)):
+    if space is not None and config.trains_images and (unfit := _unfit(space)):
         findings.append(Finding(keys=("space",), text=unfit))
         space = None
     if space is not None:
-        findings += [*range_findings(config, space), *resolution_findings(config, space, images)]
-    findings += [*collect_findings(config, sizes), *final_findings(config, sizes)]
+        findings += [*range_findings(config, space)]
+    if space is not None and config.trains_images:
+        findings += [*resolution_findings(config, space, images)]
+    findings += [*collect_findings(config, sizes)]
+    if config.trains_images:
+        findings += [*final_findings(config, sizes)]
     left = remaining(home, upto, grown=grown)
     if images is not None:
         findings += teacher_findings(config, images, fetch=starting and "train" in left)
     findings += machine_findings(config, execution or Execution(), left)
     warnings = _weighed(findings, config, home, place)
-    assert images is not None
-    assert sizes is not None
     if space is None:
         raise ConfigError(f"{place('space')}: {config.space} cannot be searched")
     return Checked(images=images, space=space, sizes=sizes, warnings=warnings)
@@ -113,9 +120,10 @@ def _unfit(space: Space) -> str | None:
     """Why no networks of a space can be trained and searched by their costs."""
     if space.family.builder is None:
         return (
-            f"a run trains networks, and {space.name!r} is a {space.kind} space, whose choices are only names and "
-            f"numbers; choose a space of networks (nars space list), or import finished trials: nars import trials.csv "
-            f"--space {space.name}"
+            f"a run on images trains networks, and {space.name!r} is a {space.kind} space, whose choices are only "
+            f"names and numbers; choose a space of networks (nars space list), bring a trainer of your own "
+            f"(task: {{function: package.module:name}}), or import finished trials: nars import trials.csv --space "
+            f"{space.name}"
         )
     lacking = [cost for cost in ("flops", "params", "resolution") if cost not in space.cost_names]
     return f"a run needs the cost {lacking[0]}; let the family {space.kind} compute it" if lacking else None
@@ -126,7 +134,8 @@ def _weighed(
 ) -> tuple[str, ...]:
     """The warnings among the findings; raises ConfigError where others speak against the run."""
     if home.run_file.is_file():
-        kept, now = read_json(home.run_file).get("config", {}), config.model_dump(mode="json")
+        kept = in_current_form(read_json(home.run_file).get("config", {}))
+        now = config.model_dump(mode="json")
         findings = [
             finding
             for finding in findings

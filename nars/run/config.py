@@ -8,25 +8,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Annotated, Any, Literal, get_args
 
 import pydantic
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    field_validator,
+    model_validator,
+)
 
 from nars.errors import ConfigError
+from nars.metric import ACCURACY, Metric
 from nars.parallel import AUTO, resolve_device
-from nars.space import SpaceError, quantity, shorten
+from nars.space import Bounds, SpaceError
 from nars.space.files.scalars import YesNo, among
 
 
-def _quantity(value: Any) -> Any:
-    """ "450M" and 450e6 alike; anything else is left for the type check to refuse."""
-    if isinstance(value, str):
-        try:
-            return quantity(value)
-        except SpaceError as error:
-            raise ValueError(str(error)) from error
-    return value
+def _bounds(value: Any) -> Bounds:
+    """As `Bounds.read` has it."""
+    try:
+        return Bounds.read(value)
+    except SpaceError as error:
+        raise ValueError(str(error)) from error
 
 
 def _listed(value: Any) -> Any:
@@ -36,10 +44,11 @@ def _listed(value: Any) -> Any:
         if "" in parts:
             raise ValueError(f"item {parts.index('') + 1} of the list is empty; write e.g. 1M,2M,4M")
         return parts
-    return [value] if isinstance(value, (int, float)) else value
+    return [value] if isinstance(value, (int, float, Mapping)) else value
 
 
-Quantity = Annotated[float, BeforeValidator(_quantity), Field(gt=0, allow_inf_nan=False)]
+Limits = Annotated[Bounds, PlainValidator(_bounds), PlainSerializer(lambda bounds: bounds.document)]
+"""Bounds on costs, as files and command lines have them."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Whole = Annotated[int, Field(ge=1)]
 
@@ -91,17 +100,46 @@ class Data(_Section):
     """Random crops of the image enlarged by this share of its side on each side."""
 
 
-class FlopsRange(_Section):
-    """Where stage 2 looks (paper: 400M to 800M multiply-accumulates)."""
+class OwnTask(_Section):
+    """A trainer of your own in place of ours: a function or a command, one of the two."""
 
-    low: Quantity = 400e6
-    high: Quantity = 800e6
+    function: str | None = None
+    """package.module:name, called as f(settings, epochs=..., seed=..., device=...); yields the metric after each
+    epoch."""
+    command: str | None = None
+    """Such as "python train.py --settings {settings} --epochs {epochs} --seed {seed}"; prints a JSON line per epoch."""
+    data: str = ""
+    """Name or version of the data that it trains on: samples of other data do not mix."""
 
     @model_validator(mode="after")
-    def _ordered(self) -> FlopsRange:
-        if self.low >= self.high:
-            raise ValueError(f"low must be below high, got {shorten(self.low)} and {shorten(self.high)}")
+    def _one(self) -> OwnTask:
+        if (self.function is None) == (self.command is None):
+            raise ValueError('takes images, or one of {function: "package.module:name"} and {command: "python ..."}')
         return self
+
+
+class OwnMetric(_Section):
+    """What a trainer of your own measures."""
+
+    name: str
+    unit: str = ""
+    """Such as "%"; values are shown with it."""
+    goal: Literal["maximize", "minimize"] = "maximize"
+    low: float | None = None
+    """Values below are a failed training."""
+    high: float | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> OwnMetric:
+        self.built()
+        return self
+
+    def built(self) -> Metric:
+        """As everything else takes it."""
+        from nars.store import check_metric  # brings pyarrow
+
+        low, high = (end if given is None else given for given, end in ((self.low, -inf), (self.high, inf)))
+        return check_metric(Metric(name=self.name, unit=self.unit, goal=self.goal, low=low, high=high))
 
 
 class Pretraining(_Section):
@@ -120,7 +158,7 @@ class Collect(_Section):
     """T (paper: 5 joint, 4 recipe-only)."""
     per_round: Annotated[int, Field(ge=2)] = 48
     """m, candidates per round and FLOPs bins (paper: 48)."""
-    epochs: Annotated[int, Field(ge=2)] = 150
+    epochs: Whole = 150
     """Epochs of the first round (paper: 150)."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
     """Epochs over which the learning rate rises to its start value."""
@@ -164,15 +202,14 @@ class Search(_Section):
 
     preset: Literal["paper", "default"] = "default"
     """The paper's adaptive genetic algorithm, or climbs by many exchanges at a time (`nars.search.climbing`)."""
-    budgets: Annotated[tuple[Quantity, ...], Field(min_length=1, strict=False), BeforeValidator(_listed)] = (
-        *(450e6, 550e6, 650e6, 750e6),
-    )
-    """FLOPs budgets; each gives one member of the family."""
+    budgets: Annotated[tuple[Limits, ...], Field(strict=False), BeforeValidator(_listed)] = ()
+    """Bounds on costs, such as [{flops: 450M, latency: 12ms}, {params: 5M}], plain numbers on FLOPs; each gives one
+    member of the family. The space's own when absent; without any, one member that no cost limits."""
 
     @field_validator("budgets", mode="after")
     @classmethod
-    def _distinct(cls, budgets: tuple[float, ...]) -> tuple[float, ...]:
-        twice = [shorten(budget) for budget, count in Counter(budgets).items() if count > 1]
+    def _distinct(cls, budgets: tuple[Bounds, ...]) -> tuple[Bounds, ...]:
+        twice = [str(budget) for budget, count in Counter(budgets).items() if count > 1]
         if twice:
             raise ValueError(f"{', '.join(twice)} appears more than once; give each budget once")
         return budgets
@@ -234,13 +271,71 @@ class RunConfig(_Section):
     about: str = ""
     space: str
     """A built-in space, or the path of a space file (relative to this file)."""
-    data: Data
+    task: Literal["images"] | OwnTask = "images"
+    """What candidates are trained for: images, or a trainer of your own."""
+    metric: OwnMetric | None = None
+    """What your own trainer measures; images are classified by accuracy."""
+    data: Data | None = None
+    """Of images."""
     seed: Annotated[int, Field(ge=0)] = 0
-    flops: FlopsRange = FlopsRange()
+    range: Limits = Bounds()
+    """Where stage 2 looks: bounds on costs (paper: 400M to 800M FLOPs); the space's own when absent."""
+    latency: str | None = None
+    """A device table (nars latency writes them), which makes latency a cost."""
     pretraining: Pretraining = Pretraining()
     collect: Collect = Collect()
     search: Search = Search()
     final: Final = Final()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, content: Any) -> Any:
+        """`flops: {low, high}` is that entry of `range`."""
+        if not isinstance(content, Mapping) or "flops" not in content:
+            return content
+        rest = {key: value for key, value in content.items() if key != "flops"}
+        range_ = rest.get("range") or {}
+        if not isinstance(range_, Mapping) or "flops" in range_:
+            raise ValueError("flops is short for the flops of range; give one of the two")
+        return {**rest, "range": {**range_, "flops": content["flops"]}}
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> RunConfig:
+        if self.task == "images":
+            if self.data is None:
+                raise ValueError("data is missing: name the images, e.g. data: {name: digits}, or a task of your own")
+            if self.metric is not None:
+                raise ValueError("metric goes with a task of your own; images are classified by accuracy")
+        elif self.metric is None or self.data is not None:
+            raise ValueError(
+                "a task of your own comes with its metric, e.g. metric: {name: macro_f1, goal: maximize}, and without "
+                "data, which is that of images"
+            )
+        elif "epochs" not in self.final.model_fields_set:  # the paper's are for ImageNet
+            final = self.final.model_copy(update={"epochs": self.collect.epochs})
+            object.__setattr__(self, "final", final)
+        return self
+
+    @property
+    def trains_images(self) -> bool:
+        """Whether candidates are networks that nars trains on images."""
+        return self.task == "images"
+
+    @property
+    def images(self) -> Data:
+        """The section `data` of a run that has images."""
+        assert self.data is not None
+        return self.data
+
+    @property
+    def measured(self) -> Metric:
+        """What candidates are measured by."""
+        return ACCURACY if self.metric is None else self.metric.built()
+
+    @property
+    def budgets(self) -> tuple[Bounds, ...]:
+        """Of the members of the family: one without limits where none is named."""
+        return self.search.budgets or (Bounds(),)
 
 
 class Execution(_Section):
@@ -272,6 +367,14 @@ def execution(**settings: Any) -> Execution:
     if made.engine == "ray" or (made.device == AUTO and made.per_gpu == 1):  # Ray's devices are the cluster's
         return made
     return made.model_copy(update={"device": resolve_device(made.device)})
+
+
+def in_current_form(kept: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration that was kept, perhaps by an earlier version, as it would be kept now; as it is if that fails."""
+    try:
+        return RunConfig.model_validate(kept).model_dump(mode="json")
+    except pydantic.ValidationError:
+        return kept
 
 
 def message_of(fault: Any) -> str:

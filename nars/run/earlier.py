@@ -10,7 +10,7 @@ from nars.errors import ConfigError
 from nars.files.atomic import write_json
 from nars.run.config import RunConfig
 from nars.run.folder import RunFolder, read_json
-from nars.run.identity import ImageFacts, origin_of, other_images, space_with
+from nars.run.identity import DataFacts, origin_of, other_images, space_with
 from nars.run.places import absolute, whole_or_near
 from nars.run.run import read_images, smallest_resolution
 from nars.run.settled import keep_export, keep_settings, settings_of
@@ -56,7 +56,7 @@ def upgraded(kept: dict[str, Any], config: RunConfig, home: RunFolder, *, format
     return document
 
 
-def _facts(kept: dict[str, Any], config: RunConfig, home: RunFolder) -> ImageFacts:
+def _facts(kept: dict[str, Any], config: RunConfig, home: RunFolder) -> DataFacts:
     """Facts about the images: from the predictor's space where there is one, else they are read."""
     known, numbers = kept["data"], None
     file = home.predictor / "space.yaml"
@@ -64,14 +64,12 @@ def _facts(kept: dict[str, Any], config: RunConfig, home: RunFolder) -> ImageFac
         architecture = read_document(file).content.get("architecture", {})
         numbers = architecture.get("classes"), architecture.get("in_channels")
     if numbers is not None and all(isinstance(number, int) for number in numbers):
-        return ImageFacts(
-            name=known["name"], fingerprint=known["fingerprint"], count=numbers[0], in_channels=numbers[1]
-        )
+        return DataFacts(name=known["name"], fingerprint=known["fingerprint"], count=numbers[0], in_channels=numbers[1])
     images = read_images(config, resolution=smallest_resolution(load_space(config.space)))
-    facts = ImageFacts.about(images, name=known["name"])
+    facts = DataFacts.about(images, name=known["name"])
     if facts.fingerprint != known["fingerprint"]:
-        before = ImageFacts(name=known["name"], fingerprint=known["fingerprint"], count=0, in_channels=0)
-        raise other_images(home, before, facts, place=config.data.name)
+        before = DataFacts(name=known["name"], fingerprint=known["fingerprint"], count=0, in_channels=0)
+        raise other_images(home, before, facts, place=config.images.name)
     return facts
 
 

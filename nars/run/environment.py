@@ -97,10 +97,10 @@ def machine_findings(config: RunConfig, execution: Execution, left: frozenset[St
         )
     if "collect" in left and execution.engine == "ray":
         yield from _needs("ray", "--engine ray", "--engine")
-    if "train" in left:
+    if "train" in left and config.trains_images:
         for watcher in config.final.watch:
             yield from _needs(watcher, f"watching with {watcher}", "final.watch")
-    if "export" in left:
+    if "export" in left and config.trains_images:
         yield from _needs("onnx", "the export of the family", "export", "nars train ends before it")
 
 

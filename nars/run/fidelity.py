@@ -8,7 +8,7 @@ from nars.run.config import Collect, Final, RunConfig
 
 def search_settings(config: RunConfig) -> TrainingSettings:
     """How every candidate of the search is trained."""
-    collect, data = config.collect, config.data
+    collect, data = config.collect, config.images
     return TrainingSettings(
         schedule=_schedule(collect),
         batch_size=collect.batch_size,
@@ -21,7 +21,7 @@ def search_settings(config: RunConfig) -> TrainingSettings:
 
 def final_settings(config: RunConfig) -> TrainingSettings:
     """How every network of final training is trained."""
-    final, data = config.final, config.data
+    final, data = config.final, config.images
     return TrainingSettings(
         schedule=_schedule(final),
         batch_size=final.batch_size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,10 @@ import numpy as np
 from nars.errors import ConfigError
 from nars.parallel import installed_memory
 from nars.run.config import RunConfig
+from nars.run.suggesting import suggested_options
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
-from nars.space import Bounds, InfeasibleError, Space, cost_range, shorten, sobol
+from nars.space import InfeasibleError, Space, SpaceError, cost_range, shorten, sobol
+from nars.space.bounds import LATENCY
 
 if TYPE_CHECKING:
     from nars.images import Listing
@@ -55,7 +57,7 @@ class Sizes:
 
 def sizes_of(config: RunConfig, images: Listing) -> Sizes:
     """As loading will divide them."""
-    data = config.data
+    data = config.images
     validated = images.validation
     left = images.train
     if not images.validation:
@@ -69,7 +71,7 @@ def sizes_of(config: RunConfig, images: Listing) -> Sizes:
 
 def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings:
     """What is wrong with the split, the classes or the subset that the search trains on."""
-    data, count = config.data, len(images.classes)
+    data, count = config.images, len(images.classes)
     of = f"of the {images.train:,} training images of {images.name}"
     if not images.validation:
         key = ("data.validation", "data.name")
@@ -100,10 +102,10 @@ def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings
 
 def absent(config: RunConfig, *, warning: bool) -> Finding:
     """A set that must be put there by hand, and is not."""
-    where = Path(config.data.root or os.environ.get("NARS_DATA") or "NARS_DATA") / config.data.name
+    where = Path(config.images.root or os.environ.get("NARS_DATA") or "NARS_DATA") / config.images.name
     return Finding(
         keys=("data.name",),
-        text=f"{config.data.name} cannot be downloaded and is not there: put it into {where} (train/ and val/, one "
+        text=f"{config.images.name} cannot be downloaded and is not there: put it into {where} (train/ and val/, one "
         f"folder per class), or name the folder that holds it with --data-root or NARS_DATA",
         warning=warning,
         here=True,
@@ -115,14 +117,15 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
     from nars.recipe import Augmentation
 
     small, large = (int(end) for end in cost_range(space)["resolution"])
-    padding = Augmentation(crop=config.data.crop).padding(small)
+    padding = Augmentation(crop=config.images.crop).padding(small)
     if padding >= small:
         yield Finding(
             keys=("data.crop", "space"),
-            text=f"a border of {padding} pixels cannot mirror an image of {small}; got {config.data.crop:g}, lower it",
+            text=f"a border of {padding} pixels cannot mirror an image of {small}; got {config.images.crop:g}, lower "
+            f"it",
         )
     installed = installed_memory()
-    if images is None or installed is None or (images.files and config.data.streaming is not False):
+    if images is None or installed is None or (images.files and config.images.streaming is not False):
         return
     count = images.train + images.validation + images.test
     needed = count * images.in_channels * large**2
@@ -136,84 +139,137 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
         )
 
 
-# ---- FLOPs
+# ---- costs
 
 
 def range_findings(config: RunConfig, space: Space) -> Findings:
     """What is wrong with the range of stage 2 and the budgets, given the costs that the space has."""
-    smallest, largest = cost_range(space)["flops"]
-    ends = f"networks of {space.name} have {shorten(smallest)} to {shorten(largest)} FLOPs (multiply-accumulates)"
-    low, high, budgets = config.flops.low, config.flops.high, config.search.budgets
-    misfit = high < smallest or low > largest
-    if misfit:
-        yield Finding(
-            keys=("flops", "space"),
-            text=f"{ends}, got the range {shorten(low)} to {shorten(high)}; choose one that overlaps, e.g. add "
-            f"{_suggestion(smallest, largest)}",
-        )
-    unmet = {number: budget for number, budget in enumerate(budgets) if budget < smallest}
+    known, range_ = space.cost_names, config.range
+    wanted = {"range": range_} | {f"search.budgets[{n}]": budget for n, budget in enumerate(config.budgets)}
+    strange = False
+    for key, bounds in wanted.items():
+        try:
+            bounds.check(known, of=space.name)
+        except SpaceError as error:
+            strange = True
+            yield Finding(keys=(key, "space"), text=str(error))
+    if strange:
+        return
+    try:
+        ends = cost_range(space) if known else {}
+    except SpaceError:  # a space whose ends nobody can know; what is feasible shows below
+        ends = {}
+    misfit = False
+    for cost, (low, high) in range_.limits.items():
+        if cost in ends and (high < ends[cost][0] or low > ends[cost][1]):
+            misfit = True
+            yield Finding(
+                keys=(f"range.{cost}", "space"),
+                text=f"{_those(space)} have {shorten(ends[cost][0])} to {shorten(ends[cost][1])} {_unit(cost)}, got "
+                f"the range {shorten(low)} to {shorten(high)}; choose one that overlaps, e.g. add "
+                f"{suggested_options(cost, *ends[cost])}",
+            )
+    for cost, (smallest, largest) in ends.items():
+        yield from _budget_findings(config, space, cost, smallest, largest, misfit=misfit)
+    if not misfit:
+        yield from _enough(config, space)
+
+
+def _budget_findings(
+    config: RunConfig, space: Space, cost: str, smallest: float, largest: float, *, misfit: bool
+) -> Findings:
+    """What is wrong with the budgets of one cost."""
+    low, high = config.range.limits.get(cost, (0.0, inf))
+    highest = {n: budget.high(cost) for n, budget in enumerate(config.budgets) if cost in budget}
+    unmet = {number: limit for number, limit in highest.items() if limit < smallest}
     # Above the largest, a budget is not only useless: its member would carry the name of a size that it is far from.
-    idle = {number: budget for number, budget in enumerate(budgets) if budget > largest > smallest}
+    idle = {
+        number: limit
+        for number, limit in highest.items()
+        if isfinite(limit) and limit > largest > smallest and len(config.budgets[number].limits) == 1
+    }
     for which, text in (
         (
             unmet,
-            f"the smallest network of {space.name} has {shorten(smallest)} FLOPs (multiply-accumulates), got a budget "
-            f"of {{}}; ask for at least {ceil(smallest):,}",
+            f"the smallest {_one(space)} has {shorten(smallest)} {_unit(cost)}, got a budget of {{}}; ask for at least "
+            f"{_whole(smallest)}",
         ),
         (
             idle,
-            f"the largest network of {space.name} has {shorten(largest)} FLOPs (multiply-accumulates), so that a "
-            f"budget of {{}} limits nothing; ask for at most {ceil(largest):,}",
+            f"the largest {_one(space)} has {shorten(largest)} {_unit(cost)}, so that a budget of {{}} limits nothing; "
+            f"ask for at most {_whole(largest)}",
         ),
     ):
         if which:
             got = " and ".join(map(shorten, which.values()))
             yield Finding(keys=(f"search.budgets[{min(which)}]", "space"), text=text.format(got))
-    for number, budget in enumerate(budgets):
-        if not misfit and smallest < largest and number not in unmet | idle and not low <= budget <= high:
-            side, end = ("above", "high") if budget > high else ("below", "low")
+    for number, limit in highest.items():
+        told = misfit or number in unmet | idle or not isfinite(limit) or smallest >= largest
+        if not told and not low <= limit <= high:
+            side, end = ("above", "high") if limit > high else ("below", "low")
             yield Finding(
-                keys=(f"search.budgets[{number}]", f"flops.{end}", "space"),
-                text=f"{shorten(budget)} lies {side} the range of stage 2 ({shorten(low)} to {shorten(high)}), so that "
-                f"nothing of that size is trained in the search and its accuracy is a guess; move flops.{end} to it",
+                keys=(f"search.budgets[{number}]", f"range.{cost}.{end}", "space"),
+                text=f"{shorten(limit)} lies {side} the range of stage 2 ({shorten(low)} to {shorten(high)}), so that "
+                f"nothing of that size is trained in the search and its {config.measured.name} is a guess; move "
+                f"range.{cost}.{end} to it",
                 warning=True,
             )
-    if misfit:
-        return
+
+
+def _enough(config: RunConfig, space: Space) -> Findings:
+    """Whether the range and each budget hold candidates enough."""
     collect = config.collect
-    wanted = min(config.pretraining.pool, max(64, collect.rounds * collect.per_round))
-    try:
-        found = len(sobol(space, wanted, seed=config.seed, bounds=Bounds({"flops": (low, high)})))
-    except InfeasibleError as error:
-        yield Finding(keys=("flops", "space"), text=f"{error}")
-        return
     trainings = collect.rounds * collect.per_round
+    wanted = min(config.pretraining.pool, max(64, trainings))
+    try:
+        found = len(sobol(space, wanted, seed=config.seed, bounds=config.range))
+    except InfeasibleError as error:
+        yield Finding(keys=("range", "space"), text=f"{error}")
+        return
     if found < min(wanted, trainings):
         yield Finding(
-            keys=("collect.per_round", "collect.rounds", "flops", "space"),
+            keys=("collect.per_round", "collect.rounds", "range", "space"),
             text=f"{collect.rounds} rounds of {collect.per_round} are {trainings:,} trainings, and {space.name} has "
-            f"{found:,} candidates in {shorten(low)} to {shorten(high)} FLOPs; train fewer or widen flops",
+            f"{found:,} candidates in {config.range}; train fewer or widen the range",
         )
+    for number, budget in enumerate(config.budgets):
+        if len(budget.limits) < 2 and all(low <= 0 for low, _ in budget.limits.values()):
+            continue  # its one upper limit is kept by the smallest
+        try:
+            sobol(space, 1, seed=config.seed, bounds=budget)
+        except InfeasibleError as error:
+            yield Finding(keys=(f"search.budgets[{number}]", "space"), text=f"{error}")
 
 
-def _suggestion(smallest: float, largest: float) -> str:
-    """Options that fit a space: its middle in the logarithm of FLOPs; of one network, a range around it."""
-    if largest < 1.01 * smallest:
-        low, high, budgets = 0.9 * smallest, 1.1 * largest, [_rounded(largest, up=True)]
-    else:
-        ends = np.geomspace(smallest, largest, 6)
-        low, high = ends[1], ends[4]
-        budgets = [_rounded(value) for value in np.geomspace(ends[1], ends[4], 4)[1:]]
-    return f"--set flops='{{low: {_rounded(low)}, high: {_rounded(high, up=True)}}}' --budgets {','.join(budgets)}"
+def _those(space: Space) -> str:
+    return f"{'networks' if space.family.builder else 'candidates'} of {space.name}"
 
 
-def _rounded(value: float, *, up: bool = False) -> str:
-    """To two digits, so that the text is a number that people would write."""
-    step = 10.0 ** (floor(np.log10(value)) - 1)
-    return shorten((ceil if up else floor)(value / step) * step)
+def _one(space: Space) -> str:
+    return f"{'network' if space.family.builder else 'candidate'} of {space.name}"
+
+
+def _unit(cost: str) -> str:
+    return {"flops": "FLOPs (multiply-accumulates)", "params": "parameters", LATENCY: "ms of latency"}.get(cost, cost)
+
+
+def _whole(limit: float) -> str:
+    """A limit that can be copied, not below it."""
+    return f"{ceil(limit):,}" if limit >= 1000 else f"{ceil(limit * 100) / 100:g}"
 
 
 # ---- trainings
+
+
+def task_findings(config: RunConfig) -> Findings:
+    """What is wrong with a trainer of one's own, as far as it shows before it trains."""
+    from nars.run.own_task import own_task
+    from nars.tasks import TaskError
+
+    try:
+        own_task(config).prepare()
+    except TaskError as error:
+        yield Finding(keys=("task",), text=str(error), here=True)
 
 
 def collect_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
@@ -221,8 +277,9 @@ def collect_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
     from nars.evaluate import FEWEST_CURVES  # brings timm, which whoever asks a predictor does without
 
     collect, pool = config.collect, config.pretraining.pool
-    yield from _schedule("collect", collect.epochs, collect.warmup_epochs)
-    yield from _batch("collect", collect.batch_size, None if sizes is None else sizes.searched)
+    if config.trains_images:
+        yield from _schedule("collect", collect.epochs, collect.warmup_epochs)
+        yield from _batch("collect", collect.batch_size, None if sizes is None else sizes.searched)
     trainings = collect.rounds * collect.per_round
     if collect.per_round > pool or trainings > pool:
         first = "collect.per_round" if collect.per_round > pool else "pretraining.pool"
@@ -315,6 +372,8 @@ def _batch(section: str, batch: int, images: int | None) -> Findings:
 def teacher_findings(config: RunConfig, images: Listing, *, fetch: bool) -> Findings:
     """What is wrong with a teacher from elsewhere, which is opened; `fetch` also downloads its weights."""
     final = config.final
+    if not config.trains_images:
+        return
     try:
         check_teacher(config)
     except ConfigError as error:

@@ -53,6 +53,8 @@ class RunFolder:
     """Stage 3's answer: one member per budget."""
     exports_file = _Place("exports.json")
     """Which training each export was made of."""
+    finals = _Place("final")
+    """The sample store of members that a trainer of one's own has finally trained."""
     swaps = _Place("swap")
     """The sample store of `nars swap`: architectures with other members' recipes."""
     report_file = _Place("report.html")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import pydantic
 
 from nars.errors import ConfigError, expect
 from nars.images import FOLDER_PREFIX
-from nars.run.config import Data, RunConfig, keys_at, message_of, set_value, value_at
+from nars.run.config import Data, RunConfig, in_current_form, keys_at, message_of, set_value, value_at
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.naming import fault_of_name
-from nars.space import Document, SpaceError, read_document, shipped
+from nars.run.suggesting import suggested_budgets
+from nars.space import Document, SpaceError, load_space, read_document, shipped
 
 _ABSENT = object()
 
@@ -42,7 +44,12 @@ class _Origin:
                 if option == given:  # from Python
                     return key
                 return f"--set {key}" if option == f"--set {given}" and _within(key, given) else f"{option} ({key})"
-        return key if self.built_in else self.document.where(_path(key))
+        if self.built_in:
+            return key
+        path = _path(key)
+        if path[:1] == ("range",) and "range" not in self.document.content:  # written in its short form
+            path = path[1:] or ("flops",)
+        return self.document.where(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +75,7 @@ class Given:
         Args:
             kept: The configuration in its run.json, perhaps of an earlier version that chose other values.
         """
-        content = self.config.model_dump(mode="json")
+        content, kept = self.config.model_dump(mode="json"), in_current_form(kept)
         for key in self.adapted:
             if (value := value_at(kept, key, absent=_ABSENT)) is not _ABSENT:
                 set_value(content, key, value)
@@ -87,8 +94,8 @@ def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """A run configuration by built-in name or path, or that of a run in a folder, whose space is the run's own copy.
 
     A built-in configuration's numbers of images, crop and flips are for its own images: with another `data.name` they
-    are those of the built-in configuration for these images, else the defaults. So are FLOPs range and budgets with
-    another `space`, where a built-in configuration searches that.
+    are those of the built-in configuration for these images, else the defaults. Range and budgets that nobody names are
+    those of the space; with another `space` than the configuration's so are those that its file names.
 
     Args:
         name: "digits", the path of a YAML file, or the folder of a run.
@@ -115,8 +122,9 @@ def read_config(
         ConfigError: as `load_config`.
     """
     expect(name, (str, Path), "a configuration is a built-in name, a YAML file or a run's folder", error=ConfigError)
-    path, built_in, overrides = Path(name), False, overrides or {}
-    options = {key: key for key in overrides} | dict(options or {})
+    path, built_in = Path(name), False
+    options = {key: key for key in overrides or ()} | dict(options or {})
+    overrides, options = ({_in_range(key): value for key, value in of.items()} for of in (overrides or {}, options))
     home = run_folder(name)
     if home is not None:
         return _given_by_run(home, overrides, options)
@@ -135,19 +143,18 @@ def read_config(
             f"{document.source}: a run configuration is a mapping with name, space and data, got {content!r}"
         )
     file_name = str(content.get("name", ""))
+    if "flops" in content and "range" not in content:
+        content = {"range": {"flops": content["flops"]}, **{key: content[key] for key in content if key != "flops"}}
     chosen: dict[str, Any] = {}
     notes: list[str] = []
-    if built_in:
-        for adapt in (_for_images, _for_space):
-            values, note = adapt(content, overrides)
-            chosen |= values
-            notes += [note] if note else []
+    for adapt in [_for_images] * built_in + [partial(_for_space, beside=path.parent)]:
+        values, note = adapt(content, overrides)
+        chosen |= values
+        notes += [note] if note else []
     config = _validated(content, chosen | dict(overrides), origin)
     if (fault := fault_of_name(config.name)) is not None:
         raise ConfigError(f"{origin.place('name')}: {fault}")
-    beside = path.parent / config.space
-    if Path(config.space).suffix in (".yaml", ".yml") and not Path(config.space).is_absolute() and beside.is_file():
-        config = config.model_copy(update={"space": str(beside)})
+    config = config.model_copy(update={"space": _near(config.space, path.parent)})
     return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen), file_name=file_name)
 
 
@@ -217,24 +224,46 @@ def _named_after(content: dict[str, Any], data: str) -> dict[str, Any]:
     return {"name": f"{data}-{content['name']}", "about": f"{data}, searched as {content['name']}."}
 
 
-def _for_space(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """What a built-in configuration takes in place of its FLOPs range and budgets with another space."""
-    space = overrides.get("space")
-    own = next((other for other in map(_content, _built_in()) if other["space"] == space), None)
-    if space == content["space"] or own is None:
+def _for_space(content: dict[str, Any], overrides: Mapping[str, Any], *, beside: Path) -> tuple[dict[str, Any], str]:
+    """The range and the budgets that a space names, for those that nobody does; of a file's space alone are its own."""
+    asked = overrides.get("space", content.get("space"))
+    another = "space" in overrides and asked != content.get("space")
+    named = {
+        key: key in overrides or (value_at(content, key) is not None and not another)
+        for key in ("range", "search.budgets")
+    }
+    if not isinstance(asked, str) or all(named.values()):
+        return {}, ""
+    try:
+        space = load_space(_near(asked, beside))
+    except SpaceError:  # which `check` says, with all else that is wrong
         return {}, ""
     values: dict[str, Any] = {}
-    if not any(_within(key, "flops") for key in overrides):
-        values["flops"] = own["flops"]
-    if not any(_within(key, "search.budgets") for key in overrides):
-        values["search.budgets"] = own["search"]["budgets"]
-    if not values:
-        return {}, ""
-    shown = {
-        "flops": f"FLOPs range {own['flops']['low']} to {own['flops']['high']}",
-        "search.budgets": f"budgets {', '.join(map(str, own['search']['budgets']))}",
-    }
-    return values, f"space: {' and '.join(shown[key] for key in values)} for {space}, as in nars run {own['name']}"
+    if not named["range"]:
+        values["range"] = {  # whose ends options may change one by one
+            cost: limit if isinstance(limit, dict) else {"high": limit} for cost, limit in space.range.document.items()
+        }
+    budgets = space.budgets
+    if not named["search.budgets"]:
+        budgets = budgets or suggested_budgets(space)
+        values["search.budgets"] = [budget.document for budget in budgets]
+    shown = {"range": f"range {space.range}", "search.budgets": f"budgets {'; '.join(map(str, budgets)) or 'none'}"}
+    if not another and (space.budgets or named["search.budgets"] or not budgets):
+        return values, ""  # as the space's file says
+    whose = f"as {space.name} names them" if space.budgets else f"{space.name} names none of its own"
+    return values, f"space: {' and '.join(shown[key] for key in values)} ({whose})"
+
+
+def _in_range(key: str) -> str:
+    """A dotted key in its long form: flops is that entry of range."""
+    return f"range.{key}" if _within(key, "flops") else key
+
+
+def _near(space: str, folder: Path) -> str:
+    """A space's name, or its file, which is looked for beside the configuration first."""
+    beside = folder / space
+    is_file = Path(space).suffix in (".yaml", ".yml") and not Path(space).is_absolute() and beside.is_file()
+    return str(beside) if is_file else space
 
 
 def _said(value: Any) -> str:

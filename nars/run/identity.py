@@ -41,36 +41,36 @@ def warn(text: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFacts:
-    """What a run keeps of an image set."""
+class DataFacts:
+    """What a run keeps of its images, or of what a trainer of one's own trains on."""
 
     name: str
     fingerprint: str
-    count: int
-    """Number of classes."""
-    in_channels: int
+    count: int | None = None
+    """Number of classes; None where there are no images."""
+    in_channels: int | None = None
     classes: tuple[str, ...] | None = None
     """None in a run of an earlier version that has not loaded its images since."""
     images: tuple[int, int, int] | None = None
     """Training, validation and test images; None as above."""
 
     @staticmethod
-    def of(document: Mapping[str, Any]) -> ImageFacts:
+    def of(document: Mapping[str, Any]) -> DataFacts:
         """What `to_dict` has written."""
         classes, images = document.get("classes"), document.get("images")
-        return ImageFacts(
+        return DataFacts(
             name=document["name"],
             fingerprint=document["fingerprint"],
-            count=document["count"],
-            in_channels=document["in_channels"],
+            count=document.get("count"),
+            in_channels=document.get("in_channels"),
             classes=None if classes is None else tuple(classes),
             images=None if images is None else tuple(images),
         )
 
     @staticmethod
-    def about(images: ImageData, *, name: str) -> ImageFacts:
+    def about(images: ImageData, *, name: str) -> DataFacts:
         """Facts about loaded images; `name` is what people call them."""
-        return ImageFacts(
+        return DataFacts(
             name=name,
             fingerprint=images.fingerprint,
             count=len(images.classes),
@@ -84,14 +84,14 @@ class ImageFacts:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def __str__(self) -> str:
-        parts = f"{self.count} classes"
+        parts = self.name if self.count is None else f"{self.count} classes"
         if self.images is not None:
             train, validation, test = self.images
             parts += f", {train:,} training / {validation:,} validation / {test:,} test images"
         return parts
 
 
-def space_with(file: str | Path, facts: ImageFacts) -> Space | None:
+def space_with(file: str | Path, facts: DataFacts) -> Space | None:
     """A space with the classes and channels of these images; None if the file is not there, or is none."""
     try:
         return load_space(file, classes=facts.count, in_channels=facts.in_channels)
@@ -107,14 +107,14 @@ def check_images(folder: RunFolder, images: ImageData, config: RunConfig, *, who
     """
     document, key = read_json(folder.run_file), "final_data" if whole else "data"
     known = document.get(key)
-    found = ImageFacts.about(images, name=known["name"] if known else document["data"]["name"])
+    found = DataFacts.about(images, name=known["name"] if known else document["data"]["name"])
     if known is None or (known["fingerprint"] == found.fingerprint and "classes" not in known):
         write_json(folder.run_file, document | {key: found.to_dict()})
     elif known["fingerprint"] != found.fingerprint:
-        raise other_images(folder, ImageFacts.of(known), found, place=config.data.name)
+        raise other_images(folder, DataFacts.of(known), found, place=config.images.name)
 
 
-def other_images(folder: RunFolder, before: ImageFacts, now: ImageFacts, *, place: str) -> DataError:
+def other_images(folder: RunFolder, before: DataFacts, now: DataFacts, *, place: str) -> DataError:
     """What to say where the images of a run have changed."""
     return DataError(
         f"{place} does not hold the images that the run in {folder.path} began with: it began with {before}, there are "
@@ -138,8 +138,9 @@ def origin_of(config: RunConfig, *, space: str, data: str) -> str:
         config: of the run.
         space, data: fingerprints.
     """
-    document = config.model_dump(mode="json", include={"seed", "flops", "pretraining", "collect", "data"})
-    for key in ("name", "root", "streaming"):
+    decides = {"seed", "range", "task", "metric", "pretraining", "collect", "data"}
+    document = config.model_dump(mode="json", include=decides)
+    for key in ("name", "root", "streaming") if config.trains_images else ():
         del document["data"][key]
     del document["collect"]["rounds"]
     return digest([space, data, document])

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from nars.arrays import Floats
 from nars.errors import DataError
 from nars.evaluate.stopping import StopAdvice
+from nars.metric import ACCURACY, Metric
 from nars.printing import brief_repr
 from nars.run.folder import RunFolder, read_json, write_sealed
 from nars.run.identity import of_another_run
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from nars.store import Sample
 
 Kept = TypeVar("Kept")
-Accuracies = tuple[float | None, ...]
-"""Percent; None for what is not known."""
+Values = tuple[float | None, ...]
+"""In the unit of the metric; None for what is not known."""
 
 
-def pairs(predicted: Accuracies, measured: Accuracies) -> list[tuple[float, float]]:
+def pairs(predicted: Values, measured: Values) -> list[tuple[float, float]]:
     """(predicted, measured) of the candidates that have both."""
     both = zip(predicted, measured, strict=True)
     return [(before, after) for before, after in both if before is not None and after is not None]
@@ -52,7 +53,7 @@ class Plan:
     """To train each candidate."""
     choices: tuple[tuple[int, ...], ...]
     """(m, D)"""
-    predicted: Accuracies
+    predicted: Values
     """(m,) what made it choose them; None where there was no predictor yet."""
     learned_from: int = 0
     """Trainings that `alive` goes back to."""
@@ -79,9 +80,9 @@ class RoundResult:
     """Epochs of the trainings planned from now on."""
     statuses: dict[str, int]
     """Trainings by outcome."""
-    predicted: Accuracies
+    predicted: Values
     """(m,) as in its plan."""
-    measured: Accuracies
+    measured: Values
     """(m,) at the stop epoch; None where the training failed."""
     tau: float | None
     """Kendall's tau of predicted and measured; None for fewer than three pairs."""
@@ -89,15 +90,17 @@ class RoundResult:
     """Candidates of the pool still favorable, ascending; where rounds do not wait, plans have them."""
     advice: StopAdvice | None = None
     """On the stop epoch, in the round that decided it, the first."""
+    metric: Metric = ACCURACY
+    """What is measured."""
 
     @property
     def best(self) -> float | None:
-        """Highest accuracy; None where nothing could be measured."""
-        return max((value for value in self.measured if value is not None), default=None)
+        """Best value; None where nothing could be measured."""
+        return max((value for value in self.measured if value is not None), default=None, key=self.metric.score)
 
     def __str__(self) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in sorted(self.statuses.items(), reverse=True))
-        best = "nothing could be measured" if self.best is None else f"best {self.best:.2f} %"
+        best = "nothing could be measured" if self.best is None else f"best {self.metric.spell(self.best)}"
         tau = "" if self.tau is None else f"; Kendall tau of the predictions {self.tau:.2f}"
         stop = "" if self.advice is None else f"; later rounds stop after epoch {self.stop_epoch}"
         if self.advice is not None and self.advice.saved:
@@ -144,10 +147,10 @@ class Journal:
         return read_results(self._run.folder)
 
     def measured(self) -> tuple[Population, Floats]:
-        """Candidates that could be measured, (n, D), and their accuracy at the stop epoch, (n,) in percent."""
+        """Candidates that could be measured, (n, D), and what they came to at the stop epoch, (n,)."""
         X = np.concatenate([plan.rows for plan in self.plans()])
-        accuracy = np.array([value for result in self.results() for value in result.measured], dtype=np.float64)
-        return X[~np.isnan(accuracy)], accuracy[~np.isnan(accuracy)]
+        values = np.array([value for result in self.results() for value in result.measured], dtype=np.float64)
+        return X[~np.isnan(values)], values[~np.isnan(values)]
 
     def keep_sample(self, sample: Sample) -> None:
         """An outcome; when this returns, it is on the disk."""
@@ -164,6 +167,9 @@ class Journal:
     def keep_result(self, result: RoundResult) -> None:
         """A round that is measured to its end."""
         document = asdict(result) | {"best": result.best, "origin": self._run.origin}
+        del document["metric"]
+        if result.metric != ACCURACY:
+            document["metric"] = {name: getattr(result.metric, name) for name in ("name", "unit", "goal")}
         if result.advice is not None:
             document["advice"] = _plain(document["advice"])
         document = {name: value for name, value in document.items() if value is not None or name in ("tau", "best")}
@@ -179,7 +185,7 @@ def check_samples(run: Run) -> None:
     """
     from nars.store import COST_CONVENTION, Identity, SampleStore
 
-    ours = Identity(space=run.space.fingerprint, data=run.image_facts.fingerprint, cost_convention=COST_CONVENTION)
+    ours = Identity(space=run.space.fingerprint, data=run.data_facts.fingerprint, cost_convention=COST_CONVENTION)
     for folder in (run.folder.samples, run.folder.swaps):
         theirs = SampleStore(folder).identity if folder.is_dir() else None
         if theirs is not None:

@@ -24,7 +24,8 @@ from nars.run.earlier import upgraded
 from nars.run.environment import Stage, remaining
 from nars.run.folder import RunFolder, existing_run, read_json
 from nars.run.given import load_config
-from nars.run.identity import ImageFacts, origin_of, other_images, space_with, spell, versions, warn, with_versions
+from nars.run.identity import DataFacts, origin_of, other_images, space_with, spell, versions, warn, with_versions
+from nars.run.own_task import own_facts
 from nars.run.places import absolute
 from nars.run.progress import Reporter, Silent
 from nars.run.run import Run, introduce, read_images, smallest_resolution
@@ -89,7 +90,7 @@ def open_run(
             place=place,
         )
         _say_warnings(checked, reporter)
-        run = replace(run, source=checked.images.source)
+        run = replace(run, source=None if checked.images is None else checked.images.source)
     document = with_versions(document, home)
     if document != read_json(home.run_file):
         write_json(home.run_file, document)
@@ -133,25 +134,30 @@ def _begin(config: RunConfig, home: RunFolder, how: Execution, reporter: Reporte
             f"--out"
         )
     _say_warnings(checked, reporter)
-    source = checked.images.source
-    images = read_images(
-        config, resolution=smallest_resolution(checked.space), execution=how, reporter=reporter, source=source
-    )
-    space = load_space(config.space, classes=len(images.classes), in_channels=images.in_channels)
+    images, source = None, None if checked.images is None else checked.images.source
+    if config.trains_images:
+        images = read_images(
+            config, resolution=smallest_resolution(checked.space), execution=how, reporter=reporter, source=source
+        )
+        facts = DataFacts.about(images, name=config.images.name)
+    else:
+        facts = own_facts(config)
+    space = load_space(config.space, classes=facts.count, in_channels=facts.in_channels)
     write_space(space, home.space_file)
     settled = absolute(config)
     document = {
         "format": FORMAT,
         "config": settled.model_dump(mode="json"),
         "space": {"name": space.name, "fingerprint": space.fingerprint},
-        "data": ImageFacts.about(images, name=config.data.name).to_dict(),
-        "origin": origin_of(settled, space=space.fingerprint, data=images.fingerprint),
+        "data": facts.to_dict(),
+        "origin": origin_of(settled, space=space.fingerprint, data=facts.fingerprint),
         "versions": versions(),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     write_json(home.run_file, document)
     run = Run(config=settled, execution=how, folder=home, reporter=reporter, loaded=images, source=source)
-    introduce(images, run.log)
+    if images is not None:
+        introduce(images, run.log)
     return run
 
 
@@ -167,21 +173,23 @@ def _reopen(
         if config.space == before.space:  # the file that has just become the run's own copy
             config = config.model_copy(update={"space": str(home.space_file)})
         before = _kept_config(kept, home)
-    facts = ImageFacts.of(kept["data"])
+    facts = DataFacts.of(kept["data"])
     space = _own_space(kept, home, facts, before)
-    place = before.data.name.removeprefix(FOLDER_PREFIX)
-    if config.data.name == facts.name and (place == before.data.name or Path(place).is_dir()):
-        # As it was written when the run began, whatever the working directory is now.
-        config = config.model_copy(update={"data": config.data.model_copy(update={"name": before.data.name})})
+    if config.trains_images and before.trains_images:
+        place = before.images.name.removeprefix(FOLDER_PREFIX)
+        if config.images.name == facts.name and (place == before.images.name or Path(place).is_dir()):
+            # As it was written when the run began, whatever the working directory is now.
+            config = config.model_copy(update={"data": config.images.model_copy(update={"name": before.images.name})})
     config = absolute(config)
     by_folder = _is_same_file(config.space, home.space_file)
     config = _with_space(config, before, space, home, facts)
     loaded = None
-    if (config.data.name, config.data.root) != (before.data.name, before.data.root):
+    both = config.trains_images and before.trains_images
+    if both and (config.images.name, config.images.root) != (before.images.name, before.images.root):
         loaded = read_images(config, resolution=smallest_resolution(space), execution=how, reporter=reporter)
         if loaded.fingerprint != facts.fingerprint:
-            now = ImageFacts.about(loaded, name=config.data.name)
-            raise other_images(home, facts, now, place=config.data.name)
+            now = DataFacts.about(loaded, name=config.images.name)
+            raise other_images(home, facts, now, place=config.images.name)
         introduce(loaded, reporter.say)
     began = kept.get("began", {})
     if not by_folder:
@@ -222,7 +230,7 @@ def _kept_config(kept: dict[str, Any], home: RunFolder) -> RunConfig:
         ) from error
 
 
-def _own_space(kept: dict[str, Any], home: RunFolder, facts: ImageFacts, before: RunConfig) -> Space:
+def _own_space(kept: dict[str, Any], home: RunFolder, facts: DataFacts, before: RunConfig) -> Space:
     """The run's copy of its space.
 
     Raises:
@@ -249,7 +257,7 @@ def _own_space(kept: dict[str, Any], home: RunFolder, facts: ImageFacts, before:
     )
 
 
-def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFolder, facts: ImageFacts) -> RunConfig:
+def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFolder, facts: DataFacts) -> RunConfig:
     """The configuration with the space in its place; what counts is the run's own copy.
 
     Raises:

@@ -71,7 +71,7 @@ class Outlook:
             self._stop = sample.planned_epochs
         if sample.epochs > 0 and sample.seconds > 0:
             self._seconds.append(sample.seconds / sample.epochs)
-            self._flops.append(sample.costs["flops"])
+            self._flops.append(sample.costs.get("flops", 0.0))
         return spell(self.left())
 
     def left(self) -> float | None:
@@ -82,7 +82,8 @@ class Outlook:
         stop = self._stop or max(1, round(LIKELY_STOP * collect.epochs))
         first = max(0, collect.per_round - self._first)
         later = max(0, (collect.rounds - 1) * collect.per_round - self._later)
-        middle = self._epoch((self._config.flops.low + self._config.flops.high) / 2)
+        low, high = self._config.range.limits.get("flops", (0.0, math.inf))
+        middle = self._epoch((low + high) / 2 if math.isfinite(high) else float(np.mean(self._flops)))
         stage2 = middle * (first * collect.epochs + later * stop) / self._slots
         return stage2 + self._final() + self._end()
 
@@ -117,25 +118,29 @@ class Outlook:
     def _final(self) -> float:
         """Seconds of final training, before it has begun."""
         final = self._config.final
-        budgets = self._config.search.budgets
-        epoch = self._images * self._epoch(max(budgets))
+        epoch = self._images * self._epoch(max(self._sizes()))
         alone = epoch * final.epochs if teaches_itself(self._config) else 0.0
         return alone + self._family(epoch)
 
     def _family(self, epoch: float) -> float:
         """Seconds of the members' trainings side by side, where the largest alone takes `epoch` for one."""
-        final, budgets = self._config.final, self._config.search.budgets
+        final, sizes = self._config.final, self._sizes()
         taught = 0.0 if final.teacher == NONE else 1 / 3  # the teacher looks at each image too, forward only
         if self._seconds:
-            largest = self._epoch(max(budgets))
-            shares = [self._epoch(budget) / largest for budget in budgets]
+            largest = self._epoch(max(sizes))
+            shares = [self._epoch(size) / largest for size in sizes]
         else:
-            shares = [budget / max(budgets) for budget in budgets]
+            shares = [size / max(sizes) for size in sizes]
         each = [epoch * final.epochs * (share + taught) for share in shares]
         return max(*each, sum(each) / min(self._slots, len(each)))
 
+    def _sizes(self) -> list[float]:
+        """FLOPs of each member, about: what its budget allows, or where it says nothing the largest trained so far."""
+        largest = max(self._flops, default=1.0)
+        return [high if math.isfinite(high := budget.high("flops")) else largest for budget in self._config.budgets]
+
     def _end(self) -> float:
-        count = len(self._config.search.budgets)
+        count = len(self._config.budgets)
         return count * (_EXPORT_SECONDS + (_SEARCH_SECONDS if self._began is None else 0.0))
 
 

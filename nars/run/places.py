@@ -19,22 +19,19 @@ def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunCo
         at: the whole path of one; that from the working directory when None.
     """
     at = at or whole
-    data = {"name": config.data.name, "root": config.data.root and at(config.data.root)}
-    if config.data.name.startswith(FOLDER_PREFIX):
-        data["name"] = FOLDER_PREFIX + at(config.data.name.removeprefix(FOLDER_PREFIX))
+    data = config.data
+    if data is not None:
+        name = data.name
+        if name.startswith(FOLDER_PREFIX):
+            name = FOLDER_PREFIX + at(name.removeprefix(FOLDER_PREFIX))
+        data = data.model_copy(update={"name": name, "root": data.root and at(data.root)})
     final: dict[str, str] = {}
     if config.final.teacher_weights is not None:
         final["teacher_weights"] = at(config.final.teacher_weights)
     if Path(config.final.teacher).is_dir():
         final["teacher"] = at(config.final.teacher)
     space = at(config.space) if Path(config.space).suffix in (".yaml", ".yml") else config.space
-    return config.model_copy(
-        update={
-            "space": space,
-            "data": config.data.model_copy(update=data),
-            "final": config.final.model_copy(update=final),
-        }
-    )
+    return config.model_copy(update={"space": space, "data": data, "final": config.final.model_copy(update=final)})
 
 
 def whole(path: str) -> str:

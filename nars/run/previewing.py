@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isinf
 
 from rich.table import Table
 
+from nars.printing import counted
 from nars.run.checking import Checked, check
 from nars.run.config import Execution, Final, RunConfig
 from nars.run.outlook import LIKELY_STOP
+from nars.run.own_task import own_facts
 from nars.run.rehearsing import Pace, rehearse
 from nars.run.teaching import LARGEST, NONE, teaches_itself
-from nars.space import cost_range, shorten
+from nars.space import Space, SpaceError, cost_range, shorten
 
 _GPU_FLOPS = 5e12
 """Sustained operations per second of one GPU on MBConv networks in mixed precision: 2,000 images/s of EfficientNet-B0
@@ -40,22 +43,28 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
     execution = execution or Execution()
     checked = checked or check(config, execution, upto="export")
     space, collect, final = checked.space, config.collect, config.final
-    smallest, largest = cost_range(space)["flops"]
-
     table = Table(title=f"Plan of {config.name}", show_header=False)
     size = f"{space.size('architecture'):.2g} architectures x {space.size('recipe'):.2g} recipes"
-    table.add_row("space", f"{space.name}: {size}, {shorten(smallest)} to {shorten(largest)} FLOPs")
+    table.add_row("space", f"{space.name}: {size}{_ends(space)}")
     table.add_row("stage 1", f"{config.pretraining.pool:,} Sobol pairs, labelled with free statistics")
     table.add_row(
         "stage 2",
         f"{collect.rounds} rounds x {collect.per_round} = {collect.rounds * collect.per_round} trainings "
-        f"{'that wait for no other ' if collect.asynchronous else ''}in {shorten(config.flops.low)} to "
-        f"{shorten(config.flops.high)} FLOPs: the first round {collect.epochs} epochs, "
+        f"{'that wait for no other ' if collect.asynchronous else ''}in {config.range}: the first round "
+        f"{counted(collect.epochs, 'epoch')}, "
         f"later ones as long as the order of candidates needs (about {_later(config)}, as in the paper)",
     )
-    budgets = ", ".join(shorten(budget) for budget in config.search.budgets)
-    table.add_row("stage 3", f"budgets {budgets} FLOPs, on the CPU, seconds each")
-    trainings = len(config.search.budgets) + teaches_itself(config)
+    budgets = "; ".join(map(str, config.budgets))
+    table.add_row("stage 3", f"{counted(len(config.budgets), 'budget')}: {budgets}; on the CPU, seconds each")
+    if not config.trains_images:
+        metric = config.measured
+        table.add_row(
+            "trainer", f"{own_facts(config).name}, which gives {metric.title}; the {metric.best_word} is best"
+        )
+        table.add_row("final training", f"each member, {counted(final.epochs, 'epoch')}, by the same trainer")
+        table.add_row("time", "known when the first trainings are done")
+        return table
+    trainings = len(config.budgets) + teaches_itself(config)
     table.add_row("final training", f"{trainings} x {final.epochs} epochs: {_steps(final)}")
     table.add_row("images", _images(config, checked))
     pace = rehearse(config, execution, space)
@@ -77,7 +86,9 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
 
 
 def _images(config: RunConfig, checked: Checked) -> str:
-    images, sizes, data = checked.images, checked.sizes, config.data
+    images, sizes, data = checked.images, checked.sizes, config.images
+    assert images is not None
+    assert sizes is not None
     text = (
         f"{images.name}: {len(images.classes):,} classes, {sizes.trained:,} training / {sizes.validated:,} "
         f"validation / {images.test:,} test images"
@@ -86,6 +97,30 @@ def _images(config: RunConfig, checked: Checked) -> str:
         classes = f" of {data.search_classes} classes" if data.search_classes else ""
         text += f"; the search trains on {sizes.searched:,}{classes}"
     return text if images.present else f"{text}; downloaded first"
+
+
+def _ends(space: Space) -> str:
+    """From where to where its first cost goes, if that is known."""
+    try:
+        ends = cost_range(space) if space.cost_names else {}
+    except SpaceError:
+        return ""
+    name = "flops" if "flops" in ends else next(iter(ends), "")
+    return (
+        f", {shorten(ends[name][0])} to {shorten(ends[name][1])} {'FLOPs' if name == 'flops' else name}" if name else ""
+    )
+
+
+def _middle(config: RunConfig, space: Space) -> float:
+    """FLOPs halfway through the range of stage 2."""
+    low, high = config.range.limits.get("flops", cost_range(space)["flops"])
+    return (low + min(high, cost_range(space)["flops"][1])) / 2 if isinf(high) else (low + high) / 2
+
+
+def _flops(config: RunConfig, space: Space) -> list[float]:
+    """FLOPs of each member, about: what its budget allows."""
+    largest = min(config.range.high("flops"), cost_range(space)["flops"][1])
+    return [largest if isinf(high := budget.high("flops")) else high for budget in config.budgets]
 
 
 def _later(config: RunConfig) -> int:
@@ -100,20 +135,20 @@ def _epochs(config: RunConfig) -> int:
 
 def _seconds(config: RunConfig, execution: Execution, checked: Checked, pace: Pace) -> tuple[float, float]:
     """Wall time of stage 2 and of final training."""
-    middle = (config.flops.low + config.flops.high) / 2
+    middle, members, sizes = _middle(config, checked.space), _flops(config, checked.space), checked.sizes
+    assert sizes is not None
 
     def epoch(flops: float, images: int, teacher: float | None = None) -> float:
-        looks = 2 * checked.sizes.validated  # with the network and with its averaged weights
+        looks = 2 * sizes.validated  # with the network and with its averaged weights
         seconds = images * pace.train(flops) + looks * pace.forward(flops)
         return seconds + (images * pace.forward(teacher) if teacher is not None else 0.0)
 
-    search = _epochs(config) * epoch(middle, checked.sizes.searched) / pace.at_once
-    budgets = sorted(config.search.budgets, reverse=True)
-    teacher = budgets[0] if config.final.teacher != NONE else None
-    jobs = [config.final.epochs * epoch(budget, checked.sizes.trained, teacher) for budget in budgets]
+    search = _epochs(config) * epoch(middle, sizes.searched) / pace.at_once
+    teacher = max(members) if config.final.teacher != NONE else None
+    jobs = [config.final.epochs * epoch(flops, sizes.trained, teacher) for flops in sorted(members, reverse=True)]
     family = _makespan(jobs, pace.at_once)
     if teaches_itself(config):
-        family += config.final.epochs * epoch(budgets[0], checked.sizes.trained)
+        family += config.final.epochs * epoch(max(members), sizes.trained)
     return search, family
 
 
@@ -127,16 +162,16 @@ def _makespan(jobs: Sequence[float], at_once: int) -> float:
 
 def _gpu_hours(config: RunConfig, checked: Checked) -> tuple[float, float]:
     """The work of stage 2 and of final training, counted in operations."""
-    budgets, final = config.search.budgets, config.final
-    trainings = len(budgets) + teaches_itself(config)
+    members, final, sizes = _flops(config, checked.space), config.final, checked.sizes
+    assert sizes is not None
+    trainings = len(members) + teaches_itself(config)
     # A distilled training also runs the teacher forward, a third of a training of the largest.
-    per_image = _TRAINING * sum(budgets) / len(budgets) * trainings
+    per_image = _TRAINING * sum(members) / len(members) * trainings
     if teaches_itself(config):
-        per_image += _TRAINING / 3 * max(budgets) * (trainings - 1)
-    middle = (config.flops.low + config.flops.high) / 2
+        per_image += _TRAINING / 3 * max(members) * (trainings - 1)
     operations = (
-        _TRAINING * middle * checked.sizes.searched * _epochs(config),
-        per_image * checked.sizes.trained * final.epochs,
+        _TRAINING * _middle(config, checked.space) * sizes.searched * _epochs(config),
+        per_image * sizes.trained * final.epochs,
     )
     search, family = (total / _GPU_FLOPS / 3600 for total in operations)
     return search, family

@@ -16,7 +16,7 @@ from nars.parallel import describe_device, resolve_device, torch_threads, worker
 from nars.recipe import Recipe, Schedule, TrainingLoop
 from nars.run.config import Execution, RunConfig
 from nars.run.fidelity import search_settings
-from nars.space import AnyArchitecture, Bounds, Space, sobol
+from nars.space import AnyArchitecture, Space, sobol
 
 _SECONDS = 0.4
 """Time for each network; steps that take longer are taken once."""
@@ -80,8 +80,7 @@ def rehearse(config: RunConfig, execution: Execution, space: Space) -> Pace:
         execution: device and workers.
         space: with the classes and channels of the images.
     """
-    bounds = Bounds({"flops": (config.flops.low, config.flops.high)})
-    X = sobol(space, _CANDIDATES, seed=config.seed, bounds=bounds)
+    X = sobol(space, _CANDIDATES, seed=config.seed, bounds=config.range)
     X = X[np.argsort(space.costs(X)["flops"], kind="stable")]
     rows = X[[len(X) // 4, 3 * len(X) // 4]]
     flops = space.costs(rows)["flops"]

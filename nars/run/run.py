@@ -13,13 +13,14 @@ import numpy as np
 
 from nars.errors import DataError
 from nars.files.atomic import append_line
+from nars.metric import Metric
 from nars.parallel import worker_devices
 from nars.run.config import Execution, RunConfig
 from nars.run.folder import RunFolder, read_json
-from nars.run.identity import ImageFacts, check_images
+from nars.run.identity import DataFacts, check_images
 from nars.run.outlook import Outlook
 from nars.run.progress import Reporter, Silent, counting
-from nars.space import Bounds, Space, load_space, shorten
+from nars.space import Space, load_space
 
 if TYPE_CHECKING:
     from nars.images import ImageData
@@ -42,20 +43,20 @@ class Run:
     """The files of an image folder, where opening the run has listed them."""
 
     def __repr__(self) -> str:
-        budgets = ", ".join(shorten(budget) for budget in self.config.search.budgets)
-        return f"<Run {self.config.name} in {self.folder.path}: space {self.config.space}, budgets {budgets} FLOPs>"
+        budgets = "; ".join(map(str, self.config.budgets))
+        return f"<Run {self.config.name} in {self.folder.path}: space {self.config.space}, budgets {budgets}>"
 
     @cached_property
     def space(self) -> Space:
         """The run's own copy of the space, with the number of classes and image channels of the data."""
         return load_space(
-            self.folder.space_file, classes=self.image_facts.count, in_channels=self.image_facts.in_channels
+            self.folder.space_file, classes=self.data_facts.count, in_channels=self.data_facts.in_channels
         )
 
     @cached_property
-    def image_facts(self) -> ImageFacts:
+    def data_facts(self) -> DataFacts:
         """What is known of the images without them."""
-        return ImageFacts.of(read_json(self.folder.run_file)["data"])
+        return DataFacts.of(read_json(self.folder.run_file)["data"])
 
     @cached_property
     def images(self) -> ImageData:
@@ -78,7 +79,7 @@ class Run:
         Raises:
             DataError: as for `images`.
         """
-        if self.config.data.max_train is None and self.config.data.search_classes is None:
+        if self.config.images.max_train is None and self.config.images.search_classes is None:
             return self.images
         images = self._read_images(whole=True)
         check_images(self.folder, images, self.config, whole=True)
@@ -99,7 +100,7 @@ class Run:
         except DataError as error:
             raise DataError(
                 f"the images of the run in {self.folder.path} are needed now, and reading them from "
-                f"{self.config.data.name} gave: {error} If they are at another place by now, name it: "
+                f"{self.config.images.name} gave: {error} If they are at another place by now, name it: "
                 f"--set data.name=imagefolder:PATH"
             ) from error
 
@@ -108,16 +109,19 @@ class Run:
         """How long the rest takes; the stages tell it what they have done."""
         how = self.execution
         slots = 1 if how.engine == "in-process" else how.workers or len(worker_devices(how.device, per_gpu=how.per_gpu))
-        whole = self.images.available if self.config.data.max_train else len(self.images.train)
+        if not self.config.trains_images:
+            return Outlook(self.config, slots=slots)
+        whole = self.images.available if self.config.images.max_train else len(self.images.train)
         return Outlook(self.config, slots=slots, images=whole / len(self.images.train))
 
     @cached_property
     def final_classes(self) -> int:
         """Number of classes in final training; the images are asked only where the search has fewer."""
-        if self.config.data.search_classes is None:
-            return self.image_facts.count
+        if self.config.images.search_classes is None:
+            assert self.data_facts.count is not None
+            return self.data_facts.count
         known = read_json(self.folder.run_file).get("final_data")
-        return len(self.final_images.classes) if known is None else ImageFacts.of(known).count
+        return len(self.final_images.classes) if known is None else DataFacts.of(known).count or 0
 
     @cached_property
     def origin(self) -> str:
@@ -135,9 +139,16 @@ class Run:
         return int(document.get("rounds", earlier))
 
     @property
-    def flops_range(self) -> Bounds:
-        """Where stage 2 looks."""
-        return Bounds({"flops": (self.config.flops.low, self.config.flops.high)})
+    def metric(self) -> Metric:
+        """What candidates are measured by."""
+        return self.config.measured
+
+    @cached_property
+    def binned(self) -> str | None:
+        """The cost whose range stage 2 cuts into bins: the first that is bounded, else FLOPs, else the space's first;
+        None where there are no costs."""
+        costs = self.space.cost_names
+        return next((name for name in (*self.config.range, "flops", *costs) if name in costs), None)
 
     def computed(self, execution: Execution, reporter: Reporter) -> Run:
         """The same run, computed in another way; what is loaded already is not loaded (and introduced) again."""
@@ -179,7 +190,7 @@ def read_images(
     """
     from nars.images import load_images
 
-    data, counted = config.data, config.data.validation >= 1
+    data, counted = config.images, config.images.validation >= 1
     with counting(reporter or Silent(), "reading images") as progress:
         return load_images(
             data.name,

@@ -86,7 +86,7 @@ def _same_classes(final: Final, images: Listing | ImageData) -> MemberConfig:
 
 def member_names(config: RunConfig) -> list[str]:
     """Names of the family's members, known before the search."""
-    return [budget_name(budget) for budget in config.search.budgets]
+    return [budget_name(budget) for budget in config.budgets]
 
 
 def outside_teacher(final: Final, images: ImageData) -> Teaching:

@@ -11,16 +11,21 @@ from nars.search.archive import row_keys
 from nars.space import Bounds, Population, SpaceError
 
 
-def cost_bins(costs: Mapping[str, Floats], bounds: Bounds, *, bins: int, cost: str = "flops") -> Ints:
-    """The bin of each candidate, (N,): the bounded range of `cost` cut into equal parts; -1 outside the bounds.
+def cost_bins(costs: Mapping[str, Floats], bounds: Bounds, *, bins: int, rows: int, cost: str | None = "flops") -> Ints:
+    """The bin of each of `rows` candidates, (N,): the bounded range of `cost` cut into equal parts; -1 outside the
+    bounds.
 
     Where the bounds leave an end of the range open, the candidates' own smallest or largest value takes its place.
+    Without a cost, all that is inside is in bin 0.
     """
-    inside = bounds.admits(costs)
-    values = costs[cost]
-    out = np.full(len(values), -1, dtype=np.int64)
+    inside = bounds.admits(costs, rows=rows)
+    out = np.full(rows, -1, dtype=np.int64)
     if not inside.any():
         return out
+    if cost is None:
+        out[inside] = 0
+        return out
+    values = costs[cost]
     low, high = bounds.limits.get(cost, (0.0, np.inf))
     low = low if low > 0 else float(values[inside].min())
     high = high if np.isfinite(high) else float(values[inside].max())
@@ -38,7 +43,7 @@ def propose_round(
     *,
     scores: Floats | None = None,
     exclude: Population | None = None,
-    cost: str = "flops",
+    cost: str | None = "flops",
 ) -> Population:
     """The m candidates of the next round: from each of m equal bins of the FLOPs range the best predicted, (m, D).
 
@@ -50,14 +55,14 @@ def propose_round(
         costs: of the pool, each (N,).
         bounds: hard limits; candidates outside are never proposed.
         m: number of candidates; fewer come back only where fewer are left.
-        scores: predicted accuracy of the pool, (N,) in percent.
+        scores: of the pool, (N,), more is better: what is predicted of it.
         exclude: candidates already measured, (K, D), canonical.
-        cost: whose range is cut into bins.
+        cost: whose range is cut into bins; without one, the best predicted of all.
 
     Raises:
         SpaceError: no candidate is left inside the bounds.
     """
-    bins = cost_bins(costs, bounds, bins=m, cost=cost)
+    bins = cost_bins(costs, bounds, bins=m, rows=len(pool), cost=cost)
     if exclude is not None and len(exclude):
         bins = np.where(np.isin(row_keys(pool), row_keys(exclude)), -1, bins)
     rank = np.arange(len(pool)) if scores is None else np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
@@ -75,11 +80,17 @@ def propose_round(
         if donor is None:
             break
         chosen.append(queues[donor].pop(0))
-    return pool[sorted(chosen, key=lambda at: (float(costs[cost][at]), at))]
+    return pool[sorted(chosen, key=lambda at: (0.0 if cost is None else float(costs[cost][at]), at))]
 
 
 def shrink_pool(
-    costs: Mapping[str, Floats], bounds: Bounds, scores: Floats, *, bins: int, keep: float = 0.5, cost: str = "flops"
+    costs: Mapping[str, Floats],
+    bounds: Bounds,
+    scores: Floats,
+    *,
+    bins: int,
+    keep: float = 0.5,
+    cost: str | None = "flops",
 ) -> Ints:
     """Where the favourable candidates of a pool are, ascending: the best predicted share of each FLOPs bin.
 
@@ -88,7 +99,7 @@ def shrink_pool(
     Args:
         costs: of the pool, each (N,).
         bounds: hard limits; candidates outside are dropped.
-        scores: predicted accuracy, (N,) in percent.
+        scores: (N,), more is better.
         bins: number of equal parts of the range of `cost`, >= 1.
         keep: share kept of each bin, 0 < keep <= 1; at least one of each that is not empty.
         cost: whose range is cut into bins.
@@ -98,7 +109,7 @@ def shrink_pool(
     """
     if not 0 < keep <= 1:
         raise SpaceError(f"the share of a pool to keep lies above 0 and at most at 1, got {keep}")
-    at = cost_bins(costs, bounds, bins=bins, cost=cost)
+    at = cost_bins(costs, bounds, bins=bins, rows=len(scores), cost=cost)
     kept = []
     for b in range(bins):
         members = np.flatnonzero(at == b)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,9 @@ def shorten(number: float) -> str:
     return f"{number:.4g}"
 
 
+LATENCY = "latency"
+"""The cost that a device table gives, milliseconds."""
+
 _KNOWN = "flops, params, weights, activations, peak_activations and resolution, latency with a device table"
 """The costs of a space of networks, for messages; a generic space has those of its table."""
 
@@ -81,6 +85,60 @@ class Bounds:
             )
         own = {name: _interval(name, pair) for name, pair in limits.items()}
         object.__setattr__(self, "limits", MappingProxyType(own))
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.limits.items()))
+
+    @staticmethod
+    def read(written: object) -> Bounds:
+        """Bounds as files and command lines have them.
+
+        {"flops": "450M", "latency": {"low": 2, "high": "12ms"}} limits several costs, from above where there is one
+        number; "flops=450M+latency=12ms" is the same for upper limits, and "450M" alone limits flops.
+
+        Raises:
+            SpaceError: it is none of these.
+        """
+        if isinstance(written, Bounds):
+            return written
+        if isinstance(written, str) and "=" in written:
+            parts = [part.partition("=") for part in written.split("+")]
+            written = {name.strip(): limit for name, _, limit in parts}
+        if not isinstance(written, Mapping):
+            return Bounds.at_most(flops=written)  # type: ignore[arg-type]  # checked there
+        limits: dict[str, tuple[Any, Any]] = {}
+        for name, limit in written.items():
+            if not isinstance(limit, Mapping):
+                limits[name] = (0.0, limit)
+                continue
+            if not limit or (unknown := sorted(set(map(str, limit)) - {"low", "high"})):
+                raise SpaceError(
+                    f"limits on {name} are low, high or both, got {', '.join(unknown) if limit else 'none of them'}; "
+                    f"write e.g. {{low: 1M, high: 3M}}, or a number for an upper limit"
+                )
+            limits[name] = (limit.get("low", 0.0), limit.get("high", math.inf))
+        return Bounds(limits)
+
+    @property
+    def document(self) -> dict[str, float | dict[str, float]]:
+        """In plain types, for `read`."""
+        found: dict[str, float | dict[str, float]] = {}
+        for name, (low, high) in self.limits.items():
+            ends = {"low": low} if low > 0 else {}
+            found[name] = high if not ends else ends if math.isinf(high) else {**ends, "high": high}
+        return found
+
+    def high(self, name: str) -> float:
+        """Upper limit of a cost; infinity without one."""
+        return self.limits.get(name, (0.0, math.inf))[1]
+
+    def within(self, other: Bounds) -> bool:
+        """Whether whatever keeps these limits keeps the other's."""
+        return all(
+            low <= own_low and own_high <= high
+            for name, (low, high) in other.limits.items()
+            for own_low, own_high in [self.limits.get(name, (0.0, math.inf))]
+        )
 
     def __reduce__(self) -> tuple[type[Bounds], tuple[dict[str, tuple[float, float]]]]:
         return (Bounds, (dict(self.limits),))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from nars.arrays import Floats, Floats32, Ints
 from nars.files import Value
 from nars.space import counting
+from nars.space.bounds import Bounds
 from nars.space.dimension import CostTable, Dimension, Fixed, Group, Population, Setting
 from nars.space.errors import SpaceError, UnlistedError
 from nars.space.families.family import AnyArchitecture, Family, family_of
@@ -42,6 +43,10 @@ class Space:
     in_channels: int = 3
     classes: int = 1000
     table: CostTable | None = None
+    range: Bounds = field(default_factory=Bounds)
+    """Where a run looks that names no range of its own."""
+    budgets: tuple[Bounds, ...] = ()
+    """What it answers if it names none."""
 
     def __repr__(self) -> str:
         sizes = f"{self.size('architecture'):.3g} architectures x {self.size('recipe'):.3g} recipes"

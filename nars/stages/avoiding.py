@@ -24,9 +24,6 @@ _LIKELY = 0.5
 
 _FOLDS = 5
 
-_BEHIND = 1000.0
-"""Taken off at least: behind everything, in unchanged order."""
-
 
 def described(space: Space, X: Population) -> Floats:
     """What failures may depend on, (N, E): the encoded settings, and the logarithm of each cost (memory, time)."""
@@ -72,21 +69,21 @@ def failures_last(scores: Floats, asked: Floats, trained: Floats, failed: NDArra
     """Scores by which candidates that are likely to fail come after all others, (N,); as they are without a cause.
 
     Args:
-        scores: (N,) predicted accuracy, percent.
+        scores: (N,), more is better.
         asked: (N, E) the candidates, `described`.
         trained: (n, E) those that were trained.
         failed: (n,) whether that failed.
     """
     if not _has_a_cause(trained, failed):
         return scores
-    behind = max(_BEHIND, 2 * float(np.ptp(scores))) if len(scores) else 0.0
+    behind = 1.0 + np.ptp(scores)  # everything else, in unchanged order
     return scores - behind * (failure_probability(trained, failed, asked) > _LIKELY)
 
 
-def ranked(space: Space, X: Population, predicted: Floats, samples: Sequence[Sample]) -> Floats:
-    """Scores to choose candidates X (N, D) by, (N,): their predicted accuracy, those behind that would fail."""
+def ranked(space: Space, X: Population, scores: Floats, samples: Sequence[Sample]) -> Floats:
+    """The scores of candidates X (N, D), (N,), with those behind that would fail."""
     failed = np.array([sample.status != "ok" for sample in samples], dtype=np.bool_)
     if not failed.any():
-        return predicted
+        return scores
     trained = np.array([sample.choices for sample in samples], dtype=np.int64)
-    return failures_last(predicted, described(space, X), described(space, trained), failed)
+    return failures_last(scores, described(space, X), described(space, trained), failed)

@@ -49,7 +49,9 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         later=small if config.asynchronous else config.per_round,
         wait=not config.asynchronous,
         epochs=config.epochs,
-        bounds=run.flops_range,
+        bounds=run.config.range,
+        cost=run.binned,
+        metric=run.metric,
         keep=config.keep,
         fewest=small if config.asynchronous else FEWEST_TO_LEARN,
     )
@@ -73,7 +75,7 @@ def keep_fitted(run: Run, rounds: Rounds[Trial]) -> Predictor:
         run.folder.predictor,
         rounds.predictor,
         space=run.space,
-        data=run.image_facts.fingerprint,
+        data=run.data_facts.fingerprint,
         quality={"tau": float(np.mean(taus))} if taus else {},
         origin={"run": run.origin, "rounds": run.config.collect.rounds},
     )

@@ -61,7 +61,7 @@ def export(run: Run, trained: TrainedFamily, *, again: bool = False) -> Exported
                 architecture=architecture,
                 recipe=recipe_of(run, member).to_dict(),
                 # Called as the user called it: a member that is given away does not tell where the images lie.
-                data=replace(run.final_images.at(architecture.resolution), name=run.image_facts.name),
+                data=replace(run.final_images.at(architecture.resolution), name=run.data_facts.name),
                 accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
                 progress=lambda file: advance(0, file),
             )

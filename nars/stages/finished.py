@@ -10,6 +10,7 @@ from nars.errors import ConfigError
 from nars.run import Run, Stage
 from nars.run.settled import Settings, is_exported, is_settled, settings_of
 from nars.run.teaching import LARGEST
+from nars.stages.measured import load_measured
 from nars.stages.members import Family, Member, distinct, read_family
 from nars.stages.predictors import load_fitted
 from nars.train import MemberResult
@@ -48,8 +49,12 @@ def is_finished(run: Run) -> bool:
         DataError: a file in the run's folder was edited, or belongs to another run.
     """
     family = read_family(run)
-    trained = None if family.missing or family.changed else load_trained(run, family)
-    if trained is None or unexported(run, trained):
+    if family.missing or family.changed:
+        return False
+    if not run.config.trains_images:
+        if load_measured(run, family) is None:
+            return False
+    elif (trained := load_trained(run, family)) is None or unexported(run, trained):
         return False
     return run.folder.report_file.is_file() and not _is_older(run, family)
 
@@ -58,6 +63,7 @@ def _is_older(run: Run, family: Family) -> bool:
     """Whether the report is older than what it tells."""
     written = run.folder.report_file.stat().st_mtime_ns
     cards = [run.folder.member(member.name) / "card.json" for member in distinct(family.members)]
+    cards = [*run.folder.finals.glob("*.parquet")] if not run.config.trains_images else cards
     return any(file.stat().st_mtime_ns > written for file in (run.folder.family_file, *cards))
 
 
@@ -131,6 +137,8 @@ def _missing(run: Run, stage: Stage) -> tuple[str, str] | None:
     if family.missing:
         lacks = "no family yet" if not family.members else f"no member for {len(family.missing)} of its budgets"
         return f"has {lacks}", "search"
+    if not run.config.trains_images:
+        return None
     if stage == "export" and (waiting := untrained(run, family)):
         return f"has no final training by these settings of {', '.join(m.name for m in waiting)}", "train"
     return None

@@ -5,23 +5,37 @@ from __future__ import annotations
 from nars.evaluate import Engine, Limits, open_engine
 from nars.run import Run
 from nars.run.fidelity import search_settings
+from nars.run.own_task import own_task
 from nars.space import Population
 from nars.store import Sample
-from nars.tasks import ImageClassification, Trial, make_trials
+from nars.tasks import ImageClassification, Task, Trial, make_trials
 
 
 def engine_of(run: Run) -> Engine:
     """What trains the candidates, to be used in a `with` statement."""
+    return engine_for(run, task_of(run))
+
+
+def engine_for(run: Run, task: Task) -> Engine:
+    """The same for another task."""
     how = run.execution
     return open_engine(
         how.engine,
-        ImageClassification(run.images, search_settings(run.config)),
+        task,
         Limits(seconds=run.config.collect.trial_seconds, gigabytes=run.config.collect.trial_gigabytes),
         workers=how.workers or None,
         per_gpu=how.per_gpu,
         device=how.device,
         address=how.address,
     )
+
+
+def task_of(run: Run) -> Task:
+    """What the run's candidates are trained for."""
+    if run.config.trains_images:
+        return ImageClassification(run.images, search_settings(run.config))
+    task: Task = own_task(run.config)
+    return task
 
 
 def trials_for(run: Run, X: Population, *, epochs: int, round: int = 0, seed: int | None = None) -> list[Trial]:
@@ -37,14 +51,20 @@ def trials_for(run: Run, X: Population, *, epochs: int, round: int = 0, seed: in
     return make_trials(
         run.space,
         X,
-        data=run.image_facts.fingerprint,
-        fidelity=search_settings(run.config).fidelity(epochs),
+        data=run.data_facts.fingerprint,
+        fidelity=_fidelity(run, epochs),
+        metric=run.metric,
         epochs=epochs,
         seed=run.config.seed if seed is None else seed,
         number=round,
     )
 
 
+def _fidelity(run: Run, epochs: int) -> str:
+    of = search_settings(run.config) if run.config.trains_images else own_task(run.config)
+    return of.fidelity(epochs)
+
+
 def spell(sample: Sample) -> str:
     """An outcome in a few words."""
-    return sample.status + ("" if sample.result is None else f" {sample.result:.2f} %")
+    return sample.status + ("" if sample.result is None else f" {sample.metric.spell(sample.result)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,9 @@ from nars.printing import brief_repr
 from nars.run import Run
 from nars.run.folder import RunFolder, read_json, write_sealed
 from nars.run.identity import of_another_run
+from nars.run.naming import budget_name
 from nars.run.settled import is_begun
-from nars.space import SpaceError, cost_range, shorten
+from nars.space import Bounds, SpaceError, cost_range, shorten
 
 _CLOSE = 1e-9
 """Relative difference between costs that arithmetic alone may make."""
@@ -30,18 +31,18 @@ class Member:
 
     name: str
     """The budget as people write it, e.g. "550M"."""
-    budget: float
-    """FLOPs it keeps."""
+    budget: Bounds
+    """What it keeps."""
     choices: tuple[int, ...]
     """Its row of the population matrix, (D,)."""
     record: dict[str, Any]
     """Every setting, readable."""
     costs: dict[str, float]
     predicted: float
-    """Expected accuracy at the search's stop epoch, percent."""
+    """Expected value of the metric at the search's stop epoch."""
     predicted_std: float
     history: tuple[tuple[int, float], ...]
-    """(evaluations, best predicted accuracy) after each generation."""
+    """(evaluations, best prediction) after each generation."""
     seconds: float
     """Time the search took."""
     same_as: str | None = None
@@ -65,7 +66,7 @@ class Family:
     """Members whose budgets have left the configuration since."""
     doubts: tuple[str, ...] = ()
     """What not to rely on, a sentence each."""
-    missing: tuple[float, ...] = ()
+    missing: tuple[Bounds, ...] = ()
     """Budgets that are to be answered yet."""
     changed: bool = False
     """Whether the file has members of other budgets than the configuration, or in another order."""
@@ -107,7 +108,7 @@ def read_family(run: Run) -> Family:
     Raises:
         DataError: the file was edited, or belongs to another run.
     """
-    budgets, kept = run.config.search.budgets, family_in(run.folder)
+    budgets, kept = run.config.budgets, family_in(run.folder)
     document = read_json(run.folder.family_file) if kept.members else {}
     if not kept.members or run.rounds_of(document) < run.config.collect.rounds:
         return Family(missing=budgets)
@@ -128,8 +129,8 @@ def write_family(run: Run, members: Sequence[Member], removed: Sequence[Member],
     document = {
         "origin": run.origin,
         "rounds": run.config.collect.rounds,
-        "members": [asdict(member) for member in family.members],
-        "removed": [asdict(member) for member in family.removed],
+        "members": list(map(_entry, family.members)),
+        "removed": list(map(_entry, family.removed)),
         "doubts": list(doubts),
     }
     write_sealed(run.folder.family_file, document)
@@ -144,7 +145,7 @@ def finished_family(run: Run, what: str) -> tuple[Member, ...]:
     """
     family = read_family(run)
     if family.missing:
-        lacks = ", ".join(shorten(budget) for budget in family.missing) if family.members else "family"
+        lacks = ", ".join(map(budget_name, family.missing)) if family.members else "family"
         raise ConfigError(
             f"{what} needs a finished search, {run.folder.path} has no {lacks} yet; go on with it first "
             f"(nars run {run.folder.path}, or nars search {run.folder.path})"
@@ -152,9 +153,16 @@ def finished_family(run: Run, what: str) -> tuple[Member, ...]:
     return family.members
 
 
+def _entry(member: Member) -> dict[str, Any]:
+    """A member in plain types."""
+    values = {field.name: getattr(member, field.name) for field in fields(member)}
+    return values | {"budget": member.budget.document}
+
+
 def _member(entry: dict[str, Any]) -> Member:
     return Member(
-        **{key: value for key, value in entry.items() if key not in ("choices", "history")},
+        **{key: value for key, value in entry.items() if key not in ("budget", "choices", "history")},
+        budget=Bounds.read(entry["budget"]),
         choices=tuple(entry["choices"]),
         history=tuple((count, best) for count, best in entry["history"]),
     )
@@ -186,8 +194,8 @@ def _check(run: Run, origin: str, members: Sequence[Member]) -> None:
             fault = f"its choices say {other[0]} {record.get(other[0])!r}, its record {member.record[other[0]]!r}"
         elif wrong:
             fault = f"its choices have {found[wrong[0]]:g} {wrong[0]}, the file says {member.costs[wrong[0]]:g}"
-        elif found["flops"] > member.budget:
-            fault = f"its choices have {found['flops']:,.0f} FLOPs, more than its budget of {member.budget:,.0f}"
+        elif over := [cost for cost, (low, high) in member.budget.limits.items() if not low <= found[cost] <= high]:
+            fault = f"its choices have {found[over[0]]:,.10g} {over[0]}, its budget is {member.budget}"
         if fault is not None:
             raise DataError(
                 f"{file}: the member {member.name} is not of one piece: {fault}. The file was edited or belongs to "
@@ -201,31 +209,38 @@ def _compared(run: Run, members: Sequence[Member]) -> tuple[Member, ...]:
     Of several with the same network and recipe that one is trained which has been already, else that of the smallest
     budget.
     """
-    ascending = sorted(members, key=lambda member: member.budget)
+    ascending = sorted(members, key=lambda member: -sum(member.budget.within(other.budget) for other in members))
     owners: dict[tuple[int, ...], str] = {}
     begun = [m for m in ascending if m.same_as is None and is_begun(run.folder, m.name, m.choices)]
     for member in [*begun, *ascending]:
         owners.setdefault(member.choices, member.name)
     compared = []
     for member in members:
-        smaller = [m for m in members if m.choices == member.choices and m.budget < member.budget]
-        note = _note(run, member, max(smaller, key=lambda m: m.budget)) if smaller else ""
+        smaller = [m for m in ascending if m.choices == member.choices and _smaller(m.budget, member.budget)]
+        note = _note(run, member, smaller[-1]) if smaller else ""
         owner = owners[member.choices]
         compared.append(replace(member, same_as=None if owner == member.name else owner, note=note))
     return tuple(compared)
 
 
+def _smaller(one: Bounds, other: Bounds) -> bool:
+    return one != other and one.within(other)
+
+
 def _note(run: Run, member: Member, smaller: Member) -> str:
     """Why a budget is answered by the member of a smaller one, and what to do about it."""
-    largest, high = cost_range(run.space)["flops"][1], run.config.flops.high
-    flops = shorten(member.costs["flops"])
-    if largest <= smaller.budget:
-        why = f"the largest network of the space has {shorten(largest)} FLOPs; a larger one needs a larger space"
-    elif high < member.budget:
+    alone, cost = len(member.budget.limits) == len(smaller.budget.limits) == 1, next(iter(smaller.budget))
+    largest = cost_range(run.space)[cost][1] if alone else math.inf
+    high, unit = run.config.range.high(cost), "FLOPs" if cost == "flops" else cost
+    what = "network" if run.config.trains_images else "candidate"
+    if largest <= smaller.budget.high(cost):
+        why = f"the largest {what} of the space has {shorten(largest)} {unit}; a larger one needs a larger space"
+    elif high < member.budget.high(cost) and math.isfinite(high):
         why = (
-            f"stage 2 has measured networks of up to {shorten(high)} FLOPs (flops.high), and beyond that the predictor "
-            f"sees nothing better; a run with a higher flops.high would look there"
+            f"stage 2 has measured {what}s of up to {shorten(high)} {unit} (range.{cost}.high), and beyond that the "
+            f"predictor sees nothing better; a run with a higher range.{cost}.high would look there"
         )
     else:
         why = "the predictor sees nothing better in between; more rounds (collect.rounds) may, or a budget further away"
-    return f"{member.name} brings nothing beyond {smaller.name}: the same network ({flops} FLOPs) and recipe; {why}"
+    same = f"the same {what} ({shorten(member.costs[cost])} {unit})"
+    return f"{member.name} brings nothing beyond {smaller.name}: {same} and recipe; {why}"

@@ -22,7 +22,7 @@ from nars.space import Population, sobol
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CandidatePool:
-    """N candidates to choose from; of a run those of stage 1, inside the FLOPs range of stage 2."""
+    """N candidates to choose from; of a run those of stage 1, inside the range of stage 2."""
 
     __repr__ = brief_repr
 
@@ -36,9 +36,9 @@ def sample_pool(run: Run) -> CandidatePool:
     """Sample the pool and keep it.
 
     Raises:
-        InfeasibleError: no network lies in the FLOPs range.
+        InfeasibleError: nothing lies in the range.
     """
-    X = sobol(run.space, run.config.pretraining.pool, seed=run.config.seed, bounds=run.flops_range)
+    X = sobol(run.space, run.config.pretraining.pool, seed=run.config.seed, bounds=run.config.range)
     pool = CandidatePool(X=X, costs=run.space.costs(X))
     columns: dict[str, NDArray[Any]] = {f"cost.{name}": values for name, values in pool.costs.items()}
     for column, dimension in enumerate(run.space.dimensions):

@@ -17,6 +17,7 @@ import numpy as np
 
 from nars.arrays import Floats
 from nars.evaluate import StopAdvice
+from nars.metric import ACCURACY, Metric
 from nars.predictors import Predictor, kendall
 from nars.run.journal import Journal, Plan, RoundResult, pairs
 from nars.search import propose_round, shrink_pool
@@ -49,8 +50,10 @@ class RoundSettings:
     """Epochs of a full training."""
     bounds: Bounds
     """Hard limits of the candidates."""
-    cost: str = "flops"
-    """Whose range is cut into bins."""
+    cost: str | None = "flops"
+    """Whose range is cut into bins; None where there are no costs."""
+    metric: Metric = ACCURACY
+    """What is measured."""
     keep: float = 1.0
     """Share of the pool that is kept after `first` trainings; all fits of so many trainings together keep it."""
     fewest: int
@@ -170,20 +173,18 @@ class Rounds(Generic[Asked]):
         if len(samples) > self._fitted_to:
             good = [sample for sample in samples if sample.status == "ok"]
             X = np.array([sample.choices for sample in good], dtype=np.int64)
-            accuracy = np.array([label(sample, self._stop_epoch) for sample in good], dtype=np.float64)
-            self._predictor = self._pretrained.fit(self.space.encode(X), accuracy, seed=next(self._seeds))
+            measured = np.array([label(sample, self._stop_epoch) for sample in good], dtype=np.float64)
+            self._predictor = self._pretrained.fit(self.space.encode(X), measured, seed=next(self._seeds))
             self._fitted_to = len(samples)
         return self._predictor
 
     def scores(self) -> Floats | None:
-        """Predictions of the candidates alive, (len(alive),), more being better, those behind that are likely to fail;
-        None before the predictor is fitted."""
+        """What is predicted of the candidates alive, (len(alive),), such that more is better; those behind that are
+        likely to fail. None before the predictor is fitted."""
         if not self._fitted_to:
             return None
-        predicted = self._predictor.metric.score(self._predictor.predict_mean(self._encoded[self.alive]))
-        return (
-            ranked(self.space, self.pool.X[self.alive], predicted, self.samples) if self.settings.avoid else predicted
-        )
+        scores = self.settings.metric.score(self._predictor.predict_mean(self._encoded[self.alive]))
+        return ranked(self.space, self.pool.X[self.alive], scores, self.samples) if self.settings.avoid else scores
 
     @property
     def _left(self) -> int:
@@ -218,7 +219,8 @@ class Rounds(Generic[Asked]):
         trials = self._trials_of(plan)
         missing = [trial for trial in trials if trial.key not in self._known]
         if self.settings.wait:  # the longest first: the less waiting at the end of the round
-            missing.sort(key=lambda trial: -trial.costs[self.settings.cost])
+            cost = self.settings.cost
+            missing.sort(key=lambda trial: 0.0 if cost is None else -trial.costs[cost])
         self._plans.append(plan)
         self._trials.append(trials)
         self._queue.extend(missing)
@@ -263,6 +265,7 @@ class Rounds(Generic[Asked]):
                 tau=kendall(*map(np.array, zip(*both, strict=True))) if len(both) > 2 else None,
                 alive=tuple(self.alive.tolist()) if self.settings.wait else None,
                 advice=advice,
+                metric=self.settings.metric,
             )
             self.results.append(result)
             if self._journal is not None:

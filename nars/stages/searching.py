@@ -48,13 +48,14 @@ def search(run: Run, predictor: Predictor) -> Family:
     with run.reporter.bar("stage 3: searching", len(budgets)) as advance:
 
         def on_generation(budget: int, step: Step) -> None:
-            advance(1 if budget not in finished else 0, f"{step.evaluations:,} scored, best {step.best:.2f} %")
+            best = run.metric.spell(run.metric.score(step.best))
+            advance(1 if budget not in finished else 0, f"{step.evaluations:,} scored, best {best}")
             finished[budget] = time.perf_counter()
 
         found = search_family(
             run.space,
             scorer(run.space, predictor),
-            [Bounds.at_most(flops=budget) for budget in budgets],
+            budgets,
             rng=run.rng(3, len(known)) if known else run.rng(3),
             seed_population=_seeds(run, known),
             settings=PRESETS[run.config.search.preset],
@@ -73,14 +74,14 @@ def search(run: Run, predictor: Predictor) -> Family:
             costs=result.costs,
             predicted=float(prediction.mean[at]),
             predicted_std=float(prediction.std[at]),
-            history=tuple((step.evaluations, step.best) for step in result.history),
+            history=tuple((step.evaluations, run.metric.score(step.best)) for step in result.history),
             seconds=round(ends[at + 1] - ends[at], 3),
         )
         for at, (name, budget, result) in enumerate(zip(_names(run, budgets), budgets, found.members, strict=True))
     )
     everything = {member.budget: member for member in (*family.members, *members)}
-    answered = _write(run, [everything[budget] for budget in run.config.search.budgets], family.removed)
-    predicted = ", ".join(f"{member.name} -> {member.predicted:.2f} % predicted" for member in members)
+    answered = _write(run, [everything[budget] for budget in run.config.budgets], family.removed)
+    predicted = ", ".join(f"{member.name} -> {run.metric.spell(member.predicted)} predicted" for member in members)
     run.log(f"stage 3: {len(members)} budgets answered in {seconds:.1f} s: {predicted}")
     for sentence in answered.attention:
         run.log(f"stage 3: attention: {sentence}")
@@ -92,7 +93,7 @@ def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Fa
     return write_family(run, members, removed, doubts=doubts(_evidence(run, members)))
 
 
-def _names(run: Run, budgets: Sequence[float]) -> list[str]:
+def _names(run: Run, budgets: Sequence[Bounds]) -> list[str]:
     """Names for budgets that have no member: those of an earlier family, else new ones."""
     earlier = {member.budget: member.name for member in family_in(run.folder).answered}
     new = [budget for budget in budgets if budget not in earlier]
@@ -105,13 +106,16 @@ def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
         Answer(name=member.name, record=member.record, predicted=member.predicted, std=member.predicted_std)
         for member in members
     )
-    known = run.image_facts.images
-    validation = len(run.images.validation) if known is None else known[1]
-    return evidence_of(answers, run.space, read_results(run.folder), validation_images=validation)
+    validation = None
+    if run.config.trains_images:
+        known = run.data_facts.images
+        validation = len(run.images.validation) if known is None else known[1]
+    results = read_results(run.folder)
+    return evidence_of(answers, run.space, results, validation_images=validation, metric=run.metric)
 
 
 def _seeds(run: Run, known: Sequence[Member]) -> Population:
     """Stage 2's pairs, best measured first, and the members of other budgets: a larger one is never worse."""
-    X, accuracy = Journal(run).measured()
-    best = X[np.argsort(-accuracy, kind="stable")[:_SEED_POPULATION]]
+    X, values = Journal(run).measured()
+    best = X[np.argsort(-run.metric.score(values), kind="stable")[:_SEED_POPULATION]]
     return np.concatenate([best, [member.choices for member in known]]) if known else best

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nars.errors import DataError
 from nars.evaluate import FEWEST_CURVES, StopAdvice, choose_stop_epoch
@@ -16,7 +17,7 @@ from nars.space import shorten
 from nars.store import Sample
 
 FEWEST_TO_LEARN = 2
-"""Accuracies that a predictor can be fitted to."""
+"""Values that a predictor can be fitted to."""
 
 _MESSAGE = 300
 """Characters of what failed trainings say that an error repeats."""
@@ -32,15 +33,23 @@ def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:
     full = [sample for sample in samples if sample.status == "ok" and len(sample.result_curve) == config.epochs]
     if len(full) < FEWEST_CURVES:
         return _uncut(samples, len(full), config)
-    flops = np.array([sample.costs["flops"] for sample in full])
-    low, high = run.config.flops.low, run.config.flops.high
-    edges = [low, *sorted(budget for budget in run.config.search.budgets if low < budget < high), high]
+    curves = np.array([sample.result_curve for sample in full], dtype=np.float64).reshape(len(full), config.epochs)
     return choose_stop_epoch(
-        np.array([sample.result_curve for sample in full], dtype=np.float64).reshape(len(full), config.epochs),
-        threshold=config.stop_correlation,
-        rng=run.rng(2),
-        bins={f"{shorten(a)} to {shorten(b)} FLOPs": (flops > a) & (flops <= b) for a, b in pairwise(edges)},
+        run.metric.score(curves), threshold=config.stop_correlation, rng=run.rng(2), bins=_bins(run, full)
     )
+
+
+def _bins(run: Run, samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
+    """Which samples (n,) lie between two neighbouring budgets, or the ends of the range, by name."""
+    cost = run.binned
+    if cost is None:
+        return {}
+    costs = np.array([sample.costs[cost] for sample in samples])
+    low, high = run.config.range.limits.get(cost, (0.0, math.inf))
+    limits = (budget.high(cost) for budget in run.config.budgets)
+    edges = [low, *sorted({limit for limit in limits if low < limit < high}), high]
+    unit = "FLOPs" if cost == "flops" else cost
+    return {f"{shorten(a)} to {shorten(b)} {unit}": (costs > a) & (costs <= b) for a, b in pairwise(edges)}
 
 
 def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
@@ -72,7 +81,7 @@ def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
 
 
 def label(sample: Sample, stop_epoch: int | None) -> float:
-    """The accuracy that counts, in percent: at the stop epoch, or at the end while that is not chosen yet; of the
+    """The value that counts: at the stop epoch, or at the end while that is not chosen yet; of the
     averaged weights where the recipe has them.
 
     Round 1 trains on beyond the stop epoch, but its label is the accuracy at that epoch too: labels of one kind.

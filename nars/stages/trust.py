@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nars.metric import ACCURACY, Metric
 from nars.printing import counted
 from nars.run.journal import RoundResult
 from nars.space import Space
@@ -57,6 +58,7 @@ class Evidence:
     taus: tuple[tuple[float, int], ...] = ()
     """For each round that was predicted before it was measured: Kendall's tau, and of how many candidates."""
     validation_images: int | None = None
+    metric: Metric = ACCURACY
 
 
 def doubts(evidence: Evidence) -> tuple[str, ...]:
@@ -66,7 +68,12 @@ def doubts(evidence: Evidence) -> tuple[str, ...]:
 
 
 def evidence_of(
-    answers: Iterable[Answer], space: Space, rounds: Sequence[RoundResult], *, validation_images: int | None = None
+    answers: Iterable[Answer],
+    space: Space,
+    rounds: Sequence[RoundResult],
+    *,
+    validation_images: int | None = None,
+    metric: Metric = ACCURACY,
 ) -> Evidence:
     """The evidence of a run.
 
@@ -75,6 +82,7 @@ def evidence_of(
         space: theirs.
         rounds: results of stage 2; none where they are not known.
         validation_images: how many the accuracies were measured on.
+        metric: what was measured.
     """
     values = [value for result in rounds for value in result.measured]
     measured = [value for value in values if value is not None]
@@ -89,6 +97,7 @@ def evidence_of(
         failed=len(values) - len(measured),
         taus=tuple((result.tau, len(result.pairs)) for result in rounds if result.tau is not None),
         validation_images=validation_images,
+        metric=metric,
     )
 
 
@@ -124,14 +133,15 @@ def _order(evidence: Evidence) -> str:
 def _wide(evidence: Evidence) -> str:
     if evidence.measured is None or len(evidence.measured) < 3:
         return ""
-    spread = float(np.std(evidence.measured, ddof=1))
+    spread, metric = float(np.std(evidence.measured, ddof=1)), evidence.metric
     wide = [answer for answer in evidence.answers if answer.std > WIDE * spread]
     if not wide:
         return ""
-    shown = "; ".join(f"{answer.name}: {answer.predicted:.2f} ± {answer.std:.2f} %" for answer in wide)
+    shown = "; ".join(f"{answer.name}: {metric.spell(answer.predicted, answer.std)}" for answer in wide)
     return (
-        f"the prediction says little ({shown}): all measured accuracies together have a spread of ± {spread:.2f} %. "
-        f"Train more candidates (collect.per_round, collect.rounds) or longer (collect.epochs)."
+        f"the prediction says little ({shown}): all measured values together have a spread of "
+        f"± {metric.spell(spread)}. Train more candidates (collect.per_round, collect.rounds) or longer "
+        f"(collect.epochs)."
     )
 
 
@@ -139,12 +149,13 @@ def _alike(evidence: Evidence) -> str:
     if len({tuple(answer.record.items()) for answer in evidence.answers}) < 2:
         return ""
     predicted = [answer.predicted for answer in evidence.answers]
-    uncertain = min(answer.std for answer in evidence.answers)
+    uncertain, metric = min(answer.std for answer in evidence.answers), evidence.metric
     if max(predicted) - min(predicted) >= uncertain:
         return ""
     return (
-        f"the members' predictions ({min(predicted):.2f} to {max(predicted):.2f} %) differ by less than they are "
-        f"uncertain (± {uncertain:.2f} %): whether a larger budget brings more shows in their final training only."
+        f"the members' predictions ({metric.figure(min(predicted))} to {metric.spell(max(predicted))}) differ by less "
+        f"than they are uncertain (± {metric.spell(uncertain)}): whether a larger budget brings more shows in their "
+        f"final training only."
     )
 
 

@@ -63,7 +63,15 @@ def table_rounds(
     order = rng.permutation(len(table.values))
     pool = CandidatePool(X=table.choices[order], costs={name: cost[order] for name, cost in table.costs.items()})
     settings = RoundSettings(
-        total=trainings, first=batch, later=batch, wait=True, epochs=1, bounds=Bounds(), cost=cost, fewest=_FIRST
+        total=trainings,
+        first=batch,
+        later=batch,
+        wait=True,
+        epochs=1,
+        bounds=Bounds(),
+        cost=cost,
+        metric=table.metric,
+        fewest=_FIRST,
     )
     return Rounds(space, pool, pretrained, settings, trials=partial(unanswered, space), seeds=seeds_from(rng))
 

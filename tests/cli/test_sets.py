@@ -27,8 +27,8 @@ CASES = [
     ("data.streaming=auto", "auto"),
     ("data.root=", None),
     ("data.root=~", None),
-    ("search.budgets=[1e5, 200k, 300_000]", (1e5, 2e5, 3e5)),
-    ("flops={low: 1e5, high: .5M}", {"low": 1e5, "high": 5e5}),
+    ("search.budgets=[1e5, 200k, 300_000]", ({"flops": 1e5}, {"flops": 2e5}, {"flops": 3e5})),
+    ("range.flops={low: 1e5, high: .5M}", {"low": 1e5, "high": 5e5}),
 ]
 
 

@@ -94,7 +94,7 @@ def _lines(config: str, overrides: dict[str, object]) -> list[str]:
     return []
 
 
-KEYS = ("space", "flops", "search.budgets", "data.validation", "data.search_classes")
+KEYS = ("space", "range.flops", "search.budgets", "data.validation", "data.search_classes")
 """What can stand in the way: numbers of a set's own configuration that a small copy of the set cannot keep, and spaces
 whose sizes no built-in configuration knows."""
 
@@ -104,9 +104,9 @@ whose sizes no built-in configuration knows."""
 def test_each_configuration_on_each_image_set_and_in_each_space_has_a_plan_or_errors_with_keys(
     space: str, images: str, here: Path
 ) -> None:
-    counts, suggested = list_images(images), set()
+    counts = list_images(images)
     loaded = load_space(space, classes=len(counts.classes), in_channels=counts.in_channels)
-    own = {name: load_config(name).data for name in run_names()}.get(images)
+    own = {name: load_config(name).images for name in run_names()}.get(images)
     too_many = own is not None and own.validation >= counts.train
     for config in run_names():
         overrides = {"data.name": images, "space": space}
@@ -116,15 +116,17 @@ def test_each_configuration_on_each_image_set_and_in_each_space_has_a_plan_or_er
         if loaded.kind == "generic":
             assert any("generic space" in line for line in lines)
             continue
-        given, (smallest, largest) = load_config(config, overrides), cost_range(loaded)["flops"]
-        fits = given.flops.low <= largest and given.flops.high >= smallest
-        fits &= all(smallest <= budget <= largest for budget in given.search.budgets)
-        assert any(_key(line) in ("flops", "search.budgets") for line in lines) == (not fits), lines
-        for line in lines:
-            if "--budgets" in line and (suggestion := line.split("add ")[1]) not in suggested:
-                suggested.add(suggestion)
-                left = _lines(config, overrides | _options(suggestion))
-                assert not [text for text in left if _key(text) in ("flops", "search.budgets")], (line, left)
+        assert not [line for line in lines if _key(line) in ("range.flops", "search.budgets")], lines
+
+
+@pytest.mark.parametrize("space", [name for name in space_names() if load_space(name).kind != "generic"])
+def test_a_range_outside_of_a_space_leads_to_one_that_fits(space: str, here: Path) -> None:
+    overrides = {"space": space, "range": {"flops": {"low": "1G", "high": "9G"}}, "search.budgets": "8G"}
+    if cost_range(load_space(space))["flops"][1] > 1e9:
+        overrides["range"] = {"flops": "1k"}
+    line = next(line for line in _lines("digits", overrides) if _key(line) == "range.flops")
+    left = _lines("digits", {"space": space} | _options(line.split("add ")[1]))
+    assert not [text for text in left if _key(text) in ("range.flops", "search.budgets")], (line, left)
 
 
 @pytest.mark.parametrize("images", IMAGES)
@@ -315,7 +317,7 @@ def test_a_mistake_is_found_before_anything_is_computed(
 WARNINGS: list[tuple[dict[str, object], list[str]]] = [
     ({"collect.epochs": 2, "collect.warmup_epochs": 2}, ["collect.warmup_epochs", "only rises"]),
     ({"data.max_train": 20}, ["collect.batch_size", "32 is more than", "20 training images", "batch_size=4"]),
-    ({"search.budgets": "0.2M,2M"}, ["search.budgets[1]", "2M lies above", "110k to 550k", "flops.high"]),
+    ({"search.budgets": "0.2M,2M"}, ["search.budgets[1]", "2M lies above", "110k to 550k", "range.flops.high"]),
     ({"search.budgets": "0.106M,0.2M"}, ["search.budgets[0]", "106k lies below", "flops.low"]),
     ({"collect.keep": 0.01, "pretraining.pool": 1000}, ["collect.keep", "round 2"]),
     ({"collect.per_round": 2, "flops.high": "0.6M"}, ["collect.per_round", "rank correlation"]),
@@ -511,20 +513,21 @@ def _cells(name: str, workers: int = 0, **overrides: object) -> dict[str, str]:
         ("1e6", [1e6]),
         ("1M, 2M", [1e6, 2e6]),
         ("4M,1M", [4e6, 1e6]),
-        ("1m", "--budgets (search.budgets[0]): 'm' is no suffix, got '1m'; write 1M with a capital"),
+        ("1m", "--budgets (search.budgets[0]): bounds on flops: 'm' is no suffix, got '1m'; write 1M with a capital"),
         ("0.5m", "write 0.5M with a capital"),
         ("1M,,2M", "--budgets (search.budgets): item 2 of the list is empty; write e.g. 1M,2M,4M; got '1M,,2M'"),
         ("1M,", "item 2 of the list is empty"),
         ("", "item 1 of the list is empty"),
-        ("-1M", "--budgets (search.budgets[0]): must be greater than 0; got '-1M'"),
-        ("1M,1000k", "--budgets (search.budgets): 1M appears more than once; give each budget once"),
+        ("-1M", "--budgets (search.budgets[0]): bounds on flops: the lower limit must not"),
+        ("1M,1000k", "--budgets (search.budgets): flops <= 1M appears more than once; give each budget once"),
         ("many", "a number with an optional suffix k, M, G"),
     ],
 )
 def test_budgets_are_read_as_people_write_them_or_refused_by_the_options_name(text: str, expected: object) -> None:
     options = {"search.budgets": "--budgets"}
     if isinstance(expected, list):
-        assert list(read_config("cifar10", {"search.budgets": text}, options=options).config.search.budgets) == expected
+        config = read_config("cifar10", {"search.budgets": text}, options=options).config
+        assert [budget.high("flops") for budget in config.budgets] == expected
         return
     with pytest.raises(ConfigError) as error:
         read_config("cifar10", {"search.budgets": text}, options=options)
@@ -540,7 +543,7 @@ def test_budgets_are_read_as_people_write_them_or_refused_by_the_options_name(te
         (["--space", "nosuch"], "--space (space): no space is called 'nosuch'"),
         (["--data", "nosuch"], "--data (data.name): "),
         (["--set", "collect.rounds=0"], "--set collect.rounds: "),
-        (["--set", "flops.low=1G"], "--set flops.low (flops): "),
+        (["--set", "flops.low=1G"], "--set flops.low (range): "),
         (["--set", "final={epochs: 0}"], "--set final.epochs: "),
         (["--set", "collect.round=3"], "--set collect.round: unknown key 'round'"),
         (["--set", "collect.rounds=[1"], "--set collect.rounds:1: not valid YAML"),

@@ -10,7 +10,7 @@ import pytest
 from nars.cli import main
 from nars.errors import ConfigError
 from nars.run import load_config, open_run
-from nars.run.config import FlopsRange
+from nars.space import Bounds
 
 GOOD = """
 name: mine
@@ -65,12 +65,12 @@ def test_a_mistake_names_file_line_key_rule_and_what_it_got(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--set", "search.budgets=[-1M]"], ["search.budgets[0]", "greater than 0", "got"]),
+        (["--set", "search.budgets=[-1M]"], ["search.budgets[0]", "must not be negative", "got"]),
         (["--budgets", "1k"], ["search.budgets[0]", "smallest network of digits has", "got a budget of 1k"]),
         (["--data", "imagefolder:/nowhere/at/all"], ["/nowhere/at/all"]),
         (["--data", "nonsense"], ["digits", "imagefolder:PATH", "nonsense"]),
         (["--space", "nonsense"], ["no space is called 'nonsense'", "fbnetv3"]),
-        (["--set", "flops.low=1M"], ["flops", "low must be below high", "got"]),
+        (["--set", "flops.low=1M"], ["flops", "lower limit must not exceed the upper", "got"]),
         (["--set", "flops={low: 1G, high: 2G}"], ["flops", "got the range 1G to 2G"]),
         (["--set", "rounds"], ["--set takes KEY=VALUE", "got 'rounds'"]),
         (["--engine", "cluster"], ["--engine", "cluster"]),
@@ -112,20 +112,22 @@ def test_a_run_of_an_earlier_version_goes_on_where_new_keys_have_come_since(tmp_
 
 
 def test_quantities_are_read_as_people_write_them() -> None:
-    assert FlopsRange.model_validate({"low": "400M", "high": 8e8}) == FlopsRange(low=400e6, high=800e6)
+    assert Bounds.read({"flops": {"low": "400M", "high": 8e8}}) == Bounds({"flops": (400e6, 800e6)})
+    assert Bounds.read("flops=1M+latency=12ms") == Bounds.at_most(flops=1e6, latency=12.0)
+    assert Bounds.read("2M") == Bounds.read(2e6) == Bounds.at_most(flops=2e6)
 
 
 def test_imagenet_is_the_paper() -> None:
     """Constants of FBNetV3 (arXiv 2006.02049), sections 3.3, 4.1 and appendix A."""
     config = load_config("imagenet")
-    assert (config.flops.low, config.flops.high) == (400e6, 800e6)
+    assert config.range == Bounds({"flops": (400e6, 800e6)})
     assert config.pretraining.pool == 20_000
     assert (config.collect.rounds, config.collect.per_round, config.collect.epochs) == (5, 48, 150)
     assert (config.collect.decay, config.collect.stop_correlation) == (0.963, 0.92)
-    assert config.search.budgets == (450e6, 550e6, 650e6, 750e6)
+    assert [budget.document for budget in config.budgets] == [{"flops": 1e6 * n} for n in (450, 550, 650, 750)]
     assert (config.final.epochs, config.final.warmup_epochs, config.final.decay) == (400, 5, 0.9875)
     assert (config.final.distillation, config.final.ema_decay, config.final.batch_size) == (0.8, 0.99985, 256)
-    assert (config.data.search_classes, config.data.validation) == (200, 10_000)
+    assert (config.images.search_classes, config.images.validation) == (200, 10_000)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_what_speaks_for_the_stop_epoch_is_in_log_and_report(run: Run) -> None:
     assert rounds.ask() is None  # it waits for the end of the round
     for trial, sample in zip(trials, outcomes(6), strict=True):
         same = {name: getattr(trial, name) for name in ("key", "choices", "record", "costs", "space", "round")}
-        rounds.tell(replace(sample, data=run.image_facts.fingerprint, **same))
+        rounds.tell(replace(sample, data=run.data_facts.fingerprint, **same))
     assert "stop after epoch 1 and save 75 % of their epochs" in run.folder.log_file.read_text()
     page = write_report(run.folder).read_text()
     for name, value in (("this saves later rounds", "75 %"), ("top 10 %", "1 of 1"), ("within budgets", "1.00")):

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from nars.space.bounds import LATENCY, Bounds
 from nars.space.dimension import CostTable
 from nars.space.errors import SpaceError, SpaceWarning
 from nars.space.families.family import family_of
@@ -68,6 +69,7 @@ def _read(entries: Entries, *, classes: int | None, in_channels: int | None, tab
         entries.problem((), f"a space file is a mapping with name, kind, architecture and recipe, got {got}")
         return None
     _check_top(entries, content)
+    range_, budgets = (_suggested(entries, content, key) for key in ("range", "budgets"))
     architecture, recipe = content.get("architecture"), content.get("recipe") or {}
     if not isinstance(architecture, Mapping) or not isinstance(recipe, Mapping):
         return None
@@ -89,15 +91,47 @@ def _read(entries: Entries, *, classes: int | None, in_channels: int | None, tab
         in_channels=in_channels if in_channels is not None else architecture.get("in_channels", 3),
         classes=classes if classes is not None else architecture.get("classes", 1000),
         table=table,
+        range=range_[0] if range_ else Bounds(),
+        budgets=budgets,
     )
     entries.family.check(entries, space)
     if not entries.problems and table is None and "costs" in content:
-        return space.with_table(read_costs(content["costs"], space, entries.document))
+        space = space.with_table(read_costs(content["costs"], space, entries.document))
+    for key, bounds in (("range", range_), ("budgets", budgets)):
+        _check_costs(entries, key, bounds, space)
     return space
 
 
+def _suggested(entries: Entries, content: Mapping[str, Any], key: str) -> tuple[Bounds, ...]:
+    """The range or the budgets that a space file names for runs that name none; mistakes are noted."""
+    written = content.get(key)
+    if written is None:
+        return ()
+    found = []
+    for number, one in enumerate(written if isinstance(written, list) else [written]):
+        try:
+            found.append(Bounds.read(one))
+        except SpaceError as error:
+            entries.problem((key, number) if isinstance(written, list) else (key,), str(error))
+    return tuple(found)
+
+
+def _check_costs(entries: Entries, key: str, bounds: tuple[Bounds, ...], space: Space) -> None:
+    """Note limits on costs that the space does not have; a device table may give it latency."""
+    for one in bounds:
+        try:
+            one.check((*space.cost_names, LATENCY), of=space.name)
+        except SpaceError as error:
+            entries.problem((key,), str(error))
+
+
 def _check_top(entries: Entries, content: Mapping[str, Any]) -> None:
-    entries.keys((), content, required=("name", "architecture"), optional=("kind", "about", "recipe", "costs"))
+    entries.keys(
+        (),
+        content,
+        required=("name", "architecture"),
+        optional=("kind", "about", "recipe", "costs", "range", "budgets"),
+    )
     if not isinstance(content.get("name", ""), str) or content.get("name") == "":
         entries.problem(("name",), f"takes a word, got {content['name']!r}")
     if "costs" in content and entries.family.cost_names:
