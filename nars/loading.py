@@ -1,10 +1,14 @@
-"""Loading large libraries in less time."""
+"""Loading: large libraries in less time, and what users name by its place."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import importlib
+import re
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pkgutil import resolve_name
 
 
 @contextmanager
@@ -22,3 +26,37 @@ def quick_imports() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def load_place(place: str, *, what: str, error: type[Exception], folders: Sequence[str] = ()) -> object:
+    """What a user names by "package.module:name".
+
+    Args:
+        place: The name.
+        what: It is, for messages: "the function".
+        error: To raise.
+        folders: Looked through before what is installed, now and from then on: whoever types `nars` in a folder expects
+            its modules to be found, as Python does for a script there.
+
+    Raises:
+        error: It is no such name, cannot be imported, or belongs to the program that runs, where worker processes do
+            not find it.
+    """
+    if not isinstance(place, str) or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", place):
+        raise error(f'{what} is named as package.module:name, e.g. "train:f1" for f1 in train.py; got {place!r}')
+    module = place.partition(":")[0]
+    if module == "__main__":
+        raise error(
+            f"{what} {place!r} belongs to the program itself, where other processes do not find it; put it in a module"
+        )
+    for folder in reversed(folders):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    importlib.invalidate_caches()  # the module may have been written just now
+    try:
+        return resolve_name(place)
+    except (Exception, SystemExit) as problem:  # whatever a module does when it is imported
+        raise error(
+            f"{what} {place!r} cannot be loaded ({type(problem).__name__}: {problem}); start nars in the folder of "
+            f"{module.partition('.')[0]}.py, or put that folder on PYTHONPATH"
+        ) from problem

@@ -106,6 +106,7 @@ class Campaign:
             seed=seed,
             number=number,
         )
+        assert trial.architecture is not None
         return replace(trial, architecture=replace(trial.architecture, resolution=fidelity.resolution))
 
     def described(self, fidelity: Fidelity) -> str:

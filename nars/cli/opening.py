@@ -74,8 +74,9 @@ def _as_begun(given: Given, out: Path | None) -> Given:
         if file.is_file():
             document = read_json(file)
             kept = document.get("config", {})
-            images = [part.get("data", {}).get("name") for part in (document, kept)]  # as given, and its whole path
-            if folder.name != given.file_name or given.config.images.name in images:
+            images = [(part.get("data") or {}).get("name") for part in (document, kept)]  # as given, and its whole path
+            asked = given.config.data
+            if folder.name != given.file_name or (asked and asked.name) in images:
                 return given.begun_as(kept)
     return given
 

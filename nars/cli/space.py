@@ -59,7 +59,8 @@ def show(name: Name) -> None:
     for line in counts(space):
         console.print(escape(line), soft_wrap=True)
     if space.cost_names:
-        ranges = Table("cost", "smallest", "largest", title="exact range of each cost", title_justify="left")
+        title = f"{'exact ' * spaces.exact_ends(space)}range of each cost"
+        ranges = Table("cost", "smallest", "largest", title=title, title_justify="left")
         for cost, (low, high) in spaces.cost_range(space).items():
             ranges.add_row(cost, f"{low:,.0f}", f"{high:,.0f}")
         console.print(ranges)

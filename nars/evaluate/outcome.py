@@ -13,7 +13,7 @@ from nars.errors import EvaluationError, require
 from nars.evaluate.engine import NO_LIMITS, Limits
 from nars.files.atomic import machine_at_fault
 from nars.store import Sample, Status
-from nars.tasks import Measured, Task, Trial
+from nars.tasks import Measured, Task, TaskError, Trial
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """How torch's allocators say it in a plain RuntimeError."""
@@ -37,6 +37,7 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
         so far. A bad candidate never raises.
 
     Raises:
+        TaskError: nothing can be trained here: the user's program is not there, or cannot be imported.
         OSError: the machine is at fault: disk, permissions, too many open files.
     """
     assert (trial.data, trial.metric) == (task.data, task.metric), "a trial is of the task that it names"
@@ -56,6 +57,8 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
                 done.append(measured)
         if len(done) < trial.epochs:
             raise EvaluationError(f"a training must be measured in each of its {trial.epochs} epochs; got {len(done)}.")
+    except TaskError:
+        raise  # no candidate could be trained
     except recipe.DivergedError as error:
         status, message = "diverged", str(error)
     except _TimeLimitError:
@@ -113,6 +116,7 @@ def _sample(trial: Trial, done: list[Measured], status: Status, message: str, *,
         averaged=averaged[-1] if ok and averaged else None,
         curve=curve,
         averaged_curve=averaged,
+        also=done[-1].also if done else {},
         epochs=len(curve),
         planned_epochs=trial.epochs,
         seconds=seconds,

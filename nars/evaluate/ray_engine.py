@@ -21,7 +21,7 @@ from nars.evaluate.outcome import evaluate_trial, lost
 from nars.files.atomic import machine_at_fault
 from nars.parallel import AUTO, put_together, take_apart
 from nars.store import Sample, Status
-from nars.tasks import Task, Trial
+from nars.tasks import Task, TaskError, Trial
 
 _ATTEMPTS = 2
 """How often a trial may take its worker down before it counts as the cause."""
@@ -222,7 +222,7 @@ class RayEngine:
             sample: Sample = self._ray.get(reference)
             return sample
         except errors.RayTaskError as error:  # of the machine or in this package: not the trial's, not to be hidden
-            if machine_at_fault(error.cause):
+            if isinstance(error.cause, TaskError) or machine_at_fault(error.cause):
                 raise error.cause from None
             raise
         except errors.OutOfMemoryError as error:

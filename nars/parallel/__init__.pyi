@@ -5,6 +5,7 @@ from .devices import (
     resolve_device as resolve_device,
     worker_devices as worker_devices,
 )
+from .guarded import Ending as Ending, Guarded as Guarded
 from .interrupts import interrupts_blocked as interrupts_blocked
 from .machine import (
     installed_memory as installed_memory,

@@ -185,7 +185,9 @@ def check_samples(run: Run) -> None:
     """
     from nars.store import COST_CONVENTION, Identity, SampleStore
 
-    ours = Identity(space=run.space.fingerprint, data=run.data_facts.fingerprint, cost_convention=COST_CONVENTION)
+    ours = Identity(
+        space=run.space.fingerprint, data=run.data_facts.fingerprint, cost_convention=COST_CONVENTION, metric=run.metric
+    )
     for folder in (run.folder.samples, run.folder.swaps):
         theirs = SampleStore(folder).identity if folder.is_dir() else None
         if theirs is not None:

@@ -108,7 +108,7 @@ class Outlook:
         """Seconds of an epoch of stage 2 for a network of so many FLOPs."""
         seconds, x = np.array(self._seconds), np.array(self._flops)
         spread = float(np.ptp(x))
-        if len(x) < 4 or spread < 0.2 * float(x.max()):
+        if len(x) < 4 or spread <= 0.2 * float(x.max()):
             return float(seconds.mean())
         slope, start = np.polyfit(x, seconds, 1)
         if slope < 0 or start < 0:  # noise: in proportion to the FLOPs, or not at all

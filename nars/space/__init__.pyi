@@ -5,6 +5,7 @@ from .errors import InfeasibleError as InfeasibleError, SpaceError as SpaceError
 from .extremes import (
     cost_range as cost_range,
     enumerate_architectures as enumerate_architectures,
+    exact_ends as exact_ends,
     extreme_rows as extreme_rows,
 )
 from .families.family import (
@@ -14,6 +15,7 @@ from .families.family import (
     read_architecture as read_architecture,
 )
 from .families.generic.flat import Flat as Flat
+from .families.generic.functions import FunctionCosts as FunctionCosts
 from .families.generic.tables import AdditiveCostTable as AdditiveCostTable, ListedCostTable as ListedCostTable
 from .families.mbconv.architecture import (
     ACTIVATIONS as ACTIVATIONS,

@@ -1,7 +1,8 @@
-"""The exact ends of a space: its smallest and largest cost, and networks that have them."""
+"""The ends of a space: its smallest and largest cost, and networks that have them."""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -9,11 +10,15 @@ import numpy as np
 from nars.space.counting import settings
 from nars.space.dimension import Group, Population
 from nars.space.errors import SpaceError
+from nars.space.families.generic.functions import FunctionCosts
 from nars.space.space import Space
+
+LISTED_BY_FUNCTION = 200_000
+"""Candidates whose costs a user's function, of unknown speed, is asked for to know the ends."""
 
 
 def cost_range(space: Space) -> dict[str, tuple[float, float]]:
-    """Exact smallest and largest value of each cost over the whole space, {name: (min, max)}.
+    """Smallest and largest value of each cost over the whole space, {name: (min, max)}; exact if `exact_ends` says so.
 
     Raises:
         SpaceError: they cannot be known: the space is too large to list, or its choices are too entangled.
@@ -32,6 +37,18 @@ def extreme_rows(space: Space) -> dict[str, Population]:
         SpaceError: as for `cost_range`.
     """
     return space.family.extremes(space)
+
+
+def exact_ends(space: Space) -> bool:
+    """Whether nothing lies beyond `extreme_rows`; those of a user's function of costs are the best that were found,
+    where the space is too large to compute all."""
+    return not isinstance(space.table, FunctionCosts) or listed_whole(space)
+
+
+def listed_whole(space: Space) -> bool:
+    """Whether a user's function is asked for the costs of all candidates."""
+    parts = [part for group in ("architecture", "recipe") for part in settings(space.dimensions, group)]
+    return math.prod(len(listed) for _, listed in parts) <= LISTED_BY_FUNCTION
 
 
 def enumerate_architectures(space: Space, *, limit: int = 5_000_000) -> Population:

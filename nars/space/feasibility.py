@@ -10,7 +10,7 @@ import numpy as np
 from nars.space.bounds import Bounds, quantity, shorten
 from nars.space.dimension import Population
 from nars.space.errors import InfeasibleError, SpaceError
-from nars.space.extremes import extreme_rows
+from nars.space.extremes import exact_ends, extreme_rows
 from nars.space.rare import uniform
 from nars.space.space import Space
 
@@ -63,7 +63,7 @@ def check_reachable(space: Space, bounds: Bounds) -> None:
         SpaceError: a bound names a cost that the space does not have.
     """
     bounds.check(space.cost_names, of=space.name)
-    if not bounds.limits:
+    if not bounds.limits or not exact_ends(space):
         return
     try:
         rows = extreme_rows(space)

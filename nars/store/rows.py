@@ -84,6 +84,7 @@ class Identity:
         for field, what in names.items():
             one, two = getattr(self, field), getattr(other, field)
             if one != two:
+                one, two = (one.title, two.title) if isinstance(one, Metric) else (one, two)
                 raise StoreError(
                     f"rows of one store must share one {what}, but {here} has {one!r} and {there} has {two!r}. "
                     f"Keep them in separate stores."

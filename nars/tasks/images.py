@@ -43,6 +43,7 @@ class ImageClassification:
         Raises:
             RecipeError, NetworkError: the trial's recipe or network cannot be.
         """
+        assert trial.architecture is not None, "images are classified by networks"
         by = recipe.Recipe.from_dict(trial.recipe)
         images = self.images.at(trial.architecture.resolution)
         model = network.build(

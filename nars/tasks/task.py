@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from nars.errors import UserError
+from nars.files import Value
 from nars.metric import Metric
 from nars.tasks.trial import Trial
+
+
+class TaskError(UserError):
+    """The task cannot be run here, whatever the candidate; the message says what is missing and the fix."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +23,8 @@ class Measured:
     value: float
     averaged: float | None = None
     """The same of the averaged weights; None where the trial keeps none."""
+    also: Mapping[str, Value] = field(default_factory=dict)
+    """What else there is to say of the epoch, by name; a sample keeps the last of it."""
 
 
 class Task(Protocol):
@@ -46,6 +54,7 @@ class Task(Protocol):
             check: To be called every few steps: raises when the trial has had its time, and must not be caught.
 
         Raises:
+            TaskError: nothing can be trained here; it ends the run and counts against nobody.
             DivergedError: the training left the numbers; a value that is not finite says the same.
             MemoryError: there is not enough of it.
             Exception: anything else that this candidate cannot be trained for.

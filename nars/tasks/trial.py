@@ -21,7 +21,8 @@ class Trial:
     record: Mapping[str, Any]
     """Every setting by name."""
     costs: Mapping[str, float]
-    architecture: AnyArchitecture
+    architecture: AnyArchitecture | None
+    """The network; None where the space has none behind its choices."""
     recipe: Mapping[str, Any]
     """Settings of `nars.recipe.Recipe`."""
     space: str
@@ -62,12 +63,10 @@ def make_trials(
         X: Rows of choice indices.
         data, fidelity, epochs, seed, metric: The same for each, as in `Trial`.
         number: Number of the round that proposed them.
-
-    Raises:
-        SpaceError: the space is generic: there is no network behind its choices.
     """
     costs = space.costs(X)
-    rows = zip(X.tolist(), space.to_records(X), space.architectures(X), space.recipes(X), strict=True)
+    architectures = [None] * len(X) if space.family.builder is None else space.architectures(X)
+    rows = zip(X.tolist(), space.to_records(X), architectures, space.recipes(X), strict=True)
     return [
         Trial(
             choices=tuple(row),

@@ -40,7 +40,20 @@ architecture: {a: [x, y, z], b: [1, 2, 3], c: {choices: [x, y, z], when: {a: [x]
 recipe: {rate: [0.1, 0.2]}
 costs: {size: {base: 1, a: [1, 2, 3], b: [5, 4, 3]}}
 """
-SPACES = {"mbconv": SMALL, "mbconv-shared": SHARED, "generic": GENERIC, "two_layers": two_layers.SPACE}
+FUNCTION = """
+name: computed
+kind: generic
+architecture: {units: {low: 16, high: 64, step: 16}, layers: [1, 2, 3], act: [relu, tanh], bias: [true, false]}
+recipe: {rate: [0.1, 0.2], decay: [0.0, 0.1]}
+costs: {function: own_costs:of_layers}
+"""
+SPACES = {
+    "mbconv": SMALL,
+    "mbconv-shared": SHARED,
+    "generic": GENERIC,
+    "generic-function": FUNCTION,
+    "two_layers": two_layers.SPACE,
+}
 
 
 @pytest.fixture(params=SPACES, scope="module")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from trainer_tasks import command as trainers_command, function as trainers_function, trial_of
 
 from nars.evaluate import Limits, evaluate_trial, open_engine
 from nars.images import ImageData, load_images
 from nars.space import Head
 from nars.store import Sample
-from nars.tasks import TASKS, ImageClassification, Task, Trial
+from nars.tasks import TASKS, ImageClassification, Task, TrainerCommand, TrainerFunction, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,22 @@ def images(task: ImageClassification, make_trial: Callable[..., Trial], digits: 
         hungry=make_trial(architecture={"head": Head(expand=2, channels=10**11)}),  # 10^12 features
         elsewhere=replace(task, images=fewer),
     )
+
+
+def trainer_case(task: TrainerFunction | TrainerCommand) -> Case:
+    trial = partial(trial_of, task)
+    diverging, hungry = trial(diverges=True), trial(hungry=True)
+    return Case(task=task, trial=trial, diverging=diverging, hungry=hungry, elsewhere=replace(task, data_name="more"))
+
+
+@pytest.fixture(scope="module")
+def function() -> Case:
+    return trainer_case(trainers_function(data_name="some"))
+
+
+@pytest.fixture(scope="module")
+def command() -> Case:
+    return trainer_case(trainers_command(data_name="some"))
 
 
 def curves(sample: Sample) -> tuple[str, Any, Any]:

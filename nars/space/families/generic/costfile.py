@@ -1,4 +1,4 @@
-"""The costs of a generic space as its file gives them: sums over choices, or a table beside it."""
+"""The costs of a generic space as its file gives them: sums over choices, a table beside it, or a function."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from nars.arrays import Floats
 from nars.files import TableFile, TableFileError, number_of, read_table
 from nars.space.dimension import Choice, CostTable, Population
 from nars.space.errors import SpaceError, SpaceWarning
+from nars.space.families.generic.functions import FunctionCosts
 from nars.space.families.generic.tables import AdditiveCostTable, ListedCostTable
 from nars.space.files.document import Document, KeyPath
 from nars.space.reading import Cells, one_message
@@ -27,7 +28,8 @@ def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
     """The costs that a space file names under `costs`.
 
     Either the path of a .csv, .json or .parquet file, relative to the space file, with one column per setting that
-    costs depend on (by its name) and one per cost; or {cost: {base: number, setting: [number per choice]}}, summed.
+    costs depend on (by its name) and one per cost; or {cost: {base: number, setting: [number per choice]}}, summed;
+    or {function: package.module:name}, of a module beside the space file, in the working folder, or installed.
 
     Raises:
         SpaceError: with file, line and fix.
@@ -40,13 +42,29 @@ def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
             raise SpaceError(f"{document.where(('costs',))}: {error}") from error
     if not isinstance(entry, Mapping) or not entry:
         raise SpaceError(
-            f"{document.where(('costs',))}: takes the name of a .csv, .json or .parquet file, or a mapping of costs, "
-            f"got {entry!r}"
+            f"{document.where(('costs',))}: takes the name of a .csv, .json or .parquet file, a mapping of costs, or "
+            f"function: package.module:name, got {entry!r}"
         )
+    if isinstance(entry.get("function"), str):
+        return _from_function(entry, space, document)
     return AdditiveCostTable(
         base={name: _base(parts, ("costs", name), document) for name, parts in entry.items()},
         parts={name: _parts(parts, ("costs", name), space, document) for name, parts in entry.items()},
     )
+
+
+def _from_function(entry: Mapping[str, Any], space: Space, document: Document) -> FunctionCosts:
+    if other := [name for name in entry if name != "function"]:
+        raise SpaceError(
+            f"{document.where(('costs', other[0]))}: a function gives all costs; drop {other[0]}, or the function"
+        )
+    folders = (str(Path(document.source).absolute().parent), str(Path.cwd()))
+    costs = FunctionCosts(space=space, place=entry["function"], folders=tuple(dict.fromkeys(folders)))
+    try:
+        _ = costs.fingerprint  # which calls it
+    except SpaceError as error:
+        raise SpaceError(f"{document.where(('costs', 'function'))}: {error}") from error
+    return costs
 
 
 def _base(parts: Any, path: KeyPath, document: Document) -> float:

@@ -14,8 +14,9 @@ from nars.space import counting
 from nars.space.describe import summary
 from nars.space.dimension import Group, Population
 from nars.space.errors import SpaceError
-from nars.space.extremes import list_rows
+from nars.space.extremes import LISTED_BY_FUNCTION, list_rows, listed_whole
 from nars.space.families.family import Costs
+from nars.space.families.generic.functions import FunctionCosts
 from nars.space.families.generic.tables import AdditiveCostTable, ListedCostTable
 from nars.space.families.rules import ANYTHING, RECIPE_SETTINGS, RESOLUTION, Rule
 from nars.space.files.entries import Entries
@@ -108,7 +109,7 @@ class Flat:
         return space.costs
 
     def extremes(self, space: Space) -> dict[str, Population]:
-        """By listing what the costs can tell apart."""
+        """By listing what the costs can tell apart; the best found where a function computes those of too many."""
         return _extremes(space)
 
     def statistics(self, space: Space, X: Population) -> Costs:
@@ -178,6 +179,9 @@ class Flat:
         return summary([name for name in space.settings if not name.startswith("recipe.")], record)
 
 
+_SAMPLE = 8192
+"""Candidates from which the ends of a function are looked for."""
+
 _RECIPE = {f"recipe.{name}": rule for name, rule in RECIPE_SETTINGS.items()}
 
 GENERIC = Flat()
@@ -195,9 +199,35 @@ def _extremes(space: Space) -> dict[str, Population]:
         return _summed(space, table)
     if isinstance(table, ListedCostTable):
         return _known(space, table)
+    if isinstance(table, FunctionCosts) and not listed_whole(space):
+        return _climbed(space)
     groups: tuple[Group, ...] = ("architecture",) if space.computes_costs else ("architecture", "recipe")
-    X = list_rows(space, *groups, limit=5_000_000)
+    X = list_rows(space, *groups, limit=LISTED_BY_FUNCTION if isinstance(table, FunctionCosts) else 5_000_000)
     return {name: X[[values.argmin(), values.argmax()]] for name, values in space.costs(X).items()}
+
+
+def _climbed(space: Space) -> dict[str, Population]:
+    """The ends that single changes lead to from the best of a sample."""
+    X = space.canonical(np.random.default_rng(0).integers(space.cardinalities, size=(_SAMPLE, len(space.dimensions))))
+    costs = space.costs(X)
+    return {
+        name: np.stack([_climb(space, X[(sign * values).argmax()], name, sign) for sign in (-1.0, 1.0)])
+        for name, values in costs.items()
+    }
+
+
+def _climb(space: Space, row: Population, cost: str, sign: float) -> Population:
+    """The row (D,) at which no single change makes sign * cost larger."""
+    columns = np.repeat(np.arange(len(row)), space.cardinalities)
+    choices = np.concatenate([np.arange(size) for size in space.cardinalities])
+    while True:
+        near = np.repeat(row[None], len(columns) + 1, axis=0)  # the last is the row itself
+        near[np.arange(len(columns)), columns] = choices
+        near = space.canonical(near)
+        values = sign * space.costs(near)[cost]
+        if values.max() <= values[-1]:
+            return row
+        row = near[values.argmax()]
 
 
 def _known(space: Space, table: ListedCostTable) -> dict[str, Population]:
