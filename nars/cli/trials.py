@@ -188,17 +188,6 @@ def _mapping(text: str | None, option: str, *, alone: bool = False) -> Mapping[s
 
 def _stored(name: str, space: str | None) -> TrialTable:
     """The samples of a store or run folder."""
-    import numpy as np
+    from nars.trials import trials_of
 
-    from nars.trials import trials_of, with_costs
-
-    samples = open_store(name).samples()
-    found = space_of(space, name)
-    if not found.cost_names:
-        ok = [sample for sample in samples if sample.status == "ok"]
-        names = [cost for cost in (ok[0].costs if ok else ()) if all(cost in sample.costs for sample in ok)]
-        rows = [sample for sample in samples if all(cost in sample.costs for cost in names)]
-        if names:
-            X = np.array([sample.choices for sample in rows], dtype=np.int64)
-            found = with_costs(found, X, {cost: np.array([s.costs[cost] for s in rows]) for cost in names})
-    return trials_of(samples, found, name=name)
+    return trials_of(open_store(name).samples(), space_of(space, name), name=name)

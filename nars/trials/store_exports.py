@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nars.arrays import Ints
 from nars.errors import DataError
 from nars.files import TableFile, number_of
 from nars.metric import ACCURACY, Metric
 from nars.space import Space, SpaceError, one_message
 from nars.store import Sample
 from nars.store.rows import ALSO, CHOICE, COST, METRIC, fields_of, fixed
-from nars.trials.trials import Trials, TrialTable, gather, key_of, with_costs
+from nars.trials.trials import TrialTable, key_of, trials_of
 
 _MARKS = frozenset({"key", "space", "data", "fidelity", "status", "seed"})
 """Columns without which it is a table as others write it; the rest may have been taken out."""
@@ -81,25 +80,7 @@ def read_export(file: TableFile, space: Space, *, nearest: bool = False) -> Tria
         samples.append(sample)
     old = sum(there not in known for there in columns["space"])
     remarks = [*file.remarks, *([f"{old:,} rows were measured in another version of the space"] if old else [])]
-    return _table(file, space, bare, X, samples, tuple(remarks))
-
-
-def _table(
-    file: TableFile, space: Space, bare: Space, X: Ints, samples: list[Sample], remarks: tuple[str, ...]
-) -> TrialTable:
-    values = np.array([np.nan if sample.result is None else sample.result for sample in samples])
-    metric = samples[0].metric
-    names = [
-        name for name in samples[0].costs if all(name in sample.costs for sample in samples if sample.status == "ok")
-    ]
-    if not space.cost_names and names:
-        rows = [row for row, sample in enumerate(samples) if all(name in sample.costs for name in names)]
-        space = with_costs(
-            space, X[rows], {name: np.array([samples[row].costs[name] for row in rows]) for name in names}
-        )
-    status = [sample.status for sample in samples]
-    trials = Trials(name=file.path.stem, space=bare, X=X, values=values, status=status, metric=metric, samples=samples)
-    return replace(gather(trials.name, space, X, values[:, None], metric), trials=trials, remarks=remarks)
+    return replace(trials_of(samples, space, name=file.path.stem), remarks=tuple(remarks))
 
 
 def _metric(file: TableFile) -> Metric:

@@ -95,7 +95,7 @@ class TrialTable:
 def space_without_costs(name: str) -> Space:
     """A built-in space whose file lists costs, without them: finished trials bring their own."""
     document = read_document(space_file(name))
-    content = {key: part for key, part in document.content.items() if key != "costs"}
+    content = {key: part for key, part in document.content.items() if key not in ("costs", "range", "budgets")}
     return read_space(replace(document, content=content))
 
 
@@ -136,6 +136,8 @@ def gather(name: str, space: Space, X: Population, values: Floats, metric: Metri
 def trials_of(samples: Sequence[Sample], space: Space, *, name: str = "store") -> TrialTable:
     """The samples of a store as a table: seeds of one candidate side by side, failures apart.
 
+    Costs that all successful samples have are those of a space that knows none.
+
     Raises:
         DataError: samples of another space, or none that succeeded.
     """
@@ -158,7 +160,18 @@ def trials_of(samples: Sequence[Sample], space: Space, *, name: str = "store") -
         metric=metric,
         samples=samples,
     )
+    space = _with_costs_of(samples, space, X)
     return replace(gather(name, space, X, values[:, None], metric), trials=trials)
+
+
+def _with_costs_of(samples: Sequence[Sample], space: Space, X: Population) -> Space:
+    """A space without costs with those of its samples X (T, D), if they have any."""
+    good = [sample for sample in samples if sample.status == "ok"]
+    names = [name for name in (good[0].costs if good else ()) if all(name in sample.costs for sample in good)]
+    if space.cost_names or not names:
+        return space
+    rows = [row for row, sample in enumerate(samples) if all(name in sample.costs for name in names)]
+    return with_costs(space, X[rows], {name: np.array([samples[row].costs[name] for row in rows]) for name in names})
 
 
 def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
