@@ -32,6 +32,9 @@ class Question:
     predictor: Annotated[
         str | None, typer.Option(help="Predictor to ask: a run folder, a predictor folder or a shipped name.")
     ] = None
+    fit: Annotated[
+        bool, typer.Option("--fit", help="With --predictor STORE: make a predictor of its samples, kept beside them.")
+    ] = False
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None
     max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None

@@ -17,7 +17,7 @@ from nars.report import FittingTable, doubtful
 from nars.run.folder import RunFolder
 from nars.run.journal import read_results
 from nars.space import Bounds, Space, quantity, shorten
-from nars.stages import Answer, FamilyAnswer, FrontAnswer, ask, ask_front, doubts, evidence_of
+from nars.stages import Answer, FamilyAnswer, FrontAnswer, ask, ask_front, doubts, evidence_of, open_predictor
 from nars.stages.asking import Choice
 
 _SHOWN = 30
@@ -40,7 +40,7 @@ def query(question: Question) -> None:
     if latency is None and (question.max_latency or "latency" in objectives):
         command = shlex.join(["nars", "latency", predictor, "--out", "latency.json"])
         raise ConfigError(f"latency needs --latency TABLE; make one by: {command}")
-    budgets = _budgets(question)
+    budgets = _budgets(question) or _unlimited(predictor)
     console = Console(highlight=False)
     if objectives:
         if len(budgets) > 1:
@@ -92,6 +92,11 @@ def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
 def _first_records(family: FamilyAnswer) -> list[dict[str, Any]]:
     """The settings of each budget's member."""
     return [record for budget in family.budgets for record in family.space.to_records(budget.ties.rows[:1])]
+
+
+def _unlimited(predictor: str) -> list[Bounds]:
+    """The one question that a space without costs leaves: which candidate is the best of all."""
+    return [] if open_predictor(predictor)[0].cost_names else [Bounds()]
 
 
 def _budgets(question: Question) -> list[Bounds]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,9 +112,10 @@ def search(
     if (name is None) == (question.predictor is None):
         raise typer.BadParameter("give a run configuration (stage 3 of that run) or --predictor, one of the two")
     if name is None:
+        from nars.cli.fit import predictor_of
         from nars.cli.query import query
 
-        query(question)
+        query(replace(question, predictor=predictor_of(str(question.predictor), make=question.fit)))
         return
     opened = open_asked(asked(name, sets), out, upto="search", alone=True)
     predictor = stages.needed(opened, "search", stages.load_fitted(opened))
