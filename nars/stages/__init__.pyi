@@ -27,6 +27,7 @@ from .predictors import (
     write_predictor as write_predictor,
 )
 from .pretraining import load_pretrained as load_pretrained, pretrain as pretrain
+from .prior import PriorFidelity as PriorFidelity, give_samples as give_samples
 from .rounds import Rounds as Rounds, RoundSettings as RoundSettings, best_of_bins as best_of_bins
 from .searching import load_family as load_family, search as search
 from .training import train as train
