@@ -11,11 +11,12 @@ import numpy as np
 
 from nars.arrays import Ints
 from nars.errors import DataError, expect
+from nars.files.atomic import write_json
 from nars.predictors import Predictor, kendall
 from nars.printing import brief_repr
 from nars.run.folder import RunFolder, read_json
 from nars.run.progress import Reporter, Silent, counting
-from nars.space import Population, Space, SpaceError, sobol
+from nars.space import ListedCostTable, Population, Space, SpaceError, read_space, sobol
 from nars.stages.predictors import open_predictor, write_predictor
 from nars.store import SampleStore, kept_space
 from nars.trials import TrialTable, trials_of
@@ -23,6 +24,7 @@ from nars.trials import TrialTable, trials_of
 _POOL = 4096
 """Sobol candidates to pretrain on, beside the measured ones."""
 _FOLDS = 5
+_COSTS = "space.costs.json"
 FEWEST_TO_FIT = 10
 """Distinct candidates: two to each fold of the cross-validation."""
 
@@ -90,6 +92,7 @@ def fit(
         asked, predictor = open_predictor(folder)
         return _fitted(folder, table, asked, predictor, tau, made=False)
     asked, rich, pool = _spaces(table, seed)
+    asked = _with_cost_file(asked, folder)
     reporter = reporter or Silent()
     with counting(reporter, "pretraining on free statistics") as count:
         pretrained = replace(Predictor.pretrained(rich, pool, seed=seed, progress=count), metric=table.metric)
@@ -179,6 +182,18 @@ def _spaces(table: TrialTable, seed: int) -> tuple[Space, Space, Population]:
     except SpaceError:  # not listed
         return bare, space, table.X
     return space, space, pool
+
+
+def _with_cost_file(space: Space, folder: Path) -> Space:
+    """The space with costs that came with the trials in a file, from which it can be read again."""
+    table = space.table
+    if space.computes_costs or not isinstance(table, ListedCostTable) or "costs" in space.document.content:
+        return space
+    rows = zip(space.dimensions, table.rows.T.tolist(), strict=True)
+    settings = {dimension.name: [dimension.values[at] for at in column] for dimension, column in rows}
+    write_json(folder / _COSTS, settings | {name: values.tolist() for name, values in table.costs.items()})
+    content = {**space.document.content, "costs": _COSTS}
+    return read_space(replace(space.document, source=str(folder / "space.yaml"), content=content))
 
 
 def _folds(count: int, seed: int) -> list[tuple[Ints, Ints]]:
