@@ -64,8 +64,7 @@ def give_samples(run: Run, store: SampleStore, *, fidelity: PriorFidelity = "own
         )
     _check(run, store, samples)
     same = _as_own(run, samples) if fidelity == "same" else _own(run, samples)
-    keys = {(sample.fidelity, sample.data) for sample in same}
-    other = [s for s in samples if s.status == "ok" and (s.fidelity, s.data) not in keys] if fidelity == "any" else []
+    other = _of_others(samples, same) if fidelity == "any" else []
     for name, part in (("same", same), ("other", other)):
         SampleStore(run.folder.prior / name).append(_missing(run.folder, name, part))
     write_sealed(given, about | {"store": store.path, "samples": len(samples), "same": len(same), "other": len(other)})
@@ -81,11 +80,9 @@ class PriorSamples:
         self._run, self._pretrained = run, pretrained
         self.same: Mapping[str, Sample] = {sample.key: sample for sample in same if sample.status in _REPRODUCED}
         """By key: those of the run's seed are not trained again."""
-        groups = Counter((sample.data, sample.fidelity) for sample in other)
         self._groups = [
             _Group([sample for sample in other if (sample.data, sample.fidelity) == key])
-            for key, count in groups.most_common()
-            if count >= _FEWEST
+            for key, _ in Counter((sample.data, sample.fidelity) for sample in other).most_common()
         ]
         self._said: set[int] = set()
 
@@ -242,6 +239,14 @@ def _as_own(run: Run, samples: Sequence[Sample]) -> list[Sample]:
     return _rewritten(run, made)
 
 
+def _of_others(samples: Sequence[Sample], same: Sequence[Sample]) -> list[Sample]:
+    """Successful ones of each other fidelity that has enough to teach."""
+    own = {(sample.data, sample.fidelity) for sample in same}
+    good = [sample for sample in samples if sample.status == "ok" and (sample.data, sample.fidelity) not in own]
+    counts = Counter((sample.data, sample.fidelity) for sample in good)
+    return [sample for sample in good if counts[sample.data, sample.fidelity] >= _FEWEST]
+
+
 def _rewritten(run: Run, samples: Sequence[Sample]) -> list[Sample]:
     """With the run's costs, metric and space, which may be the samples' own with costs beside it."""
     if not samples:
@@ -285,9 +290,10 @@ def _summary(
     seeds = (
         "" if counted == len(same) else f" ({len(same) - counted:,} of another seed: these teach the predictor only)"
     )
-    rest = total - len(same)
+    rest = total - len(same) - len(other)
     if fidelity == "any":
-        left = f"{len(other):,} successful ones of another teach the predictor, brought to this run's scale"
+        left = f"{len(other):,} of another teach the predictor, brought to this run's scale; {rest:,} are left out"
+        left += f" (failed, or fewer than {_FEWEST} of one fidelity)" if rest else ""
     else:
         left = f"{rest:,} are of another and left out (--samples-fidelity any: they teach the predictor)"
     return f"{head} {len(same):,} are of this run's fidelity and not trained again{seeds}; {left}"
