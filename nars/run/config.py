@@ -101,20 +101,22 @@ class Data(_Section):
 
 
 class OwnTask(_Section):
-    """A trainer of your own in place of ours: a function or a command, one of the two."""
+    """A trainer of your own in place of ours: a function, a command or a loop, one of the three."""
 
     function: str | None = None
     """package.module:name, called as f(settings, epochs=..., seed=..., device=...); yields the metric after each
     epoch."""
     command: str | None = None
     """Such as "python train.py --settings {settings} --epochs {epochs} --seed {seed}"; prints a JSON line per epoch."""
+    loop: str | None = None
+    """A name for a loop of your own, which asks for candidates and tells their outcomes (`nars.open_loop`)."""
     data: str = ""
     """Name or version of the data that it trains on: samples of other data do not mix."""
 
     @model_validator(mode="after")
     def _one(self) -> OwnTask:
-        if (self.function is None) == (self.command is None):
-            raise ValueError('takes images, or one of {function: "package.module:name"} and {command: "python ..."}')
+        if [self.function, self.command, self.loop].count(None) != 2:
+            raise ValueError('takes images, or one of {function: "module:name"}, {command: "python ..."}, {loop: NAME}')
         return self
 
 

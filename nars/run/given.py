@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -90,7 +91,7 @@ def run_names() -> list[str]:
     return sorted(path.stem for path in _built_in())
 
 
-def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+def load_config(name: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> RunConfig:
     """A run configuration by built-in name or path, or that of a run in a folder, whose space is the run's own copy.
 
     A built-in configuration's numbers of images, crop and flips are for its own images: with another `data.name` they
@@ -98,7 +99,7 @@ def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
     those of the space; with another `space` than the configuration's so are those that its file names.
 
     Args:
-        name: "digits", the path of a YAML file, or the folder of a run.
+        name: "digits", the path of a YAML file, the folder of a run, or what would be in the file as a mapping.
         overrides: dotted keys with new values, e.g. {"collect.rounds": 2}; checked like the file.
 
     Raises:
@@ -108,7 +109,10 @@ def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
 
 def read_config(
-    name: str | Path, overrides: Mapping[str, Any] | None = None, *, options: Mapping[str, str] | None = None
+    name: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    options: Mapping[str, str] | None = None,
 ) -> Given:
     """The same, with what was chosen and where each value comes from.
 
@@ -121,13 +125,17 @@ def read_config(
     Raises:
         ConfigError: as `load_config`.
     """
-    expect(name, (str, Path), "a configuration is a built-in name, a YAML file or a run's folder", error=ConfigError)
-    path, built_in = Path(name), False
+    rule = "a configuration is a built-in name, a YAML file, a run's folder, or a mapping of what is in such a file"
+    expect(name, (str, Path, Mapping), rule, error=ConfigError)
     options = {key: key for key in overrides or ()} | dict(options or {})
     overrides, options = ({_in_range(key): value for key, value in of.items()} for of in (overrides or {}, options))
+    if isinstance(name, Mapping):
+        document = Document("the configuration", deepcopy(dict(name)), {})
+        return _given(document, Path(), overrides, options, built_in=False)
     home = run_folder(name)
     if home is not None:
         return _given_by_run(home, overrides, options)
+    path, built_in = Path(name), False
     if path.suffix not in (".yaml", ".yml"):
         path, built_in = shipped("space") / "runs" / f"{name}.yaml", True
     if not path.is_file():
@@ -135,7 +143,13 @@ def read_config(
             f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}; or give a YAML file, or the "
             f"folder of a run (with run.json)"
         )
-    document = _read(path)
+    return _given(_read(path), path.parent, overrides, options, built_in=built_in)
+
+
+def _given(
+    document: Document, folder: Path, overrides: Mapping[str, Any], options: Mapping[str, str], *, built_in: bool
+) -> Given:
+    """What a configuration says that is in a folder, or in Python."""
     origin = _Origin(document=document, built_in=built_in, options=options)
     content = document.content
     if not isinstance(content, dict):
@@ -147,14 +161,14 @@ def read_config(
         content = {"range": {"flops": content["flops"]}, **{key: content[key] for key in content if key != "flops"}}
     chosen: dict[str, Any] = {}
     notes: list[str] = []
-    for adapt in [_for_images] * built_in + [partial(_for_space, beside=path.parent)]:
+    for adapt in [_for_images] * built_in + [partial(_for_space, beside=folder)]:
         values, note = adapt(content, overrides)
         chosen |= values
         notes += [note] if note else []
     config = _validated(content, chosen | dict(overrides), origin)
     if (fault := fault_of_name(config.name)) is not None:
         raise ConfigError(f"{origin.place('name')}: {fault}")
-    config = config.model_copy(update={"space": _near(config.space, path.parent)})
+    config = config.model_copy(update={"space": _near(config.space, folder)})
     return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen), file_name=file_name)
 
 

@@ -156,7 +156,8 @@ def finished_family(run: Run, what: str) -> tuple[Member, ...]:
 def _entry(member: Member) -> dict[str, Any]:
     """A member in plain types."""
     values = {field.name: getattr(member, field.name) for field in fields(member)}
-    return values | {"budget": member.budget.document}
+    short = member.budget == Bounds.at_most(flops=member.budget.high("flops"))
+    return values | {"budget": member.budget.high("flops") if short else member.budget.document}
 
 
 def _member(entry: dict[str, Any]) -> Member:

@@ -40,7 +40,7 @@ def pretrain(run: Run, pool: CandidatePool) -> Predictor:
 
 def _errors(predictor: Predictor) -> str:
     if predictor.pretraining is None:
-        return "nothing to pretrain (no architecture to choose)"
+        return "nothing to pretrain on (no costs and no other free statistics of architectures)"
     errors = predictor.pretraining.errors
     shown = ", ".join(f"{name} {100 * errors[name].relative:.1f} %" for name in ("flops", "params") if name in errors)
     return f"validation error {shown or 'none'} (mean absolute, on {predictor.pretraining.validation:,} held out)"

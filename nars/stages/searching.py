@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nars.predictors import Predictor
+from nars.printing import counted
 from nars.run import Run
 from nars.run.journal import Journal, read_results
 from nars.run.naming import budget_names
@@ -82,7 +83,7 @@ def search(run: Run, predictor: Predictor) -> Family:
     everything = {member.budget: member for member in (*family.members, *members)}
     answered = _write(run, [everything[budget] for budget in run.config.budgets], family.removed)
     predicted = ", ".join(f"{member.name} -> {run.metric.spell(member.predicted)} predicted" for member in members)
-    run.log(f"stage 3: {len(members)} budgets answered in {seconds:.1f} s: {predicted}")
+    run.log(f"stage 3: {counted(len(members), 'budget')} answered in {seconds:.1f} s: {predicted}")
     for sentence in answered.attention:
         run.log(f"stage 3: attention: {sentence}")
     return answered
