@@ -51,7 +51,7 @@ def predictor_of(named: str, *, make: bool) -> str:
     Raises:
         ConfigError: it is a store, and none is to be made.
     """
-    from nars.stages import is_store, predictor_folder
+    from nars.stages import predictor_folder
 
     if Path(named).is_file():
         command = shlex.join(["nars", "fit", named, "--space", "SPACE", "--out", f"predictors/{Path(named).stem}"])
@@ -59,12 +59,13 @@ def predictor_of(named: str, *, make: bool) -> str:
     try:
         predictor_folder(named)
     except ConfigError:
-        if "://" in named or not is_store(named):
+        inside = RunFolder(Path(named)).samples
+        samples = inside if inside.is_dir() else Path(named)
+        if "://" in named or not _holds_samples(samples):
             raise
     else:
         return named
-    inside = RunFolder(Path(named)).samples
-    home = (inside if inside.is_dir() else Path(named)) / _BESIDE
+    home = samples / _BESIDE
     if not make:
         command = shlex.join(["nars", "fit", named, "--out", f"predictors/{Path(named).resolve().name}"])
         raise ConfigError(
@@ -73,6 +74,12 @@ def predictor_of(named: str, *, make: bool) -> str:
         )
     _fitted(named, None, Reading(), home, data_set=None, seed=0)
     return str(home)
+
+
+def _holds_samples(folder: Path) -> bool:
+    from nars.store import SampleStore
+
+    return folder.is_dir() and SampleStore(folder).identity is not None
 
 
 def _fitted(

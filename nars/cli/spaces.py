@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nars.errors import ConfigError, DataError, StoreError
+from nars.errors import ConfigError, StoreError
 from nars.run.folder import RunFolder, read_json
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def _exported_from(file: Path) -> Space | None:
 
     try:
         table = read_table(file, what="a file of trials")
-    except TableFileError as error:
-        raise DataError(str(error)) from None
+    except TableFileError:  # which whoever reads it with its space will say
+        return None
     wanted = set(table["space"]) if is_export(table) else set()
     known = (load_space(name) for name in space_names())
     return next((space for space in known if {space.fingerprint} == wanted), None)

@@ -13,10 +13,10 @@ from rich.markup import escape
 
 from nars.cli.spaces import SpaceName, open_store, space_of
 from nars.errors import DataError
-from nars.metric import ACCURACY, Goal, Metric
 from nars.run.folder import RunFolder
 
 if TYPE_CHECKING:
+    from nars.metric import Metric
     from nars.trials import TrialTable
 
 
@@ -148,6 +148,7 @@ def metric_named(text: str) -> Metric:
         StoreError: the name is taken by another column of a store.
         DataError: no goal.
     """
+    from nars.metric import ACCURACY, Goal, Metric
     from nars.store import check_metric
 
     name, *more = (part.strip() for part in text.split(":", 2))

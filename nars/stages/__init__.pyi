@@ -14,7 +14,7 @@ from .finished import (
     load_trained as load_trained,
     needed as needed,
 )
-from .fitting import FittedTrials as FittedTrials, fit as fit, is_store as is_store
+from .fitting import FittedTrials as FittedTrials, fit as fit
 from .loop import Loop as Loop, open_loop as open_loop
 from .measured import MeasuredFamily as MeasuredFamily, load_measured as load_measured, measure_family as measure_family
 from .measuring import engine_of as engine_of

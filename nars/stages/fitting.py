@@ -132,11 +132,6 @@ def _fitted(
     )
 
 
-def is_store(place: str | Path) -> bool:
-    """Whether samples are there: a store or a run folder with some."""
-    return SampleStore(_store_folder(place)).identity is not None
-
-
 def _store_folder(place: str | Path) -> str | Path:
     inside = RunFolder(Path(place)).samples
     return inside if inside.is_dir() else place
