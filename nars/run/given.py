@@ -252,6 +252,9 @@ def _for_space(content: dict[str, Any], overrides: Mapping[str, Any], *, beside:
         space = load_space(_near(asked, beside))
     except SpaceError:  # which `check` says, with all else that is wrong
         return {}, ""
+    if another:  # one that names nothing leaves what the configuration says
+        named["range"] |= not space.range.limits and value_at(content, "range") is not None
+        named["search.budgets"] |= not space.budgets and value_at(content, "search.budgets") is not None
     values: dict[str, Any] = {}
     if not named["range"]:
         values["range"] = {  # whose ends options may change one by one
