@@ -18,6 +18,7 @@ from typing import Any
 import pydantic
 
 from nars.errors import ConfigError, expect
+from nars.files.home import expanded
 from nars.images import FOLDER_PREFIX
 from nars.run.config import Data, RunConfig, in_current_form, keys_at, message_of, set_value, value_at
 from nars.run.folder import RunFolder, read_json, run_in
@@ -168,7 +169,10 @@ def _given(
     config = _validated(content, chosen | dict(overrides), origin)
     if (fault := fault_of_name(config.name)) is not None:
         raise ConfigError(f"{origin.place('name')}: {fault}")
-    config = config.model_copy(update={"space": _near(config.space, folder)})
+    places = {"space": _near(config.space, folder)}
+    if config.latency is not None and "latency" not in overrides:
+        places["latency"] = str(folder / expanded(config.latency))
+    config = config.model_copy(update=places)
     return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen), file_name=file_name)
 
 
