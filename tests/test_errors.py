@@ -23,7 +23,7 @@ API: dict[str, tuple[Callable[[], Any], str]] = {
     "a limit that is no number": (lambda: nars.Bounds.at_most(flops="much"), "got 'much'"),
     "a space of a wrong type": (lambda: nars.load_space(None), "YAML file; got None"),
     "an unknown space": (lambda: nars.load_space("nosuch"), "no space is called 'nosuch'"),
-    "a configuration of a wrong type": (lambda: nars.load_config(3), "run's folder; got 3"),
+    "a configuration of a wrong type": (lambda: nars.load_config(3), "a run's folder, or a mapping .*; got 3"),
     "an unknown key": (lambda: nars.load_config("digits", {"nosuch": 1}), "unknown key 'nosuch'"),
     "a name as configuration": (lambda: nars.open_run("digits"), "load_config.'digits'.; got 'digits'"),
     "a configuration as run": (lambda: nars.run_all(nars.load_config("digits")), "takes an opened run"),

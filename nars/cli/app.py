@@ -43,7 +43,14 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ),
     ("export", run.export, "nars export digits --out runs/mine --verify    nars export runs/mine --again"),
     ("report", run.report, "nars report runs/digits"),
-    ("latency", latency, "nars latency digits --runtime onnxruntime    nars latency runs/photos --out photos.json"),
+    (
+        "latency",
+        latency,
+        "nars latency digits --runtime onnxruntime    nars latency runs/photos --out photos.json\n"
+        "nars latency runs/photos --runner 'ssh pi bench.sh {onnx}' --out pi.json    "
+        "nars latency mine.yaml --runner 'bench {onnx}' --networks 40\n"
+        "nars latency runs/photos --members --out pi.json",
+    ),
     (
         "import",
         import_trials,

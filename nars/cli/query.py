@@ -36,6 +36,8 @@ def query(question: Question) -> None:
         InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
     """
     predictor, seed, latency = str(question.predictor), question.seed, question.latency
+    if latency is None and (own := RunFolder(Path(predictor)).table_file).is_file():
+        latency = own
     objectives = [name.strip() for name in question.pareto.split(",")] if question.pareto else []
     if latency is None and (question.max_latency or "latency" in objectives):
         command = shlex.join(["nars", "latency", predictor, "--out", "latency.json"])

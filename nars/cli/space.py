@@ -100,8 +100,7 @@ def sample(
     """Quasi-random candidates inside limits, never outside of them."""
     space = spaces.load_space(name)
     if latency is not None:
-        known = spaces.LatencyTable.read(latency)
-        space = space.with_table(spaces.LatencyCosts(space=space, table=known, file=latency))
+        space = space.with_table(spaces.latency_costs(space, latency))
     upper = {
         "flops": max_flops,
         "params": max_params,

@@ -14,7 +14,9 @@ from torch.export import ExportedProgram
 from nars.export.errors import ExportError, ParityError
 from nars.export.program import capture, largest_difference, logits, reference
 from nars.files.atomic import write_bytes
+from nars.network import build
 from nars.network.timing import median_milliseconds, onnx_session
+from nars.space import AnyArchitecture
 
 OPSET = 18
 """ONNX operator set of the files: the lowest that PyTorch's exporter writes without converting (ONNX 1.13, 2022)."""
@@ -22,8 +24,8 @@ OPSET = 18
 TOLERANCE = 1e-4
 """Largest difference of a float32 logit between two runtimes that still counts as the same network."""
 
-INPUT, OUTPUT = "images", "logits"
-"""Names of the graph's input, float32 (batch, C, R, R), and output, float32 (batch, classes)."""
+INPUT, OUTPUT, BATCH = "images", "logits", "batch"
+"""Names of the graph's input, float32 (batch, C, R, R), its output, float32 (batch, classes), and that dimension."""
 
 
 def require_onnx() -> None:
@@ -46,7 +48,7 @@ def encode_onnx(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
     exported = torch.onnx.export(
         program,
         dynamo=True,
-        dynamic_shapes=({0: "batch"},),  # names the free dimension that the program already has
+        dynamic_shapes=({0: BATCH},),  # names the free dimension that the program already has
         input_names=[INPUT],
         output_names=[OUTPUT],
         opset_version=OPSET,
@@ -58,6 +60,31 @@ def encode_onnx(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
     for item in (*proto.graph.node, *proto.graph.input, *proto.graph.output, *proto.graph.value_info):
         del item.metadata_props[:]  # PyTorch's debugging notes, stack traces with this machine's paths among them
     return with_metadata(proto, metadata)
+
+
+def fixed_batch(onnx: bytes, batch: int) -> bytes:
+    """The content of an ONNX file whose free dimension is so many images: what tools of many devices need."""
+    from onnx import load_from_string
+
+    proto = load_from_string(onnx)
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.value_info):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param == BATCH:
+                dimension.dim_value = batch
+    return bytes(proto.SerializeToString())
+
+
+def untrained_onnx(architecture: AnyArchitecture, *, batch: int) -> bytes:
+    """A network of any family with the same arbitrary weights each time, as an ONNX file for `batch` images.
+
+    Raises:
+        ExportError: the extra `onnx` is not installed.
+        NetworkError: no network can be built from the architecture.
+    """
+    require_onnx()
+    images = torch.zeros(2, architecture.in_channels, architecture.resolution, architecture.resolution)
+    program = capture(reference(build(architecture, seed=0)), images)
+    return fixed_batch(encode_onnx(program, {}), batch)
 
 
 def with_metadata(proto: Any, metadata: Mapping[str, str]) -> bytes:

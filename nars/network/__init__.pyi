@@ -8,4 +8,5 @@ from .mbconv.registry import (
     register_generic as register_generic,
     register_network as register_network,
 )
+from .runner import OnnxRunner as OnnxRunner, command_runner as command_runner, runner_of as runner_of
 from .timing import measure_latency as measure_latency, onnx_session as onnx_session

@@ -13,6 +13,7 @@ from nars.run.config import RunConfig
 from nars.run.folder import RunFolder, read_json
 from nars.run.journal import RoundResult, read_results
 from nars.stages.measured import measured_in
+from nars.stages.member_latency import DeviceLatency, read_member_latency
 from nars.stages.members import Family, family_in
 from nars.train.result import MemberResult
 
@@ -37,9 +38,10 @@ class Findings:
     """Final training of the members by name, where it is done."""
     cards: Mapping[str, Card]
     """Export of the members by name, where it is done."""
-
     measured: Mapping[str, Sample]
     """Final training by a trainer of one's own, of the members by name, where it is done."""
+    latency: DeviceLatency | None
+    """What the exported members take on the user's device, where that was measured."""
 
     @cached_property
     def config(self) -> RunConfig:
@@ -88,6 +90,7 @@ def read_findings(folder: RunFolder) -> Findings:
         rounds=tuple(read_results(folder)),
         family=family,
         results={name: MemberResult.load(file) for name, file in results.items() if file.is_file()},
+        latency=read_member_latency(folder),
         cards={name: read_card(path) for name, path in exports.items() if (path / "card.json").is_file()},
-        measured=measured_in(folder, family, epochs=run["config"]["final"]["epochs"]),
+        measured=measured_in(folder, family, epochs=run["config"].get("final", {}).get("epochs", 0)),
     )

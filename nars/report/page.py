@@ -14,6 +14,7 @@ from nars.report.findings import Findings, read_findings
 from nars.report.plots import plots
 from nars.report.table import HEADINGS, NOTE, family_rows, own_rows
 from nars.run.folder import RunFolder
+from nars.stages.member_latency import DeviceLatency
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -81,4 +82,13 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         facts += [] if first.advice is None else _advice(first.advice)
         taus = ", ".join(f"{result.tau:.2f}" for result in findings.rounds if result.tau is not None)
         facts.append(("Kendall tau, predicted before / measured after, per round", taus or "-"))
-    return facts
+    return facts + ([] if findings.latency is None else _latency(findings.latency))
+
+
+def _latency(latency: DeviceLatency) -> list[tuple[str, str]]:
+    """Milliseconds of the members on the user's device."""
+    facts = [("latency by", latency.device)]
+    for one in latency.members:
+        table, measured, off = one.figures
+        facts.append((f"latency of {one.name}", f"{measured} ms; {table} ms by the table ({off})"))
+    return [*facts, *([("the table, on other networks", latency.agreement)] if latency.agreement else [])]

@@ -24,7 +24,7 @@ from nars.run.findings import (
     teacher_findings,
 )
 from nars.run.folder import RunFolder, read_json
-from nars.space import Space, SpaceError, load_space
+from nars.space import Space, SpaceError, latency_costs, load_space
 
 if TYPE_CHECKING:
     from nars.images import Listing
@@ -93,6 +93,13 @@ def check(
         )
     except SpaceError as error:
         findings.append(Finding(keys=("space",), text=str(error)))
+    if space is not None and config.latency is not None:
+        try:
+            table = home.table_file if home.table_file.is_file() else Path(config.latency)
+            space = space.with_table(latency_costs(space, table))
+        except SpaceError as error:
+            findings.append(Finding(keys=("latency", "space"), text=str(error)))
+            space = None
     sizes = None if images is None else sizes_of(config, images)
     if images is not None and sizes is not None:
         findings += image_findings(config, images, sizes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +10,7 @@ from typing import Any, final
 
 from nars.errors import ConfigError, DataError
 from nars.files.atomic import machine_at_fault, write_json
-
-_SEAL = "seal"
-"""Key of a JSON file's own hash."""
+from nars.files.sealed import seal, unseal
 
 
 @final
@@ -41,6 +38,8 @@ class RunFolder:
     space_file = _Place("space/space.yaml")
     """The run's own copy of its space, which alone counts, with the numbers of classes and channels of its images in
     it; tables of costs beside it."""
+    table_file = _Place("space/latency.json")
+    """The run's own copy of its device table, where latency is a cost."""
     pool_file = _Place("pool.parquet")
     """The Sobol pool with its free statistics."""
     encoder = _Place("encoder")
@@ -55,6 +54,8 @@ class RunFolder:
     """Stage 3's answer: one member per budget."""
     exports_file = _Place("exports.json")
     """Which training each export was made of."""
+    latency_file = _Place("latency-members.json")
+    """What the exported members take on the user's device."""
     finals = _Place("final")
     """The sample store of members that a trainer of one's own has finally trained."""
     swaps = _Place("swap")
@@ -95,7 +96,7 @@ class RunFolder:
 
 def write_sealed(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON object with a hash of itself in it, by which `read_json` sees that somebody has edited it."""
-    write_json(path, {**document, _SEAL: _hash(document)})
+    write_json(path, seal(document))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -114,17 +115,13 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(document, dict):
         raise DataError(f"{path} must hold a JSON object, got {type(document).__name__}. Delete it to redo that step.")
-    seal = document.pop(_SEAL, None)
-    if seal is not None and seal != _hash(document):
+    document, whole = unseal(document)
+    if not whole:
         raise DataError(
             f"{path} has been edited since nars wrote it (its seal does not fit its content). Put it back as it was, "
             f"or delete it to redo that step."
         )
     return document
-
-
-def _hash(document: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def run_in(folder: str | Path) -> RunFolder | None:

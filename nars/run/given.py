@@ -18,6 +18,7 @@ from typing import Any
 import pydantic
 
 from nars.errors import ConfigError, expect
+from nars.files.home import expanded
 from nars.images import FOLDER_PREFIX
 from nars.run.config import Data, RunConfig, in_current_form, keys_at, message_of, set_value, value_at
 from nars.run.folder import RunFolder, read_json, run_in
@@ -168,7 +169,10 @@ def _given(
     config = _validated(content, chosen | dict(overrides), origin)
     if (fault := fault_of_name(config.name)) is not None:
         raise ConfigError(f"{origin.place('name')}: {fault}")
-    config = config.model_copy(update={"space": _near(config.space, folder)})
+    places = {"space": _near(config.space, folder)}
+    if config.latency is not None and "latency" not in overrides:
+        places["latency"] = str(folder / expanded(config.latency))
+    config = config.model_copy(update=places)
     return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen), file_name=file_name)
 
 
@@ -252,6 +256,9 @@ def _for_space(content: dict[str, Any], overrides: Mapping[str, Any], *, beside:
         space = load_space(_near(asked, beside))
     except SpaceError:  # which `check` says, with all else that is wrong
         return {}, ""
+    if another:  # one that names nothing leaves what the configuration says
+        named["range"] |= not space.range.limits and value_at(content, "range") is not None
+        named["search.budgets"] |= not space.budgets and value_at(content, "search.budgets") is not None
     values: dict[str, Any] = {}
     if not named["range"]:
         values["range"] = {  # whose ends options may change one by one

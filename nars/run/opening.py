@@ -15,7 +15,7 @@ from typing import Any
 import pydantic
 
 from nars.errors import ConfigError, expect
-from nars.files.atomic import write_json
+from nars.files.atomic import write_bytes, write_json
 from nars.images import FOLDER_PREFIX
 from nars.run.changes import Change, as_begun, changes, first_values, refuse_others
 from nars.run.checking import Checked, check
@@ -145,6 +145,8 @@ def _begin(config: RunConfig, home: RunFolder, how: Execution, reporter: Reporte
     space = load_space(config.space, classes=facts.count, in_channels=facts.in_channels)
     write_space(space, home.space_file)
     settled = absolute(config)
+    if settled.latency is not None:
+        write_bytes(home.table_file, Path(settled.latency).read_bytes())
     document = {
         "format": FORMAT,
         "config": settled.model_dump(mode="json"),
@@ -182,7 +184,7 @@ def _reopen(
             config = config.model_copy(update={"data": config.images.model_copy(update={"name": before.images.name})})
     config = absolute(config)
     by_folder = _is_same_file(config.space, home.space_file)
-    config = _with_space(config, before, space, home, facts)
+    config = _with_table(_with_space(config, before, space, home, facts), before, home)
     loaded = None
     both = config.trains_images and before.trains_images
     if both and (config.images.name, config.images.root) != (before.images.name, before.images.root):
@@ -255,6 +257,14 @@ def _own_space(kept: dict[str, Any], home: RunFolder, facts: DataFacts, before: 
         f"{home.space_file}, the run's own copy of its space, is not as the run began{changed}. Its samples and its "
         f"predictor belong to the space as it was: put the file back, or begin another run in another folder with --out"
     )
+
+
+def _with_table(config: RunConfig, before: RunConfig, home: RunFolder) -> RunConfig:
+    """A device table at another place that says the same is the run's own."""
+    if config.latency is None or config.latency == before.latency or not Path(config.latency).is_file():
+        return config
+    same = home.table_file.is_file() and Path(config.latency).read_bytes() == home.table_file.read_bytes()
+    return config.model_copy(update={"latency": before.latency}) if same else config
 
 
 def _with_space(config: RunConfig, before: RunConfig, space: Space, home: RunFolder, facts: DataFacts) -> RunConfig:

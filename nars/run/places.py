@@ -12,7 +12,7 @@ from nars.run.config import RunConfig
 
 
 def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunConfig:
-    """The configuration with whole paths: of space, images and teacher.
+    """The configuration with whole paths: of space, device table, images and teacher.
 
     Args:
         config: paths in it are relative to the working directory.
@@ -31,7 +31,9 @@ def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunCo
     if Path(config.final.teacher).is_dir():
         final["teacher"] = at(config.final.teacher)
     space = at(config.space) if Path(config.space).suffix in (".yaml", ".yml") else config.space
-    return config.model_copy(update={"space": space, "data": data, "final": config.final.model_copy(update=final)})
+    latency = None if config.latency is None else at(config.latency)
+    own = {"space": space, "latency": latency, "data": data}
+    return config.model_copy(update=own | {"final": config.final.model_copy(update=final)})
 
 
 def whole(path: str) -> str:

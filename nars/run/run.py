@@ -20,7 +20,7 @@ from nars.run.folder import RunFolder, read_json
 from nars.run.identity import DataFacts, check_images
 from nars.run.outlook import Outlook
 from nars.run.progress import Reporter, Silent, counting
-from nars.space import Space, load_space
+from nars.space import Space, latency_costs, load_space
 
 if TYPE_CHECKING:
     from nars.images import ImageData
@@ -48,10 +48,13 @@ class Run:
 
     @cached_property
     def space(self) -> Space:
-        """The run's own copy of the space, with the number of classes and image channels of the data."""
-        return load_space(
+        """The run's own copy of the space, with classes and image channels of the data, and latency if it is a cost."""
+        space = load_space(
             self.folder.space_file, classes=self.data_facts.count, in_channels=self.data_facts.in_channels
         )
+        if self.config.latency is None:
+            return space
+        return space.with_table(latency_costs(space, self.folder.table_file, named=str(self.folder.path)))
 
     @cached_property
     def data_facts(self) -> DataFacts:

@@ -8,12 +8,20 @@ from .extremes import (
     exact_ends as exact_ends,
     extreme_rows as extreme_rows,
 )
+from .families.device import (
+    COMMAND as COMMAND,
+    Agreement as Agreement,
+    DeviceTable as DeviceTable,
+    read_device_file as read_device_file,
+    write_device_file as write_device_file,
+)
 from .families.family import (
     AnyArchitecture as AnyArchitecture,
     Family as Family,
     family_of as family_of,
     read_architecture as read_architecture,
 )
+from .families.fitted_latency import FittedLatency as FittedLatency, latency_features as latency_features
 from .families.generic.flat import Flat as Flat
 from .families.generic.functions import FunctionCosts as FunctionCosts
 from .families.generic.tables import AdditiveCostTable as AdditiveCostTable, ListedCostTable as ListedCostTable
@@ -61,6 +69,7 @@ from .files.builtin import (
 from .files.document import Document as Document, parse_document as parse_document, read_document as read_document
 from .files.load import examine_space as examine_space, read_space as read_space
 from .files.scalars import dump_yaml as dump_yaml
+from .latency import DeviceCosts as DeviceCosts, device_table as device_table, latency_costs as latency_costs
 from .rare import distinct as distinct, uniform as uniform, walk_into as walk_into
 from .reading import Fault as Fault, one_message as one_message
 from .sampling import sobol as sobol

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from nars.errors import ConfigError, expect
 from nars.predictors import Predictor
 from nars.printing import brief_repr
 from nars.search import Archive, Price, VerificationPlan, near_ties, pareto_search, search_family, verification_plan
-from nars.space import Bounds, LatencyCosts, LatencyTable, Population, Space, shorten
+from nars.space import Bounds, Population, Space, latency_costs, shorten
 from nars.stages.predictors import open_predictor, predictor_folder, scorer
 
 _CONFIDENCE, _MARGIN = 0.9, 0.1
@@ -134,10 +133,10 @@ def ask(
         known: what an earlier question to the same predictor, with the same device table, scored; not scored again.
 
     Raises:
-        ConfigError: no such predictor or device table, budgets that are no list of `Bounds`, or `known` belongs to
+        ConfigError: no such predictor, budgets that are no list of `Bounds`, or `known` belongs to
             another space.
         InfeasibleError: nothing keeps a budget; the text names the nearest that is feasible.
-        SpaceError: no budget, or one that limits an unknown cost.
+        SpaceError: no budget, or one that limits an unknown cost; no such device table, or one of another space.
     """
     started = time.perf_counter()
     if not isinstance(budgets, Sequence) or not all(isinstance(budget, Bounds) for budget in budgets):
@@ -214,11 +213,7 @@ def _open(name: str | Path, latency: str | Path | None, known: Archive | None) -
     if latency is not None:
         folder = predictor_folder(name)
         named = str(name if folder in (Path(name), Path(name) / "predictor") else folder)
-        if not Path(latency).exists():
-            command = shlex.join(["nars", "latency", named, "--out", str(latency)])
-            raise ConfigError(f"there is no device table {latency}; make it by: {command}")
-        table = LatencyCosts(space=space, table=LatencyTable.read(Path(latency)), named=named, file=Path(latency))
-        space = space.with_table(table)
+        space = space.with_table(latency_costs(space, latency, named=named))
     if known is not None and (known.space.fingerprint, known.space.cost_names) != (space.fingerprint, space.cost_names):
         raise ConfigError(
             f"known was scored in {known.space.name} ({known.space.fingerprint}; {', '.join(known.space.cost_names)}), "

@@ -10,6 +10,7 @@ from nars.run import Run
 from nars.run.environment import check_machine
 from nars.run.settled import keep_export
 from nars.stages.finished import TrainedFamily, unexported
+from nars.stages.member_latency import measure_again
 from nars.stages.members import Family, distinct
 from nars.stages.training import architecture_of, network_of, recipe_of
 
@@ -67,6 +68,8 @@ def export(run: Run, trained: TrainedFamily, *, again: bool = False) -> Exported
             )
         keep_export(run.folder, member.name, result.identity)
         run.log(f"export: {member.name} to {folder}, largest difference {max(card.max_difference.values()):.1e}")
+    if waiting:
+        measure_again(run)
     exported = load_exported(run, trained)
     assert exported is not None
     return exported

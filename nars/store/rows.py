@@ -16,8 +16,9 @@ from nars.store.sample import COST_CONVENTION, Sample, plain
 SCHEMA_VERSION = 1
 """Raised when the meaning of a column changes. Files of every older version are read."""
 
-CHOICE, COST, ALSO = "choice.", "cost.", "also."
-"""Prefixes of the columns of `Sample.record`, `Sample.costs` and `Sample.also`."""
+CHOICE, COST, ALSO, NOTE = "choice.", "cost.", "also.", "note."
+"""Prefixes of the columns of `Sample.record`, `Sample.costs`, and of `Sample.also`: its numbers and its texts apart, as
+a trainer may say one and the other under one name."""
 
 METRIC = "metric"
 """Column of an exported store that says what was measured, as JSON; without it, accuracy."""
@@ -146,13 +147,22 @@ def to_table(samples: Sequence[Sample], *, known: pa.Schema | None) -> pa.Table:
     for prefix, mappings in (
         (CHOICE, [sample.record for sample in samples]),
         (COST, [sample.costs for sample in samples]),
-        (ALSO, [sample.also for sample in samples]),
+        (ALSO, [_numbers(sample.also) for sample in samples]),
+        (NOTE, [_texts(sample.also) for sample in samples]),
     ):
         for name in dict.fromkeys(name for mapping in mappings for name in mapping):
             values = [plain(mapping.get(name)) for mapping in mappings]
             expected = _REAL if prefix == COST else types.get(prefix + name)
             columns[prefix + name] = _column(prefix + name, values, expected)
     return pa.table(columns)
+
+
+def _numbers(also: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in also.items() if isinstance(value, (int, float))}
+
+
+def _texts(also: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in also.items() if isinstance(value, str)}
 
 
 def _column(name: str, values: list[Any], expected: pa.DataType | None) -> pa.Array:
@@ -191,7 +201,7 @@ def to_samples(table: pa.Table, metric: Metric) -> tuple[Sample, ...]:
         Sample(
             record=under(CHOICE, row),
             costs=under(COST, row),
-            also=under(ALSO, row),
+            also=under(ALSO, row) | under(NOTE, row),
             metric=metric,
             versions=json.loads(columns["versions"][row]),
             **{name: columns[column][row] for column, name in fields_of(metric).items()},

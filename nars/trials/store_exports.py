@@ -15,7 +15,7 @@ from nars.files import TableFile, number_of
 from nars.metric import ACCURACY, Metric
 from nars.space import Space, SpaceError, one_message
 from nars.store import Sample
-from nars.store.rows import ALSO, CHOICE, COST, METRIC, fields_of, fixed
+from nars.store.rows import ALSO, CHOICE, COST, METRIC, NOTE, fields_of, fixed
 from nars.trials.trials import TrialTable, key_of, trials_of
 
 _MARKS = frozenset({"key", "space", "data", "fidelity", "status", "seed"})
@@ -60,7 +60,7 @@ def read_export(file: TableFile, space: Space, *, nearest: bool = False) -> Tria
     metric = _metric(file)
     columns = _fixed(file, metric)
     costs = {name.removeprefix(COST): file[name] for name in file.columns if name.startswith(COST)}
-    also = {name.removeprefix(ALSO): file[name] for name in file.columns if name.startswith(ALSO)}
+    also = {name: file[name] for name in file.columns if name.startswith((ALSO, NOTE))}
     called = {"versions": "versions", **fields_of(metric)}
     del called["choices"]
     absent = {field: value for field, value in _ABSENT.items() if field not in columns}
@@ -69,7 +69,7 @@ def read_export(file: TableFile, space: Space, *, nearest: bool = False) -> Tria
         given = absent | {
             called[name]: cells[row] for name, cells in columns.items() if name in called and cells[row] is not None
         }
-        more = {name: cells[row] for name, cells in also.items() if cells[row] not in (None, "")}
+        more = {name.partition(".")[2]: cells[row] for name, cells in also.items() if cells[row] not in (None, "")}
         own = {name: n for name, cells in costs.items() if (n := number_of(cells[row])) is not None and np.isfinite(n)}
         try:
             sample = Sample(record=record, choices=tuple(X[row]), costs=own, also=more, metric=metric, **given)

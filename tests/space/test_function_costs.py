@@ -22,6 +22,7 @@ from nars.space import (
     space_files,
     uniform,
 )
+from nars.space.families.generic import functions
 
 SMALL = """
 name: computed
@@ -65,7 +66,8 @@ def test_a_function_that_has_changed_makes_another_space(tmp_path: Path, monkeyp
         (tmp_path / folder / "x.yaml").write_text(SMALL.replace("own_costs:of_layers", "sizes:of"))
     found = []
     for folder in ("a", "b", "a"):
-        monkeypatch.delitem(sys.modules, "sizes", raising=False)
+        monkeypatch.delitem(sys.modules, "sizes", raising=False)  # each time as if in a process of its own
+        functions._loaded.cache_clear()
         monkeypatch.setattr(sys, "path", list(sys.path))
         space = load_space(tmp_path / folder / "x.yaml")
         found.append(space.fingerprint)

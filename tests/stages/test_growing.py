@@ -16,7 +16,7 @@ from small_run import CONFIG, HOW, upto_collect, upto_search, upto_train, write_
 from nars.errors import ConfigError
 from nars.report import family_table, read_findings
 from nars.run import Run, Silent, load_config, open_run
-from nars.run.naming import budget_name, budget_names
+from nars.run.naming import budget_name as name_of, budget_names
 from nars.run.progress import Advance
 from nars.space import Bounds, sobol
 from nars.stages import ExportedFamily, Member, export, is_finished
@@ -65,7 +65,7 @@ def grown(folder: Path, *, reporter: Silent | None = None, **overrides: Any) -> 
 
 def drawn(run: Run, member: Member, low: float) -> Member:
     """A member with a network that is drawn from the space: of at least so many FLOPs."""
-    X = sobol(run.space, 1, seed=1, bounds=Bounds({"flops": (low, member.budget)}))
+    X = sobol(run.space, 1, seed=1, bounds=Bounds({"flops": (low, member.budget.high("flops"))}))
     costs = {key: float(cost[0]) for key, cost in run.space.costs(X).items()}
     choices = tuple(int(choice) for choice in X[0])
     return replace(member, choices=choices, record=run.space.to_records(X)[0], costs=costs, same_as=None, note="")
@@ -336,7 +336,7 @@ def test_a_network_that_answers_two_budgets_is_trained_once_and_it_is_said_why(c
     small, large, _ = upto_search(run).members
     assert large.same_as is None
     # As a search answers them whose predictor sees nothing better in between.
-    twin = replace(large, name="149k", budget=149e3)
+    twin = replace(large, name="149k", budget=Bounds.at_most(flops=149e3))
     told = write_family(run, [small, large, twin], (), doubts=()).members
     assert [(member.name, member.same_as) for member in told] == [("40k", None), ("150k", "149k"), ("149k", None)]
     assert told[1].note.startswith("150k brings nothing beyond 149k: the same network")
@@ -358,7 +358,9 @@ def test_a_network_that_answers_two_budgets_is_trained_once_and_it_is_said_why(c
     # A twin of one that is trained already is not trained for it.
     again = grown(copy, search__budgets=["150k", "149k", "148k"])
     upto_search(again)
-    told = write_family(again, [told[1], told[2], replace(told[2], name="148k", budget=148e3)], (), doubts=()).members
+    told = write_family(
+        again, [told[1], told[2], replace(told[2], name="148k", budget=Bounds.at_most(flops=148e3))], (), doubts=()
+    ).members
     assert [member.same_as for member in told] == ["149k", None, "149k"]
     assert len(distinct(told)) == 1
     assert upto_train(again).results["148k"] == results["149k"]
@@ -370,12 +372,13 @@ def test_why_a_larger_budget_brings_nothing(tmp_path: Path) -> None:
     smallest = min(family, key=lambda member: member.costs["flops"])
 
     def notes(*budgets: float) -> list[str]:
-        same = [replace(smallest, name=budget_name(budget), budget=budget) for budget in budgets]
+        limits = [Bounds.at_most(flops=budget) for budget in budgets]
+        same = [replace(smallest, name=name_of(limit), budget=limit) for limit in limits]
         return [member.note for member in write_family(run, same, (), doubts=()).members]
 
     assert notes(60e3) == [""]
     assert "sees nothing better in between" in notes(60e3, 80e3)[1]
-    assert "stage 2 has measured networks of up to 100k FLOPs (flops.high)" in notes(60e3, 150e3)[1]
+    assert "stage 2 has measured networks of up to 100k FLOPs (range.flops.high)" in notes(60e3, 150e3)[1]
     assert "the largest network of the space has" in notes(1e6, 2e6)[1]
     _, second, third = notes(60e3, 80e3, 90e3)
     assert second.startswith("80k brings nothing beyond 60k: ")
@@ -386,7 +389,10 @@ def test_why_a_larger_budget_brings_nothing(tmp_path: Path) -> None:
 
 
 def test_budgets_of_four_equal_digits_have_names_of_their_own() -> None:
-    assert budget_names([291_583, 291_584]) == ["291.583k", "291.584k"]
+    def budget_name(flops: float) -> str:
+        return name_of(Bounds.at_most(flops=flops))
+
+    assert budget_names([Bounds.at_most(flops=flops) for flops in (291_583, 291_584)]) == ["291.583k", "291.584k"]
     assert [budget_name(budget) for budget in (550e6, 0.15e6, 1.5e6, 2e9, 999, 123_400)] == [
         "550M",
         "150k",
@@ -398,7 +404,7 @@ def test_budgets_of_four_equal_digits_have_names_of_their_own() -> None:
     whole = [budget_name(float(budget)) for budget in range(990_000, 1_010_000)]
     assert len({name.lower() for name in whole}) == len(whole)
     # Which others there are makes no difference: names are known before the search, and stay when it grows.
-    assert budget_name(291_584) == budget_names([1e6, 291_584])[1]
+    assert budget_name(291_584) == budget_names([Bounds.at_most(flops=flops) for flops in (1e6, 291_584)])[1]
 
 
 def test_names_that_an_earlier_version_gave_stay(copy: Path) -> None:
@@ -408,7 +414,7 @@ def test_names_that_an_earlier_version_gave_stay(copy: Path) -> None:
     document["members"][0] |= {"name": "291.6k", "budget": 291_583.0}
     family.write_text(json.dumps(document))
     run = grown(copy, search__budgets=[291_583, 150e3, 291_600])
-    assert [member.name for member in upto_search(run).members] == ["291.6k", "150k", "291600.0FLOPs"]
+    assert [member.name for member in upto_search(run).members] == ["291.6k", "150k", "291.6k-2"]
 
 
 def test_near_budgets_are_trained_apart(tmp_path: Path) -> None:

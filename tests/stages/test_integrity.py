@@ -204,7 +204,7 @@ def test_a_space_without_networks_is_refused_before_anything_is_computed(tmp_pat
     (tmp_path / "generic.yaml").write_text(
         "name: g\nkind: generic\narchitecture: {a: [1, 2]}\ncosts: {flops: {a: [1, 2]}}\n"
     )
-    with pytest.raises(ConfigError, match="space: a run trains networks, and 'g' is a generic space"):
+    with pytest.raises(ConfigError, match="space: a run on images trains networks, and 'g' is a generic space"):
         open_run(load_config("digits", {"space": str(tmp_path / "generic.yaml")}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -402,7 +402,7 @@ def test_an_edited_family_is_refused_with_and_without_its_seal(copy: Path) -> No
         small |= {key: large[key] for key in ("choices", "record", "costs")}
 
     edit(family, more_than_the_budget)
-    with pytest.raises(DataError, match=r"FLOPs, more than its budget of 30,000"):
+    with pytest.raises(DataError, match=r"flops, its budget is flops <= 30k"):
         upto_train(reopen_run(copy, execution=HOW))
     family.write_text(good)
 

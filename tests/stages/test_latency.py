@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from nars.cli import main
-from nars.errors import ConfigError
 from nars.network.mbconv.block_timing import measure_blocks
 from nars.predictors import PRESETS, Predictor
 from nars.space import Bounds, LatencyTable, SpaceError, distinct_blocks, load_space, sobol
@@ -66,7 +65,7 @@ def test_the_command_that_the_error_prints_completes_the_table(
     missing = re.escape(
         f"there is no device table {home / 'none.json'}; make it by: nars latency 'runs/it'\"'\"'s mine' --out"
     )
-    with pytest.raises(ConfigError, match=missing):
+    with pytest.raises(SpaceError, match=missing):
         ask(run, [Bounds.at_most(latency=1e3)], latency=str(home / "none.json"))
     with pytest.raises(SpaceError, match=r"lacks .*'in_channels': 3") as lacking:
         ask(run, [Bounds.at_most(latency=1e3)], latency=table)
@@ -126,3 +125,56 @@ def test_a_space_of_the_run_of_the_predictor_or_with_options(
     assert code == 2
     assert "make one by: nars latency 'runs/it'\"'\"'s mine' --out latency.json" in text
     assert json.loads((home / "0.json").read_text())["runtime"] == "eager"
+
+
+def test_a_runner_that_fails_on_the_third_network_has_lost_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "bench.sh").write_text(
+        "echo >> calls; test -e gone && test $(wc -l < calls) -ge 3 && { echo lost the board >&2; exit 1; }\n"
+        'n=$(wc -c < "$1"); echo "took $n.0 $n.5 $n.1"\n'
+    )
+    (home / "gone").touch()
+    command = "nars latency 'my tiny.yaml' --runner 'sh bench.sh {onnx}' --networks 12 --out board.json"
+    code, text = nars(command, capsys, monkeypatch)
+    assert code == 2
+    assert "ended with exit code 1, saying 'lost the board', twice. What is measured so far, 2 files of 12, is" in text
+    assert not (home / "board.json").exists()
+    assert len((home / "calls").read_text().splitlines()) == 4
+    (home / "gone").unlink()
+    code, text = nars(command, capsys, monkeypatch)
+    assert code == 0, text
+    assert "networks that it was not fitted to: " in text
+    assert len((home / "calls").read_text().splitlines()) == 4 + 10
+    sample = nars("nars space sample 'my tiny.yaml' --latency board.json --max-latency 1M", capsys, monkeypatch)
+    assert sample[0] == 0
+    asked = 'nars search --predictor "runs/it\'s mine" --max-latency 1M --latency '
+    code, text = nars(asked + "board.json", capsys, monkeypatch)
+    assert code == 2  # a run of other classes and channels
+    made = re.search(r"make one by: (nars latency .*)$", text)
+    assert made is not None
+    assert nars(made[1], capsys, monkeypatch)[0] == 0
+    assert nars(asked + "board-tiny.json", capsys, monkeypatch)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--runner 'sh bench.sh'", "--runner has one placeholder, {onnx}"),
+        ("--runner 'sh {onnx}' --threads 2 --runtime eager", "itself what --runtime, --threads say"),
+        ("--runner 'nowhere {onnx}'", "there is none called 'nowhere'"),
+        ("--networks 20 --runtime eager", "measured by ONNX Runtime on this CPU, or by --runner"),
+        ("--networks 3", "--networks at least 12, got 1 and 3"),
+        ("--members", "my tiny.yaml holds no run"),
+        ("--members --networks 20", "leave out --networks"),
+        ("--runner 'echo fine {onnx}'", "it printed no number there, but 'fine"),
+        ("--runner \"sh -c 'echo -3' {onnx}\"", "above 0 and finite; got -3"),
+        ("--runner \"sh -c 'sleep 9' {onnx}\" --timeout 0.1", "had not ended after 0.1 s (--timeout), twice"),
+    ],
+)
+def test_what_the_command_refuses(
+    options: str, message: str, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, text = nars(f"nars latency 'my tiny.yaml' {options}", capsys, monkeypatch)
+    assert code == 2
+    assert message in text

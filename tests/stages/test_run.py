@@ -2,19 +2,30 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "network"))
+
+import macs
+
 from nars import Bounds, ask
+from nars.network import OnnxRunner
+from nars.network.fitting_latency import measure_networks
+from nars.network.mbconv.block_onnx import network_graph
 from nars.run.folder import RunFolder
+from nars.space import COMMAND, read_document, read_space
+from nars.stages import read_member_latency
 from nars.store import SampleStore
 
 TINY = """
@@ -197,6 +208,30 @@ def test_every_exported_format_agrees(finished: Path, config: Path) -> None:
     done = run("export", config, "--out", finished, "--verify")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": ok, ") == 8  # two members in four formats
+
+
+def test_members_are_measured_by_the_runner_of_the_table(finished: Path, tmp_path: Path) -> None:
+    """A device whose time follows from the graph, so that table and measurement must agree, exports included."""
+    command = shlex.join([sys.executable, str(Path(macs.__file__)), "{onnx}"])
+    device = OnnxRunner(device=command, runtime=COMMAND, threads=0, milliseconds=macs.milliseconds)
+    space, table = read_space(read_document(RunFolder(finished).space_file)), tmp_path / "board.json"
+    measure_networks(space, table, device, networks=12, encode=partial(network_graph, batch=1))
+    done = run("latency", finished, "--members", "--out", table)
+    assert done.returncode == 0, done.stderr
+    found = read_member_latency(RunFolder(finished))
+    assert found is not None
+    for member, one in zip(family(finished), found.members, strict=True):
+        assert one.table == pytest.approx(macs.CONSTANT + macs.PER_MAC * member["costs"]["flops"])
+        assert one.measured.median == pytest.approx(one.table)
+        assert one.measured.spread == pytest.approx(0.01 * one.table)
+        assert one.name in done.stdout
+    assert "+0.0 %" in done.stdout.replace("-0.0", "+0.0")
+    page = (finished / "report.html").read_text()
+    assert "latency of 200k" in page
+    assert macs.__file__ in page
+    again = run("latency", finished, "--members", "--runner", "sh -c 'exit 9' {onnx}")
+    assert again.returncode == 2
+    assert "ended with exit code 9" in again.stderr
 
 
 def test_the_store_can_be_looked_at_exported_and_replayed(finished: Path, tmp_path: Path) -> None:

@@ -287,13 +287,21 @@ LOSS = Metric(name="loss", goal="minimize", low=0.0)
 
 def test_a_metric_that_is_minimized_has_a_column_of_its_name(tmp_path):
     samples = [
-        sample(n, metric=LOSS, value=1.0 / n, curve=(2.0, 1.0 / n), also={"lines": n} if n < 3 else {})
+        sample(
+            n,
+            metric=LOSS,
+            value=1.0 / n,
+            curve=(2.0, 1.0 / n),
+            also={"lines": n, "mood": "odd"} if n < 3 else {"mood": 0.5},
+        )
         for n in range(1, 5)
     ]
     store = store_of(tmp_path / "s", [*samples, failed(9, metric=LOSS)])
     assert store.samples() == (*samples, failed(9, metric=LOSS))
     assert store.table()["loss"].to_pylist() == [1.0, 0.5, 1 / 3, 0.25, None]
     assert store.table()["also.lines"].to_pylist() == [1, 2, None, None, None]
+    assert store.table()["note.mood"].to_pylist() == ["odd", "odd", None, None, None]
+    assert store.table()["also.mood"].to_pylist() == [None, None, 0.5, 0.5, None]
     assert [best.value for best in best_per_budget(store, budgets=[250, 900])] == [0.5, 0.25]
     assert (store_info(store).best, store_info(store).metric) == (0.25, LOSS)
     with pytest.raises(StoreError, match="share one metric"):

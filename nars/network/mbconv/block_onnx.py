@@ -13,7 +13,7 @@ import numpy as np
 
 from nars.network.errors import LatencyError
 from nars.network.timing import onnx_session
-from nars.space import BlockShape
+from nars.space import Architecture, BlockShape, block_shapes
 from nars.space.families.mbconv.costs import round_to_eight
 
 _OPSET = 18
@@ -101,6 +101,11 @@ def chained_graph(shapes: Sequence[BlockShape], *, batch: int) -> bytes:
     channels = first["in_channels" if shapes[0].kind == "stem" else "c_in"]
     rank = 2 if shapes[-1].kind == "head" else 4
     return graph.finish(x, (batch, channels, first["side"], first["side"]), rank)
+
+
+def network_graph(architecture: Architecture, *, batch: int) -> bytes:
+    """A whole network, as a serialized ONNX model."""
+    return chained_graph(block_shapes(architecture), batch=batch)
 
 
 def _stem(graph: _Graph, x: str, named: dict[str, Any]) -> str:

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from nars.files.atomic import write_json
 from nars.network.build import build
 from nars.network.errors import LatencyError
+from nars.network.mbconv.block_files import earlier_table
 from nars.network.mbconv.block_onnx import chained_graph, empty_graph, session_runner
+from nars.network.timing import QUIET
 from nars.parallel import processor_name, torch_threads
 from nars.space import (
     Architecture,
@@ -51,9 +52,6 @@ _WARMUP = 2
 """Each round calls each block `_TURNS` times; the first `_WARMUP` calls do not count."""
 _CUDA_CALLS = 20
 """Calls per synchronisation on a GPU, where waiting would otherwise be part of each block's time."""
-
-QUIET = 0.2
-"""Share of the calls that count as undisturbed: the slowest of them is the time. A neighbour only ever adds time."""
 
 Run = Callable[[], object]
 
@@ -92,7 +90,7 @@ def measure_blocks(
     table = LatencyTable(
         device=device_name(device), runtime=runtime, batch=batch, threads=threads, versions=_versions(runtime)
     )
-    earlier = _earlier(path, table)
+    earlier = earlier_table(path, table)
     known = dict(earlier.milliseconds)
     wanted = distinct_blocks(space)
     missing = [shape for shape in wanted if shape not in known]
@@ -111,13 +109,13 @@ def measure_blocks(
                 # A network starts its session once: the stem, which every network has, keeps what that costs.
                 known[shape] = max(milliseconds - (overhead if shape.kind != "stem" else 0.0), 1e-6)
             table = replace(table, milliseconds=known)
-            write_json(path, table.to_dict())
+            table.write(path)
             done += len(group)
             if progress is not None:
                 progress(done, len(wanted))
         factor = _factor(space, setting, overhead)
     table = replace(table, milliseconds=known, factor=factor)
-    write_json(path, table.to_dict())
+    table.write(path)
     return table
 
 
@@ -152,21 +150,6 @@ def _versions(runtime: str) -> dict[str, str]:
 
         versions["onnxruntime"] = version("onnxruntime")
     return versions
-
-
-def _earlier(path: Path, table: LatencyTable) -> LatencyTable:
-    """What an earlier run measured in the same way; the empty table when there was none."""
-    if not path.exists():
-        return table
-    earlier = LatencyTable.read(path)
-    for name in ("device", "runtime", "batch", "threads", "versions"):
-        there, here = getattr(earlier, name), getattr(table, name)
-        if dict(there) != here if name == "versions" else there != here:
-            raise LatencyError(
-                f"{path} was measured with {name} {there!r}, now it is {here!r}: such times do not mix; take another "
-                f"--out, or delete the file"
-            )
-    return earlier
 
 
 def _in_turns(runners: list[tuple[Run, int]]) -> list[float]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,7 @@ class FunctionCosts:
         return first
 
     def _computed(self, X: Population) -> dict[str, Floats]:
-        function = self._function
+        function = _loaded(self.place, self.folders)
         try:
             found = function(self._choices(X))
         except Exception as error:  # whatever a user's function does
@@ -115,15 +115,16 @@ class FunctionCosts:
             found[name] = values[column]
         return found
 
-    @property
-    def _function(self) -> Callable[[Mapping[str, NDArray[Any]]], object]:
-        found = load_place(self.place, what="the function of costs", error=SpaceError, folders=self.folders)
-        if not callable(found):
-            raise SpaceError(f"costs name {self.place!r}, which is no function but {type(found).__name__}")
-        return found
-
     def _wrong(self, rule: str, got: str) -> SpaceError:
         return SpaceError(f"the function of costs {self.place!r} {rule}; got {got:.300}")
+
+
+@lru_cache(maxsize=64)
+def _loaded(place: str, folders: tuple[str, ...]) -> Callable[[Mapping[str, NDArray[Any]]], object]:
+    found = load_place(place, what="the function of costs", error=SpaceError, folders=folders)
+    if not callable(found):
+        raise SpaceError(f"costs name {place!r}, which is no function but {type(found).__name__}")
+    return found
 
 
 def _probes(cardinalities: Population) -> Population:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import shlex
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -23,10 +22,10 @@ from nars.arrays import Floats, Ints
 from nars.printing import brief_repr
 from nars.space.dimension import Population
 from nars.space.errors import SpaceError
+from nars.space.families.device import Agreement, latency_command, read_device_file, write_device_file
 from nars.space.families.mbconv.architecture import ACTIVATIONS, Architecture
 from nars.space.families.mbconv.blocks import Block, HeadBlock, MBConvBlock, StemBlock, blocks, columns_of, written_out
 from nars.space.families.mbconv.chain import start, steps, walk
-from nars.space.files.builtin import shipped
 from nars.space.space import Space
 
 _CLASSES: Mapping[str, type[Block]] = {"stem": StemBlock, "mbconv": MBConvBlock, "head": HeadBlock}
@@ -74,23 +73,39 @@ class LatencyTable:
     __repr__ = brief_repr
 
     device: str
-    """e.g. "cpu: Intel Xeon ..."."""
+    """e.g. "cpu: Intel Xeon ...", or the text of the command that measures."""
     runtime: str
-    """ "eager" or "onnxruntime"."""
+    """ "eager", "onnxruntime" or `COMMAND`."""
     batch: int
     """Images at once; milliseconds are per batch."""
     threads: int
+    """0 where a command decides."""
     versions: Mapping[str, str]
     milliseconds: Mapping[BlockShape, float] = field(default_factory=dict)
     """Each block measured by itself."""
     factor: float | None = None
     """Time of a whole network over the sum of its blocks, the median of a few: caches and graph optimization make the
     two differ by a share that is much the same for all networks of a space. None (as 1) until it is measured."""
+    constant: float = 0.0
+    """Milliseconds of every network beside its blocks."""
+    spread: Mapping[BlockShape, float] = field(default_factory=dict)
+    """Standard deviation of a block's repeated measurements, milliseconds; empty where they were not repeated apart."""
+    agreement: Agreement | None = None
+    """What whole networks say of the table; None where too few were measured to know."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` reads them back."""
-        rows = [shape.to_dict() | {"milliseconds": value} for shape, value in sorted(self.milliseconds.items())]
-        return {**vars(self), "milliseconds": rows}
+        rows = []
+        for shape, value in sorted(self.milliseconds.items()):
+            spread = {"spread": self.spread[shape]} if shape in self.spread else {}
+            rows.append(shape.to_dict() | {"milliseconds": value} | spread)
+        document = {**vars(self), "milliseconds": rows}
+        del document["spread"]
+        if self.agreement is None:  # as earlier versions wrote it
+            del document["constant"], document["agreement"]
+        else:
+            document["agreement"] = vars(self.agreement)
+        return document
 
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> LatencyTable:
@@ -100,8 +115,15 @@ class LatencyTable:
             SpaceError: it is not that.
         """
         try:
-            rows = {BlockShape.from_dict(row): float(row["milliseconds"]) for row in document["milliseconds"]}
-            return LatencyTable(**{**document, "milliseconds": rows})
+            found = {BlockShape.from_dict(row): row for row in document["milliseconds"]}
+            rows = {shape: float(row["milliseconds"]) for shape, row in found.items()}
+            spread = {shape: float(row["spread"]) for shape, row in found.items() if "spread" in row}
+            own = {**document, "milliseconds": rows, "spread": spread}
+            if document.get("agreement") is not None:
+                own["agreement"] = Agreement(**document["agreement"])
+            if not all(0 <= value < math.inf for value in rows.values()):
+                raise ValueError("milliseconds are neither negative nor infinite")
+            return LatencyTable(**own)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpaceError(f"this is no latency table ({error!r}); make one with `nars latency SPACE`") from error
 
@@ -110,14 +132,17 @@ class LatencyTable:
         """The table in a JSON file.
 
         Raises:
-            SpaceError: the file is missing or holds something else.
+            SpaceError: the file is missing, was edited, or holds something else.
         """
+        document = read_device_file(path)
         try:
-            return LatencyTable.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise SpaceError(f"{path} cannot be read ({error}); make a table with `nars latency SPACE`") from error
+            return LatencyTable.from_dict(document)
         except SpaceError as error:
             raise SpaceError(f"{path}: {error}") from error
+
+    def write(self, path: Path) -> None:
+        """Write the table to a JSON file, whole."""
+        write_device_file(path, self.to_dict())
 
 
 def distinct_blocks(space: Space) -> list[BlockShape]:
@@ -128,7 +153,8 @@ def distinct_blocks(space: Space) -> list[BlockShape]:
     """
     if space.kind != "mbconv":
         raise SpaceError(
-            f"{space.name} is a {space.kind} space, and latency is measured for blocks of kind mbconv only"
+            f"{space.name} is a {space.kind} space, and latency is measured for blocks of kind mbconv only; if there "
+            f"are networks behind the choices, measure whole ones: nars latency SPACE --networks 40"
         )
     found: set[BlockShape] = set()
     states = start(space)
@@ -187,12 +213,12 @@ class LatencyCosts:
         return hashlib.sha256(json.dumps(self.table.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
     def lookup(self, X: Population) -> dict[str, Floats]:
-        """Latency (N,) of the rows of X: the sum over blocks, times the table's factor.
+        """Latency (N,) of the rows of X: the sum over blocks, times the table's factor, plus its constant.
 
         Raises:
             SpaceError: a block of a candidate was not measured.
         """
-        total = np.zeros(len(X))
+        total = np.full(len(X), self.table.constant)
         for block in blocks(columns_of(self.space, X)):
             total = total + self.of_block(block)
         return {"latency": total}
@@ -211,32 +237,31 @@ class LatencyCosts:
         if missing.any():
             which = int(np.flatnonzero(missing)[0])
             shape = BlockShape(kind, tuple(int(column[which if len(column) > 1 else 0]) for column in columns))
-            where = "" if self.file is None else f" {self.file}"
-            raise SpaceError(
-                f"the latency table{where} ({self.table.device}, {self.table.runtime}) lacks {shape.to_dict()}; "
-                f"complete it by: {self.completion()}"
-            )
+            raise self._lacks(shape)
         # A block that is not there has settings that need not be in the table: what is found at its place is no number.
         each = np.where(times > 0, values[at], 0.0).astype(np.float64)
         return times * each * (1.0 if self.table.factor is None else self.table.factor)
 
+    def check_complete(self) -> None:
+        """Refuse a table without some of the space's blocks.
+
+        Raises:
+            SpaceError: it lacks them; the text has the command that measures them.
+        """
+        wanted = sorted(distinct_blocks(self.space), key=lambda shape: [*KINDS].index(shape.kind))
+        if lacking := [shape for shape in wanted if shape not in self.table.milliseconds]:
+            raise self._lacks(lacking[0], f" and {len(lacking) - 1:,} more of {len(wanted):,} blocks")
+
+    def _lacks(self, shape: BlockShape, more: str = "") -> SpaceError:
+        where = "" if self.file is None else f" {self.file}"
+        return SpaceError(
+            f"the latency table{where} ({self.table.device}, {self.table.runtime}) lacks {shape.to_dict()}{more}; "
+            f"complete it by: {self.completion()}"
+        )
+
     def completion(self) -> str:
         """The command that measures what the table lacks of this space, as a shell takes it."""
-        named = [self.named]
-        if self.named is None:
-            source = Path(self.space.document.source)
-            named = [str(source) if source.is_file() and source.parent != shipped("space") else self.space.name]
-            named += ["--classes", str(self.space.classes), "--channels", str(self.space.in_channels)]
-        device = re.match(r"cpu|cuda(:\d+)?", self.table.device)
-        how = {
-            "--device": device[0] if device else None,
-            "--runtime": self.table.runtime,
-            "--batch": str(self.table.batch),
-            "--threads": str(self.table.threads),
-            "--out": None if self.file is None else str(self.file),
-        }
-        options = [part for option, value in how.items() if value is not None for part in (option, value)]
-        return shlex.join(["nars", "latency", *(part for part in named if part), *options])
+        return latency_command(self.space, self.table, named=self.named, file=self.file)
 
     @cached_property
     def _sorted(self) -> dict[str, tuple[NDArray[np.uint64], Floats]]:

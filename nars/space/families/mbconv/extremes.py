@@ -11,7 +11,9 @@ import numpy as np
 from nars.arrays import Floats
 from nars.space.dimension import Choice, Population
 from nars.space.errors import SpaceError
+from nars.space.families.fitted_latency import FittedLatency
 from nars.space.families.mbconv.block_latency import LatencyCosts
+from nars.space.families.mbconv.block_sums import block_sum
 from nars.space.families.mbconv.blocks import Block
 from nars.space.families.mbconv.chain import Step, start, steps, walk
 from nars.space.families.mbconv.costs import COST_NAMES, PEAK, block_costs
@@ -56,7 +58,9 @@ def _best(space: Space, chain: list[Step], cost: str, *, largest: bool) -> Popul
 def _cost_of(space: Space, block: Block, cost: str) -> Floats:
     """What a step adds to a cost; for the peak, its own peak (none where the block is not there)."""
     if cost not in COST_NAMES:
-        if not isinstance(space.table, LatencyCosts):
-            raise SpaceError(f"{space.name}: the range of {cost} is not known, it comes from a table of its own")
-        return space.table.of_block(block)
+        if isinstance(space.table, LatencyCosts):
+            return space.table.of_block(block)
+        if isinstance(space.table, FittedLatency):
+            return sum((w * block_sum(block, name) for name, w in space.table.weights.items()), np.zeros(1))
+        raise SpaceError(f"{space.name}: the range of {cost} is not known, it comes from a table of its own")
     return block_costs(block).adds(cost).astype(np.float64)
