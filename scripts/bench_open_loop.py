@@ -1,7 +1,8 @@
 """What trainers of a user's own cost and find, part by part.
 
 Command:  python scripts/bench_open_loop.py --part overhead [--trials 60] [--rounds 5]
-Cost:     overhead: about two minutes
+          python scripts/bench_open_loop.py --part fcnet [--seeds 10] [--out results/open-loop]
+Cost:     overhead: about two minutes; fcnet: an hour, and goes on where it was stopped
 Hardware: two cores, free of other programs
 Result:   a table; the last line is one JSON object
 Method:   overhead: trainers that do nothing, as a function and as a command, on each engine with one worker. Per round,
@@ -9,6 +10,7 @@ Method:   overhead: trainers that do nothing, as a function and as a command, on
           worker; the least of the rounds counts, as other programs only add to it. For a function, all of it is
           overhead. Of a command's time, that of the same program started by `subprocess.run` is taken off: it is the
           user's own.
+          fcnet: see open_loop_fcnet.py.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, required=True)
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--out", type=Path, default=Path("results/open-loop"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     result = PARTS[arguments.part](arguments)
@@ -124,7 +128,14 @@ def _trial(task: Task, number: int) -> Trial:
     )
 
 
-PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"overhead": overhead}
+def fcnet(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Regret of `nars run` on FCNet's tables, each a user's function."""
+    from open_loop_fcnet import measured  # which needs optuna and pymoo
+
+    return measured(arguments.out, seeds=arguments.seeds)
+
+
+PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"overhead": overhead, "fcnet": fcnet}
 
 if __name__ == "__main__":
     main()

@@ -49,17 +49,20 @@ def validation_error(settings: Mapping[str, Any]) -> float:
     return float(_errors(os.environ["FCNET_TABLE"])[row.tobytes()])
 
 
-def fcnet(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    """Regret after 50, 100 and 200 trainings, beside that of the loop that `bench_search.py` drives itself."""
-    done = Runs(arguments.out / "fcnet.jsonl")
-    for seed in range(arguments.seeds):
-        for name in arguments.tables:
+def measured(out: Path, *, seeds: int, tables: Sequence[str] = tuple(FCNET)) -> dict[str, Any]:
+    """Regret after 50, 100 and 200 trainings, beside that of the loop that `bench_search.py` drives itself.
+
+    Written to OUT/fcnet.md and printed.
+    """
+    done = Runs(out / "fcnet.jsonl")
+    for seed in range(seeds):
+        for name in tables:
             done.measure((name, seed), partial(regret, name, seed))
     before = {(name, seed): left for name, loop, seed, left in _lines(_BEFORE) if loop == "ours"}
     figures: dict[str, Any] = {}
     rows, within = list[Sequence[object]](), True
-    for name in arguments.tables:
-        ours = np.array([done[name, seed]["regret"] for seed in range(arguments.seeds)])
+    for name in tables:
+        ours = np.array([done[name, seed]["regret"] for seed in range(seeds)])
         theirs = np.array([left for (table, _), left in before.items() if table == name])
         figures[name] = {}
         for at, count in enumerate(_CHECKPOINTS):
@@ -68,18 +71,18 @@ def fcnet(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
             figures[name][count] = [round(mean, 4), round(spread, 4)]
             within &= mean <= known + width
             rows.append((name, count, f"{mean:.3f} ± {spread:.3f}", f"{known:.3f} ± {width:.3f}"))
-    seconds = float(
-        np.median([done[name, seed]["seconds"] for name in arguments.tables for seed in range(arguments.seeds)])
-    )
+    seconds = float(np.median([done[name, seed]["seconds"] for name in tables for seed in range(seeds)]))
     text = (
-        f"Regret (dB of validation error) after so many trainings, mean ± standard deviation of {arguments.seeds} "
+        f"Regret (dB of validation error) after so many trainings, mean ± standard deviation of {seeds} "
         f"seeds: `nars run` with the table as a user's function, and the loop of `bench_search.py` (20 seeds), which "
         f"asks for the largest expected improvements too:\n\n"
         + markdown(("table", "trainings", "nars run", "loop"), rows)
         + f"\n\nA run of {_CHECKPOINTS[-1]} trainings takes {seconds:.0f} s (median). Target: no further behind than "
         f"the loop's mean and spread {verdict(kept=within)}."
     )
-    return {"fcnet_regret": figures, "seconds": round(seconds, 1)}, text
+    (out / "fcnet.md").write_text(f"# fcnet\n\n{text}\n")
+    print(text)
+    return {"fcnet_regret": figures, "seconds": round(seconds, 1), "kept": within}
 
 
 def regret(name: str, seed: int) -> dict[str, Any]:
@@ -154,10 +157,7 @@ def main() -> int:
     parser.add_argument("--tables", nargs="+", choices=list(FCNET), default=list(FCNET))
     parser.add_argument("--out", type=Path, default=Path("results/open-loop"))
     arguments = parser.parse_args()
-    figures, text = fcnet(arguments)
-    (arguments.out / "fcnet.md").write_text(f"# fcnet\n\n{text}\n")
-    print(text)
-    print(json.dumps(figures))
+    print(json.dumps(measured(arguments.out, seeds=arguments.seeds, tables=arguments.tables)))
     return 0
 
 
