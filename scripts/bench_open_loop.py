@@ -1,7 +1,8 @@
 """What trainers of a user's own cost and find, part by part.
 
 Command:  python scripts/bench_open_loop.py --part overhead [--trials 60] [--rounds 5]
-Cost:     overhead: about two minutes
+          python scripts/bench_open_loop.py --part trainers [--example sklearn-digits] [--seeds 5] [--trials 60]
+Cost:     overhead: about two minutes; trainers: 15 minutes with scikit-learn, an hour with PyTorch
 Hardware: two cores, free of other programs
 Result:   a table; the last line is one JSON object
 Method:   overhead: trainers that do nothing, as a function and as a command, on each engine with one worker. Per round,
@@ -9,6 +10,7 @@ Method:   overhead: trainers that do nothing, as a function and as a command, on
           worker; the least of the rounds counts, as other programs only add to it. For a function, all of it is
           overhead. Of a command's time, that of the same program started by `subprocess.run` is taken off: it is the
           user's own.
+          trainers: see scripts/open_loop_trainers.py.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from nars.evaluate import open_engine
 from nars.metric import Metric
 from nars.store import Sample
 from nars.tasks import Task, TrainerCommand, TrainerFunction, Trial
+from open_loop_trainers import EXAMPLES, trainers
 
 SCORE = Metric(name="score")
 ENGINES = ("in-process", "processes", "ray")
@@ -52,6 +55,8 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, required=True)
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--example", help="one of examples/ instead of all")
+    parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     result = PARTS[arguments.part](arguments)
@@ -124,7 +129,13 @@ def _trial(task: Task, number: int) -> Trial:
     )
 
 
-PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"overhead": overhead}
+def best_found(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What stage 2, random search and TPE find with real trainers."""
+    examples = (arguments.example,) if arguments.example else EXAMPLES
+    return {"best": trainers(examples, trainings=arguments.trials, seeds=arguments.seeds)}
+
+
+PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"overhead": overhead, "trainers": best_found}
 
 if __name__ == "__main__":
     main()

@@ -231,6 +231,28 @@ class Predictor:
         """
         return self._fit_or_raise().warp.inverse(self._warped(encoding, with_std=False)[0])
 
+    def latent(self, encoding: Numbers, *, with_std: bool = True) -> tuple[Floats, Floats]:
+        """Mean and standard deviation (0 unless asked for), both (N,), on the scale on which it learns: `Fit.warp`.
+
+        Raises:
+            PredictorError: as `predict`.
+        """
+        return self._warped(encoding, with_std=with_std)
+
+    def latent_covariance(self, encoding: Numbers) -> Floats:
+        """Covariance (N, N) of the true values on that scale, without the noise of measuring: for up to thousands.
+
+        Raises:
+            PredictorError: as `predict`.
+        """
+        fitted = self._fit_or_raise()
+        x = _float32(matrix(encoding, self.architecture_width + self.recipe_width))
+        with one_blas_thread():
+            if fitted.process is not None and fitted.share < 1:
+                return fitted.process.covariance(self._statistics(x), x * np.float32(ENCODING_SCALE))
+            members = self._members(x).T.astype(np.float64)
+            return np.cov(members, bias=True).reshape(len(x), len(x)) + fitted.noise**2 * np.eye(len(x))
+
     def predict_jointly(self, encoding: Numbers) -> JointPrediction:
         """Accuracies of encoded candidates (N, Ea + Er) with their covariance: a table of N x N, for up to thousands.
 

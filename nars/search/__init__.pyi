@@ -1,4 +1,4 @@
-from .archive import Archive as Archive
+from .archive import Archive as Archive, row_keys as row_keys
 from .climbing import Climbs as Climbs
 from .genetic import Genetic as Genetic
 from .given import (

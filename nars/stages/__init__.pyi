@@ -33,7 +33,12 @@ from .predictors import (
     write_predictor as write_predictor,
 )
 from .pretraining import load_pretrained as load_pretrained, pretrain as pretrain
-from .rounds import Rounds as Rounds, RoundSettings as RoundSettings, best_of_bins as best_of_bins
+from .rounds import (
+    Rounds as Rounds,
+    RoundSettings as RoundSettings,
+    best_of_bins as best_of_bins,
+    most_improving as most_improving,
+)
 from .searching import load_family as load_family, search as search
 from .training import train as train
 from .trust import Answer as Answer, Evidence as Evidence, doubts as doubts, evidence_of as evidence_of

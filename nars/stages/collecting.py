@@ -15,7 +15,7 @@ from nars.run.outlook import together
 from nars.stages.measuring import engine_of, spell, trials_for
 from nars.stages.pool import CandidatePool
 from nars.stages.predictors import write_predictor
-from nars.stages.rounds import Rounds, RoundSettings
+from nars.stages.rounds import Rounds, RoundSettings, best_of_bins, most_improving
 from nars.stages.stopping import FEWEST_TO_LEARN, stop_advice
 from nars.store import Sample
 from nars.tasks import Trial
@@ -52,7 +52,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         bounds=run.config.range,
         cost=run.binned,
         metric=run.metric,
-        keep=config.keep,
+        keep=config.keep if run.config.in_bins else 1.0,
         fewest=small if config.asynchronous else FEWEST_TO_LEARN,
     )
     return Rounds(
@@ -62,6 +62,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         settings,
         trials=lambda plan: trials_for(run, plan.rows, epochs=plan.epochs, round=plan.round),
         seeds=repeat(run.config.seed),
+        propose=best_of_bins if run.config.in_bins else most_improving,
         advise=partial(stop_advice, run),
         journal=Journal(run),
         on_round=partial(_say, run),
