@@ -244,7 +244,8 @@ class Final(_Section):
     paper)."""
     teacher: str = "largest"
     """largest: the largest member, trained on labels first (paper); a member's name such as 550M; timm:NAME; the folder
-    of an exported member; or none, all train on labels alone."""
+    of an exported member, or of a scaled network or an answer that nars train has trained; or none, all train on labels
+    alone."""
     teacher_weights: str | None = None
     """With a timm teacher: its weights in a file (safetensors, or what torch saved); timm's own, downloaded, when
     absent."""

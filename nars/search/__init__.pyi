@@ -25,7 +25,10 @@ from .search import (
 from .settings import DEFAULT as DEFAULT, PAPER as PAPER, PRESETS as PRESETS, SearchSettings as SearchSettings
 from .strategy import Score as Score, Step as Step, Strategy as Strategy, drive as drive
 from .verification import (
+    Belief as Belief,
     VerificationPlan as VerificationPlan,
+    certainty as certainty,
+    gains_of_one_training as gains_of_one_training,
     near_ties as near_ties,
     verification_plan as verification_plan,
 )

@@ -10,7 +10,8 @@ from nars.arrays import Floats
 from nars.errors import ConfigError
 from nars.metric import ACCURACY, Metric
 from nars.predictors import Predictor, load_predictor, save_predictor
-from nars.run.folder import RunFolder, read_json
+from nars.run.config import in_current_form
+from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.identity import of_another_run
 from nars.space import Population, Space, read_document, read_space, shipped
 from nars.store import write_space
@@ -117,6 +118,16 @@ def _check_home(folder: Path) -> None:
             f"{folder} belongs to another run than {run.path}: its space, images, seed or settings were others. Put "
             f"that run's own predictor back"
         )
+
+
+def metric_of(folder: Path) -> Metric:
+    """What a predictor's accuracies are: its run's metric, or accuracy."""
+    home = run_in(folder.parent)
+    if home is None:
+        return ACCURACY
+    from nars.run.config import RunConfig
+
+    return RunConfig.model_validate(in_current_form(read_json(home.run_file)["config"])).measured
 
 
 def scorer(space: Space, predictor: Predictor, metric: Metric = ACCURACY) -> Callable[[Population], Floats]:
