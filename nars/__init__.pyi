@@ -7,6 +7,7 @@ from .space import Bounds as Bounds, Space as Space, load_space as load_space
 from .stages import (
     ask as ask,
     ask_front as ask_front,
+    fit as fit,
     open_loop as open_loop,
     run_all as run_all,
     save_answers as save_answers,

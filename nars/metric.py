@@ -66,6 +66,12 @@ class Metric:
         """The name as people read it, with the unit: "accuracy (%)"."""
         return self.name.replace("_", " ") + (f" ({self.unit})" if self.unit else "")
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """For JSON, which has no infinity; `Metric(**document)` is the same metric."""
+        ends = {name: value for name, value in (("low", self.low), ("high", self.high)) if math.isfinite(value)}
+        return {"name": self.name, "unit": self.unit, "goal": self.goal, **ends}
+
     def score(self, values: Values) -> Values:
         """Values such that more is better; applied twice, what they were."""
         return values if self.maximized else -values

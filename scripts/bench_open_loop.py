@@ -2,7 +2,9 @@
 
 Command:  python scripts/bench_open_loop.py --part overhead [--trials 60] [--rounds 5]
           python scripts/bench_open_loop.py --part trainers [--example sklearn-digits] [--seeds 5] [--trials 60]
-Cost:     overhead: about two minutes; trainers: 15 minutes with scikit-learn, an hour with PyTorch
+          python scripts/bench_open_loop.py --part fcnet [--seeds 10] [--out results/open-loop]
+Cost:     overhead: about two minutes; trainers: 15 minutes with scikit-learn, an hour with PyTorch; fcnet: an hour, and
+          goes on where it was stopped
 Hardware: two cores, free of other programs
 Result:   a table; the last line is one JSON object
 Method:   overhead: trainers that do nothing, as a function and as a command, on each engine with one worker. Per round,
@@ -11,6 +13,7 @@ Method:   overhead: trainers that do nothing, as a function and as a command, on
           overhead. Of a command's time, that of the same program started by `subprocess.run` is taken off: it is the
           user's own.
           trainers: see scripts/open_loop_trainers.py.
+          fcnet: see open_loop_fcnet.py.
 """
 
 from __future__ import annotations
@@ -57,6 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--example", help="one of examples/ instead of all")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("results/open-loop"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     result = PARTS[arguments.part](arguments)
@@ -135,7 +139,18 @@ def best_found(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"best": trainers(examples, trainings=arguments.trials, seeds=arguments.seeds)}
 
 
-PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"overhead": overhead, "trainers": best_found}
+def fcnet(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Regret of `nars run` on FCNet's tables, each a user's function."""
+    from open_loop_fcnet import measured  # which needs optuna and pymoo
+
+    return measured(arguments.out, seeds=arguments.seeds)
+
+
+PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "overhead": overhead,
+    "trainers": best_found,
+    "fcnet": fcnet,
+}
 
 if __name__ == "__main__":
     main()

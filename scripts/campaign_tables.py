@@ -155,7 +155,7 @@ def predictor_table(campaign: Campaign, store: Path, out: Path) -> str:
     """What `nars audit` says: the predictor, its variants and rivals against the number of samples."""
     samples = raw_samples(store / "samples")
     trials = trials_of(samples, campaign.space)
-    result = audit(trials.space, trials.X, trials.accuracy, seed=0, splits=5, pool=_pool(campaign))
+    result = audit(trials.space, trials.X, trials.values, seed=0, splits=5, pool=_pool(campaign))
     plot_audit(result, out / "predictor.svg")
     efficiency = (
         "The pretrained predictor never reaches the best tau of the one without pretraining"
@@ -195,7 +195,7 @@ def _ahead(campaign: Campaign, samples: Sequence[Sample]) -> str:
     first, later = np.split(order, [len(order) * 3 // 5])
     encoding = space.encode(trials.X)
     told = pretrained(space).fit(encoding[first], trials.mean[first], seed=0).predict(encoding[later])
-    accuracy = trials.accuracy[later, 0]
+    accuracy = trials.values[later, 0]
     error = np.abs(told.mean - accuracy)
     inside = 100 * np.mean(error <= Z_LEVEL * told.std)
     return (
@@ -224,7 +224,7 @@ def replay_table(campaign: Campaign, store: Path, out: Path, *, trainings: int =
     del out  # no figure
     samples = raw_samples(store / "samples")
     trials = trials_of(samples, campaign.space)
-    encoding, ceiling = campaign.space.encode(trials.X), noise_ceiling(trials.accuracy)
+    encoding, ceiling = campaign.space.encode(trials.X), noise_ceiling(trials.values)
     taus = {name: cross_validated(rival, encoding, trials.mean) for name, rival in RIVALS.items()}
     chosen = max(taus, key=taus.__getitem__)
     surrogate = RIVALS[chosen].fit(encoding, trials.mean, seed=0)

@@ -139,7 +139,7 @@ def closed_loop(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
 def distinct_networks(table: TrialTable) -> TrialTable:
     """The table without networks that are another row's: no loop has to train one twice."""
     _, first = np.unique(table.space.canonical(table.X), axis=0, return_index=True)
-    return replace(table, X=table.X[first], accuracy=table.accuracy[first])
+    return replace(table, X=table.X[first], values=table.values[first])
 
 
 def by_predictor(table: TrialTable, pretrained: Predictor, *, first: int, batch: int) -> Loop:

@@ -9,6 +9,7 @@ import typer
 from nars import __version__
 from nars.cli import run, space, store
 from nars.cli.audit import audit
+from nars.cli.fit import fit
 from nars.cli.latency import latency
 from nars.cli.options import spread
 from nars.cli.scale import scale
@@ -67,6 +68,12 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         import_trials,
         "nars import trials.csv --space digits --out runs/mine    "
         "nars import optuna.csv --space mine.yaml --columns accuracy=value --out runs/old",
+    ),
+    (
+        "fit",
+        fit,
+        "nars fit runs/old --out predictors/mine    "
+        "nars fit trials.csv --space mine.yaml --metric val_loss:minimize --out predictors/mine",
     ),
     ("audit", audit, "nars audit runs/digits    nars audit nas-bench-macro --splits 10"),
     (

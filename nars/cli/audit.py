@@ -38,7 +38,14 @@ def audit(
     pool = None if whole or not trials.space.computes_costs else sobol(trials.space, 4096, seed=seed)
     with counting(Terminal(), "audit") as progress:
         result = examine(
-            trials.space, trials.X, trials.accuracy, seed=seed, splits=splits, pool=pool, progress=progress
+            trials.space,
+            trials.X,
+            trials.values,
+            metric=trials.metric,
+            seed=seed,
+            splits=splits,
+            pool=pool,
+            progress=progress,
         )
     _show(result)
     if out is not None:
@@ -51,19 +58,30 @@ def _show(result: Audit) -> None:
     from nars.report import FittingTable
 
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{result.candidates:,} candidates, {result.splits} split{'s' if result.splits > 1 else ''}")
+    metric = result.metric
+    console.print(
+        f"{result.candidates:,} candidates by {metric.title}, to {metric.goal}, {result.splits} "
+        f"split{'s' if result.splits > 1 else ''}"
+    )
+    within = ["in quintiles"] if any(row.mean.within is not None for row in result.rows) else []
+    head = ("model", "tau", *within, f"MAE{metric.unit and f', {metric.unit}'}", "top 1 %")
     for n in sorted({row.n for row in result.rows}):
         rows = sorted((row for row in result.rows if row.n == n), key=lambda row: -row.mean.tau)
         cells = [
-            (row.model, _figure(row, "tau"), _figure(row, "within"), f"{row.mean.mae:.2f}", f"{row.mean.precision:.2f}")
+            (
+                row.model,
+                _figure(row, "tau"),
+                *(_figure(row, "within") for _ in within),
+                metric.figure(row.mean.mae),
+                f"{row.mean.precision:.2f}",
+            )
             for row in rows
         ]
         console.print(f"\nfitted on {n} samples")
-        console.print(FittingTable(("model", "tau", "in quintiles", "MAE, %", "top 1 %"), cells, left=("model",)))
+        console.print(FittingTable(head, cells, left=("model",)))
     spread = " ± standard error over the splits" if result.splits > 1 else ""
-    console.print(
-        f"\ntau: Kendall's{spread}; in quintiles: inside those of the cost; top 1 %: share of the best that is found"
-    )
+    quintiles = "; in quintiles: inside those of the cost" if within else ""
+    console.print(f"\ntau: Kendall's{spread}{quintiles}; top 1 %: share of the best that is found")
     for line in _findings(result):
         console.print(escape(line))
 
@@ -84,7 +102,7 @@ def _findings(result: Audit) -> list[str]:
         if target.hurts:
             inside = "" if target.within is None else f" (within budgets it correlates {target.within:+.2f})"
             lines.append(f"pretraining on {target.name} hurts here{inside}")
-    ceiling = result.ceiling
+    ceiling, metric = result.ceiling, result.metric
     if ceiling is None:
         lines.append(
             "the noise of the labels is unknown, and with it the best tau that they allow: hardly any candidate was "
@@ -95,7 +113,8 @@ def _findings(result: Audit) -> list[str]:
         part = "" if result.of_ceiling is None else f"at {100 * result.of_ceiling:.0f} % of "
         lines.append(
             f"{part}what these labels allow: a tau of {ceiling.tau:.3f} ({low:.3f} to {high:.3f}), as the noise is "
-            f"{ceiling.noise:.2f} % ({least:.2f} to {most:.2f}) by {ceiling.repeated:,} candidates that were trained "
-            f"more than once; {ceiling.ties:,} candidates are statistical ties with the best"
+            f"{metric.spell(ceiling.noise)} ({metric.figure(least)} to {metric.figure(most)}) by "
+            f"{ceiling.repeated:,} candidates that were trained more than once; {ceiling.ties:,} candidates are "
+            f"statistical ties with the best"
         )
     return lines if result.verdict is None else [*lines, result.verdict]

@@ -26,12 +26,33 @@ class How:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prior:
+    """Samples that a run is given when it begins."""
+
+    samples: Annotated[
+        str | None,
+        typer.Option(help="Store or run with samples of this space: what they have measured is not trained again."),
+    ] = None
+    samples_fidelity: Annotated[
+        str,
+        typer.Option(
+            help="Which of --samples count. own: those trained as this run trains (data, settings, epochs), which "
+            "imported trials cannot say. any: the others teach the predictor too, brought to this run's scale. same: "
+            "all, as whole trainings of this run."
+        ),
+    ] = "own"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """A question to a trained predictor; limits as text, several budgets separated by commas."""
 
     predictor: Annotated[
         str | None, typer.Option(help="Predictor to ask: a run folder, a predictor folder or a shipped name.")
     ] = None
+    fit: Annotated[
+        bool, typer.Option("--fit", help="With --predictor STORE: make a predictor of its samples, kept beside them.")
+    ] = False
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None
     max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None

@@ -27,6 +27,7 @@ from nars.stages import (
     ask_front,
     doubts,
     evidence_of,
+    open_predictor,
     save_answers,
 )
 from nars.stages.asking import Choice, gain_text, prediction_text
@@ -57,7 +58,7 @@ def query(question: Question, out: Path | None = None) -> None:
     if latency is None and (question.max_latency or "latency" in objectives):
         command = shlex.join(["nars", "latency", predictor, "--out", "latency.json"])
         raise ConfigError(f"latency needs --latency TABLE; make one by: {command}")
-    budgets = _budgets(question)
+    budgets = _budgets(question) or _unlimited(predictor)
     if out is not None and (objectives or out.suffix in (".json", ".parquet")):
         what = "a front goes to a file" if objectives else "a file is written"
         raise ConfigError(
@@ -128,6 +129,11 @@ def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
 def _first_records(family: FamilyAnswer) -> list[dict[str, Any]]:
     """The settings of each budget's member."""
     return [record for budget in family.budgets for record in family.space.to_records(budget.ties.rows[:1])]
+
+
+def _unlimited(predictor: str) -> list[Bounds]:
+    """The one question that a space without costs leaves: which candidate is the best of all."""
+    return [] if open_predictor(predictor)[0].cost_names else [Bounds()]
 
 
 def _budgets(question: Question) -> list[Bounds]:

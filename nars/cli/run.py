@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
 
 from nars import stages
 from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
-from nars.cli.options import DEVICE_HELP, How, Question
+from nars.cli.options import DEVICE_HELP, How, Prior, Question
 from nars.cli.starting import load_torch, say_device
 from nars.errors import ConfigError
 from nars.run.folder import RunFolder, existing_run
@@ -57,6 +58,7 @@ def run(
     sets: Sets = None,
     *,
     how: How,
+    prior: Prior,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on.
@@ -76,6 +78,7 @@ def run(
         _show_plan(wanted, out, how)
         return
     opened = open_asked(wanted, out, upto="export", how=how)
+    _give(opened, prior)
     if stages.is_finished(opened):
         opened.reporter.say(
             f"{opened.folder.path} is finished; nothing to do (more --budgets, final.* or collect.rounds: it goes on)"
@@ -98,9 +101,10 @@ def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
         stages.pretrain(opened, pool)
 
 
-def collect(name: Name, out: Out = None, sets: Sets = None, *, how: How) -> None:
+def collect(name: Name, out: Out = None, sets: Sets = None, *, how: How, prior: Prior) -> None:
     """Stage 2: rounds of real training; each outcome goes to the sample store, the predictor learns from all."""
     opened = open_asked(asked(name, sets), out, upto="collect", alone=True, how=how)
+    _give(opened, prior)
     if stages.load_fitted(opened) is None:
         say_device(opened.execution, opened.reporter)
         pretrained = stages.needed(opened, "collect", stages.load_pretrained(opened))
@@ -121,9 +125,10 @@ def search(
     if (name is None) == (question.predictor is None):
         raise typer.BadParameter("give a run configuration (stage 3 of that run) or --predictor, one of the two")
     if name is None:
+        from nars.cli.fit import predictor_of
         from nars.cli.query import query
 
-        query(question, out)
+        query(replace(question, predictor=predictor_of(str(question.predictor), make=question.fit)), out)
         return
     opened = open_asked(asked(name, sets), out, upto="search", alone=True)
     predictor = stages.needed(opened, "search", stages.load_fitted(opened))
@@ -231,6 +236,15 @@ def report(folder: Annotated[Path, typer.Argument(help="Run folder, finished or 
     home = existing_run(folder)
     write_report(home)
     _show_family(home)
+
+
+def _give(opened: Run, prior: Prior) -> None:
+    """Give the run the samples that --samples names."""
+    if prior.samples is not None:
+        from nars.cli.spaces import open_store
+
+        fidelity = cast("stages.PriorFidelity", prior.samples_fidelity)
+        stages.give_samples(opened, open_store(prior.samples), fidelity=fidelity)
 
 
 def _folder_of(name: str, model: str) -> Path:

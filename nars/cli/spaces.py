@@ -42,6 +42,8 @@ def space_of(name: str | None, store: str) -> Space:
     if name is not None:
         return load_space(name)
     if Path(store).is_file():
+        if (exported := _exported_from(Path(store))) is not None:
+            return exported
         raise ConfigError(f"{store}: say by --space which space these trials belong to, a built-in name or a YAML file")
     opened = open_store(store)
     samples = opened.samples()
@@ -54,6 +56,21 @@ def space_of(name: str | None, store: str) -> Space:
         f"built-in ones and lies neither in the store (_space.yaml) nor in a run folder around it; name its file by "
         f"--space"
     )
+
+
+def _exported_from(file: Path) -> Space | None:
+    """The built-in space whose samples a file holds, if it is an exported store of one."""
+    from nars.files import TableFileError, read_table
+    from nars.space import load_space, space_names
+    from nars.trials.store_exports import is_export
+
+    try:
+        table = read_table(file, what="a file of trials")
+    except TableFileError:  # which whoever reads it with its space will say
+        return None
+    wanted = set(table["space"]) if is_export(table) else set()
+    known = (load_space(name) for name in space_names())
+    return next((space for space in known if {space.fingerprint} == wanted), None)
 
 
 def open_store(path: str, *, must_exist: bool = True) -> SampleStore:

@@ -99,7 +99,7 @@ def replay(
     space: SpaceName = None,
     epoch: Annotated[
         int | None,
-        typer.Option(min=1, help="Count only the accuracy after this epoch, as if each training had stopped there."),
+        typer.Option(min=1, help="Count only the value after this epoch, as if each training had stopped there."),
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Consider only the samples within this budget, e.g. 0.3M.")] = None,
     cost: Annotated[str, typer.Option(help="Cost that the budget bounds and that stage 2 cuts into bins.")] = "flops",
@@ -123,18 +123,21 @@ def replay(
         for name, spender in chosen.items():
             steps = bar.track(range(repeats), description=name)
             found += [(name, [spender(np.random.default_rng([seed, number])) for number in steps])]
-    table = Table(title=f"{trainings} of {len(candidates.accuracy):,} measured candidates", title_justify="left")
-    for heading in ("strategy", "repeats", "best, %", "below the best known", "epochs", "hours"):
+    metric = candidates.metric
+    best_of = f"best{f', {metric.unit}' if metric.unit else ''}"
+    title = f"{trainings} of {len(candidates.values):,} measured candidates, by {metric.title}, to {metric.goal}"
+    table = Table(title=title, title_justify="left")
+    for heading in ("strategy", "repeats", best_of, "behind best", "epochs", "hours"):
         table.add_column(heading, justify="left" if heading == "strategy" else "right")
     for name, runs in found:
         best, regret = np.array([run.best[-1] for run in runs]), np.array([run.regret[-1] for run in runs])
         epochs, seconds = (float(np.mean([getattr(run, of)[-1] for run in runs])) for of in ("epochs", "seconds"))
-        spread = f" ± {best.std():.2f}" if len(runs) > 1 else ""
+        spread = f" ± {metric.figure(best.std())}" if len(runs) > 1 else ""
         table.add_row(
             name,
             str(len(runs)),
-            f"{best.mean():.2f}{spread}",
-            f"{regret.mean():.2f}",
+            f"{metric.figure(best.mean())}{spread}",
+            metric.figure(regret.mean()),
             f"{epochs:,.0f}",
             f"{seconds / 3600:.2f}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -13,18 +13,31 @@ from rich.markup import escape
 
 from nars.cli.spaces import SpaceName, open_store, space_of
 from nars.errors import DataError
+from nars.run.folder import RunFolder
 
 if TYPE_CHECKING:
+    from nars.metric import Metric
     from nars.trials import TrialTable
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a file of trials is to be read: options of `nars import` and `nars audit`."""
+    """How a file of trials is to be read: options of `nars import`, `nars audit` and `nars fit`."""
 
-    accuracy: Annotated[
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="What was measured: accuracy, or NAME:GOAL, NAME:GOAL:UNIT, e.g. val_loss:minimize, f1:maximize:%."
+        ),
+    ] = "accuracy"
+    values: Annotated[
         str | None,
-        typer.Option(help="Columns with accuracies, one per seed, e.g. acc0,acc1; found by its name if not given."),
+        typer.Option(
+            "--values",
+            "--accuracy",
+            help="Columns with the measured values, one per seed, e.g. acc0,acc1; found by the metric's name if not "
+            "given.",
+        ),
     ] = None
     columns: Annotated[
         str | None,
@@ -42,7 +55,7 @@ class Reading:
     failed_status: Annotated[str | None, typer.Option(help="More statuses that are failures.")] = None
     scale: Annotated[
         str | None,
-        typer.Option(help="Factor on accuracies: 100 for fractions, 1 for percent; by their range if not given."),
+        typer.Option(help="Factor on the values: 100 for fractions, 1 for percent; by their range if not given."),
     ] = None
     costs: Annotated[
         str | None, typer.Option(help="Columns with costs of a generic space: flops,params or flops=cost.flops.")
@@ -65,11 +78,17 @@ def import_trials(
 ) -> None:
     """Finished trials become a sample store; failed ones stay failures.
 
-    Trials that are there already (same candidate, seed and accuracy) count once.
+    Trials that are there already (same candidate, seed and value) count once. The store answers nars fit, nars audit
+    and nars run --samples.
     """
     from nars.store import SampleStore
     from nars.trials import import_trials as add
 
+    if RunFolder(out).run_file.is_file():
+        raise DataError(
+            f"{out} is a run, whose samples are what it has trained; import into a folder of its own, and give that to "
+            f"the run: nars run {out} --samples STORE"
+        )
     store = SampleStore(out)
     beside = str(out) if space is None and store.identity is not None else None
     trials = trial_table(table, space, reading, beside=beside)
@@ -79,7 +98,8 @@ def import_trials(
         f"were there already"
     )
     typer.echo(
-        f"{trials.name}: {len(trials.X):,} candidates with an accuracy, at most {trials.seeds} trainings of each"
+        f"{trials.name}: {len(trials.X):,} candidates with {trials.metric.title}, to {trials.metric.goal}; at most "
+        f"{trials.seeds} training{'s' * (trials.seeds > 1)} of each"
     )
 
 
@@ -104,7 +124,8 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
     table = read_trials(
         path,
         space_of(space, beside or name),
-        accuracy=_listed(reading.accuracy),
+        metric=metric_named(reading.metric),
+        values=_listed(reading.values),
         status=reading.status,
         succeeded=_listed(reading.ok_status) or (),
         failed=_listed(reading.failed_status) or (),
@@ -117,6 +138,27 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
     for remark in table.remarks:
         console.print(f"{escape(path.name)}: {escape(remark)}")
     return table
+
+
+def metric_named(text: str) -> Metric:
+    """The metric that --metric names: accuracy, or NAME:GOAL[:UNIT].
+
+    Raises:
+        MetricError: no such name or goal.
+        StoreError: the name is taken by another column of a store.
+        DataError: no goal.
+    """
+    from nars.metric import ACCURACY, Goal, Metric
+    from nars.store import check_metric
+
+    name, *more = (part.strip() for part in text.split(":", 2))
+    if name == ACCURACY.name and (not more or more[0] == ACCURACY.goal):
+        return ACCURACY
+    if not more:
+        raise DataError(f"--metric says also what is better: {name}:minimize or {name}:maximize, got {text!r}")
+    goal, unit = cast(Goal, more[0]), more[1] if len(more) > 1 else ""
+    ends = {"low": 0.0, "high": 100.0} if unit == "%" else {}
+    return check_metric(Metric(name=name, goal=goal, unit=unit, **ends))
 
 
 def _factor(text: str | None) -> float | None:
@@ -147,17 +189,6 @@ def _mapping(text: str | None, option: str, *, alone: bool = False) -> Mapping[s
 
 def _stored(name: str, space: str | None) -> TrialTable:
     """The samples of a store or run folder."""
-    import numpy as np
+    from nars.trials import trials_of
 
-    from nars.trials import trials_of, with_costs
-
-    samples = open_store(name).samples()
-    found = space_of(space, name)
-    if not found.cost_names:
-        ok = [sample for sample in samples if sample.status == "ok"]
-        names = [cost for cost in (ok[0].costs if ok else ()) if all(cost in sample.costs for sample in ok)]
-        rows = [sample for sample in samples if all(cost in sample.costs for cost in names)]
-        if names:
-            X = np.array([sample.choices for sample in rows], dtype=np.int64)
-            found = with_costs(found, X, {cost: np.array([s.costs[cost] for s in rows]) for cost in names})
-    return trials_of(samples, found, name=name)
+    return trials_of(open_store(name).samples(), space_of(space, name), name=name)

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from nars.arrays import Floats, Floats32
 from nars.errors import PredictorError
+from nars.metric import ACCURACY, Metric
 from nars.parallel import torch_threads
 from nars.predictors.contest import OWN, REGRESSORS, Score, contenders, random_split, samples_needed, score
 from nars.predictors.gaussian import fit_process
@@ -51,7 +52,7 @@ class TargetVerdict:
 
     name: str
     correlation: float
-    """Spearman's correlation with the accuracy."""
+    """Spearman's correlation with the measured values."""
     within: float | None
     """The same inside cost quintiles, where a search compares; None without costs that differ."""
     tau_without: float
@@ -66,6 +67,8 @@ class Audit:
 
     candidates: int
     splits: int
+    metric: Metric
+    """What was measured."""
     rows: tuple[Row, ...]
     tau_all_targets: float
     targets: tuple[TargetVerdict, ...]
@@ -105,15 +108,16 @@ class Audit:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         more = {"chosen_targets": list(self.chosen_targets), "of_ceiling": self.of_ceiling, "verdict": self.verdict}
-        return asdict(self) | more
+        return asdict(self) | {"metric": self.metric.document} | more
 
 
 def audit(
     space: Space,
     X: Population,
-    accuracy: Floats,
+    values: Floats,
     *,
     seed: int,
+    metric: Metric = ACCURACY,
     splits: int = 5,
     sizes: Sequence[int] = SIZES,
     models: Sequence[str] = tuple(REGRESSORS),
@@ -125,8 +129,10 @@ def audit(
     Args:
         space: of the trials.
         X: distinct candidates (N, D), N >= 30.
-        accuracy: (N,) or (N, seeds); NaN where a seed is missing. Failed trainings are left out, not put in as 0.
+        values: measured, (N,) or (N, seeds); NaN where a seed is missing. Failed trainings are left out, not put in
+            as 0.
         seed: of splits and models, >= 0.
+        metric: what was measured.
         splits: repetitions, >= 1.
         sizes: numbers of samples to fit on, >= 5; those above 80 % of N are left out.
         models: of `REGRESSORS`.
@@ -134,10 +140,10 @@ def audit(
         progress: told what is next before each step.
 
     Raises:
-        PredictorError: too few candidates, one that appears twice or has no accuracy, equal accuracies throughout,
+        PredictorError: too few candidates, one that appears twice or has no value, equal values throughout,
             a cost that is not finite, or an unknown model.
     """
-    y, labels = _labels(space, X, accuracy)
+    y, labels = _labels(space, X, values, metric.name)
     _check(splits, sizes, models, seed)
     sizes = [n for n in sizes if n <= 0.8 * len(y)] or [int(0.8 * len(y))]
     statistics = free_statistics(space, X)
@@ -161,18 +167,19 @@ def audit(
                 for name in models:
                     steps.next(f"{name} on {n} samples, split {split + 1} of {splits}")
                     prediction = made[name].predict(train, held_out, y, seed=seed + split)
-                    found = score(prediction, y[held_out], None if cost is None else cost[held_out])
+                    found = score(prediction, y[held_out], None if cost is None else cost[held_out], metric=metric)
                     scores.setdefault((name, n), []).append(found)
         rows = tuple(_row(name, n, found) for (name, n), found in scores.items())
         tau_all, targets = _judge_targets(
             space.encode(X), statistics, y, cost, samples=sizes[len(sizes) // 2], seed=seed, before=steps.next
         )
         steps.next("the noise of the labels")
-        ceiling = noise_ceiling(labels)
+        ceiling = noise_ceiling(metric.score(labels))
     steps.say("done", steps.total)
     return Audit(
         candidates=len(y),
         splits=splits,
+        metric=metric,
         rows=rows,
         tau_all_targets=tau_all,
         targets=targets,
@@ -300,34 +307,34 @@ class _Steps:
         self._done += 1
 
 
-def _labels(space: Space, X: Population, accuracy: Floats) -> tuple[Floats, Floats]:
-    """Means (N,) and labels (N, seeds), checked."""
-    labels = np.asarray(accuracy, dtype=np.float64)
+def _labels(space: Space, X: Population, values: Floats, name: str) -> tuple[Floats, Floats]:
+    """Means (N,) and labels (N, seeds) of the metric of this name, checked."""
+    labels = np.asarray(values, dtype=np.float64)
     labels = labels[:, None] if labels.ndim == 1 else labels
     if labels.ndim != 2 or len(X) != len(labels):
         raise PredictorError(
-            f"an audit needs accuracies (N,) or (N, seeds) of N candidates, got shape {np.shape(accuracy)} for {len(X)}"
+            f"an audit needs values (N,) or (N, seeds) of N candidates, got shape {np.shape(values)} for {len(X)}"
         )
     if len(labels) < _FEWEST:
         raise PredictorError(
-            f"an audit needs accuracies of at least {_FEWEST} distinct candidates, got {len(labels)}; collect more "
+            f"an audit needs the {name} of at least {_FEWEST} distinct candidates, got {len(labels)}; collect more "
             f"samples first"
         )
     known = np.isfinite(labels)
     if empty := int((~known.any(axis=1)).sum()):
         raise PredictorError(
-            f"{empty} candidates have no accuracy at all; a training that failed is no sample: leave it out"
+            f"{empty} candidates have no {name} at all; a training that failed is no sample: leave it out"
         )
     if twice := len(X) - len(np.unique(space.canonical(space.check(X)), axis=0)):
         raise PredictorError(
-            f"{twice} candidates appear twice or more; put the accuracies of one candidate side by side, one per seed"
+            f"{twice} candidates appear twice or more; put the values of one candidate side by side, one per seed"
         )
     labels = np.where(known, labels, np.nan)
     y = np.asarray(np.nanmean(labels, axis=1), dtype=np.float64)
     if np.ptp(y) == 0:
         raise PredictorError(
-            f"all {len(y)} candidates have the accuracy {y[0]:g}, so there is nothing to tell apart; check that the "
-            f"column of accuracies is the right one"
+            f"all {len(y)} candidates have the {name} {y[0]:g}, so there is nothing to tell apart; check that its "
+            f"column is the right one"
         )
     return y, labels
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from nars.arrays import Ints
+from nars.metric import ACCURACY, Metric
 from nars.predictors.calibration import Z_LEVEL
 from nars.predictors.checks import Numbers
 from nars.predictors.metrics import kendall, mean_within, precision_at_top, spearman
@@ -67,13 +68,13 @@ class Score:
     """Mean of tau inside the quintiles of the cost; None without a cost."""
     spearman: float
     mae: float
-    """Mean absolute error, percent."""
+    """Mean absolute error, in the metric's unit."""
     mse: float
-    """Mean squared error, percent squared."""
+    """Mean squared error, in its square."""
     precision: float
     """At the top 1 %."""
     coverage: float
-    """Share of held-out accuracies in the 80 % interval."""
+    """Share of held-out values in the 80 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,8 +141,8 @@ def random_split(candidates: int, samples: int, *, split: int, held_out: int | N
     return order[:samples], rest if held_out is None else rest[:held_out]
 
 
-def score(prediction: Prediction, measured: Numbers, cost: Numbers | None) -> Score:
-    """The figures of a prediction of N candidates, with their measured accuracies and cost, both (N,), if any."""
+def score(prediction: Prediction, measured: Numbers, cost: Numbers | None, *, metric: Metric = ACCURACY) -> Score:
+    """The figures of a prediction of N candidates, with their measured values and cost, both (N,), if any."""
     mean, half = prediction.mean, Z_LEVEL * prediction.std
     return Score(
         tau=kendall(mean, measured),
@@ -149,7 +150,7 @@ def score(prediction: Prediction, measured: Numbers, cost: Numbers | None) -> Sc
         spearman=spearman(mean, measured),
         mae=float(np.mean(np.abs(mean - measured))),
         mse=float(np.mean((mean - measured) ** 2)),
-        precision=precision_at_top(mean, measured),
+        precision=precision_at_top(metric.score(mean), metric.score(measured)),
         coverage=float(np.mean((mean - half <= measured) & (measured <= mean + half))),
     )
 

@@ -19,6 +19,7 @@ from safetensors.numpy import load as load_weights, save as save_weights
 from nars.arrays import Floats32
 from nars.errors import PredictorError, expect
 from nars.files.atomic import write_bytes, write_json
+from nars.metric import ACCURACY, Metric, MetricError
 from nars.predictors.predictor import Fit, Predictor
 from nars.predictors.process import Process
 from nars.predictors.regressor import PretrainingReport, StatisticError
@@ -61,6 +62,7 @@ def save_predictor(
         "format": _FORMAT,
         "space": {"name": space.name, "fingerprint": space.fingerprint},
         "data": data,
+        **({} if predictor.metric == ACCURACY else {"metric": predictor.metric.document}),
         "samples": predictor.fitted.samples if predictor.fitted else 0,
         "quality": dict(quality or {}),
         "origin": dict(origin) if origin is not None else None,
@@ -142,9 +144,18 @@ def _assembled(folder: Path, card: Mapping[str, Any], weights: Mapping[str, Floa
             mean=np.array(statistics["mean"], dtype=np.float64),
             std=np.array(statistics["std"], dtype=np.float64),
         ),
+        metric=_metric(folder, card),
         pretraining=_report(card["pretraining"]),
         fitted=_fit(card["fit"], weights),
     )
+
+
+def _metric(folder: Path, card: Mapping[str, Any]) -> Metric:
+    """What the predictor predicts; earlier versions knew accuracy only."""
+    try:
+        return Metric(**card["metric"]) if "metric" in card else ACCURACY
+    except MetricError as error:
+        raise PredictorError(f"{folder / _CARD}: {error} Make the predictor again") from None
 
 
 def _fit_document(fitted: Fit | None) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nars.arrays import Floats, Floats32
 from nars.errors import PredictorError
+from nars.metric import ACCURACY, Metric
 from nars.parallel import one_blas_thread
 from nars.predictors.calibration import PAID_BY_PROCESS, best_share, conformal_stretch, to_percent
 from nars.predictors.checks import Numbers, accuracies, matrix
@@ -67,6 +68,8 @@ class Predictor:
     """As in `nars.predictors.network`."""
     scale: Scale
     """Names of the statistics that the encoder is pretrained on."""
+    metric: Metric = ACCURACY
+    """What it predicts, as it is measured; whoever looks for the best compares scores."""
     pretraining: PretrainingReport | None = None
     """None for an encoder with random weights."""
     fitted: Fit | None = None

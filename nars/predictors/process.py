@@ -15,6 +15,8 @@ from nars.printing import brief_repr
 ENCODING_SCALE = 2.5
 """Factor on encodings before they go into the process: brings one-hot columns (standard deviation about 0.4) to the
 statistics' standard deviation of 1, for which the priors of the length scales are made."""
+_ROUNDING = 1e-6
+"""Share of a prior variance that single precision cannot tell from 0."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +67,10 @@ class Process:
             scaled = z / self.arrays["z_length"]
             prior += smooth * _matern(scaled, right_of(scaled)) + z @ z.T * (float(trend) / z.shape[1])
         explained = kernel @ self.arrays["inverse"].astype(np.float64) @ kernel.T
-        return np.asarray(prior - explained, dtype=np.float64)
+        left = np.asarray(prior - explained, dtype=np.float64)
+        # Of samples without noise nothing is left but the rounding of single precision, of either sign.
+        np.fill_diagonal(left, np.maximum(left.diagonal(), _ROUNDING * prior.diagonal()))
+        return left
 
     def _kernel(self, z: Floats32, x: Floats32) -> Floats32:
         """Covariance of candidates and samples, (N, n)."""

@@ -46,6 +46,8 @@ class RunFolder:
     """Stage 1: the predictor pretrained on them."""
     samples = _Place("samples")
     """The sample store: one row per training outcome."""
+    prior = _Place("prior")
+    """Samples that the run was given when it began: of its own fidelity in same/, of others in other/."""
     predictor = _Place("predictor")
     """Stage 2's result: the predictor that has seen all samples."""
     informed = _Place("informed")

@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from nars.arrays import Ints
+from nars.arrays import Bools, Ints
 from nars.files import Value, is_nothing, number_of
 from nars.files.cells import SINGLE, ChoiceReader
 from nars.space.dimension import Choice, Dimension, Fixed, Population, Setting
@@ -20,7 +20,6 @@ ABSENT = object()
 
 _MOST_SHOWN = 20
 _BAD, _LACKING = -1, -2
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from .finished import (
     load_trained as load_trained,
     needed as needed,
 )
+from .fitting import FittedTrials as FittedTrials, fit as fit
 from .loop import Loop as Loop, open_loop as open_loop
 from .measured import MeasuredFamily as MeasuredFamily, load_measured as load_measured, measure_family as measure_family
 from .measuring import engine_of as engine_of
@@ -39,6 +40,7 @@ from .predictors import (
     write_predictor as write_predictor,
 )
 from .pretraining import load_pretrained as load_pretrained, pretrain as pretrain
+from .prior import PriorFidelity as PriorFidelity, give_samples as give_samples
 from .rounds import (
     Rounds as Rounds,
     RoundSettings as RoundSettings,

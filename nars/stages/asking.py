@@ -26,7 +26,7 @@ from nars.search import (
     verification_plan,
 )
 from nars.space import Bounds, Population, Space, latency_costs, shorten
-from nars.stages.predictors import metric_of, open_predictor, predictor_folder, scorer
+from nars.stages.predictors import open_predictor, predictor_folder, scorer
 
 _LOOKED_AT = (64, 256, 1024)
 """Best candidates that are looked at for near-ties, more where all of them are. The cut matters where it falls among
@@ -170,8 +170,8 @@ def ask(
         )
     rng = _rng(seed)
     space, model = _open(predictor, latency, known)
-    metric = metric_of(predictor_folder(predictor))
-    family = search_family(space, scorer(space, model, metric), budgets, rng=rng, archive=known)
+    metric = model.metric
+    family = search_family(space, scorer(space, model), budgets, rng=rng, archive=known)
     answers = [_answer(space, model, metric, family.archive, member, seed=seed) for member in family.members]
     return FamilyAnswer(
         space=space,
@@ -231,8 +231,8 @@ def ask_front(
         )
     rng = _rng(seed)
     space, model = _open(predictor, latency, known)
-    metric = metric_of(predictor_folder(predictor))
-    found = pareto_search(space, scorer(space, model, metric), objectives, bounds or Bounds(), rng=rng, archive=known)
+    metric = model.metric
+    found = pareto_search(space, scorer(space, model), objectives, bounds or Bounds(), rng=rng, archive=known)
     return FrontAnswer(
         space=space,
         objectives=tuple(objectives),

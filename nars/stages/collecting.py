@@ -15,6 +15,7 @@ from nars.run.outlook import together
 from nars.stages.measuring import engine_of, spell, trials_for
 from nars.stages.pool import CandidatePool
 from nars.stages.predictors import write_predictor
+from nars.stages.prior import load_prior
 from nars.stages.rounds import Rounds, RoundSettings, best_of_bins, most_improving
 from nars.stages.stopping import FEWEST_TO_LEARN, stop_advice
 from nars.store import Sample
@@ -55,6 +56,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         keep=config.keep if run.config.in_bins else 1.0,
         fewest=small if config.asynchronous else FEWEST_TO_LEARN,
     )
+    prior = load_prior(run, pretrained)
     return Rounds(
         run.space,
         pool,
@@ -63,8 +65,9 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         trials=lambda plan: trials_for(run, plan.rows, epochs=plan.epochs, round=plan.round),
         seeds=repeat(run.config.seed),
         propose=best_of_bins if run.config.in_bins else most_improving,
-        advise=partial(stop_advice, run),
+        advise=None if prior is not None and prior.whole else partial(stop_advice, run),
         journal=Journal(run),
+        prior=prior,
         on_round=partial(_say, run),
     )
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from nars.arrays import Floats
 from nars.errors import ConfigError
-from nars.metric import ACCURACY, Metric
 from nars.predictors import Predictor, load_predictor, save_predictor
-from nars.run.config import in_current_form
-from nars.run.folder import RunFolder, read_json, run_in
+from nars.run.folder import RunFolder, read_json
 from nars.run.identity import of_another_run
 from nars.space import Population, Space, read_document, read_space, shipped
 from nars.store import write_space
@@ -120,20 +118,10 @@ def _check_home(folder: Path) -> None:
         )
 
 
-def metric_of(folder: Path) -> Metric:
-    """What a predictor's accuracies are: its run's metric, or accuracy."""
-    home = run_in(folder.parent)
-    if home is None:
-        return ACCURACY
-    from nars.run.config import RunConfig
-
-    return RunConfig.model_validate(in_current_form(read_json(home.run_file)["config"])).measured
-
-
-def scorer(space: Space, predictor: Predictor, metric: Metric = ACCURACY) -> Callable[[Population], Floats]:
-    """What is predicted of rows, as the search wants it: X (N, D) -> (N,), more is better."""
+def scorer(space: Space, predictor: Predictor) -> Callable[[Population], Floats]:
+    """Predictions of rows as the search wants them, more being better: X (N, D) -> (N,)."""
 
     def score(X: Population) -> Floats:
-        return metric.score(predictor.predict_mean(space.encode(X)))
+        return predictor.metric.score(predictor.predict_mean(space.encode(X)))
 
     return score

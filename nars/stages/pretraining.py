@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nars.predictors import PRESETS, Predictor, load_predictor, save_predictor
 from nars.run import Run
 from nars.stages.pool import CandidatePool
@@ -28,6 +30,7 @@ def pretrain(run: Run, pool: CandidatePool) -> Predictor:
         predictor = Predictor.pretrained(
             run.space, pool.X, settings=settings, seed=run.config.seed, progress=lambda done, of: advance(1, "")
         )
+        predictor = replace(predictor, metric=run.metric)
     save_predictor(
         predictor, run.folder.encoder, space=run.space, data="free statistics of the pool", origin={"run": run.origin}
     )

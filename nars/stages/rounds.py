@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, final
 
 import numpy as np
@@ -24,6 +24,7 @@ from nars.search import propose_round, row_keys, shrink_pool
 from nars.space import Bounds, Population, Space
 from nars.stages.avoiding import ranked
 from nars.stages.pool import CandidatePool
+from nars.stages.prior import PriorSamples
 from nars.stages.stopping import label
 from nars.store import Sample
 from nars.tasks import Trial
@@ -108,6 +109,7 @@ class Rounds(Generic[Asked]):
         propose: Propose = best_of_bins,
         advise: Callable[[Sequence[Sample]], StopAdvice] | None = None,
         journal: Journal | None = None,
+        prior: PriorSamples | None = None,
         on_round: Callable[[RoundResult], None] = lambda result: None,
     ) -> None:
         """Stage 2 from its beginning, or as the journal has it.
@@ -122,12 +124,14 @@ class Rounds(Generic[Asked]):
             propose: chooses the candidates of a round.
             advise: chooses the stop epoch from the outcomes of the first round; None trains all in full.
             journal: keeps everything; None keeps it in memory only.
+            prior: samples that were there before; what it asks for and they have is not asked for.
             on_round: is called with each round that is measured to its end.
         """
         self.space, self.pool, self.settings = space, pool, settings
         self._trials_of: Callable[[Plan], Sequence[Asked]] = trials
         self._pretrained, self._seeds, self._propose = pretrained, seeds, propose
         self._advise, self._journal, self._on_round = advise, journal, on_round
+        self._prior = prior
         self.alive = np.arange(len(pool.X))
         """Candidates of the pool that are still favorable, ascending."""
         self._encoded = space.encode(pool.X)
@@ -188,10 +192,13 @@ class Rounds(Generic[Asked]):
     def predictor(self) -> Predictor:
         """Fitted to every successful training."""
         samples = self.samples
-        if len(samples) > self._fitted_to:
+        if len(samples) > self._fitted_to or (self._prior is not None and self._predictor.fitted is None):
             good = [sample for sample in samples if sample.status == "ok"]
             X = np.array([sample.choices for sample in good], dtype=np.int64)
             measured = np.array([label(sample, self._stop_epoch) for sample in good], dtype=np.float64)
+            if self._prior is not None:
+                X = X.reshape(-1, self.pool.X.shape[1])
+                X, measured = self._prior.lessons(X, measured, {sample.key for sample in samples}, self._stop_epoch)
             self._predictor = self._pretrained.fit(self.space.encode(X), measured, seed=next(self._seeds))
             self._fitted_to = len(samples)
         return self._predictor
@@ -199,7 +206,7 @@ class Rounds(Generic[Asked]):
     def scores(self) -> Floats | None:
         """What is predicted of the candidates alive, (len(alive),), such that more is better; those behind that are
         likely to fail. None before the predictor is fitted."""
-        if not self._fitted_to:
+        if self._predictor.fitted is None:
             return None
         scores = self.settings.metric.score(self._predictor.predict_mean(self._encoded[self.alive]))
         return ranked(self.space, self.pool.X[self.alive], scores, self.samples) if self.settings.avoid else scores
@@ -219,7 +226,9 @@ class Rounds(Generic[Asked]):
         self._learn()
         seconds = time.perf_counter() - began
         X = self._propose(self, min(how.later if self._plans else how.first, self._left))
-        predicted = self._predictor.predict_mean(self.space.encode(X)).tolist() if self._fitted_to else [None] * len(X)
+        predicted = (
+            self._predictor.predict_mean(self.space.encode(X)).tolist() if self._predictor.fitted else [None] * len(X)
+        )
         plan = Plan(
             round=len(self._plans) + 1,
             choices=tuple(map(tuple, X.tolist())),
@@ -235,6 +244,8 @@ class Rounds(Generic[Asked]):
 
     def _add(self, plan: Plan) -> None:
         trials = self._trials_of(plan)
+        for trial in trials if self._prior is not None else ():
+            self._take_from_prior(trial.key, plan)
         missing = [trial for trial in trials if trial.key not in self._known]
         if self.settings.wait:  # the longest first: the less waiting at the end of the round
             cost = self.settings.cost
@@ -244,10 +255,20 @@ class Rounds(Generic[Asked]):
         self._queue.extend(missing)
         self._out.update(trial.key for trial in missing)
 
+    def _take_from_prior(self, key: str, plan: Plan) -> None:
+        """Keep a training that was done before the run as one of its own."""
+        assert self._prior is not None
+        if key in self._known or key not in self._prior.same:
+            return
+        self._known[key] = sample = replace(self._prior.same[key], round=plan.round)
+        if self._journal is not None:
+            self._journal.keep_sample(sample)
+
     def _learn(self) -> None:
         """Fit the predictor and keep the favorable part of the pool, where there is anything new to learn from."""
         samples, how = self.samples, self.settings
-        if sum(sample.status == "ok" for sample in samples) < how.fewest:
+        taught = 0 if self._prior is None else self._prior.count
+        if sum(sample.status == "ok" for sample in samples) + taught < how.fewest:
             return
         _ = self.predictor
         if len(samples) <= self._learned_from:

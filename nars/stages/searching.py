@@ -55,7 +55,7 @@ def search(run: Run, predictor: Predictor) -> Family:
 
         found = search_family(
             run.space,
-            scorer(run.space, predictor, run.metric),
+            scorer(run.space, predictor),
             budgets,
             rng=run.rng(3, len(known)) if known else run.rng(3),
             seed_population=_seeds(run, known),

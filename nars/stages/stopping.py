@@ -84,6 +84,9 @@ def label(sample: Sample, stop_epoch: int | None) -> float:
     """The value that counts: at the stop epoch, or at the end while that is not chosen yet; of the
     averaged weights where the recipe has them.
 
-    Round 1 trains on beyond the stop epoch, but its label is the accuracy at that epoch too: labels of one kind.
+    Round 1 trains on beyond the stop epoch, but its label is the accuracy at that epoch too: labels of one kind. What a
+    run was given without a curve counts as it is.
     """
+    if not sample.result_curve and sample.result is not None:
+        return sample.result
     return sample.result_curve[(stop_epoch or len(sample.curve)) - 1]

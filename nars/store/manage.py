@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,7 @@ def export_store(store: SampleStore, file: str | Path) -> int:
     require(StoreError, path.suffix in _WRITERS, "the file's ending", f"one of {', '.join(_WRITERS)}", str(path))
     table = store.table()
     if store.metric != ACCURACY:
-        table = table.append_column(METRIC, pa.array([json.dumps(asdict(store.metric))] * len(table), pa.string()))
+        table = table.append_column(METRIC, pa.array([json.dumps(store.metric.document)] * len(table), pa.string()))
     try:
         with replacing(path) as temporary:
             _WRITERS[path.suffix](table, temporary)

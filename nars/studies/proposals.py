@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from nars.metric import ACCURACY, Metric
 from nars.predictors import Predictor
 from nars.run import Plan
 from nars.space import Bounds, Space, sobol
@@ -33,7 +34,7 @@ def pretrained_on(table: Measured, space: Space, *, seed: int) -> Predictor:
     X = table.choices
     if space.computes_costs:
         X = np.concatenate([X, sobol(space, _POOL, seed=seed)])
-    return Predictor.pretrained(space, X, seed=seed)
+    return replace(Predictor.pretrained(space, X, seed=seed), metric=table.metric)
 
 
 def table_rounds(
@@ -59,10 +60,18 @@ def table_rounds(
         StoreError: more trainings than candidates.
     """
     check_trainings(table, trainings, batch)
-    order = rng.permutation(len(table.accuracy))
+    order = rng.permutation(len(table.values))
     pool = CandidatePool(X=table.choices[order], costs={name: cost[order] for name, cost in table.costs.items()})
     settings = RoundSettings(
-        total=trainings, first=batch, later=batch, wait=True, epochs=1, bounds=Bounds(), cost=cost, fewest=_FIRST
+        total=trainings,
+        first=batch,
+        later=batch,
+        wait=True,
+        epochs=1,
+        bounds=Bounds(),
+        cost=cost,
+        metric=table.metric,
+        fewest=_FIRST,
     )
     return Rounds(space, pool, pretrained, settings, trials=partial(unanswered, space), seeds=seeds_from(rng))
 
@@ -72,7 +81,7 @@ def replay_rounds(table: Measured, rounds: Rounds[Sample]) -> Replay:
     asked: list[int] = []
     while (sample := rounds.ask()) is not None:
         (place,) = table.places(np.array([sample.choices], dtype=np.int64))
-        rounds.tell(answered(sample, float(table.accuracy[place])))
+        rounds.tell(answered(sample, float(table.values[place]), metric=table.metric))
         asked.append(place)
     return spent(table, asked)
 
@@ -106,8 +115,8 @@ def unanswered(space: Space, plan: Plan) -> list[Sample]:
     ]
 
 
-def answered(sample: Sample, accuracy: float | None) -> Sample:
-    """The same, measured: with its accuracy in percent, or failed where that is None or NaN."""
-    if accuracy is None or np.isnan(accuracy):
-        return sample
-    return replace(sample, status="ok", value=accuracy, curve=(accuracy,))
+def answered(sample: Sample, value: float | None, *, metric: Metric = ACCURACY) -> Sample:
+    """The same, measured: with its value, or failed where that is None or NaN."""
+    if value is None or np.isnan(value):
+        return replace(sample, metric=metric)
+    return replace(sample, status="ok", metric=metric, value=value, curve=(value,))

@@ -1,7 +1,7 @@
 """Running a strategy offline against measured rows: what would it have found, after how many trainings?
 
-A strategy proposes, the store answers; nothing is trained. The strategy sees the accuracy of what it has asked for and
-of nothing else.
+A strategy proposes, the store answers; nothing is trained. The strategy sees the values of what it has asked for and of
+nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from nars.arrays import Floats, Ints
 from nars.errors import StoreError
+from nars.metric import ACCURACY, Metric
 from nars.printing import brief_repr
 from nars.search import Strategy
 from nars.space import Population
@@ -33,8 +34,10 @@ class Measured:
     """(N, D), rows of choice indices, no two equal."""
     costs: Mapping[str, Floats]
     """Cost by name, each (N,)."""
-    accuracy: Floats
-    """(N,), percent; NaN where the training failed."""
+    values: Floats
+    """(N,), what each was measured to be; NaN where the training failed."""
+    metric: Metric = ACCURACY
+    """What was measured."""
     epochs: Ints
     """(N,), epochs that asking for it costs."""
     seconds: Floats
@@ -42,14 +45,14 @@ class Measured:
 
     @staticmethod
     def of(store: SampleStore, *, epoch: int | None = None) -> Measured:
-        """The candidates of a store as a table to replay against, with the accuracies that count (`Sample.result`).
+        """The candidates of a store as a table to replay against, with the values that count (`Sample.result`).
 
         A candidate that was measured more than once (seeds, fidelities) counts as its longest successful training;
         several seeds of that length are averaged.
 
         Args:
             store: Rows of candidates with the same number of choices.
-            epoch: Use the accuracy after this many epochs (from 1) instead of the final one, as if each training had
+            epoch: Use the value after this many epochs (from 1) instead of the final one, as if each training had
                 been stopped there. Trainings that were stopped earlier are left out.
 
         Raises:
@@ -60,15 +63,15 @@ class Measured:
         ok = pc.equal(table["status"], "ok").to_numpy()
         metric = store.metric
         results = pc.coalesce(table[metric.averaged], table[metric.name])
-        accuracy = np.array(results.to_numpy(), dtype=np.float64)
+        values = np.array(results.to_numpy(), dtype=np.float64)
         if epoch is not None:
             lengths = pc.list_value_length(table["curve"]).to_numpy()
             reached = ~ok | (lengths >= epoch)
             table = table.filter(pa.array(reached))
-            accuracy, epochs, ok = accuracy[reached], epochs[reached], ok[reached]
+            values, epochs, ok = values[reached], epochs[reached], ok[reached]
             averaged = pc.fill_null(pc.greater(pc.list_value_length(table["ema_curve"]), 0), False)
             curves = pc.if_else(averaged, table["ema_curve"], table["curve"]).filter(pa.array(ok))
-            accuracy[ok] = pc.list_element(curves, epoch - 1).to_numpy()
+            values[ok] = pc.list_element(curves, epoch - 1).to_numpy()
             seconds = table["seconds"].to_numpy() * np.minimum(1, epoch / np.maximum(epochs, 1))
             epochs = np.minimum(epochs, epoch)
         else:
@@ -86,15 +89,16 @@ class Measured:
         counts = length == longest[group]
         weight = np.bincount(group[counts], minlength=len(first)).astype(np.float64)
 
-        def average(values: Floats) -> Floats:
-            return np.bincount(group[counts], weights=values[counts], minlength=len(first)) / weight
+        def average(column: Floats) -> Floats:
+            return np.bincount(group[counts], weights=column[counts], minlength=len(first)) / weight
 
         order = np.argsort(first, kind="stable")
         costs = [name for name in table.column_names if name.startswith(COST)]
         return Measured(
             choices=choices[first][order],
             costs={name.removeprefix(COST): table[name].to_numpy()[first][order] for name in costs},
-            accuracy=average(accuracy)[order],
+            values=average(values)[order],
+            metric=metric,
             epochs=np.rint(average(epochs.astype(np.float64))).astype(np.int64)[order],
             seconds=average(seconds)[order],
         )
@@ -113,7 +117,7 @@ class Measured:
         Raises:
             StoreError: there is no such cost, or no candidate is left.
         """
-        keep = np.ones(len(self.accuracy), dtype=np.bool_)
+        keep = np.ones(len(self.values), dtype=np.bool_)
         for name, budget in budgets.items():
             if name not in self.costs:
                 raise StoreError(f"there is no cost {name!r} among {', '.join(self.costs)}.")
@@ -121,8 +125,9 @@ class Measured:
         if not keep.any():
             limits = ", ".join(f"{name} <= {budget:g}" for name, budget in budgets.items())
             raise StoreError(f"no measured candidate is within {limits}. Raise the budget.")
-        kept = {name: getattr(self, name)[keep] for name in ("choices", "accuracy", "epochs", "seconds")}
-        return Measured(costs={name: values[keep] for name, values in self.costs.items()}, **kept)
+        kept = {name: getattr(self, name)[keep] for name in ("choices", "values", "epochs", "seconds")}
+        costs = {name: column[keep] for name, column in self.costs.items()}
+        return Measured(costs=costs, metric=self.metric, **kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,13 +139,13 @@ class Replay:
     asked: Ints
     """(T,), indices into `Measured`, in order."""
     best: Floats
-    """(T,), the best accuracy found after each training, percent; NaN until the first success."""
+    """(T,), the best value found after each training; NaN until the first success."""
     epochs: Ints
     """(T,), epochs spent after each training."""
     seconds: Floats
     """(T,), training time spent after each training."""
     regret: Floats
-    """(T,), the best accuracy there is minus `best`."""
+    """(T,), how far `best` is behind the best value there is, >= 0 whichever way is better."""
 
 
 def replay(table: Measured, strategy: Strategy, *, trainings: int, batch: int) -> Replay:
@@ -160,7 +165,7 @@ def replay(table: Measured, strategy: Strategy, *, trainings: int, batch: int) -
                 f"a strategy must propose {count} different measured candidates that it has not asked for before, got "
                 f"{X.tolist()}."
             )
-        strategy.tell(X, table.accuracy[places])
+        strategy.tell(X, table.metric.score(table.values[places]))
         asked += places
     return spent(table, asked)
 
@@ -171,7 +176,7 @@ def check_trainings(table: Measured, trainings: int, batch: int) -> None:
     Raises:
         StoreError: more trainings than candidates, or no candidate at a time.
     """
-    total = len(table.accuracy)
+    total = len(table.values)
     if not 1 <= trainings <= total or batch < 1:
         raise StoreError(
             f"trainings must lie between 1 and the {total} measured candidates and batch be at least 1, got "
@@ -182,11 +187,12 @@ def check_trainings(table: Measured, trainings: int, batch: int) -> None:
 def spent(table: Measured, asked: Sequence[int]) -> Replay:
     """What trainings have found, by the places of their candidates in the table."""
     at = np.array(asked, dtype=np.int64)
-    found = np.fmax.accumulate(table.accuracy[at])
+    scores = table.metric.score(table.values)
+    found = np.fmax.accumulate(scores[at])
     return Replay(
         asked=at,
-        best=found,
+        best=table.metric.score(found),
         epochs=np.cumsum(table.epochs[at]),
         seconds=np.cumsum(table.seconds[at]),
-        regret=float(np.nanmax(table.accuracy)) - found,
+        regret=float(np.nanmax(scores)) - found,
     )

@@ -65,7 +65,7 @@ def load_nas_bench_macro(root: Path) -> TrialTable:
         columns[f"width.{block}"] = 1 + size * 3
     # Pixels of the input that one output pixel sees: 1, and (kernel - 1) x stride so far of each layer.
     columns["receptive_field"] = 1 + (2 * X * _STRIDES).sum(axis=1)
-    return TrialTable(name="nas-bench-macro", space=with_costs(space, X, columns), X=X, accuracy=accuracy)
+    return TrialTable(name="nas-bench-macro", space=with_costs(space, X, columns), X=X, values=accuracy)
 
 
 TABLES = ("nas-bench-macro", *FCNET, *NAS_BENCH_201)

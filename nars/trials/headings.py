@@ -10,6 +10,7 @@ from typing import final
 
 from nars.errors import DataError
 from nars.files import TableFile
+from nars.metric import ACCURACY, Metric
 from nars.space import Fixed, Space
 
 SETTING_PREFIXES = (
@@ -31,7 +32,9 @@ RESULT_PREFIXES = ("user_attrs_", "summary.", "metrics.", "metrics/", "values_")
 """What they put before the name of a result."""
 _ANY = ("", "cost.", *RESULT_PREFIXES, *SETTING_PREFIXES)
 
-_ACCURACIES = ("accuracy", "value", "reward", "default", "acc", "val_accuracy", "val_acc", "validation_accuracy")
+_OBJECTIVES = ("value", "reward", "default")
+"""What tools call the measured value, whatever it is."""
+_ACCURACIES = ("accuracy", *_OBJECTIVES, "acc", "val_accuracy", "val_acc", "validation_accuracy")
 _STATUSES = ("status", "state", "st_status", "trial_status")
 _SEEDS = ("seed", "random_seed")
 
@@ -75,19 +78,25 @@ class Headings:
                     return heading
         return None
 
-    def accuracies(self, named: Sequence[str] | None) -> list[str]:
-        """The headings of accuracies: those that are named, else the one that is called like one.
+    def values(self, metric: Metric, named: Sequence[str] | None) -> list[str]:
+        """The headings of what was measured: those that are named, else the one that is called like the metric.
 
         Raises:
             DataError: there is none.
         """
         if named:
-            return [self.column(name, "--accuracy") for name in named]
-        found = self.others("accuracy", guesses=_ACCURACIES)
+            return [self.column(name, "--values") for name in named]
+        guesses = _ACCURACIES if metric == ACCURACY else (metric.name, *_OBJECTIVES)
+        found = self.others(metric.name, guesses=guesses)
         if found is None:
+            hint = (
+                "; if it is no accuracy in percent, say what it is by --metric, e.g. --metric val_loss:minimize"
+                if metric == ACCURACY
+                else ""
+            )
             raise DataError(
-                f"{self.file.path} has no column 'accuracy'; it has {self.file.headings}. Name the one with accuracies "
-                f"by --accuracy, several (one per seed) with commas"
+                f"{self.file.path} has no column {metric.name!r}; it has {self.file.headings}. Name the one with the "
+                f"measured values by --values, several (one per seed) with commas{hint}"
             )
         return [found]
 

@@ -70,11 +70,12 @@ def _earlier(store: SampleStore) -> Counter[tuple[tuple[int, ...], str]]:
     """How often the store has each content among rows of earlier versions."""
     if store.identity is None:
         return Counter()
-    table = store.columns(["key", "choices", "status", "accuracy", "fidelity"])
+    metric = store.metric.name
+    table = store.columns(["key", "choices", "status", metric, "fidelity"])
     table = table.filter(pc.starts_with(pc.fill_null(table["fidelity"], ""), _EARLIER))
     return Counter(
-        (tuple(choices), outcome(status, accuracy))
-        for choices, status, accuracy in zip(
-            table["choices"].to_pylist(), table["status"].to_pylist(), table["accuracy"].to_pylist(), strict=True
+        (tuple(choices), outcome(status, value))
+        for choices, status, value in zip(
+            table["choices"].to_pylist(), table["status"].to_pylist(), table[metric].to_pylist(), strict=True
         )
     )

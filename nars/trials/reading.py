@@ -10,9 +10,10 @@ from typing import Any, NoReturn, final
 
 import numpy as np
 
-from nars.arrays import Floats, Ints
+from nars.arrays import Bools, Floats, Ints
 from nars.errors import DataError, expect
 from nars.files import TableFile, TableFileError, is_nothing, number_of, read_table
+from nars.metric import ACCURACY, Metric
 from nars.space import Fault, Population, Space, SpaceError, one_message
 from nars.store import Status
 from nars.trials.endings import Ending, endings
@@ -26,7 +27,9 @@ _TRIAL_IDS = ("trial_id", "trialjobid")
 _REPEATS = ("experiment_id", "experiment_tag", "tuner_name", "run_id", "run", "name")
 """What tells apart two trainings of one trial number."""
 _ROUNDING = 1e-5
-"""What single precision makes of 100 %."""
+"""What single precision makes of 1."""
+_FEW_SMALL = 0.1
+"""Share of values at most 1 that may be bad trainings among percent; with more of them, fractions are mixed in."""
 _STEPS = ("training_iteration", "st_worker_iter", "_step", "global_step", "epoch", "step", "iteration")
 """What grows from one report of a training to the next."""
 
@@ -35,7 +38,8 @@ def read_trials(
     path: str | Path,
     space: Space,
     *,
-    accuracy: Sequence[str] | None = None,
+    metric: Metric = ACCURACY,
+    values: Sequence[str] | None = None,
     status: str | None = None,
     succeeded: Collection[str] = (),
     failed: Collection[str] = (),
@@ -51,45 +55,47 @@ def read_trials(
     has: numbers by value, words by text; what has no effect (`when:`) may be empty or anything.
 
     Rows of the same candidate are further trainings of it; a row that is equal to another one in every column counts
-    once. A row with a failed status, or without accuracy, is a failed training, not a zero; one that has not ended is
+    once. A row with a failed status, or without value, is a failed training, not a zero; one that has not ended is
     left out. Of reports of one training that went on (a column such as `epoch` or `training_iteration` grows), the last
     one counts.
 
     Args:
         path: the file; its suffix says the format.
         space: what the choices are choices of. Costs of the file become the costs of a generic space.
-        accuracy: columns with accuracies, one per seed; the one that is called like one when None.
+        metric: what was measured; exports of stores say it themselves.
+        values: columns with the measured values, one per seed; the one that is called like the metric when None.
         status: column that says how a training ended; found by its name when None; "none" for none.
         succeeded: statuses that count as success, beside the usual ones.
         failed: statuses that count as failure, beside the usual ones.
-        columns: {name: heading} where they differ; names are settings (also short: "lr" for "recipe.lr"), accuracy,
+        columns: {name: heading} where they differ; names are settings (also short: "lr" for "recipe.lr"), the metric,
             status, seed, fidelity, and costs.
         costs: columns with costs of generic spaces, or {cost: heading}.
-        scale: factor on accuracies; when None, 100 where none is above 1 (fractions), else 1 (percent).
+        scale: factor on the values; when None, of those in percent 100 where none is above 1 (fractions), else 1.
         nearest: take the nearest choice for numbers that lie between two, on the dimension's scale, up to half a step
             beyond its ends.
 
     Raises:
         DataError: the file is missing or of no known form, columns are missing, cells are no numbers, statuses are not
-            known, accuracies are outside 0 to 100 without a scale, or no row succeeded.
+            known, values are outside the metric's range or mix fractions with percent, or no row succeeded.
         SpaceError: cells are none of the space's choices.
     """
     expect(space, Space, "trials are read as those of a space, e.g. load_space('mine.yaml')", error=DataError)
     try:
         file = read_table(Path(path), what="a file of trials")
-        if is_export(file) and not (accuracy or columns or costs or scale or status):
-            return read_export(file, space)
+        if is_export(file) and not (values or columns or costs or scale or status):
+            return _measuring(metric, read_export(file, space, nearest=nearest), file)
         chosen = dict(costs) if isinstance(costs, Mapping) else {name: name for name in costs}
         said = dict(columns or {})
         headings = Headings(file=file, space=space, said=said)
-        headings.check_names({"accuracy", "status", "seed", "fidelity", *chosen})
+        headings.check_names({metric.name, "status", "seed", "fidelity", *chosen})
         return _Reader(
             file=file,
             space=space,
             headings=headings,
             scale=scale,
             nearest=nearest,
-            accuracies=headings.accuracies(accuracy if accuracy or "accuracy" not in said else [said["accuracy"]]),
+            metric=metric,
+            measured=headings.values(metric, values or ([said[metric.name]] if metric.name in said else None)),
             status=headings.status(status),
             succeeded=succeeded,
             failed=failed,
@@ -97,6 +103,17 @@ def read_trials(
         ).table()
     except TableFileError as error:
         raise DataError(str(error)) from None
+
+
+def _measuring(metric: Metric, table: TrialTable, file: TableFile) -> TrialTable:
+    """The trials of an exported store, which are not to be taken for another metric."""
+    own = table.metric
+    if metric != ACCURACY and (metric.name, metric.goal) != (own.name, own.goal):
+        raise DataError(
+            f"{file.path} is a store of {own.title}, to {own.goal}, and was to be read as {metric.title}, to "
+            f"{metric.goal}; leave --metric out, or name a column of the file by --values"
+        )
+    return table
 
 
 @final
@@ -107,7 +124,9 @@ class _Reader:
     file: TableFile
     space: Space
     headings: Headings
-    accuracies: list[str]
+    metric: Metric
+    measured: list[str]
+    """Headings of the values."""
     status: str | None
     succeeded: Collection[str]
     failed: Collection[str]
@@ -151,7 +170,7 @@ class _Reader:
         if self.costs:
             known = np.all([np.isfinite(column) for column in trials.costs.values()], axis=0)
             space = with_costs(space, trials.X[known], {name: c[known] for name, c in trials.costs.items()})
-        table = gather(str(self.file.path), space, X, values)
+        table = gather(str(self.file.path), space, X, values, self.metric)
         return replace(table, name=trials.name, trials=trials, remarks=tuple(remarks))
 
     def _finished(self, ended: list[Ending], remarks: list[str]) -> tuple[Ints, list[Ending]]:
@@ -219,55 +238,80 @@ class _Reader:
         raise SpaceError(f"{self.file.path}: {shown}{hint}")
 
     def _values(self, rows: Ints, ended: list[Ending], remarks: list[str]) -> Floats:
-        """Accuracies in percent (rows, columns), NaN for a failed training."""
-        values, faults, percent = np.full((len(rows), len(self.accuracies)), np.nan), [], False
-        for at, heading in enumerate(self.accuracies):
+        """Measured values (rows, columns), NaN for a failed training."""
+        name, values, faults = self.metric.name, np.full((len(rows), len(self.measured)), np.nan), []
+        percent = np.zeros(values.shape, dtype=bool)
+        for at, heading in enumerate(self.measured):
             column = self.file[heading]
             for number, row in enumerate(rows.tolist()):
                 cell = column[row]
                 if ended[number] != "ok" or is_nothing(cell) or str(cell).strip() in ("-", "?"):
                     continue
                 found = number_of(cell)
-                if found is None and isinstance(cell, str) and cell.strip().endswith("%"):
-                    found, percent = number_of(cell.strip()[:-1]), True
+                signed = self.metric.unit == "%" and isinstance(cell, str) and cell.strip().endswith("%")
+                if found is None and signed:
+                    found, percent[number, at] = number_of(cell.strip()[:-1]), True
                 if found is None:
-                    faults.append((row, f"row {row + 1}: the accuracy (column {heading!r}) is no number: {cell!r}"))
+                    faults.append((row, f"row {row + 1}: the {name} (column {heading!r}) is no number: {cell!r}"))
                 elif np.isfinite(found):
                     values[number, at] = found
         if faults:
             lines = [text for _, text in sorted(faults)]
-            raise DataError(f"{self.file.path}: {one_message('cells that are no accuracies', lines)}")
-        if self.accuracies != ["accuracy"]:
-            remarks.append(f"accuracies are those of {', '.join(map(repr, self.accuracies))}; higher counts as better")
+            raise DataError(f"{self.file.path}: {one_message(f'cells without a number for {name}', lines)}")
+        if self.measured != [name]:
+            better = "higher" if self.metric.maximized else "lower"
+            remarks.append(f"{name} is taken from {', '.join(map(repr, self.measured))}; {better} counts as better")
         unexplained = int(((~np.isfinite(values)).all(axis=1) & np.array([end == "ok" for end in ended])).sum())
         if self.status is not None and unexplained:
-            remarks.append(
-                f"{unexplained:,} rows ended well by their status but have no accuracy: they count as failed"
-            )
-        return values * self._scale(values[np.isfinite(values)], percent, remarks)
+            remarks.append(f"{unexplained:,} rows ended well by their status but have no {name}: they count as failed")
+        known = np.isfinite(values)
+        return values * self._scale(values[known], percent[known], remarks)
 
-    def _scale(self, values: Floats, percent: bool, remarks: list[str]) -> float:
-        if self.scale is not None or not len(values):
-            return self.scale or 1.0
-        low, high = float(values.min()), float(values.max())
-        if low < 0 or high > 100 + _ROUNDING:
+    def _scale(self, values: Floats, percent: Bools, remarks: list[str]) -> float:
+        """The factor on the values (n,); `percent` says which of them were written with a percent sign."""
+        name, least, most = self.metric.name, self.metric.low, self.metric.high
+        scale = self.scale
+        if scale is None and self.metric.unit == "%":
+            scale = self._percent(values, percent, remarks)
+        scale = scale or 1.0
+        ends = np.array([values.min(), values.max()]) if len(values) else np.zeros(0)
+        if self.scale != 1 and ((ends * scale < least) | (ends * scale > most + 100 * _ROUNDING)).any():
+            unit = "percent" if self.metric.unit == "%" else self.metric.unit or "a number"
+            fractions = " or fractions (0 to 1)" if self.metric.unit == "%" and self.scale is None else ""
             raise DataError(
-                f"{self.file.path}: accuracies are taken as percent (0 to 100) or fractions (0 to 1), but the column "
-                f"{', '.join(map(repr, self.accuracies))} goes from {low:g} to {high:g}. Name the right one by "
-                f"--accuracy; if it is what should be as high as possible, say --scale 1"
+                f"{self.file.path}: {name} is taken as {unit} ({least:g} to {most:g})"
+                f"{fractions}, but the column {', '.join(map(repr, self.measured))} goes from {ends[0]:g} to "
+                f"{ends[1]:g}. Name the right one by --values, or say by --metric what it is, e.g. --metric "
+                f"val_loss:minimize; --scale 1 takes it as it is"
             )
-        if percent or high > 1 + _ROUNDING:
-            small = int((values <= 1).sum())
-            if small and not percent:
-                remarks.append(
-                    f"accuracies go from {low:g} to {high:g} and are taken as percent, also the {small:,} that are at "
-                    f"most 1; --scale overrules"
-                )
+        return scale
+
+    def _percent(self, values: Floats, percent: Bools, remarks: list[str]) -> float:
+        """100 for fractions, 1 for percent, by how large they are."""
+        name = self.metric.name
+        if not len(values):
             return 1.0
-        remarks.append(
-            f"accuracies go from {low:g} to {high:g}: fractions, taken times 100; --scale 1 if they are percent"
-        )
-        return 100.0
+        low, high, small = float(values.min()), float(values.max()), values <= 1
+        if not percent.any() and high <= 1 + _ROUNDING:
+            if low >= 0:
+                remarks.append(
+                    f"{name} goes from {low:g} to {high:g}: fractions, taken times 100; --scale 1 if they are percent"
+                )
+            return 100.0
+        unsigned = int((small & ~percent).sum())
+        if unsigned and (percent.any() or unsigned > max(2, _FEW_SMALL * len(values))):
+            signs = f" ({int(percent.sum()):,} with a percent sign)" if percent.any() else ""
+            raise DataError(
+                f"{self.file.path}: {name} mixes fractions with percent: {unsigned:,} of {len(values):,} values are at "
+                f"most 1, the largest is {high:g}{signs}. Bring them to one unit; --scale 1 if all are percent as they "
+                f"stand"
+            )
+        if unsigned:
+            remarks.append(
+                f"{name} goes from {low:g} to {high:g} and is taken as percent, also the {unsigned:,} that are at most "
+                f"1; --scale overrules"
+            )
+        return 1.0
 
     def _last_reports(self, rows: Ints, X: Population, remarks: list[str]) -> Ints:
         """Positions of the rows that count: of reports on one trial the last."""
@@ -357,14 +401,15 @@ class _Reader:
     def _single(
         self, rows: Ints, X: Population, values: Floats, ended: list[Ending], costs: Mapping[str, Floats]
     ) -> Trials:
-        """One training for each accuracy, one for each row without any."""
+        """One training for each value, one for each row without any."""
         counts = np.isfinite(values)
         counts[~counts.any(axis=1), 0] = True
-        places, accuracy = np.nonzero(counts)[0], values[counts]
+        places, found = np.nonzero(counts)[0], values[counts]
         status: list[Status] = []
-        for at, number in zip(places.tolist(), accuracy.tolist(), strict=True):
+        for at, number in zip(places.tolist(), found.tolist(), strict=True):
             ending = ended[at]
             status.append("ok" if np.isfinite(number) else "error" if ending in ("ok", "unfinished") else ending)
+        unmeasured = f"no {self.metric.name}"
         words = self.file[self.status] if self.status is not None else None
         seeds = self._seeds(rows)
         fidelity = self.headings.others("fidelity")
@@ -373,12 +418,13 @@ class _Reader:
             name=self.file.path.stem,
             space=self.space,
             X=X[places],
-            accuracy=accuracy,
+            values=found,
             status=status,
+            metric=self.metric,
             message=[
                 ""
                 if how == "ok"
-                else f"{words[rows[at]] if words and ended[at] != 'ok' else 'no accuracy'} in the imported table"
+                else f"{words[rows[at]] if words and ended[at] != 'ok' else unmeasured} in the imported table"
                 for how, at in zip(status, places.tolist(), strict=True)
             ],
             seed=[] if seeds is None else [seeds[at] for at in places.tolist()],

@@ -18,6 +18,7 @@ import numpy as np
 
 from nars.arrays import Floats
 from nars.errors import DataError
+from nars.metric import Metric
 from nars.space import Population, Space, parse_document, read_space
 from nars.trials.trials import TrialTable, space_without_costs, with_costs
 
@@ -32,6 +33,9 @@ NAS_BENCH_201 = {
     "nas-bench-201-cifar100": "cifar100",
     "nas-bench-201-imagenet16-120": "imagenet",
 }
+
+DECIBELS = Metric(name="negative_log_error", unit="dB")
+"""Of FCNet: -10 log10 of the validation error."""
 
 _FCNET_ORDER = (
     "activation_1",
@@ -64,7 +68,7 @@ _NONE, _SKIP, _CONV1, _CONV3, _POOL = range(5)
 
 
 def load_fcnet(name: str) -> TrialTable:
-    """One of `FCNET`. Its accuracy is -10 log10 of the validation error: decibels, higher is better.
+    """One of `FCNET`, by `DECIBELS`: -10 log10 of the validation error, higher is better.
 
     The errors span four orders of magnitude; a logarithm is the scale on which their differences mean something.
 
@@ -78,7 +82,7 @@ def load_fcnet(name: str) -> TrialTable:
     params = np.array([document[key]["model_size"][0] for key in keys], dtype=np.float64)
     costs = {"params": params}
     accuracy = np.where(error > 0, -10 * np.log10(np.where(error > 0, error, 1.0)), np.nan)
-    return TrialTable(name=name, space=with_costs(space, X, costs), X=X, accuracy=accuracy, unit="dB")
+    return TrialTable(name=name, space=with_costs(space, X, costs), X=X, values=accuracy, metric=DECIBELS)
 
 
 def load_nas_bench_201(name: str) -> TrialTable:
@@ -99,7 +103,7 @@ def load_nas_bench_201(name: str) -> TrialTable:
         row[: len(values)] = values
     params = np.array([document[key]["model_size"][0] for key in keys], dtype=np.float64) * 1e6
     costs = {"params": params, **cell_statistics(X)}
-    return TrialTable(name=name, space=with_costs(space, X, costs), X=X, accuracy=accuracy)
+    return TrialTable(name=name, space=with_costs(space, X, costs), X=X, values=accuracy)
 
 
 def cell_statistics(X: Population) -> dict[str, Floats]:

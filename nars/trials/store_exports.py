@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from nars.arrays import Ints
 from nars.errors import DataError
 from nars.files import TableFile, number_of
 from nars.metric import ACCURACY, Metric
 from nars.space import Space, SpaceError, one_message
 from nars.store import Sample
 from nars.store.rows import ALSO, CHOICE, COST, METRIC, NOTE, fields_of, fixed
-from nars.trials.trials import Trials, TrialTable, gather, key_of, with_costs
+from nars.trials.trials import TrialTable, key_of, trials_of
 
-_MARKS = frozenset({"key", "space", "data", "fidelity", "cost_convention", "choices", "status", "seed", "curve"})
+_MARKS = frozenset({"key", "space", "data", "fidelity", "status", "seed"})
+"""Columns without which it is a table as others write it; the rest may have been taken out."""
+_ABSENT: Mapping[str, Any] = {"epochs": 0, "planned_epochs": 0, "seconds": 0.0}
+"""What is taken for columns that a sample must have."""
 
 
 def is_export(file: TableFile) -> bool:
-    """Whether the file is an exported store."""
+    """Whether the file is an exported store, some columns of which may have been left out."""
     return set(file.columns) >= _MARKS and any(name.startswith(CHOICE) for name in file.columns)
 
 
-def read_export(file: TableFile, space: Space) -> TrialTable:
+def read_export(file: TableFile, space: Space, *, nearest: bool = False) -> TrialTable:
     """The samples of an exported store; with those of an older version of the space, where their choices still exist.
+
+    Args:
+        file: the export.
+        space: of its samples.
+        nearest: take the nearest choice for numbers between two, as a tool may have rounded them.
 
     Raises:
         DataError: a row is damaged.
@@ -41,10 +48,12 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
             f"it was collected in"
         )
     choices = {setting: file[name] for name, setting in prefixed.items()}
-    X, faults, _ = space.cells(choices, rows=file.rows, literal=False).read()
+    X, faults, _ = space.cells(choices, rows=file.rows, literal=False, nearest=nearest).read()
     if faults:
         lines = [f"row {fault.row + 1}: {fault.setting} {fault.text}" for fault in faults]
-        raise SpaceError(f"{file.path}: {one_message(f'cells that are no choices of {space.name}', lines)}")
+        rounded = not nearest and not space.cells(choices, rows=file.rows, literal=False, nearest=True).read()[1]
+        hint = "; --nearest takes the nearest choice, where a tool has rounded the numbers" if rounded else ""
+        raise SpaceError(f"{file.path}: {one_message(f'cells that are no choices of {space.name}', lines)}{hint}")
     X = space.canonical(X)
     bare = space if space.computes_costs else replace(space, table=None)
     known = {space.fingerprint, bare.fingerprint}
@@ -54,9 +63,10 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
     also = {name: file[name] for name in file.columns if name.startswith((ALSO, NOTE))}
     called = {"versions": "versions", **fields_of(metric)}
     del called["choices"]
+    absent = {field: value for field, value in _ABSENT.items() if field not in columns}
     samples = []
     for row, record in enumerate(space.to_records(X)):
-        given = {
+        given = absent | {
             called[name]: cells[row] for name, cells in columns.items() if name in called and cells[row] is not None
         }
         more = {name.partition(".")[2]: cells[row] for name, cells in also.items() if cells[row] not in (None, "")}
@@ -70,25 +80,7 @@ def read_export(file: TableFile, space: Space) -> TrialTable:
         samples.append(sample)
     old = sum(there not in known for there in columns["space"])
     remarks = [*file.remarks, *([f"{old:,} rows were measured in another version of the space"] if old else [])]
-    return _table(file, space, bare, X, samples, tuple(remarks))
-
-
-def _table(
-    file: TableFile, space: Space, bare: Space, X: Ints, samples: list[Sample], remarks: tuple[str, ...]
-) -> TrialTable:
-    accuracy = np.array([np.nan if sample.result is None else sample.result for sample in samples])
-    names = [
-        name for name in samples[0].costs if all(name in sample.costs for sample in samples if sample.status == "ok")
-    ]
-    if not space.cost_names and names:
-        rows = [row for row, sample in enumerate(samples) if all(name in sample.costs for name in names)]
-        space = with_costs(
-            space, X[rows], {name: np.array([samples[row].costs[name] for row in rows]) for name in names}
-        )
-    trials = Trials(
-        name=file.path.stem, space=bare, X=X, accuracy=accuracy, status=[s.status for s in samples], samples=samples
-    )
-    return replace(gather(trials.name, space, X, accuracy[:, None]), trials=trials, remarks=remarks)
+    return replace(trials_of(samples, space, name=file.path.stem), remarks=tuple(remarks))
 
 
 def _metric(file: TableFile) -> Metric:
@@ -153,8 +145,12 @@ def _whole(cell: Any) -> int | None:
 
 
 def _list(cell: Any) -> tuple[float, ...]:
-    values = json.loads(cell or "[]") if isinstance(cell, str) else cell or ()
-    return tuple(map(float, values))
+    if isinstance(cell, str):
+        text = cell.strip() or "[]"
+        if (text[0], text[-1]) != ("[", "]"):
+            raise ValueError
+        cell = text[1:-1].replace(",", " ").split()  # also as NumPy prints it
+    return tuple(map(float, cell or ()))
 
 
 def _document(cell: Any) -> dict[str, str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nars.arrays import Floats
 from nars.errors import DataError
+from nars.metric import ACCURACY, Metric
 from nars.printing import brief_repr
 from nars.space import ListedCostTable, Population, Space, read_document, read_space, space_file
 from nars.store import COST_CONVENTION, Sample, Status, sample_key
@@ -33,11 +34,12 @@ class Trials:
     """Without the costs that stand beside the trials: they do not change what a choice means."""
     X: Population
     """(T, D), canonical."""
-    accuracy: Floats
-    """(T,), in `unit`; NaN for a failed training."""
+    values: Floats
+    """(T,), what each came to; NaN for a failed training."""
     status: Sequence[Status]
     """(T,)"""
-    unit: str = "percent"
+    metric: Metric = ACCURACY
+    """What was measured."""
     message: Sequence[str] = ()
     """(T,), what a failure was called, or nothing."""
     seed: Sequence[int | None] = ()
@@ -52,7 +54,7 @@ class Trials:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrialTable:
-    """N distinct candidates with their measured accuracies; failures are kept apart."""
+    """N distinct candidates with what they were measured to be; failures are kept apart."""
 
     __repr__ = brief_repr
 
@@ -60,10 +62,11 @@ class TrialTable:
     space: Space
     X: Population
     """(N, D)"""
-    accuracy: Floats
-    """(N, seeds), in `unit`; NaN where a candidate has fewer seeds than others or one of its trainings failed. Every
-    row has at least one number."""
-    unit: str = "percent"
+    values: Floats
+    """(N, seeds); NaN where a candidate has fewer seeds than others or one of its trainings failed. Every row has at
+    least one number."""
+    metric: Metric = ACCURACY
+    """What was measured."""
     failed: Population | None = None
     """(F, D) candidates none of whose trainings succeeded. They are failures, not zeros."""
     failed_trials: int = 0
@@ -76,12 +79,12 @@ class TrialTable:
     @property
     def mean(self) -> Floats:
         """Mean over seeds, (N,)."""
-        return np.asarray(np.nanmean(self.accuracy, axis=1), dtype=np.float64)
+        return np.asarray(np.nanmean(self.values, axis=1), dtype=np.float64)
 
     @property
     def seeds(self) -> int:
         """Most seeds that any candidate has."""
-        return int(self.accuracy.shape[1])
+        return int(self.values.shape[1])
 
     @property
     def costs(self) -> dict[str, Floats]:
@@ -92,7 +95,7 @@ class TrialTable:
 def space_without_costs(name: str) -> Space:
     """A built-in space whose file lists costs, without them: finished trials bring their own."""
     document = read_document(space_file(name))
-    content = {key: part for key, part in document.content.items() if key != "costs"}
+    content = {key: part for key, part in document.content.items() if key not in ("costs", "range", "budgets")}
     return read_space(replace(document, content=content))
 
 
@@ -101,36 +104,39 @@ def with_costs(space: Space, X: Population, columns: Mapping[str, NDArray[Any]])
     return replace(space, table=ListedCostTable.from_rows(space, X, columns))
 
 
-def gather(name: str, space: Space, X: Population, accuracy: Floats) -> TrialTable:
-    """A table of distinct candidates from trials X (T, D) with accuracies (T, k); NaN is a failed training.
+def gather(name: str, space: Space, X: Population, values: Floats, metric: Metric = ACCURACY) -> TrialTable:
+    """A table of distinct candidates from trials X (T, D) with values (T, k) of a metric; NaN is a failed training.
 
     Raises:
         DataError: no training succeeded.
     """
     distinct, which = np.unique(X, axis=0, return_inverse=True)
     collected: list[list[float]] = [[] for _ in distinct]
-    for row, values in zip(which.ravel(), accuracy, strict=True):
-        collected[row].extend(values[np.isfinite(values)].tolist())
+    for row, found in zip(which.ravel(), values, strict=True):
+        collected[row].extend(found[np.isfinite(found)].tolist())
     seeds = max(map(len, collected), default=0)
     if seeds == 0:
         raise DataError(
-            f"{name}: none of its {len(X)} trials succeeded (failed status or no accuracy); check the columns of "
-            f"accuracy and status"
+            f"{name}: none of its {len(X)} trials succeeded (failed status or no {metric.name}); check the columns of "
+            f"{metric.name} and status"
         )
-    padded = np.array([values + [np.nan] * (seeds - len(values)) for values in collected])
+    padded = np.array([found + [np.nan] * (seeds - len(found)) for found in collected])
     good = np.isfinite(padded).any(axis=1)
     return TrialTable(
         name=name,
         space=space,
         X=distinct[good],
-        accuracy=padded[good],
+        values=padded[good],
+        metric=metric,
         failed=distinct[~good],
-        failed_trials=int((~np.isfinite(accuracy)).sum()),
+        failed_trials=int((~np.isfinite(values)).sum()),
     )
 
 
 def trials_of(samples: Sequence[Sample], space: Space, *, name: str = "store") -> TrialTable:
     """The samples of a store as a table: seeds of one candidate side by side, failures apart.
+
+    Costs that all successful samples have are those of a space that knows none.
 
     Raises:
         DataError: samples of another space, or none that succeeded.
@@ -143,14 +149,35 @@ def trials_of(samples: Sequence[Sample], space: Space, *, name: str = "store") -
             f"give the space they were collected in"
         )
     X = np.array([sample.choices for sample in samples], dtype=np.int64).reshape(len(samples), len(space.dimensions))
-    accuracy = np.array([[np.nan if sample.result is None else sample.result] for sample in samples]).reshape(-1, 1)
-    return gather(name, space, X, accuracy)
+    values = np.array([np.nan if sample.result is None else sample.result for sample in samples], dtype=np.float64)
+    metric = samples[0].metric if samples else ACCURACY
+    trials = Trials(
+        name=name,
+        space=space if space.computes_costs else replace(space, table=None),
+        X=X,
+        values=values,
+        status=[sample.status for sample in samples],
+        metric=metric,
+        samples=samples,
+    )
+    space = _with_costs_of(samples, space, X)
+    return replace(gather(name, space, X, values[:, None], metric), trials=trials)
+
+
+def _with_costs_of(samples: Sequence[Sample], space: Space, X: Population) -> Space:
+    """A space without costs with those of its samples X (T, D), if they have any."""
+    good = [sample for sample in samples if sample.status == "ok"]
+    names = [name for name in (good[0].costs if good else ()) if all(name in sample.costs for sample in good)]
+    if space.cost_names or not names:
+        return space
+    rows = [row for row, sample in enumerate(samples) if all(name in sample.costs for name in names)]
+    return with_costs(space, X[rows], {name: np.array([samples[row].costs[name] for row in rows]) for name in names})
 
 
 def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
     """The trials of a table as samples of a store.
 
-    What makes a training the same is its content: candidate, seed (where it is known), fidelity and accuracy. Several
+    What makes a training the same is its content: candidate, seed (where it is known), fidelity and value. Several
     trainings of one table that agree in all that are kept apart by a count, so that the same table in another order,
     under another name or in two parts gives the same keys.
 
@@ -170,15 +197,17 @@ def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
     data = data or "imported"
     fingerprint = trials.space.fingerprint
     convention = COST_CONVENTION if trials.space.computes_costs else AS_IMPORTED
+    metric = trials.metric
+    unit = "percent" if metric.unit == "%" else metric.unit or metric.name  # as earlier versions have it in their keys
     numbers, seen = _numbers(trials), Counter[tuple[str, str]]()
     samples = []
     for row, record in enumerate(trials.space.to_records(trials.X)):
         seed = trials.seed[row] if trials.seed else None
-        fidelity = ", ".join(["imported", trials.unit, *([trials.fidelity[row]] if trials.fidelity else [])])
+        fidelity = ", ".join(["imported", unit, *([trials.fidelity[row]] if trials.fidelity else [])])
         trained = sample_key(
             space=fingerprint, record=record, fidelity=fidelity, data=data, seed=-1 if seed is None else seed
         )
-        status, value = trials.status[row], float(trials.accuracy[row])
+        status, value = trials.status[row], float(trials.values[row])
         content = trained, outcome(status, value)
         samples.append(
             Sample(
@@ -187,6 +216,7 @@ def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
                 choices=tuple(trials.X[row]),
                 costs={name: float(v[row]) for name, v in trials.costs.items() if np.isfinite(v[row])},
                 status=status,
+                metric=metric,
                 value=value if status == "ok" else None,
                 message=trials.message[row] if trials.message else "",
                 epochs=0,
@@ -203,9 +233,9 @@ def samples_of(table: TrialTable, *, data: str | None = None) -> list[Sample]:
     return samples
 
 
-def outcome(status: str, accuracy: float | None) -> str:
-    """What two records of one training have in common: six digits of its accuracy, or that it failed."""
-    return f"{accuracy:.6g}" if status == "ok" and accuracy is not None else "failed"
+def outcome(status: str, value: float | None) -> str:
+    """What two records of one training have in common: six digits of its value, or that it failed."""
+    return f"{value:.6g}" if status == "ok" and value is not None else "failed"
 
 
 def key_of(content: list[Any]) -> str:
@@ -214,10 +244,10 @@ def key_of(content: list[Any]) -> str:
 
 
 def _numbers(trials: Trials) -> list[int]:
-    """Seeds for trainings of which none is known: within a candidate from 0, in order of accuracy."""
+    """Seeds for trainings of which none is known: within a candidate from 0, in order of value."""
     numbers = [0] * len(trials.X)
     used: dict[bytes, int] = {}
-    for row in np.argsort(trials.accuracy, kind="stable").tolist():
+    for row in np.argsort(trials.values, kind="stable").tolist():
         candidate = trials.X[row].tobytes()
         numbers[row] = used.get(candidate, 0)
         used[candidate] = numbers[row] + 1
@@ -225,9 +255,9 @@ def _numbers(trials: Trials) -> list[int]:
 
 
 def _single_trainings(table: TrialTable) -> Trials:
-    """The trainings of a table that does not list them: one for each accuracy, one for each candidate that failed."""
+    """The trainings of a table that does not list them: one for each value, one for each candidate that failed."""
     failed = table.failed if table.failed is not None else table.X[:0]
-    rows, columns = np.nonzero(np.isfinite(table.accuracy))
+    rows, columns = np.nonzero(np.isfinite(table.values))
     status: list[Status] = ["ok"] * len(rows)
     status += ["error"] * len(failed)
     X = np.concatenate([table.X[rows], failed])
@@ -235,9 +265,9 @@ def _single_trainings(table: TrialTable) -> Trials:
         name=table.name,
         space=table.space,
         X=X,
-        accuracy=np.concatenate([table.accuracy[rows, columns], np.full(len(failed), np.nan)]),
+        values=np.concatenate([table.values[rows, columns], np.full(len(failed), np.nan)]),
         status=status,
-        unit=table.unit,
+        metric=table.metric,
         message=[""] * len(rows) + ["failed in the imported table"] * len(failed),
         costs=table.space.costs(X) if table.space.cost_names else {},
     )

@@ -60,7 +60,7 @@ def test_curves_are_whole_and_end_at_the_accuracy(samples) -> None:
 
 def test_some_pairs_have_three_seeds(samples) -> None:
     trials = trials_of(samples, load_space("cifar10"))
-    seeds = np.isfinite(trials.accuracy).sum(axis=1)
+    seeds = np.isfinite(trials.values).sum(axis=1)
     assert trials.seeds == 3
     assert (seeds == 3).sum() >= 20
 

@@ -146,7 +146,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     space = space_named(GENERIC.replace("name: table", "name: moved"))
     X, accuracy = trials(space, 40, seeds=2)
     folder = tmp_path_factory.mktemp("stores") / "store"
-    SampleStore(folder).append(samples_of(TrialTable(name="t", space=space, X=X, accuracy=accuracy), data="mine"))
+    SampleStore(folder).append(samples_of(TrialTable(name="t", space=space, X=X, values=accuracy), data="mine"))
     keep_space(folder, space)
     return folder
 
@@ -185,7 +185,7 @@ def test_other_spaces_and_wrong_stores_are_said(store: Path, tmp_path: Path) -> 
         run(str(tmp_path))
     failed = space_named(GENERIC)
     X, _ = trials(failed, 36)
-    table = TrialTable(name="t", space=failed, X=X[:0], accuracy=np.empty((0, 1)), failed=X, failed_trials=len(X))
+    table = TrialTable(name="t", space=failed, X=X[:0], values=np.empty((0, 1)), failed=X, failed_trials=len(X))
     SampleStore(tmp_path / "failed").append(samples_of(table, data="mine"))
     keep_space(tmp_path / "failed", failed)
     with pytest.raises(DataError, match="none of its 36 trials succeeded"):

@@ -25,7 +25,7 @@ recipe: {learning_rate: [1e-3, 1e-2], ema: [yes, no]}
 def fill(folder: Path, space: Space) -> Path:
     X = np.unique(space.canonical(sobol(space, 12, seed=0)), axis=0)
     accuracy = np.linspace(50, 90, len(X))[:, None]
-    SampleStore(folder).append(samples_of(TrialTable(name="t", space=space, X=X, accuracy=accuracy), data="d"))
+    SampleStore(folder).append(samples_of(TrialTable(name="t", space=space, X=X, values=accuracy), data="d"))
     return folder
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nars.metric import Metric
 from nars.search import RandomSearch, RegularizedEvolution
 from nars.space import Space, parse_document, read_space
 from nars.studies import Measured, Replay, pretrained_on, replay, replay_rounds, table_rounds
@@ -25,7 +26,7 @@ def everything() -> tuple[Space, Measured]:
     accuracy = 60 + gain[np.arange(5), X].sum(axis=1) + 3.0 * (X[:, 0] * X[:, 4] == 4)
     flops = 1e6 * (1 + X.sum(axis=1)).astype(np.float64)
     measured = Measured(
-        choices=X, costs={"flops": flops}, accuracy=accuracy, epochs=np.full(243, 5), seconds=np.ones(243)
+        choices=X, costs={"flops": flops}, values=accuracy, epochs=np.full(243, 5), seconds=np.ones(243)
     )
     return with_costs(space, X, {"flops": flops}), measured
 
@@ -49,15 +50,29 @@ def test_evolution_and_stage_two_find_more_than_chance(everything) -> None:
     assert regret["rounds"] == 0
 
 
+def test_what_is_to_be_minimized_is_found_as_its_mirror_image(everything) -> None:
+    space, measured = everything
+    mirrored = replace(measured, values=-measured.values, metric=Metric(name="loss", goal="minimize"))
+    one, two = (
+        replay(table, RegularizedEvolution(table.choices, rng=np.random.default_rng(0)), trainings=40, batch=5)
+        for table in (measured, mirrored)
+    )
+    np.testing.assert_array_equal(one.asked, two.asked)
+    np.testing.assert_array_equal(one.best, -two.best)
+    np.testing.assert_array_equal(one.regret, two.regret)
+    (found,) = by_rounds(space, mirrored, trainings=40, batch=5, seeds=1)
+    assert found.best[-1] == mirrored.values.min()
+
+
 def test_a_failed_training_is_not_asked_for_again_and_teaches_nothing(everything) -> None:
     space, measured = everything
-    accuracy = np.where(measured.choices[:, 0] == 2, np.nan, measured.accuracy)
-    failing = replace(measured, accuracy=accuracy)
+    accuracy = np.where(measured.choices[:, 0] == 2, np.nan, measured.values)
+    failing = replace(measured, values=accuracy)
     evolution = RegularizedEvolution(failing.choices, rng=np.random.default_rng(0))
     for found in (
         replay(failing, evolution, trainings=60, batch=7),
         *by_rounds(space, failing, trainings=60, batch=7, seeds=1),
     ):
         assert len(np.unique(found.asked)) == 60
-        assert np.isnan(failing.accuracy[found.asked]).any()
+        assert np.isnan(failing.values[found.asked]).any()
         assert np.isfinite(found.best[-1])

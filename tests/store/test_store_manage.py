@@ -197,11 +197,11 @@ def test_measured_takes_the_longest_training_and_averages_seeds(tmp_path):
     ]
     pool = Measured.of(store_of(tmp_path, samples))
     assert pool.choices.tolist() == [[1, 1], [2, 1], [3, 1], [4, 1]]
-    np.testing.assert_array_equal(pool.accuracy, [52.0, 52.0, np.nan, 54.0])
+    np.testing.assert_array_equal(pool.values, [52.0, 52.0, np.nan, 54.0])
     np.testing.assert_array_equal(pool.costs["flops"], [100, 200, 300, 400])
     assert pool.epochs.tolist() == [2, 2, 2, 2]
     first = Measured.of(store_of(tmp_path, []), epoch=1)
-    np.testing.assert_array_equal(first.accuracy, [41.0, 66.0, np.nan, 44.0])
+    np.testing.assert_array_equal(first.values, [41.0, 66.0, np.nan, 44.0])
     assert first.epochs.tolist() == [1, 1, 1, 1]
     np.testing.assert_array_equal(first.seconds, [1.5, 2.25, 1.5, 1.5])
     with pytest.raises(StoreError, match="no successful training of 3 epochs"):
@@ -215,8 +215,8 @@ def test_averaged_weights_count_where_there_are_some(tmp_path):
     store = store_of(tmp_path, [sample(1, **averaged), sample(2), failed(3)])
     (best,) = best_per_budget(store, budgets=[300])
     assert (best.key, best.result, best.value) == (f"{1:032x}", 70.0, 51.0)
-    np.testing.assert_array_equal(Measured.of(store).accuracy, [70.0, 52.0, np.nan])
-    np.testing.assert_array_equal(Measured.of(store, epoch=1).accuracy, [30.0, 42.0, np.nan])
+    np.testing.assert_array_equal(Measured.of(store).values, [70.0, 52.0, np.nan])
+    np.testing.assert_array_equal(Measured.of(store, epoch=1).values, [30.0, 42.0, np.nan])
 
 
 @pytest.fixture

