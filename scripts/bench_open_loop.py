@@ -1,8 +1,10 @@
 """What trainers of a user's own cost and find, part by part.
 
 Command:  python scripts/bench_open_loop.py --part overhead [--trials 60] [--rounds 5]
+          python scripts/bench_open_loop.py --part trainers [--example sklearn-digits] [--seeds 5] [--trials 60]
           python scripts/bench_open_loop.py --part fcnet [--seeds 10] [--out results/open-loop]
-Cost:     overhead: about two minutes; fcnet: an hour, and goes on where it was stopped
+Cost:     overhead: about two minutes; trainers: 15 minutes with scikit-learn, an hour with PyTorch; fcnet: an hour, and
+          goes on where it was stopped
 Hardware: two cores, free of other programs
 Result:   a table; the last line is one JSON object
 Method:   overhead: trainers that do nothing, as a function and as a command, on each engine with one worker. Per round,
@@ -10,6 +12,7 @@ Method:   overhead: trainers that do nothing, as a function and as a command, on
           worker; the least of the rounds counts, as other programs only add to it. For a function, all of it is
           overhead. Of a command's time, that of the same program started by `subprocess.run` is taken off: it is the
           user's own.
+          trainers: see scripts/open_loop_trainers.py.
           fcnet: see open_loop_fcnet.py.
 """
 
@@ -33,6 +36,7 @@ from nars.evaluate import open_engine
 from nars.metric import Metric
 from nars.store import Sample
 from nars.tasks import Task, TrainerCommand, TrainerFunction, Trial
+from open_loop_trainers import EXAMPLES, trainers
 
 SCORE = Metric(name="score")
 ENGINES = ("in-process", "processes", "ray")
@@ -54,7 +58,8 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, required=True)
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--example", help="one of examples/ instead of all")
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("results/open-loop"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -128,6 +133,12 @@ def _trial(task: Task, number: int) -> Trial:
     )
 
 
+def best_found(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What stage 2, random search and TPE find with real trainers."""
+    examples = (arguments.example,) if arguments.example else EXAMPLES
+    return {"best": trainers(examples, trainings=arguments.trials, seeds=arguments.seeds)}
+
+
 def fcnet(arguments: argparse.Namespace) -> dict[str, Any]:
     """Regret of `nars run` on FCNet's tables, each a user's function."""
     from open_loop_fcnet import measured  # which needs optuna and pymoo
@@ -135,7 +146,11 @@ def fcnet(arguments: argparse.Namespace) -> dict[str, Any]:
     return measured(arguments.out, seeds=arguments.seeds)
 
 
-PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"overhead": overhead, "fcnet": fcnet}
+PARTS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "overhead": overhead,
+    "trainers": best_found,
+    "fcnet": fcnet,
+}
 
 if __name__ == "__main__":
     main()

@@ -15,6 +15,7 @@ from nars.cli.options import spread
 from nars.cli.scale import scale
 from nars.cli.swap import swap
 from nars.cli.trials import import_trials
+from nars.cli.verify import verify
 
 app = typer.Typer(
     name="nars",
@@ -33,15 +34,26 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     (
         "search",
         run.search,
-        "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k",
+        "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k "
+        "--out answers",
+    ),
+    (
+        "verify",
+        verify,
+        "nars verify answers/300k --workers 2    nars verify answers/300k --confidence 0.95 --margin 0.2",
     ),
     (
         "train",
         run.train,
         "nars train digits --set final.teacher=timm:resnet18 --set final.teacher_weights=resnet18.pt    "
-        "nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml",
+        "nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml    "
+        "nars train answers/300k --set final.epochs=60",
     ),
-    ("export", run.export, "nars export digits --out runs/mine --verify    nars export runs/mine --again"),
+    (
+        "export",
+        run.export,
+        "nars export digits --out runs/mine --verify    nars export runs/mine --again    nars export answers/300k",
+    ),
     ("report", run.report, "nars report runs/digits"),
     (
         "latency",
@@ -75,8 +87,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         scale,
         "nars scale runs/digits --to 80k,1M    nars scale runs/digits --to 1M --from 250k,500k\n"
         "nars scale runs/digits --to 1M --factors depth=1.2,width=1.1,resolution=1.15\n"
-        "then: nars train digits --model runs/digits/scaled/1M/architecture.yaml "
-        "--recipe runs/digits/scaled/1M/recipe.yaml",
+        "then: nars train runs/digits/scaled/1M    nars run runs/digits --set final.teacher=runs/digits/scaled/1M",
     ),
 )
 """Name, function and examples of each."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,39 @@ from rich.console import Console
 from nars.cli.options import Question
 from nars.errors import ConfigError
 from nars.files.atomic import replacing, write_json
+from nars.metric import Metric
 from nars.report import FittingTable, doubtful
 from nars.run.folder import RunFolder
 from nars.run.journal import read_results
 from nars.space import Bounds, Space, quantity, shorten
-from nars.stages import Answer, FamilyAnswer, FrontAnswer, ask, ask_front, doubts, evidence_of, open_predictor
-from nars.stages.asking import Choice
+from nars.stages import (
+    Answer,
+    FamilyAnswer,
+    FrontAnswer,
+    SavedAnswer,
+    ask,
+    ask_front,
+    doubts,
+    evidence_of,
+    open_predictor,
+    save_answers,
+)
+from nars.stages.asking import Choice, gain_text, prediction_text
 
 _SHOWN = 30
 """Lines of a front on the terminal; files have all."""
 _LEGEND = (
-    "gain: over the member before. ties: of the 64 best found, those with 10 % chance or more to be better. train: how "
-    "many of them to train to have the best, within 0.1 %, with 90 % probability (--json or --parquet tell which)."
+    "gain: over the member before. ties: candidates with 10 % chance or more to be better ({many}). train: how many to "
+    "train briefly, this one first, and by how much the best of them is expected to be better; one more would add less "
+    "than a twentieth of the ±. --out FOLDER keeps them; nars verify FOLDER/BUDGET trains them."
 )
+_CUT = "+: more than the 1,024 best, which are looked at"
+_TOLD = 64
+"""Ranks that files tell of, beside the candidates to train."""
 
 
-def query(question: Question) -> None:
-    """Ask, print a table, and write the files that are named.
+def query(question: Question, out: Path | None = None) -> None:
+    """Ask, print a table, and write the files and folders that are named.
 
     Raises:
         ConfigError: no limit is given, or two costs have several budgets of different number.
@@ -43,13 +59,18 @@ def query(question: Question) -> None:
         command = shlex.join(["nars", "latency", predictor, "--out", "latency.json"])
         raise ConfigError(f"latency needs --latency TABLE; make one by: {command}")
     budgets = _budgets(question) or _unlimited(predictor)
+    if out is not None and (objectives or out.suffix in (".json", ".parquet")):
+        what = "a front goes to a file" if objectives else "a file is written"
+        raise ConfigError(
+            f"--out names a folder that gets one for each budget, got {out}; {what} by --json or --parquet"
+        )
     console = Console(highlight=False)
     if objectives:
         if len(budgets) > 1:
             raise ConfigError(f"a front takes one limit of each cost, got {len(budgets)}; or drop --pareto")
         front = ask_front(predictor, objectives, budgets[0] if budgets else None, seed=seed, latency=latency)
         console.print(
-            f"front of accuracy against {', '.join(objectives)}: {len(front.front.rows)} candidates of "
+            f"front of {front.metric.name} against {', '.join(objectives)}: {len(front.front.rows)} candidates of "
             f"{front.evaluations:,} scored in {front.seconds:.2f} s"
         )
         console.print(_front_table(front))
@@ -61,7 +82,8 @@ def query(question: Question) -> None:
         family = ask(predictor, budgets, seed=seed, latency=latency)
         console.print(f"{len(budgets)} budget{'s' * (len(budgets) > 1)} answered in {family.seconds:.2f} s")
         console.print(_family_table(family))
-        console.print(_LEGEND, style="dim")
+        many = _CUT if any(budget.cut for budget in family.budgets) else "of the best found"
+        console.print(_LEGEND.format(many=many), style="dim")
         for budget, record in zip(family.budgets, _first_records(family), strict=True):
             recipe = ", ".join(
                 f"{k.removeprefix('recipe.')} {_short(v)}" for k, v in record.items() if k.startswith("recipe.")
@@ -69,12 +91,25 @@ def query(question: Question) -> None:
             console.print(f"{budget.bounds}: {recipe}", soft_wrap=True)
         for doubt in doubtful(_doubts(predictor, family)):
             console.print(doubt)
+        if out is not None:
+            for line in _kept(save_answers(family, predictor, out)):
+                console.print(line, soft_wrap=True)
         rows = _family_rows(family)
         document = _head(family.space, family.seconds) | {"members": _members(rows)}
     if question.json_file is not None:
         write_json(question.json_file, document)
     if question.parquet_file is not None:
         _write_parquet(question.parquet_file, rows)
+
+
+def _kept(answers: Sequence[SavedAnswer]) -> Iterator[str]:
+    """Where each answer is, and what to do with it."""
+    for answer in answers:
+        count = len(answer.candidates)
+        gain = f"{gain_text(answer.metric, answer.plan.gains[-1])} {answer.metric.unit}".rstrip()
+        first = f"nars verify {answer.folder} ({count} brief trainings, {gain} expected), then " if count > 1 else ""
+        done = "" if answer.verified is None else " (verified)"
+        yield f"{answer.folder}{done}: {'' if answer.verified else first}nars train {answer.folder}"
 
 
 def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
@@ -129,18 +164,35 @@ def _budgets(question: Question) -> list[Bounds]:
 
 
 def _family_rows(answer: FamilyAnswer) -> list[dict[str, Any]]:
-    """Each budget's member (rank 0) and near-ties, as plain values."""
+    """Each budget's member (rank 0), its first near-ties and all that are to be trained, as plain values."""
     rows = []
     for budget in answer.budgets:
-        train = set(budget.plan.train.tolist())
-        for rank, row in enumerate(_plain(answer.space, budget.ties)):
+        plan = budget.plan
+        place = {rank: number for number, rank in enumerate(plan.train.tolist())}
+        ranks = sorted({*range(min(_TOLD, len(budget.ties.rows))), *place})
+        for rank, row in zip(ranks, _plain(answer.space, _part(budget.ties, ranks)), strict=True):
             verdict = {
-                "train": rank in train,
-                "probability_of_best": float(budget.plan.best[rank]),
-                "plan_probability": budget.plan.probability,
+                "train": rank in place,
+                "train_as": place[rank] + 1 if rank in place else None,
+                "expected_gain": float(plan.gains[place[rank]]) if rank in place else None,
+                "probability_of_best": float(plan.best[rank]),
+                "plan_probability": plan.probability,
+                "plan_gain": float(plan.gains[-1]),
+                "ties": len(budget.ties.rows) - 1,
+                "ties_cut": budget.cut,
             }
             rows.append({"budget": str(budget.bounds), "rank": rank, "evaluations": budget.evaluations} | verdict | row)
     return rows
+
+
+def _part(choice: Choice, ranks: Sequence[int]) -> Choice:
+    at = np.array(ranks, dtype=np.int64)
+    return Choice(
+        rows=choice.rows[at],
+        predicted=choice.predicted[at],
+        predicted_std=choice.predicted_std[at],
+        costs={name: values[at] for name, values in choice.costs.items()},
+    )
 
 
 def _members(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -182,32 +234,34 @@ def _plain(space: Space, choice: Choice) -> list[dict[str, Any]]:
 
 
 def _family_table(answer: FamilyAnswer) -> FittingTable:
-    columns = _columns([budget.ties for budget in answer.budgets])
-    gains = ["", *(f"{price.gain:+.2f}" for price in answer.prices)]
+    metric = answer.metric
+    columns = _columns([budget.ties for budget in answer.budgets], metric)
+    gains = ["", *(gain_text(metric, price.gain) for price in answer.prices)]
     rows = [
         [
             str(budget.bounds).replace(", ", "\n"),
             *(write(budget.ties, 0) for write in columns.values()),
             gain,
-            str(len(budget.ties.rows) - 1),
-            str(len(budget.plan.train)),
+            f"{len(budget.ties.rows) - 1:,}{'+' * budget.cut}",
+            f"{len(budget.plan.train)} for {gain_text(metric, float(budget.plan.gains[-1]))}",
             f"{budget.evaluations:,}",
         ]
         for budget, gain in zip(answer.budgets, gains, strict=True)
     ]
-    return FittingTable(["budget", *columns, "gain %", "ties", "train", "scored"], rows, left=["budget"])
+    gain = f"gain {metric.unit}".strip()
+    return FittingTable(["budget", *columns, gain, "ties", "train", "scored"], rows, left=["budget"])
 
 
 def _front_table(answer: FrontAnswer) -> FittingTable:
     count = len(answer.front.rows)
-    columns = _columns([answer.front])
+    columns = _columns([answer.front], answer.metric)
     step = max(1, -(-count // _SHOWN))
     rows = [[write(answer.front, at) for write in columns.values()] for at in range(0, count, step)]
     caption = f"one of {step}; --json and --parquet write all" if step > 1 else ""
     return FittingTable(list(columns), rows, caption=caption)
 
 
-def _columns(choices: Sequence[Choice]) -> dict[str, Callable[[Choice, int], str]]:
+def _columns(choices: Sequence[Choice], metric: Metric) -> dict[str, Callable[[Choice, int], str]]:
     """What tables show of a candidate; the resolution only where it differs, as lines are short."""
     written: dict[str, tuple[str, Callable[[float], str]]] = {
         "flops": ("FLOPs", shorten),
@@ -221,7 +275,11 @@ def _columns(choices: Sequence[Choice]) -> dict[str, Callable[[Choice, int], str
         written[name][0]: lambda choice, at, name=name: written[name][1](float(choice.costs[name][at]))  # type: ignore[misc]
         for name in shown
     }
-    return columns | {"predicted %": lambda choice, at: f"{choice.predicted[at]:.2f} ± {choice.predicted_std[at]:.2f}"}
+    return columns | {
+        f"predicted {metric.unit}".strip(): lambda choice, at: prediction_text(
+            metric, float(choice.predicted[at]), float(choice.predicted_std[at])
+        )
+    }
 
 
 def _short(value: object) -> str:

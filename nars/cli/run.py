@@ -27,6 +27,13 @@ Name = Annotated[
         help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet), a YAML file, or a run's folder."
     ),
 ]
+NameOrFolder = Annotated[
+    str,
+    typer.Argument(
+        help="Run configuration or run folder, for the family; or the folder of one network: an answer's (nars search "
+        "--out), a scaled network's (nars scale), a member's."
+    ),
+]
 Out = Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if not given.")]
 SpaceOption = Annotated[str | None, typer.Option("--space", help="Search another space: built-in name or YAML file.")]
 DataOption = Annotated[
@@ -69,10 +76,6 @@ def run(
     wanted = asked(name, sets, shortcuts)
     if dry_run:
         _show_plan(wanted, out, how)
-        if prior.samples is not None:
-            typer.echo(
-                f"the plan does not look at {prior.samples}: what it has measured is not trained again", err=True
-            )
         return
     opened = open_asked(wanted, out, upto="export", how=how)
     _give(opened, prior)
@@ -110,7 +113,10 @@ def collect(name: Name, out: Out = None, sets: Sets = None, *, how: How, prior: 
 
 def search(
     name: Annotated[str | None, typer.Argument(help="Run configuration, for stage 3 of that run.")] = None,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder; with --predictor, folder that gets one for each budget, for nars train."),
+    ] = None,
     sets: Sets = None,
     *,
     question: Question,
@@ -122,7 +128,7 @@ def search(
         from nars.cli.fit import predictor_of
         from nars.cli.query import query
 
-        query(replace(question, predictor=predictor_of(str(question.predictor), make=question.fit)))
+        query(replace(question, predictor=predictor_of(str(question.predictor), make=question.fit)), out)
         return
     opened = open_asked(asked(name, sets), out, upto="search", alone=True)
     predictor = stages.needed(opened, "search", stages.load_fitted(opened))
@@ -131,10 +137,15 @@ def search(
 
 
 def train(
-    name: Name,
-    out: Out = None,
+    name: NameOrFolder,
+    out: Annotated[Path | None, typer.Option(help="Run folder; or, of one network, where it is trained.")] = None,
     sets: Sets = None,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+    config: Annotated[
+        str | None, typer.Option(help="Of one network: the run configuration to train by, where it comes from no run.")
+    ] = None,
+    data: DataOption = None,
+    data_root: DataRoot = None,
     model: Annotated[
         str | None, typer.Option(help="Train this instead: timm:NAME, or an architecture.yaml of nars scale.")
     ] = None,
@@ -143,11 +154,23 @@ def train(
         int | None, typer.Option(help="With --model: side of the images, pixels; 32 for timm, an architecture's own.")
     ] = None,
 ) -> None:
-    """Final training of the family: the largest on labels, then all by distillation. Or any network with a recipe.
+    """Final training of the family: the largest on labels, then all by distillation. Or of one network by its folder,
+    or of any network with a recipe.
 
     Several processes or GPUs share each training: torchrun --nproc-per-node 2 -m nars train digits
     """
+    shortcuts = {"data.name": ("--data", data), "data.root": ("--data-root", data_root and str(data_root))}
     if model is None and recipe is None:
+        from nars.cli import networks
+
+        if networks.is_one(name):
+            networks.train(asked(name, sets, shortcuts), config, out, device)
+            return
+        if config is not None or data is not None or data_root is not None:
+            raise ConfigError(
+                f"--config, --data and --data-root go with the folder of one network or with --model, {name} is none "
+                f"(no answer.json, no architecture.yaml with recipe.yaml)"
+            )
         opened = open_asked(asked(name, sets), out, upto="train", alone=True, shared=True, how=How(device=device))
         say_device(opened.execution, opened.reporter)
         family = stages.needed(opened, "train", stages.load_family(opened))
@@ -164,7 +187,7 @@ def train(
 
     reporter = Terminal()
     folder = out or _folder_of(name, model)
-    given, how = understood(asked(name, sets), folder, How(device=device))
+    given, how = understood(asked(name, sets, shortcuts), folder, How(device=device))
     checked = check(given.config, how, folder=folder, upto="train", starting=True, place=given.place)
     say_remarks(given, checked, reporter)
     say_device(how, reporter)
@@ -176,8 +199,8 @@ def train(
 
 
 def export(
-    name: Name,
-    out: Out = None,
+    name: NameOrFolder,
+    out: Annotated[Path | None, typer.Option(help="Run folder; or, of one network, where to.")] = None,
     sets: Sets = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Load each exported format and compare it with PyTorch.")
@@ -186,7 +209,13 @@ def export(
         bool, typer.Option("--again", help="Export again what is exported already, e.g. by an earlier version.")
     ] = False,
 ) -> None:
-    """Export each member and check the files against PyTorch."""
+    """Export each member, or one network by its folder, and check the files against PyTorch."""
+    from nars.cli import networks
+
+    if networks.is_one(name, trained=True):
+        if not networks.export(asked(name, sets), out, verify=verify, again=again):
+            raise typer.Exit(1)
+        return
     opened = open_asked(asked(name, sets), out, upto="export", alone=True)
     if not opened.config.trains_images:
         raise ConfigError(
@@ -223,9 +252,10 @@ def _folder_of(name: str, model: str) -> Path:
     if model.endswith((".yaml", ".yml")):
         return Path(model).parent / "training"
     from nars.run.given import run_folder
+    from nars.studies.pairs import OTHER
 
     home = run_folder(name) or Path("runs") / Path(name).stem
-    return home / "other" / model.replace(":", "_")
+    return home / OTHER / model.replace(":", "_")
 
 
 def _show_plan(wanted: Asked, out: Path | None, how: How) -> None:
@@ -243,15 +273,10 @@ def _show_plan(wanted: Asked, out: Path | None, how: How) -> None:
 
 def _verified(opened: Run, family: Family) -> bool:
     """Print one line per member and format; whether all of them agree with PyTorch."""
-    passed = True
-    for member in stages.verify_family(opened, family):
-        for check in member.formats:
-            shown = check.message or f"max |difference| {check.max_difference:.1e}, top-1 {check.accuracy:.2f} %"
-            typer.echo(f"{member.name} {check.form}: {'ok' if check.passed else 'DIFFERS'}, {shown}")
-        for file in member.changed:
-            typer.echo(f"{member.name} {file}: not the file that was exported")
-        passed &= member.passed
-    return passed
+    from nars.cli.networks import show_verification
+
+    passed = [show_verification(member) for member in stages.verify_family(opened, family)]
+    return all(passed)
 
 
 def _show_family(folder: RunFolder) -> None:

@@ -31,7 +31,8 @@ def scale(
 ) -> None:
     """Scale two searched members up or down, as the paper made A from B and F, G from E.
 
-    Writes architecture.yaml and recipe.yaml for each budget to scaled/ in the run folder; nars train takes them.
+    Writes architecture.yaml and recipe.yaml for each budget to scaled/ in the run folder. nars train and nars export
+    take these folders, and so does final.teacher once they are trained.
     """
     load_torch()
     from nars.run import reopen_run
@@ -58,7 +59,7 @@ def scale(
         )
     Console().print(table)
     for one in grown:
-        Console().print(f"{one.name}: {one.folder / 'architecture.yaml'} with recipe.yaml", soft_wrap=True)
+        Console().print(f"{one.name}: nars train {one.folder}", soft_wrap=True)
 
 
 def _pair(text: str | None) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from nars.export.card import CARD, Card, Int8
 from nars.export.layout import ARCHITECTURE, INT8, ONNX, PROGRAM, README, RECIPE, STANDALONE, WEIGHTS, MemberConfig
 from nars.export.onnx import OPSET
 from nars.files.atomic import write_json, write_text
+from nars.network.timm_models import FAMILY
 
 _STANDALONE = """
 from model import predict
@@ -27,6 +28,13 @@ model = timm.create_model("NAME", pretrained=True).eval()
 transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
 logits = model(transform(Image.open("photo.jpg").convert("MODE"))[None])[0]
 print(model.pretrained_cfg["label_names"][logits.argmax()])
+"""
+
+_TIMM_MODEL = """
+import timm
+
+options = {"num_classes": CLASSES, "in_chans": CHANNELS}
+model = timm.create_model("MODEL", **options, checkpoint_path="WEIGHTS").eval()
 """
 
 _ONNX = """
@@ -60,6 +68,7 @@ def readme(card: Card, config: MemberConfig) -> str:
     """The card in Markdown."""
     size, channels = config.architecture.resolution, config.architecture.in_channels
     differences = ", ".join(f"{file} {difference:.1e}" for file, difference in card.max_difference.items())
+    by_timm = config.standalone or bool(_timm_model(config))
     onnx = _ONNX.replace("FILE", ONNX).replace("DRAFT", _DRAFT if config.array_side is None else "")
     return "\n".join(
         (
@@ -86,12 +95,12 @@ def readme(card: Card, config: MemberConfig) -> str:
             f"- mean: {_numbers(config.mean)}",
             f"- std: {_numbers(config.std)}",
             "\n## Use\n",
-            *(_own_forms(card, config) if config.standalone else ()),
+            *(_own_forms(card, config) if config.standalone else _timm_model(config)),
             f"`{ONNX}` (opset {OPSET}, any batch size) says itself what it needs (here for images of 8 bits without "
             "transparency):",
             _block(onnx),
             f'`{PROGRAM}` is `torch.export.load("{PROGRAM}").module()`, any batch size; `{WEIGHTS}` has '
-            f"{'timm' if config.standalone else 'the network'}'s names. `{ARCHITECTURE}` and `{RECIPE}` train it "
+            f"{'timm' if by_timm else 'the network'}'s names. `{ARCHITECTURE}` and `{RECIPE}` train it "
             f"again, also on other images: `nars train CONFIG --model {ARCHITECTURE} --recipe {RECIPE}`. "
             f"{f'`python {STANDALONE}` prints the' if config.standalone else 'The'} logits of a fixed input: "
             f"{_numbers(card.fixed_logits)}.",
@@ -111,6 +120,15 @@ def _own_forms(card: Card, config: MemberConfig) -> tuple[str, ...]:
         "its middle can lie half a pixel off:",
         _block(_TIMM.replace("NAME", card.name).replace("MODE", config.mode)),
     )
+
+
+def _timm_model(config: MemberConfig) -> tuple[str, ...]:
+    """A network of timm, which timm opens; nothing of others."""
+    if config.architecture.family != FAMILY:
+        return ()
+    code = _TIMM_MODEL.replace("CLASSES", str(config.architecture.classes)).replace("WEIGHTS", WEIGHTS)
+    code = code.replace("CHANNELS", str(config.architecture.in_channels))
+    return "A network of timm:", _block(code.replace("MODEL", str(config.architecture.record()["model"])))
 
 
 def _quantized(int8: Int8) -> str:

@@ -15,6 +15,7 @@ from .contest import (
     score as score,
 )
 from .files import load_predictor as load_predictor, save_predictor as save_predictor
+from .improvement import expected_improvement as expected_improvement, improving as improving
 from .metrics import (
     kendall as kendall,
     mean_within as mean_within,

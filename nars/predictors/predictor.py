@@ -234,10 +234,33 @@ class Predictor:
         """
         return self._fit_or_raise().warp.inverse(self._warped(encoding, with_std=False)[0])
 
+    def latent(self, encoding: Numbers, *, with_std: bool = True) -> tuple[Floats, Floats]:
+        """Mean and standard deviation (0 unless asked for), both (N,), on the scale on which it learns: `Fit.warp`.
+
+        Raises:
+            PredictorError: as `predict`.
+        """
+        return self._warped(encoding, with_std=with_std)
+
+    def latent_covariance(self, encoding: Numbers) -> Floats:
+        """Covariance (N, N) of the true values on that scale, without the noise of measuring: for up to thousands.
+
+        Raises:
+            PredictorError: as `predict`.
+        """
+        fitted = self._fit_or_raise()
+        x = _float32(matrix(encoding, self.architecture_width + self.recipe_width))
+        with one_blas_thread():
+            if fitted.process is not None and fitted.share < 1:
+                return fitted.process.covariance(self._statistics(x), x * np.float32(ENCODING_SCALE))
+            members = self._members(x).T.astype(np.float64)
+            return np.cov(members, bias=True).reshape(len(x), len(x)) + fitted.noise**2 * np.eye(len(x))
+
     def predict_jointly(self, encoding: Numbers) -> JointPrediction:
         """Accuracies of encoded candidates (N, Ea + Er) with their covariance: a table of N x N, for up to thousands.
 
-        The errors of an ensemble without a process count as independent but for what its members agree on.
+        The errors of an ensemble without a process count as independent but for what its members agree on, and all of
+        them count as noise of a single training too, which it cannot tell apart: at most so much.
 
         Raises:
             PredictorError: as `predict`.
@@ -247,12 +270,14 @@ class Predictor:
         with one_blas_thread():
             if fitted.process is not None and fitted.share < 1:
                 covariance = fitted.process.covariance(self._statistics(x), x * np.float32(ENCODING_SCALE))
+                noise = np.sqrt(fitted.process.noise(_float32(fitted.warp.slope(mean) ** 2)).astype(np.float64))
             else:
                 members = self._members(x).T.astype(np.float64)
                 covariance = np.cov(members, bias=True).reshape(len(x), len(x)) + fitted.noise**2 * np.eye(len(x))
+                noise = np.full(len(x), fitted.noise)
         percent, percent_std = to_percent(fitted.warp, mean, std)
         slope = fitted.stretch * percent_std / std
-        return JointPrediction(mean=percent, covariance=covariance * np.outer(slope, slope))
+        return JointPrediction(mean=percent, covariance=covariance * np.outer(slope, slope), noise=noise * slope)
 
     def predict_statistics(self, architecture: Numbers) -> dict[str, Floats]:
         """What the proxy head predicts of encoded architectures (N, Ea), in natural units, {name: (N,)}."""

@@ -45,13 +45,18 @@ class Process:
 
     def variance(self, z: Floats32, x: Floats32, relative: Floats32) -> Floats32:
         """Posterior variance (N,) of a measurement; `relative` (N,) as in `fit_process`."""
-        trend, smooth, joint, varying, constant = self.arrays["amplitudes"]
-        kernel, noise = self._kernel(z, x), varying * relative + constant
+        trend, smooth, joint = self.arrays["amplitudes"][:3]
+        kernel, noise = self._kernel(z, x), self.noise(relative)
         prior = joint + noise
         if z.shape[1]:
             prior = prior + smooth + trend * np.square(z).mean(axis=1)
         explained = np.einsum("ij,ij->i", kernel @ self.arrays["inverse"], kernel)
         return np.asarray(np.maximum(prior - explained, noise), dtype=np.float32)
+
+    def noise(self, relative: Floats32) -> Floats32:
+        """Variance (N,) of a measurement around the true value; `relative` (N,) as in `fit_process`."""
+        varying, constant = self.arrays["amplitudes"][3:]
+        return np.asarray(varying * relative + constant, dtype=np.float32)
 
     def covariance(self, z: Floats32, x: Floats32) -> Floats:
         """Posterior covariance (N, N) of the true values, without the noise of measurements."""

@@ -36,6 +36,8 @@ class JointPrediction:
     """(N,), percent."""
     covariance: Floats
     """(N, N), percent squared, of the accuracies without the noise of a single training."""
+    noise: Floats
+    """(N,), percent: standard deviation of that noise."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-from .checking import Checked as Checked, check as check
+from .checking import Checked as Checked, check as check, check_training as check_training
 from .config import Execution as Execution, RunConfig as RunConfig, execution as execution
 from .environment import Stage as Stage
 from .given import Given as Given, load_config as load_config, read_config as read_config, run_names as run_names

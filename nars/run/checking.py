@@ -123,6 +123,38 @@ def check(
     return Checked(images=images, space=space, sizes=sizes, warnings=warnings)
 
 
+def check_training(
+    config: RunConfig, execution: Execution | None = None, *, place: Callable[[str], str] = str
+) -> tuple[str, ...]:
+    """The part of `check` that concerns the final training of one network; warnings.
+
+    Raises:
+        ConfigError: mistakes, one line each.
+    """
+    from nars.images import list_images
+
+    if not config.trains_images:
+        raise ConfigError(
+            f"nars trains networks on images, and {config.name} trains by a trainer of its own; name a run "
+            f"configuration of images, e.g. --config cifar10"
+        )
+    try:
+        images = list_images(config.images.name, root=config.images.root)
+    except DataError as error:
+        raise ConfigError(f"{place('data.name')}: {error}") from error
+    sizes = sizes_of(config, images)
+    findings = [
+        *image_findings(config, images, sizes),
+        *final_findings(config, sizes),
+        *teacher_findings(config, images, fetch=True),
+        *machine_findings(config, execution or Execution(), frozenset({"train"})),
+    ]
+    errors = [f"{place(one.keys[0])}: {one.text}" for one in findings if not one.warning and not one.mild]
+    if errors:
+        raise ConfigError("\n".join(errors))
+    return tuple(f"{place(one.keys[0])}: {one.text}" for one in findings)
+
+
 def _unfit(space: Space) -> str | None:
     """Why no networks of a space can be trained and searched by their costs."""
     if space.family.builder is None:

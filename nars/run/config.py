@@ -174,6 +174,9 @@ class Collect(_Section):
     """Decay of the averaged weights (paper: 0.99985 ImageNet, 0.999 CIFAR-10)."""
     stop_correlation: Annotated[float, Field(gt=0.0, le=1.0)] = 0.92
     """Rank correlation with the final accuracy at which later rounds stop training (paper: 0.92)."""
+    propose: Literal["auto", "bins", "improvement"] = "auto"
+    """bins: the best predicted of each bin of a cost (paper), for a family; improvement: the largest expected
+    improvement on the best so far, for one candidate. auto: bins where there are budgets."""
     keep: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """Share of the pool that stays after each round: the best predicted of each FLOPs bin."""
     trial_seconds: Annotated[float, Field(gt=0)] | None = None
@@ -241,7 +244,8 @@ class Final(_Section):
     paper)."""
     teacher: str = "largest"
     """largest: the largest member, trained on labels first (paper); a member's name such as 550M; timm:NAME; the folder
-    of an exported member; or none, all train on labels alone."""
+    of an exported member, or of a scaled network or an answer that nars train has trained; or none, all train on labels
+    alone."""
     teacher_weights: str | None = None
     """With a timm teacher: its weights in a file (safetensors, or what torch saved); timm's own, downloaded, when
     absent."""
@@ -333,6 +337,12 @@ class RunConfig(_Section):
     def measured(self) -> Metric:
         """What candidates are measured by."""
         return ACCURACY if self.metric is None else self.metric.built()
+
+    @property
+    def in_bins(self) -> bool:
+        """Whether stage 2 looks for candidates of all costs, not for one that is best."""
+        how = self.collect.propose
+        return how == "bins" or (how == "auto" and bool(self.search.budgets))
 
     @property
     def budgets(self) -> tuple[Bounds, ...]:

@@ -290,7 +290,7 @@ def collect_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
         )
         return
     kept: float = pool
-    for number in range(1, collect.rounds):
+    for number in range(1, collect.rounds if config.in_bins else 1):
         kept = kept * collect.keep
         if kept < (number + 1) * collect.per_round:
             yield Finding(

@@ -50,6 +50,8 @@ class RunFolder:
     """Samples that the run was given when it began: of its own fidelity in same/, of others in other/."""
     predictor = _Place("predictor")
     """Stage 2's result: the predictor that has seen all samples."""
+    informed = _Place("informed")
+    """The predictor that has learned from verifications too (`nars verify`); stage 2's stays as it is."""
     family_file = _Place("family/family.json")
     """Stage 3's answer: one member per budget."""
     exports_file = _Place("exports.json")

@@ -176,6 +176,24 @@ def _given(
     return Given(config=config, notes=tuple(notes), origin=origin, adapted=tuple(chosen), file_name=file_name)
 
 
+def kept_config(
+    content: Mapping[str, Any], overrides: Mapping[str, Any], *, source: str, options: Mapping[str, str] | None = None
+) -> Given:
+    """A run's configuration that something else has kept, such as an answer whose run is gone.
+
+    Args:
+        content: the configuration.
+        overrides, options: as in `read_config`.
+        source: where it was kept, for errors.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    options = {key: key for key in overrides} | dict(options or {})
+    origin = _Origin(document=Document(source, dict(content), {}), built_in=False, options=options)
+    return Given(config=_validated(deepcopy(dict(content)), overrides, origin), origin=origin)
+
+
 def run_folder(name: str | Path) -> Path | None:
     """The folder of the run that is meant where a configuration is asked for; None if it is none.
 

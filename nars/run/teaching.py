@@ -1,7 +1,9 @@
-"""Teachers from outside the family: any timm model, or an exported member of another run."""
+"""Teachers from outside the family: any timm model, a member of another run, any network trained by itself."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,8 @@ from nars.run.config import Final, RunConfig
 from nars.run.naming import budget_name
 
 if TYPE_CHECKING:
-    from nars.export import MemberConfig
+    from torch import nn
+
     from nars.images import ImageData, Listing
     from nars.recipe import Teaching
 
@@ -26,13 +29,16 @@ def check_teacher(config: RunConfig) -> None:
     teacher, names = config.final.teacher, member_names(config)
     if teacher in (LARGEST, NONE, *names) or teacher.startswith(_TIMM):
         return
-    from nars.export.layout import CONFIG  # brings timm, which most configurations are checked without
+    from nars.export.layout import ARCHITECTURE, CONFIG  # brings timm, which most configurations are checked without
+    from nars.train import trained_in
 
-    if (Path(teacher) / CONFIG).is_file():
+    if (Path(teacher) / CONFIG).is_file() or trained_in(teacher) is not None:
         return
+    if (Path(teacher) / ARCHITECTURE).is_file():
+        raise ConfigError(f"final.teacher: {teacher} is not trained yet; first: nars train {teacher}")
     raise ConfigError(
-        f"final.teacher: must be largest, none, a member ({', '.join(names)}), timm:NAME, or the folder of an exported "
-        f"member (with {CONFIG}); got {teacher!r}"
+        f"final.teacher: must be largest, none, a member ({', '.join(names)}), timm:NAME, the folder of an exported "
+        f"member (with {CONFIG}), or that of a scaled network or an answer that nars train has trained; got {teacher!r}"
     )
 
 
@@ -58,30 +64,71 @@ def try_teacher(final: Final, images: Listing, *, fetch: bool = False) -> None:
         weights = Path(final.teacher_weights) if final.teacher_weights else None
         check_timm_teacher(final.teacher, images, checkpoint=weights, fetch=fetch)
     else:
-        from nars.export import load_member
-
-        _same_classes(final, images)
-        load_member(final.teacher)
+        _check_classes(final, _Known.of(final.teacher), images).load()
 
 
-def _same_classes(final: Final, images: Listing | ImageData) -> MemberConfig:
-    """The description of an exported member, if it knows these images' classes.
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """A trained network in a folder: exported, or where it was trained."""
+
+    classes: tuple[str, ...]
+    in_channels: int
+    resolution: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    load: Callable[[], nn.Module]
+    """The network in eval mode."""
+
+    @staticmethod
+    def of(folder: str) -> _Known:
+        """What is there.
+
+        Raises:
+            ExportError, TrainError: its files are damaged, or the training is not done.
+        """
+        from nars.train import load_trained, read_trained, trained_in
+
+        place = trained_in(folder)
+        if place is not None:
+            from nars.space import read_architecture
+
+            about = read_trained(place)
+            own = read_architecture(about.architecture)
+            return _Known(
+                classes=about.classes,
+                in_channels=own.in_channels,
+                resolution=own.resolution,
+                mean=about.mean,
+                std=about.std,
+                load=lambda: load_trained(place),
+            )
+        from nars.export import load_member, read_config
+
+        config = read_config(folder)
+        return _Known(
+            classes=tuple(config.classes),
+            in_channels=config.architecture.in_channels,
+            resolution=config.architecture.resolution,
+            mean=config.mean,
+            std=config.std,
+            load=lambda: load_member(folder),
+        )
+
+
+def _check_classes(final: Final, known: _Known, images: Listing | ImageData) -> _Known:
+    """The same, if it knows these images' classes.
 
     Raises:
         ConfigError: it knows others.
-        ExportError: the folder's export is damaged.
     """
-    from nars.export import read_config
-
-    config = read_config(final.teacher)
-    if tuple(config.classes) != images.classes or config.architecture.in_channels != images.in_channels:
+    if known.classes != tuple(images.classes) or known.in_channels != images.in_channels:
         raise ConfigError(
-            f"final.teacher: {final.teacher} knows {len(config.classes)} classes in images of "
-            f"{config.architecture.in_channels} channels ({', '.join(config.classes[:3])}, ...), {images.name} has "
-            f"{len(images.classes)} in {images.in_channels} ({', '.join(images.classes[:3])}, ...); take one that was "
-            f"trained on the same classes"
+            f"final.teacher: {final.teacher} knows {len(known.classes)} classes in images of {known.in_channels} "
+            f"channels ({', '.join(known.classes[:3])}, ...), {images.name} has {len(images.classes)} in "
+            f"{images.in_channels} ({', '.join(images.classes[:3])}, ...); take one that was trained on the same "
+            f"classes"
         )
-    return config
+    return known
 
 
 def member_names(config: RunConfig) -> list[str]:
@@ -90,7 +137,7 @@ def member_names(config: RunConfig) -> list[str]:
 
 
 def outside_teacher(final: Final, images: ImageData) -> Teaching:
-    """A timm model or an exported member, at the resolution that it wants.
+    """A timm model or a trained network in a folder, at the resolution that it wants.
 
     Args:
         final: names it; not a member of this family.
@@ -103,7 +150,6 @@ def outside_teacher(final: Final, images: ImageData) -> Teaching:
     """
     import torch
 
-    from nars.export import load_member
     from nars.recipe import Teaching
     from nars.train import Renormalized, timm_teacher
 
@@ -111,8 +157,7 @@ def outside_teacher(final: Final, images: ImageData) -> Teaching:
         weights = Path(final.teacher_weights) if final.teacher_weights else None
         network = timm_teacher(final.teacher, images, checkpoint=weights)
         return Teaching(network=network, resolution=final.teacher_resolution, weight=final.distillation)
-    config = _same_classes(final, images)
-    theirs = torch.tensor(config.mean), torch.tensor(config.std)
-    model = Renormalized(load_member(final.teacher), ours=(images.mean, images.std), theirs=theirs)
-    resolution = final.teacher_resolution or config.architecture.resolution
-    return Teaching(network=model, resolution=resolution, weight=final.distillation)
+    known = _check_classes(final, _Known.of(final.teacher), images)
+    theirs = torch.tensor(known.mean), torch.tensor(known.std)
+    model = Renormalized(known.load(), ours=(images.mean, images.std), theirs=theirs)
+    return Teaching(network=model, resolution=final.teacher_resolution or known.resolution, weight=final.distillation)

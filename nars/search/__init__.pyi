@@ -1,4 +1,4 @@
-from .archive import Archive as Archive
+from .archive import Archive as Archive, row_keys as row_keys
 from .climbing import Climbs as Climbs
 from .genetic import Genetic as Genetic
 from .given import (
@@ -25,7 +25,10 @@ from .search import (
 from .settings import DEFAULT as DEFAULT, PAPER as PAPER, PRESETS as PRESETS, SearchSettings as SearchSettings
 from .strategy import Score as Score, Step as Step, Strategy as Strategy, drive as drive
 from .verification import (
+    Belief as Belief,
     VerificationPlan as VerificationPlan,
+    certainty as certainty,
+    gains_of_one_training as gains_of_one_training,
     near_ties as near_ties,
     verification_plan as verification_plan,
 )

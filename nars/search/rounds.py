@@ -10,13 +10,17 @@ from nars.arrays import Floats, Ints
 from nars.search.archive import row_keys
 from nars.space import Bounds, Population, SpaceError
 
+_WIDE = 10.0
+"""Ratio of a range's ends from which on it is cut on a logarithmic scale (the paper's is 2)."""
+
 
 def cost_bins(costs: Mapping[str, Floats], bounds: Bounds, *, bins: int, rows: int, cost: str | None = "flops") -> Ints:
     """The bin of each of `rows` candidates, (N,): the bounded range of `cost` cut into equal parts; -1 outside the
     bounds.
 
-    Where the bounds leave an end of the range open, the candidates' own smallest or largest value takes its place.
-    Without a cost, all that is inside is in bin 0.
+    Where the bounds leave an end of the range open, the candidates' own smallest or largest value takes its place. A
+    range that spans more than an order of magnitude is cut into equal parts of its logarithm: else nearly all bins
+    would be those of the largest. Without a cost, all that is inside is in bin 0.
     """
     inside = bounds.admits(costs, rows=rows)
     out = np.full(rows, -1, dtype=np.int64)
@@ -29,6 +33,8 @@ def cost_bins(costs: Mapping[str, Floats], bounds: Bounds, *, bins: int, rows: i
     low, high = bounds.limits.get(cost, (0.0, np.inf))
     low = low if low > 0 else float(values[inside].min())
     high = high if np.isfinite(high) else float(values[inside].max())
+    if low > 0 and high > _WIDE * low:
+        low, high, values = np.log(low), np.log(high), np.log(np.maximum(values, low))
     width = (high - low) / bins
     share = (values[inside] - low) / width if width > 0 else np.zeros(int(inside.sum()))
     out[inside] = np.clip(share.astype(np.int64), 0, bins - 1)

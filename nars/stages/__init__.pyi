@@ -1,3 +1,9 @@
+from .answers import (
+    SavedAnswer as SavedAnswer,
+    is_answer as is_answer,
+    read_answer as read_answer,
+    save_answers as save_answers,
+)
 from .asking import FamilyAnswer as FamilyAnswer, FrontAnswer as FrontAnswer, ask as ask, ask_front as ask_front
 from .collecting import collect as collect, keep_fitted as keep_fitted, rounds_of as rounds_of
 from .everything import run_all as run_all
@@ -35,7 +41,13 @@ from .predictors import (
 )
 from .pretraining import load_pretrained as load_pretrained, pretrain as pretrain
 from .prior import PriorFidelity as PriorFidelity, give_samples as give_samples
-from .rounds import Rounds as Rounds, RoundSettings as RoundSettings, best_of_bins as best_of_bins
+from .rounds import (
+    Rounds as Rounds,
+    RoundSettings as RoundSettings,
+    best_of_bins as best_of_bins,
+    most_improving as most_improving,
+)
 from .searching import load_family as load_family, search as search
 from .training import train as train
 from .trust import Answer as Answer, Evidence as Evidence, doubts as doubts, evidence_of as evidence_of
+from .verifying import Verification as Verification, inform as inform, verify_answer as verify_answer

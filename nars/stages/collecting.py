@@ -12,12 +12,11 @@ from nars.predictors import Predictor
 from nars.run import Run
 from nars.run.journal import Journal, RoundResult, check_samples
 from nars.run.outlook import together
-from nars.stages.improving import most_improving
 from nars.stages.measuring import engine_of, spell, trials_for
 from nars.stages.pool import CandidatePool
 from nars.stages.predictors import write_predictor
 from nars.stages.prior import load_prior
-from nars.stages.rounds import Rounds, RoundSettings, best_of_bins
+from nars.stages.rounds import Rounds, RoundSettings, best_of_bins, most_improving
 from nars.stages.stopping import FEWEST_TO_LEARN, stop_advice
 from nars.store import Sample
 from nars.tasks import Trial
@@ -54,7 +53,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         bounds=run.config.range,
         cost=run.binned,
         metric=run.metric,
-        keep=config.keep,
+        keep=config.keep if run.config.in_bins else 1.0,
         fewest=small if config.asynchronous else FEWEST_TO_LEARN,
     )
     prior = load_prior(run, pretrained)
@@ -65,7 +64,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         settings,
         trials=lambda plan: trials_for(run, plan.rows, epochs=plan.epochs, round=plan.round),
         seeds=repeat(run.config.seed),
-        propose=best_of_bins if run.binned else most_improving,
+        propose=best_of_bins if run.config.in_bins else most_improving,
         advise=None if prior is not None and prior.whole else partial(stop_advice, run),
         journal=Journal(run),
         prior=prior,

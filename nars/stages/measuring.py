@@ -52,7 +52,7 @@ def trials_for(run: Run, X: Population, *, epochs: int, round: int = 0, seed: in
         run.space,
         X,
         data=run.data_facts.fingerprint,
-        fidelity=_fidelity(run, epochs),
+        fidelity=fidelity_of(run, epochs),
         metric=run.metric,
         epochs=epochs,
         seed=run.config.seed if seed is None else seed,
@@ -60,7 +60,8 @@ def trials_for(run: Run, X: Population, *, epochs: int, round: int = 0, seed: in
     )
 
 
-def _fidelity(run: Run, epochs: int) -> str:
+def fidelity_of(run: Run, epochs: int) -> str:
+    """How thoroughly a candidate of so many epochs is trained: what its samples say."""
     of = search_settings(run.config) if run.config.trains_images else own_task(run.config)
     return of.fidelity(epochs)
 

@@ -18,9 +18,9 @@ import numpy as np
 from nars.arrays import Floats
 from nars.evaluate import StopAdvice
 from nars.metric import ACCURACY, Metric
-from nars.predictors import Predictor, kendall
+from nars.predictors import Predictor, improving, kendall
 from nars.run.journal import Journal, Plan, RoundResult, pairs
-from nars.search import propose_round, shrink_pool
+from nars.search import propose_round, row_keys, shrink_pool
 from nars.space import Bounds, Population, Space
 from nars.stages.avoiding import ranked
 from nars.stages.pool import CandidatePool
@@ -69,6 +69,24 @@ def best_of_bins(rounds: Rounds[Any], count: int) -> Population:
     X, costs, how = rounds.pool.X[rounds.alive], rounds.pool.costs, rounds.settings
     alive = {name: cost[rounds.alive] for name, cost in costs.items()}
     return propose_round(X, alive, how.bounds, count, scores=rounds.scores(), exclude=rounds.planned, cost=how.cost)
+
+
+def most_improving(rounds: Rounds[Any], count: int) -> Population:
+    """The candidates of largest expected improvement on the best so far; the first round is that of `best_of_bins`."""
+    scores = rounds.scores()
+    if scores is None:
+        return best_of_bins(rounds, count)
+    free = np.flatnonzero(~np.isin(row_keys(rounds.pool.X[rounds.alive]), row_keys(rounds.planned)))
+    if not len(free):
+        return best_of_bins(rounds, count)  # which says that none is left
+    metric, space, predictor = rounds.settings.metric, rounds.space, rounds.predictor
+    X = rounds.pool.X[rounds.alive[free]]
+    # Those that are likely to fail have been put behind all others by their score.
+    fine = X[scores[free] >= metric.score(predictor.predict_mean(space.encode(X))) - 0.5]
+    X = fine if len(fine) >= count else X
+    good = np.array([sample.choices for sample in rounds.samples if sample.status == "ok"], dtype=np.int64)
+    chosen = improving(predictor, space.encode(X), space.encode(good), count, maximize=metric.maximized)
+    return X[chosen]
 
 
 @final

@@ -1,4 +1,10 @@
+from .exporting_other import (
+    export_trained as export_trained,
+    training_of as training_of,
+    verify_trained as verify_trained,
+)
 from .growing import Grown as Grown, grow as grow
+from .pairs import Pair as Pair, find_pair as find_pair
 from .proposals import (
     answered as answered,
     pretrained_on as pretrained_on,
@@ -9,4 +15,4 @@ from .proposals import (
 )
 from .replay import Measured as Measured, Replay as Replay, replay as replay
 from .swapping import Shares as Shares, Swap as Swap, shares as shares, swap as swap
-from .training_other import train_other as train_other
+from .training_other import train_found as train_found, train_other as train_other, train_pair as train_pair

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, 
 from nars.stages import Member
 from nars.stages.members import finished_family
 from nars.stages.training import architecture_of, recipe_of
+
+STOCHASTIC_DEPTH = 0.2
+"""Of the networks above the searched ones: F and G of the paper (section 4.3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Grown:
     scaling: Scaling
     architecture: Architecture
     recipe: Recipe
-    """The source's."""
+    """The source's; above the largest searched member with a stochastic depth of 0.2 at least."""
     costs: dict[str, float]
     folder: Path
 
@@ -48,7 +51,8 @@ def grow(
     The direction is the one in which the search itself went from the smaller member to the larger one: how much deeper,
     wider and finer that is (`nars.space.growth`), or EfficientNet's if it is none of these. EfficientNet's also takes
     over where that direction ends or goes in too large steps. Each budget starts from that of the two members that is
-    nearer to it, and keeps its recipe.
+    nearer to it, and keeps its recipe; above the largest of the family, where networks overfit sooner, with the paper's
+    stochastic depth of 0.2 where the recipe has less.
 
     Args:
         run: A run with a finished search.
@@ -101,7 +105,10 @@ def _pair(run: Run, names: tuple[str, str] | None) -> tuple[Member, Member]:
 
 
 def _keep(run: Run, name: str, source: Member, architecture: Architecture, scaling: Scaling) -> Grown:
-    recipe = recipe_of(run, source)
+    costs: dict[str, float] = {**architecture_costs(architecture)}
+    recipe, largest = recipe_of(run, source), max(member.costs["flops"] for member in finished_family(run, "scaling"))
+    if costs["flops"] > largest:
+        recipe = replace(recipe, stochastic_depth=max(STOCHASTIC_DEPTH, recipe.stochastic_depth))
     folder = run.folder.scaled(name)
     write_text(folder / "architecture.yaml", dump_yaml(architecture.to_dict()))
     write_text(folder / "recipe.yaml", dump_yaml(recipe.to_dict()))
@@ -111,6 +118,6 @@ def _keep(run: Run, name: str, source: Member, architecture: Architecture, scali
         scaling=scaling,
         architecture=architecture,
         recipe=recipe,
-        costs=dict(architecture_costs(architecture)),
+        costs=costs,
         folder=folder,
     )

@@ -1,28 +1,113 @@
-"""A network from elsewhere, trained with a searched recipe: any timm model, or an architecture in a file."""
+"""One network, trained finally: an answer, a scaled network, a member by itself, any timm model, one in a file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
-from nars.errors import ConfigError
+from nars.errors import ConfigError, DataError
 from nars.images import ImageData
 from nars.network import build
+from nars.network.timm_models import timm_architecture
 from nars.parallel import resolve_device
-from nars.recipe import Recipe, joined_peers
-from nars.run import Reporter, RunConfig, Silent
+from nars.recipe import Recipe, Teaching, joined_peers
+from nars.run import Execution, Reporter, RunConfig, Silent, check_training, read_config, reopen_run
 from nars.run.fidelity import final_settings
+from nars.run.folder import RunFolder
+from nars.run.places import absolute
 from nars.run.run import introduce, read_images
 from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher
-from nars.space import AnyArchitecture, SpaceError, read_architecture, read_document
+from nars.space import AnyArchitecture
+from nars.stages.finished import own_teacher
+from nars.stages.members import read_family
+from nars.stages.training import TEACHER, architecture_of, network_of
 from nars.stages.watching import watching
-from nars.train import EpochReport, MemberResult, timm_network, train_network
+from nars.studies.pairs import Pair, architecture_in, find_pair, images_of, read_mapping
+from nars.train import EpochReport, MemberResult, TrainedNetwork, known_timm, train_network
 
 _TIMM_RESOLUTION = 32
 """Pixels, of a timm network without another wish: the side of CIFAR's images."""
+
+
+def train_pair(
+    place: str | Path,
+    *,
+    config: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    options: Mapping[str, str] | None = None,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> MemberResult:
+    """Train the network in a folder to the end: an answer, a scaled network, a member, an exported one.
+
+    Images and final training are those of the run that it comes from; it is taught by the run's trained teacher, or the
+    one that its settings name, else by labels alone.
+
+    Example:
+        >>> train_pair("answers/4M", overrides={"final.epochs": 60})
+
+    Args:
+        place: the folder.
+        config: of another run, or of one where the network comes from none: built-in name, file, or folder of a run.
+        overrides: dotted keys with new values.
+        options: those keys with the option that gave them, for errors.
+        folder: gets checkpoint, weights and result; training/ in the network's own when None. Started again it goes on.
+        device: as `nars.parallel.resolve_device` takes it.
+        reporter: who is told.
+
+    Raises:
+        ConfigError: no such network, it comes from no run, or the teacher does not fit.
+        DataError, DeviceError, RecipeError, TrainError: missing or other images, no such device, a wrong setting.
+    """
+    pair = find_pair(place)
+    if pair is None:
+        raise ConfigError(
+            f"{place} holds no network to train: give an answer's folder (nars search --out), a scaled network's (nars "
+            f"scale), a member's (runs/NAME/family/BUDGET), or one with architecture.yaml and recipe.yaml"
+        )
+    overrides = overrides or {}
+    given = read_config(config, overrides, options=options) if config is not None else pair.given(overrides, options)
+    check_training(given.config, Execution(device=device), place=given.place)
+    same = None if config is not None or any(key.startswith("data.") for key in overrides) else pair.images
+    return train_found(
+        pair, given.config, images=same, folder=Path(folder) if folder else None, device=device, reporter=reporter
+    )
+
+
+def train_found(
+    pair: Pair,
+    config: RunConfig,
+    *,
+    images: str | None,
+    folder: Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> MemberResult:
+    """The same of a pair and a configuration that are known and checked; `images` is the fingerprint that theirs must
+    have, None if any will do."""
+    reporter = reporter or Silent()
+    data = read_images(config, resolution=pair.architecture.resolution, whole=True, reporter=reporter)
+    if images is not None and data.fingerprint != images:
+        raise DataError(
+            f"{config.images.name} does not hold the images of the run that {pair.place} comes from. Put them back as "
+            f"they were, or train on others by naming them: --data imagefolder:PATH"
+        )
+    teaching, taught_by = _teaching(config, pair.run, data, reporter)
+    return _train(
+        _for_images(pair.architecture, data),
+        pair.recipe,
+        data,
+        config,
+        name=pair.name,
+        folder=folder or pair.training,
+        teaching=teaching,
+        taught_by=taught_by,
+        device=device,
+        reporter=reporter,
+    )
 
 
 def train_other(
@@ -56,26 +141,76 @@ def train_other(
     """
     device = resolve_device(device)
     searched = Recipe.from_dict(read_mapping(recipe, "a recipe"))
-    network, images = _network(config, model, searched, resolution)
-    final = config.final
-    by_labels = final.teacher in (LARGEST, NONE, *member_names(config))
-    teaching = None if by_labels else outside_teacher(final, images)
-    with joined_peers(device) as (peers, own_device):
+    architecture = architecture_in(Path(model)) if Path(model).suffix in (".yaml", ".yml") else None
+    side = resolution or (_TIMM_RESOLUTION if architecture is None else architecture.resolution)
+    images = read_images(config, resolution=side, whole=True)
+    teaching = outside_teacher(config.final, images) if _from_outside(config) else None
+    if architecture is None:
+        architecture = timm_architecture(known_timm(model), resolution=side, in_channels=1, classes=2)
+    return _train(
+        _for_images(architecture, images),
+        searched,
+        images,
+        config,
+        name=model,
+        folder=folder,
+        teaching=teaching,
+        taught_by="" if teaching is None else config.final.teacher,
+        device=device,
+        reporter=reporter,
+    )
+
+
+def _for_images(architecture: AnyArchitecture, images: ImageData) -> AnyArchitecture:
+    """The network with the classes, channels and resolution of images."""
+    return replace(
+        architecture, resolution=images.resolution, classes=len(images.classes), in_channels=images.in_channels
+    )
+
+
+def _train(
+    architecture: AnyArchitecture,
+    recipe: Recipe,
+    images: ImageData,
+    config: RunConfig,
+    *,
+    name: str,
+    folder: Path,
+    teaching: Teaching | None,
+    taught_by: str,
+    device: str,
+    reporter: Reporter,
+) -> MemberResult:
+    """One training, by all processes that torchrun has started; its folder says what it is of."""
+    about = TrainedNetwork(
+        name=name,
+        architecture=architecture.to_dict(),
+        recipe=recipe.to_dict(),
+        config=absolute(config).model_dump(mode="json"),
+        images=images.fingerprint,
+        classes=images.classes,
+        mean=tuple(images.mean.tolist()),
+        std=tuple(images.std.tolist()),
+        taught_by=taught_by,
+    )
+    network = build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=config.seed)
+    with joined_peers(resolve_device(device)) as (peers, own_device):
         if not peers.first:
             reporter = Silent()
         introduce(images, reporter.say)
+        final = config.final
         with (
-            reporter.bar(f"training {model}", final.epochs) as advance,
-            watching(final.watch if peers.first else (), folder=folder, name=model) as watch,
+            reporter.bar(f"training {name}", final.epochs) as advance,
+            watching(final.watch if peers.first else (), folder=folder, name=name) as watch,
         ):
 
             def on_epoch(report: EpochReport) -> None:
                 advance(1, f"{report.accuracy:.2f} %")
                 watch("network", report)
 
-            return train_network(
+            result = train_network(
                 network,
-                searched,
+                recipe,
                 images,
                 final_settings(config),
                 folder=folder,
@@ -86,47 +221,49 @@ def train_other(
                 peers=peers,
                 on_epoch=on_epoch,
             )
+        if peers.first:
+            about.save(folder)
+    return result
 
 
-def architecture_in(file: Path) -> AnyArchitecture:
-    """A network from a YAML file, as `nars scale` and `nars export` write it.
-
-    Raises:
-        ConfigError: no such file, or not an architecture in it.
-    """
-    try:
-        return read_architecture(read_mapping(file, "an architecture"))
-    except ValueError as error:
-        raise ConfigError(f"{file}: {error}") from error
+def _from_outside(config: RunConfig) -> bool:
+    return config.final.teacher not in (LARGEST, NONE, *member_names(config))
 
 
-def read_mapping(file: Path, what: str) -> dict[str, Any]:
-    """The settings in a YAML file.
+def _teaching(
+    config: RunConfig, folder: RunFolder | None, images: ImageData, reporter: Reporter
+) -> tuple[Teaching | None, str]:
+    """Who teaches, and in words; (None, "") for labels alone."""
+    if config.final.teacher == NONE:
+        return None, ""
+    if _from_outside(config):
+        reporter.say(f"taught by {config.final.teacher}")
+        return outside_teacher(config.final, images), config.final.teacher
+    found, lacks = None, "the network comes from no run that is still there"
+    if folder is not None:
+        found, lacks = _of_the_family(config, folder, images)
+    if found is None or folder is None:
+        reporter.say(f"on labels alone: final.teacher is {config.final.teacher}, of a family, and {lacks}")
+        return None, ""
+    teaching, name = found
+    reporter.say(f"taught by {name} of {folder.path}")
+    return teaching, f"{name} of {folder.path}"
 
-    Args:
-        file: E.g. a member's recipe.yaml.
-        what: It should hold, for the message.
 
-    Raises:
-        ConfigError: no such file, or no mapping in it.
-    """
-    try:
-        content = read_document(file).content
-    except SpaceError as error:
-        raise ConfigError(str(error)) from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} must hold {what} (a mapping of settings), got {content!r}; take one that nars wrote")
-    return content
-
-
-def _network(config: RunConfig, model: str, recipe: Recipe, resolution: int | None) -> tuple[nn.Module, ImageData]:
-    if Path(model).suffix in (".yaml", ".yml"):
-        architecture = architecture_in(Path(model))
-        images = read_images(config, resolution=resolution or architecture.resolution, whole=True)
-        architecture = replace(
-            architecture, resolution=images.resolution, classes=len(images.classes), in_channels=images.in_channels
-        )
-        drops = {"dropout": recipe.dropout, "stochastic_depth": recipe.stochastic_depth}
-        return build(architecture, seed=config.seed, **drops), images
-    images = read_images(config, resolution=resolution or _TIMM_RESOLUTION, whole=True)
-    return timm_network(model, images, recipe=recipe, seed=config.seed), images
+def _of_the_family(config: RunConfig, folder: RunFolder, images: ImageData) -> tuple[tuple[Teaching, str] | None, str]:
+    """The trained teacher among the members of a run and its name, or what is lacking."""
+    if images_of(folder) != images.fingerprint:
+        return None, f"{folder.path} has trained its teacher on other images"
+    run = reopen_run(folder.path)
+    family = read_family(run)
+    if not family.members:
+        return None, f"{folder.path} has no family yet"
+    largest = max(family.members, key=lambda member: member.costs["flops"])
+    wanted = next((member for member in family.members if member.name == config.final.teacher), largest)
+    # The run's own teacher teaches as it was trained on labels alone, before it was distilled itself.
+    place = TEACHER if wanted == own_teacher(run, family) else wanted.same_as or wanted.name
+    if not run.folder.training_result(place).is_file():
+        return None, f"{folder.path} has not trained it yet (nars train {folder.path})"
+    network = network_of(run, wanted, MemberResult.load(run.folder.training_result(place)).weights)
+    resolution = config.final.teacher_resolution or architecture_of(run, wanted).resolution
+    return (Teaching(network=network, resolution=resolution, weight=config.final.distillation), wanted.name), ""

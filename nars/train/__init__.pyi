@@ -9,8 +9,17 @@ from .members import MemberJob as MemberJob, train_members as train_members
 from .networks import (
     Renormalized as Renormalized,
     check_timm_teacher as check_timm_teacher,
+    known_timm as known_timm,
     timm_network as timm_network,
     timm_teacher as timm_teacher,
 )
 from .result import MemberResult as MemberResult, TrainError as TrainError
 from .scalars import WATCHERS as WATCHERS, open_scalars as open_scalars, scalars_of as scalars_of
+from .trained import (
+    TRAINED as TRAINED,
+    TrainedNetwork as TrainedNetwork,
+    is_trained as is_trained,
+    load_trained as load_trained,
+    read_trained as read_trained,
+    trained_in as trained_in,
+)

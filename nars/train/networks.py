@@ -11,6 +11,8 @@ from timm.models import load_checkpoint
 from torch import Tensor, nn
 
 from nars.images import ImageData
+from nars.network.build import seeded
+from nars.network.timm_models import create
 from nars.recipe import Recipe
 from nars.train.result import TrainError
 
@@ -57,18 +59,11 @@ def timm_network(
     Raises:
         TrainError: timm has no such model, or the file does not fit it.
     """
-    name = _known(name)
+    name = known_timm(name)
     options: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": data.in_channels, "pretrained": pretrained}
-    drops: dict[str, Any] = {}
-    if recipe is not None:
-        drops = {"drop_rate": recipe.dropout, "drop_path_rate": recipe.stochastic_depth}
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        try:
-            model = timm.create_model(name, **options, **drops)
-        except TypeError:  # a model without stochastic depth
-            drops.pop("drop_path_rate", None)
-            model = timm.create_model(name, **options, **drops)
+    drops = {} if recipe is None else {"drop_rate": recipe.dropout, "drop_path_rate": recipe.stochastic_depth}
+    with seeded(seed):
+        model = create(name, options, drops)
     if checkpoint is not None:
         try:
             load_checkpoint(model, str(checkpoint))
@@ -111,7 +106,7 @@ def check_timm_teacher(name: str, data: Labelled, *, checkpoint: Path | None = N
 
 def _require_weights(name: str, data: Labelled) -> None:
     """Refuse a model that timm does not have, or has no weights of for so many classes."""
-    known = timm.get_pretrained_cfg(_known(name), allow_unregistered=True)
+    known = timm.get_pretrained_cfg(known_timm(name), allow_unregistered=True)
     if known is None or not known.has_weights:
         raise TrainError(
             f"timm has no weights of {name}. Train it on {data.name} first and give its checkpoint "
@@ -136,8 +131,12 @@ def _with_timm_weights(name: str, data: Labelled) -> nn.Module:
         ) from error
 
 
-def _known(name: str) -> str:
-    """The name without its prefix, of a model that timm has."""
+def known_timm(name: str) -> str:
+    """The name without its prefix, of a model that timm has.
+
+    Raises:
+        TrainError: timm has none of this name; the text has some that are close.
+    """
     name = name.removeprefix(PREFIX)
     if not timm.is_model(name):
         near = timm.list_models(f"*{name}*")[:5] or timm.list_models(f"{name[:4]}*")[:5]

@@ -27,7 +27,7 @@ from nars.export import (
 from nars.images import ImageData, load_images
 from nars.network import build
 from nars.space import Architecture, Head, Stage, Stem
-from nars.studies.training_other import architecture_in
+from nars.studies.pairs import architecture_in
 
 NAME = "nars_test_50k"
 BLOCK = Stage(kernel_first=3, kernel_rest=3, expand_first=3, expand_rest=1, channels=16, depth=2, stride=2, se=True)

@@ -1,10 +1,9 @@
-"""Fronts against brute force, verification against closed forms."""
+"""Fronts against brute force."""
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
-from nars.search import near_ties, non_dominated, pareto_search, ranks, verification_plan
+from nars.search import non_dominated, pareto_search, ranks
 from nars.search.pareto import crowding
 from nars.space import Bounds, InfeasibleError, SpaceError, enumerate_architectures, parse_document, read_space
 
@@ -87,49 +86,3 @@ def test_wrong_questions(grid):
         pareto_search(grid, score_of(grid), ["latency"], Bounds(), rng=np.random.default_rng(0))
     with pytest.raises(InfeasibleError):
         pareto_search(grid, score_of(grid), ["sum"], Bounds({"product": (0, 0.5)}), rng=np.random.default_rng(0))
-
-
-def test_two_candidates_have_a_closed_form():
-    mean, covariance = np.array([90.0, 90.5]), np.diag([0.36, 0.64])
-    truth = norm.cdf(0.5)  # difference of 0.5, standard deviation of the difference 1
-    plan = verification_plan(mean, covariance, rng=np.random.default_rng(0), confidence=0.6, margin=0.0)
-    assert plan.best[1] == pytest.approx(truth, abs=0.015)
-    assert plan.train.tolist() == [1]
-    assert plan.probability == pytest.approx(truth, abs=0.015)
-    both = verification_plan(mean, covariance, rng=np.random.default_rng(0), margin=0.0)
-    assert both.train.tolist() == [1, 0]
-    assert near_ties(mean, covariance, level=0.3).tolist() == [1, 0]  # P(first ahead) = 0.3085
-    assert near_ties(mean, covariance, level=0.31).tolist() == [1]
-    nearly = verification_plan(mean, covariance, rng=np.random.default_rng(0), confidence=0.6, margin=0.25)
-    assert nearly.probability == pytest.approx(norm.cdf(0.75), abs=0.015)
-
-
-def test_what_errs_together_is_told_apart():
-    mean, alike = np.array([90.0, 90.5]), np.array([[0.64, 0.56], [0.56, 0.64]])  # difference: deviation 0.4
-    plan = verification_plan(mean, alike, rng=np.random.default_rng(0), confidence=0.85, margin=0.0)
-    assert plan.train.tolist() == [1]
-    assert plan.probability == pytest.approx(norm.cdf(1.25), abs=0.015)
-    assert near_ties(mean, alike, level=0.11).tolist() == [1]  # P(first ahead) = 0.106
-    assert near_ties(mean, np.diag(alike.diagonal()), level=0.11).tolist() == [1, 0]
-
-
-def test_equal_candidates_share_the_probability():
-    independent = np.eye(10)
-    plan = verification_plan(np.full(10, 90.0), independent, rng=np.random.default_rng(1), confidence=0.85, margin=0.0)
-    assert plan.best == pytest.approx(np.full(10, 0.1), abs=0.01)
-    assert len(plan.train) == 9
-    assert near_ties(np.full(10, 90.0), independent).tolist() == list(range(10))
-
-
-def test_one_of_ten_candidates_that_are_the_same_is_enough():
-    same = np.ones((10, 10))
-    plan = verification_plan(np.full(10, 90.0), same, rng=np.random.default_rng(1))
-    assert len(plan.train) == 1
-    assert plan.probability == 1
-
-
-def test_predictions_are_checked():
-    with pytest.raises(SpaceError, match="variances above 0"):
-        near_ties(np.ones(2), np.zeros((2, 2)))
-    with pytest.raises(SpaceError, match="confidence"):
-        verification_plan(np.ones(2), np.eye(2), rng=np.random.default_rng(0), confidence=1.5)

@@ -135,10 +135,14 @@ def test_the_predictor_answers_new_budgets(finished: Path, tmp_path: Path) -> No
         assert member["costs"]["params"] <= 20e3
         assert all(tie["predicted"] <= member["predicted"] for tie in member["near_ties"])
         candidates = [member, *member["near_ties"]]
-        to_train = [one["probability_of_best"] for one in candidates if one["train"]]
-        assert to_train
-        assert 1 >= member["plan_probability"] >= max(0.9, sum(to_train) - 1e-9)  # the best, or one just behind it
-        assert sum(one["probability_of_best"] for one in candidates) == pytest.approx(1)
+        to_train = sorted((one for one in candidates if one["train"]), key=lambda one: one["train_as"])
+        assert to_train[0] is member  # the one predicted best first
+        gains = [one["expected_gain"] for one in to_train]
+        assert gains[0] == 0
+        assert gains == sorted(gains)
+        assert member["plan_gain"] == gains[-1]
+        assert 1 + 1e-9 >= member["plan_probability"] >= sum(one["probability_of_best"] for one in to_train) - 1e-9
+        assert sum(one["probability_of_best"] for one in candidates) <= 1 + 1e-9
     assert members[0]["predicted"] <= members[1]["predicted"]
     impossible = run("search", "--predictor", finished, "--max-flops", "20k")
     assert impossible.returncode == 2

@@ -1,0 +1,82 @@
+"""`nars train FOLDER` and `nars export FOLDER`: one network by its folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nars.cli.starting import load_torch, say_device
+
+if TYPE_CHECKING:
+    from nars.cli.opening import Asked
+    from nars.export import Verification
+
+
+def is_one(name: str, *, trained: bool = False) -> bool:
+    """Whether a name is the folder of one network, `trained` of any that has been trained by itself.
+
+    Raises:
+        ConfigError, DataError: it is one, and its files are damaged.
+    """
+    from nars.run.given import run_folder, run_names
+
+    if name in run_names() or run_folder(name) is not None:
+        return False
+    from nars.studies.pairs import find_pair
+
+    if trained:
+        from nars.train.trained import trained_in
+
+        if trained_in(name) is not None:
+            return True
+    return find_pair(name) is not None
+
+
+def train(wanted: Asked, config: str | None, out: Path | None, device: str) -> None:
+    """Train it, and say what it has come to."""
+    load_torch()
+    from nars.run import Silent, Terminal, execution
+    from nars.studies import train_pair
+
+    first = os.environ.get("RANK", "0") == "0"
+    reporter, how = Terminal() if first else Silent(), execution(device=device)
+    say_device(how, reporter)
+    result = train_pair(
+        wanted.name,
+        config=config,
+        overrides=wanted.overrides,
+        options=wanted.options,
+        folder=out,
+        device=how.device,
+        reporter=reporter,
+    )
+    if first:
+        folder = result.weights.parent
+        typer.echo(
+            f"{folder}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %; "
+            f"nars export {out or wanted.name}"
+        )
+
+
+def export(wanted: Asked, out: Path | None, *, verify: bool, again: bool) -> bool:
+    """Export it; whether all forms agree with PyTorch, where that is asked."""
+    load_torch()
+    from nars.run import Terminal
+    from nars.studies import export_trained, verify_trained
+
+    reporter = Terminal()
+    export_trained(wanted.name, folder=out, overrides=wanted.overrides, again=again, reporter=reporter)
+    return not verify or show_verification(verify_trained(wanted.name, folder=out, overrides=wanted.overrides))
+
+
+def show_verification(member: Verification) -> bool:
+    """Print a line for each format; whether all of them agree with PyTorch."""
+    for check in member.formats:
+        shown = check.message or f"max |difference| {check.max_difference:.1e}, top-1 {check.accuracy:.2f} %"
+        typer.echo(f"{member.name} {check.form}: {'ok' if check.passed else 'DIFFERS'}, {shown}")
+    for file in member.changed:
+        typer.echo(f"{member.name} {file}: not the file that was exported")
+    return member.passed
