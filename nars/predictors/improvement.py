@@ -40,7 +40,8 @@ def improving(predictor: Predictor, encoding: Numbers, measured: Numbers, count:
     if len(rows) > _SURVEYED:
         rows = np.argsort(-sign * predictor.latent(encoding, with_std=False)[0], kind="stable")[:_SURVEYED]
     mean, std = predictor.latent(encoding[rows])
-    top = np.argsort(-expected_improvement(sign * mean, std, best), kind="stable")[: max(count, _TOGETHER)]
+    # Where nothing promises anything any more (all is known without noise), the best predicted come first.
+    top = np.lexsort((-sign * mean, -expected_improvement(sign * mean, std, best)))[: max(count, _TOGETHER)]
     rows, mean, variance = rows[top], sign * mean[top], std[top] ** 2
     covariance = predictor.latent_covariance(encoding[rows])
     noise = np.maximum(variance - covariance.diagonal(), 1e-9 * variance)

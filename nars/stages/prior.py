@@ -34,6 +34,8 @@ too. same: all are taken for whole trainings of this run, whatever they say (imp
 
 _REPRODUCED = ("ok", "diverged")
 """Outcomes that another training would have too; others are the machine's."""
+_STRETCH = 4.0
+"""Differences of one fidelity are taken for at most so many times those of another."""
 _FEWEST = 10
 """Candidates of one fidelity with which it teaches, and of this run's with which its scale is learned."""
 
@@ -133,19 +135,24 @@ class PriorSamples:
         """The values of another fidelity on this run's scale; None where they do not tell this run's order.
 
         Hardly a candidate is measured in both, so a predictor of the other fidelity says what it would have measured of
-        this run's candidates: that gives the offset and, from enough of them, the stretch.
+        this run's candidates: that gives the offset and, from enough of them, the stretch. By least squares, as what is
+        predicted spreads less than what is measured, and a ratio of spreads would count that as stretch.
         """
         space = self._run.space
         if group.predictor is None:
             seed = self._run.config.seed
             group.predictor = self._pretrained.fit(space.encode(group.rows), group.values, seed=seed)
-        foreseen = group.predictor.predict_mean(space.encode(X))
+        foreseen = group.predictor.predict(space.encode(X))
+        weights = 1 / foreseen.std**2  # where it knows, not where it guesses
+        middle, level = (float(np.average(values, weights=weights)) for values in (foreseen.mean, labels))
         stretch = 1.0
         if len(labels) >= _FEWEST:
-            if kendall(foreseen, labels) <= 0:
+            if kendall(foreseen.mean, labels) <= 0:
                 return None
-            stretch = float(labels.std() / foreseen.std())
-        return np.asarray(labels.mean() + stretch * (group.values - foreseen.mean()), dtype=np.float64)
+            apart = weights * (foreseen.mean - middle)
+            slope = float(apart @ (labels - level) / (apart @ (foreseen.mean - middle)))
+            stretch = float(np.clip(slope, 1 / _STRETCH, _STRETCH))
+        return np.asarray(level + stretch * (group.values - middle), dtype=np.float64)
 
 
 _Lessons = tuple[Population, Floats]

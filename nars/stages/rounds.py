@@ -84,8 +84,8 @@ def most_improving(rounds: Rounds[Any], count: int) -> Population:
     # Those that are likely to fail have been put behind all others by their score.
     fine = X[scores[free] >= metric.score(predictor.predict_mean(space.encode(X))) - 0.5]
     X = fine if len(fine) >= count else X
-    good = np.array([sample.choices for sample in rounds.samples if sample.status == "ok"], dtype=np.int64)
-    chosen = improving(predictor, space.encode(X), space.encode(good), count, maximize=metric.maximized)
+    measured = space.encode(rounds.taught)
+    chosen = improving(predictor, space.encode(X), measured, count, maximize=metric.maximized)
     return X[chosen]
 
 
@@ -136,6 +136,8 @@ class Rounds(Generic[Asked]):
         """Candidates of the pool that are still favorable, ascending."""
         self._encoded = space.encode(pool.X)
         self._predictor, self._fitted_to, self._learned_from = pretrained, 0, 0
+        self.taught: Population = pool.X[:0]
+        """The candidates that the predictor was fitted to, (n, D), those of prior samples among them."""
         self._plans: list[Plan] = []
         self._trials: list[Sequence[Asked]] = []
         self._queue: deque[Asked] = deque()
@@ -200,7 +202,7 @@ class Rounds(Generic[Asked]):
                 X = X.reshape(-1, self.pool.X.shape[1])
                 X, measured = self._prior.lessons(X, measured, {sample.key for sample in samples}, self._stop_epoch)
             self._predictor = self._pretrained.fit(self.space.encode(X), measured, seed=next(self._seeds))
-            self._fitted_to = len(samples)
+            self.taught, self._fitted_to = X, len(samples)
         return self._predictor
 
     def scores(self) -> Floats | None:
