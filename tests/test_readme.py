@@ -59,6 +59,7 @@ SHORT = {
     "--set data.validation=0.9",
     "nars run runs/digits": "--engine in-process --workers 1 --device cpu --set final.epochs=2 --set collect.rounds=3",
     "nars audit runs/digits": "--splits 1",
+    "nars verify answers": "--engine in-process --workers 1 --device cpu --trainings 1",
     "nars swap runs/digits": "--engine in-process --device cpu",
 }
 """What is added to a command that begins so, for the time's sake."""

@@ -76,6 +76,10 @@ def run(
     wanted = asked(name, sets, shortcuts)
     if dry_run:
         _show_plan(wanted, out, how)
+        if prior.samples is not None:
+            typer.echo(
+                f"the plan does not look at {prior.samples}: what it has measured is not trained again", err=True
+            )
         return
     opened = open_asked(wanted, out, upto="export", how=how)
     _give(opened, prior)

@@ -103,6 +103,29 @@ def test_from_a_run_to_an_exported_network_of_a_new_budget(tmp_path: Path, nars:
     assert code == 0, said
 
 
+def test_from_trials_of_ones_own_to_an_exported_network(tmp_path: Path, nars: Nars) -> None:
+    """Import, fit, search, verify, train, export: no run stands behind the predictor, so a configuration says how."""
+    config, table, old = write_files(tmp_path), tmp_path / "trials.csv", tmp_path / "old"
+    upto_collect(open_run(load_config(config, {"collect.per_round": 6}), tmp_path / "run", execution=HOW))
+    mine, answer = tmp_path / "predictor", tmp_path / "answers" / "60k"
+    by = ("--config", config, "--device", "cpu")
+    steps = [
+        ("store", "export", tmp_path / "run", table),
+        ("import", table, "--space", tmp_path / "mine.yaml", "--out", old),
+        ("fit", old, "--space", tmp_path / "mine.yaml", "--out", mine),
+        ("search", "--predictor", mine, "--max-flops", "60k", "--out", tmp_path / "answers"),
+        ("verify", answer, "--trainings", 1, "--engine", "in-process", *by),
+        ("train", answer, *by),
+        ("export", answer, "--verify"),
+    ]
+    for step in steps:
+        code, said = nars(*step)
+        assert code == 0, (step, said)
+    assert said.count(": ok, ") == 4
+    assert len(read_answer(answer).verified.trainings) == 1  # type: ignore[union-attr]
+    assert read_answer(answer).chosen.costs["flops"] <= 60e3
+
+
 def test_a_verification_that_is_killed_loses_nothing_and_goes_on(copy: Path, tmp_path: Path) -> None:
     answer = asked(copy, tmp_path / "answers")
     store = SampleStore(copy / "samples")
