@@ -53,6 +53,10 @@ class Question:
     fit: Annotated[
         bool, typer.Option("--fit", help="With --predictor STORE: make a predictor of its samples, kept beside them.")
     ] = False
+    budgets: Annotated[
+        str | None,
+        typer.Option(help="Upper limits on any costs, e.g. 450M,flops=450M+latency=12ms,params=5M; alone, FLOPs."),
+    ] = None
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None
     max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None

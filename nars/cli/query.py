@@ -85,10 +85,13 @@ def query(question: Question, out: Path | None = None) -> None:
         many = _CUT if any(budget.cut for budget in family.budgets) else "of the best found"
         console.print(_LEGEND.format(many=many), style="dim")
         for budget, record in zip(family.budgets, _first_records(family), strict=True):
-            recipe = ", ".join(
-                f"{k.removeprefix('recipe.')} {_short(v)}" for k, v in record.items() if k.startswith("recipe.")
+            named = family.space.family.builder is None  # else settings of a network, which would fill the screen
+            settings = ", ".join(
+                f"{k.removeprefix('recipe.')} {_short(v)}"
+                for k, v in record.items()
+                if named or k.startswith("recipe.")
             )
-            console.print(f"{budget.bounds}: {recipe}", soft_wrap=True)
+            console.print(f"{budget.bounds}: {settings}", soft_wrap=True)
         for doubt in doubtful(_doubts(predictor, family)):
             console.print(doubt)
         if out is not None:
@@ -149,6 +152,12 @@ def _budgets(question: Question) -> list[Bounds]:
     least = {"flops": question.min_flops, "resolution": question.min_resolution}
     high = {name: [quantity(part) for part in text.split(",")] for name, text in most.items() if text}
     low = {name: quantity(text) for name, text in least.items() if text}
+    if question.budgets is not None:
+        if high or low:
+            raise ConfigError(
+                "--budgets names all limits, e.g. flops=450M+params=5M; leave out --max-... and --min-..."
+            )
+        return [Bounds.read(part.strip()) for part in question.budgets.split(",")]
     if not high and not low:
         return []
     count = max((len(values) for values in high.values()), default=1)
