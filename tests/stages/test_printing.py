@@ -103,7 +103,8 @@ def test_large_objects_are_short(family: FamilyAnswer, front: FrontAnswer, digit
     )
     assert "fitted on 600 samples" in repr(predictor)
     assert "10 classes" in repr(digits)
-    assert repr(run) == f"<Run digits in {tmp_path / 'run'}: space digits, budgets 150k, 250k, 500k FLOPs>"
+    budgets = "flops <= 150k; flops <= 250k; flops <= 500k"
+    assert repr(run) == f"<Run digits in {tmp_path / 'run'}: space digits, budgets {budgets}>"
 
 
 def test_wrong_questions() -> None:
