@@ -17,7 +17,7 @@ from nars.metric import Metric
 from nars.report import FittingTable, doubtful
 from nars.run.folder import RunFolder
 from nars.run.journal import read_results
-from nars.space import Bounds, Space, quantity, shorten
+from nars.space import Bounds, Space, quantity, recipe_in, shorten
 from nars.stages import (
     Answer,
     FamilyAnswer,
@@ -86,11 +86,8 @@ def query(question: Question, out: Path | None = None) -> None:
         console.print(_LEGEND.format(many=many), style="dim")
         for budget, record in zip(family.budgets, _first_records(family), strict=True):
             named = family.space.family.builder is None  # else settings of a network, which would fill the screen
-            settings = ", ".join(
-                f"{k.removeprefix('recipe.')} {_short(v)}"
-                for k, v in record.items()
-                if named or k.startswith("recipe.")
-            )
+            shown = {name.removeprefix("recipe."): value for name, value in record.items()}
+            settings = ", ".join(f"{k} {_short(v)}" for k, v in (shown if named else recipe_in(record)).items())
             console.print(f"{budget.bounds}: {settings}", soft_wrap=True)
         for doubt in doubtful(_doubts(predictor, family)):
             console.print(doubt)

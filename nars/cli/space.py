@@ -53,8 +53,12 @@ def show(name: Name) -> None:
         console.print(layout.note)
     others = Table("setting", "choices", title="choices" if layout is None else layout.others)
     others.title_justify = "left"
-    for setting, spelled in settings_table(space):
-        others.add_row(escape(setting), escape(spelled))
+    for purpose, rows in settings_table(space):
+        others.add_section()
+        if purpose:
+            others.add_row(f"[bold]{purpose}[/]", "")
+        for setting, spelled in rows:
+            others.add_row(escape(setting), escape(spelled))
     console.print(others)
     for line in counts(space):
         console.print(escape(line), soft_wrap=True)

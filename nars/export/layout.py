@@ -17,7 +17,7 @@ import nars
 from nars.export.card import read_part
 from nars.export.errors import ExportError
 from nars.network import GENERIC, build
-from nars.network.build import timm_config
+from nars.network.building import timm_config
 from nars.network.mbconv.models import LAYERS
 from nars.printing import brief_repr
 from nars.space import AnyArchitecture, family_of, read_architecture

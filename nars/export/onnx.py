@@ -14,7 +14,7 @@ from torch.export import ExportedProgram
 from nars.export.errors import ExportError, ParityError
 from nars.export.program import capture, largest_difference, logits, reference
 from nars.files.atomic import write_bytes
-from nars.network import build
+from nars.network.building import build
 from nars.network.timing import median_milliseconds, onnx_session
 from nars.space import AnyArchitecture
 

@@ -1,4 +1,4 @@
-from .build import build as build
+from .building import build as build
 from .counts import count as count
 from .detection import PyramidBackbone as PyramidBackbone
 from .errors import LatencyError as LatencyError, NetworkError as NetworkError

@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import nn
 
-from nars.network.build import seeded
+from nars.network.building import seeded
 
 
 @final

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,12 @@ from numpy.typing import NDArray
 from nars.arrays import Floats, Ints
 from nars.recipe.recipe import require
 
+if TYPE_CHECKING:
+    from nars.recipe.variations import Variation
+
 Border = Literal["reflect", "constant"]
 
-Policy = Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"]
+PolicyName = Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +31,16 @@ class Augmentation:
     """What the enlarged border shows: the image mirrored, or black ("constant")."""
     flip: bool = True
     """Mirror left and right half of the time. False for digits and letters, whose meaning it changes."""
-    policy: Policy = "none"
-    """A learned or random policy on top, torchvision's (transforms.v2). The paper's final training has AutoAugment."""
+    policy: PolicyName = "none"
+    """A learned or random policy on top, torchvision's (transforms.v2), drawn for 8 images at a time. The paper's final
+    training has AutoAugment. A recipe that says `augment` has its own instead, drawn for each image."""
     erasing: float = 0.0
     """Probability of blanking a rectangle of 2 to 33 % of an image, in [0, 1] (random erasing, arXiv 1708.04896)."""
 
     def __post_init__(self) -> None:
         require(0.0 <= self.crop < 1.0, "augmentation crop", ">= 0 and < 1", self.crop)
         require(0.0 <= self.erasing <= 1.0, "augmentation erasing", "between 0 and 1", self.erasing)
-        for name, allowed in (("border", get_args(Border)), ("policy", get_args(Policy))):
+        for name, allowed in (("border", get_args(Border)), ("policy", get_args(PolicyName))):
             value = getattr(self, name)
             require(value in allowed, f"augmentation {name}", f"one of {', '.join(allowed)}", value)
 
@@ -61,13 +66,28 @@ class EpochPlan:
     flipped: NDArray[np.bool_]
     """(S, B)"""
     mixing: Floats
-    """(S,) share of each image in its mixture, in [0, 1]; 1 without mixup."""
+    """(S,) share of each image in its mixture, in [0, 1]; 1 where nothing is mixed."""
+    boxes: Ints
+    """(S, 4) rectangle that shows the other image of a mixture: rows from, to (excluded), columns from, to; all 0 where
+    the whole images are mixed."""
+    varied: tuple[NDArray[Any], ...]
+    """(S, B, ...) draws of each variation."""
     torch_seeds: Ints
     """(S,) seed of torch's generator in each step: dropout, stochastic depth."""
 
 
 def plan_epoch(
-    *, images: int, batch_size: int, padding: int, augmentation: Augmentation, mixup: float, seed: int, epoch: int
+    *,
+    images: int,
+    batch_size: int,
+    padding: int,
+    augmentation: Augmentation,
+    mixup: float,
+    cutmix: float,
+    side: int,
+    variations: Mapping[int, Variation],
+    seed: int,
+    epoch: int,
 ) -> EpochPlan:
     """Draw an epoch; the same arguments give the same plan, on every machine.
 
@@ -78,17 +98,48 @@ def plan_epoch(
         augmentation: What else to vary.
         mixup: alpha of the Beta(alpha, alpha) of the mixing share, one per batch (timm's "batch" mode); 0 mixes
             nothing.
+        cutmix: alpha of the share that stays of an image, one per batch; 0 cuts nothing.
+        side: Of the images, pixels.
+        variations: By the number of their random stream.
         seed: >= 0.
         epoch: From 0.
     """
     rng = np.random.default_rng([seed, epoch])
     steps = images // batch_size
     shape = (steps, batch_size)
-    return EpochPlan(
+    plan = EpochPlan(
         rows=rng.permutation(images)[: steps * batch_size].reshape(shape),
         top=rng.integers(0, 2 * padding, size=shape, endpoint=True),
         left=rng.integers(0, 2 * padding, size=shape, endpoint=True),
         flipped=rng.random(shape) < 0.5 if augmentation.flip else np.zeros(shape, dtype=np.bool_),
         mixing=rng.beta(mixup, mixup, size=steps) if mixup > 0.0 else np.ones(steps),
         torch_seeds=rng.integers(0, 2**63, size=steps),
+        boxes=np.zeros((steps, 4), dtype=np.int64),
+        varied=tuple(
+            variation.draw(np.random.default_rng([seed, epoch, number]), shape)
+            for number, variation in variations.items()
+        ),
     )
+    if cutmix == 0.0:
+        return plan
+    # A stream of its own: a recipe without cutmix draws what it drew before there was any.
+    shares, boxes = _cuts(np.random.default_rng([seed, epoch, _CUTMIX]), cutmix, steps, side)
+    cut = np.random.default_rng([seed, epoch, _CUTMIX, 1]).random(steps) < (0.5 if mixup > 0.0 else 1.0)
+    return replace(plan, mixing=np.where(cut, shares, plan.mixing), boxes=np.where(cut[:, None], boxes, plan.boxes))
+
+
+_CUTMIX = 1
+"""Number of its random stream."""
+
+
+def _cuts(rng: np.random.Generator, alpha: float, steps: int, side: int) -> tuple[Floats, Ints]:
+    """Shares that stay, (S,), and rectangles, (S, 4), as in `EpochPlan` (CutMix, section 3.2; timm's `rand_bbox`).
+
+    A rectangle has the sides of the image times the root of the drawn share that goes, around any pixel; what lies
+    outside of the image is cut off, and the share is that of the area that is left.
+    """
+    length = (side * np.sqrt(1.0 - rng.beta(alpha, alpha, size=(steps, 1)))).astype(np.int64)
+    center = rng.integers(side, size=(steps, 2))
+    low, high = np.clip(center - length // 2, 0, side), np.clip(center + (length + 1) // 2, 0, side)
+    shares = 1.0 - (high - low).prod(axis=1) / side**2
+    return shares, np.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], axis=1)

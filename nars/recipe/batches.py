@@ -12,10 +12,11 @@ from torch.nn import functional
 
 from nars.arrays import Ints
 from nars.images import ImageData, StreamedSplit
-from nars.recipe.augmentation import Augmentation, Border, EpochPlan, Policy, plan_epoch
-from nars.recipe.loss import mix
+from nars.recipe.augmentation import Augmentation, Border, EpochPlan, PolicyName, plan_epoch
+from nars.recipe.loss import mix, paste
 from nars.recipe.peers import Peers
-from nars.recipe.recipe import RecipeError
+from nars.recipe.recipe import Recipe, RecipeError
+from nars.recipe.variations import variations_of
 
 _POLICY_GROUP = 8
 """Images that share one draw of a policy: torchvision draws once for all images of a tensor, and one by one takes five
@@ -32,16 +33,16 @@ class Batches:
         *,
         batch_size: int,
         augmentation: Augmentation,
-        mixup: float,
+        recipe: Recipe,
         seed: int,
         peers: Peers,
         device: torch.device,
     ) -> None:
-        """Batches of `batch_size` images over all peers (of all images when there are fewer); `mixup` is alpha."""
+        """Batches of `batch_size` images over all peers (of all images when there are fewer)."""
         self.batch_size = min(batch_size, len(data.train))
-        self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
+        self._augmentation, self._recipe, self._seed = augmentation, recipe, seed
         self._columns = peers.columns(self.batch_size)
-        self._padding = augmentation.padding(data.resolution)
+        self._padding, self._side = augmentation.padding(data.resolution), data.resolution
         kept: dict[str, Any] = {"padding": self._padding, "border": augmentation.border, "device": device}
         self._images: ImageStore | ImageStream = (
             ImageStream(data.train, **kept)
@@ -50,6 +51,7 @@ class Batches:
         )
         self._labels = data.train.labels.to(device)
         self._policy = _policy(augmentation.policy)
+        self._variations = variations_of(recipe, data.resolution)
         self.normalize = Normalizer(data.mean, data.std, device=device)
 
     @property
@@ -64,7 +66,10 @@ class Batches:
             batch_size=self.batch_size,
             padding=self._padding,
             augmentation=self._augmentation,
-            mixup=self._mixup,
+            mixup=self._recipe.mixup,
+            cutmix=self._recipe.cutmix,
+            side=self._side,
+            variations=self._variations,
             seed=self._seed,
             epoch=epoch,
         )
@@ -78,11 +83,15 @@ class Batches:
         raw = self._images.batch(plan, step, self._columns)
         if self._policy is not None:
             raw = torch.cat([self._policy(group) for group in torch.split(raw, _POLICY_GROUP)])
+        for variation, drawn in zip(self._variations.values(), plan.varied, strict=True):
+            raw = variation(raw, drawn[step, self._columns])
         images = self.normalize(raw)
         if self._augmentation.erasing > 0.0:
             images = erase(images, self._augmentation.erasing)
         share = float(plan.mixing[step])
-        if share < 1.0:
+        if plan.boxes[step].any():
+            images = paste(images, plan.boxes[step])
+        elif share < 1.0:
             images = mix(images, share)
         rows = torch.from_numpy(plan.rows[step, self._columns]).to(self._labels.device)
         return images, self._labels[rows], share
@@ -115,12 +124,12 @@ def erase(images: Tensor, probability: float) -> Tensor:
     return images.masked_fill(blank, 0.0)
 
 
-def _policy(name: Policy) -> Callable[[Tensor], Tensor] | None:
+def _policy(name: PolicyName) -> Callable[[Tensor], Tensor] | None:
     if name == "none":
         return None
     from torchvision.transforms import v2
 
-    policies: dict[Policy, Any] = {
+    policies: dict[PolicyName, Any] = {
         "autoaugment": v2.AutoAugment,
         "autoaugment-cifar10": lambda: v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10),
         "randaugment": v2.RandAugment,

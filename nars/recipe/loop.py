@@ -19,7 +19,8 @@ from nars.recipe.loss import training_loss
 from nars.recipe.optimizer import build_optimizer, flatten
 from nars.recipe.peers import ALONE, Peers, synchronize_batch_norm
 from nars.recipe.recipe import Recipe, RecipeError, require
-from nars.recipe.settings import Teaching, TrainingSettings
+from nars.recipe.regularizers import disturb
+from nars.recipe.settings import Teaching, TrainingSettings, settings_by
 
 _CHECK_EVERY = 16
 """Steps between looks at the loss: on a GPU each look waits for the device."""
@@ -84,19 +85,21 @@ class TrainingLoop:
         """
         require(len(data.train) > 0, "the training images", "at least one", len(data.train))
         require(seed >= 0, "seed", ">= 0", seed)
+        settings = settings_by(recipe, settings)
         self._device, self._peers = torch.device(device), peers
         self._training, self._schedule = settings, settings.schedule
         self._batches = Batches(
             data,
             batch_size=settings.batch_size,
             augmentation=settings.augmentation,
-            mixup=recipe.mixup,
+            recipe=recipe,
             seed=seed,
             peers=peers,
             device=self._device,
         )
         self.model = model.to(self._device)
         """The network being trained."""
+        disturb(self.model, recipe, (1, data.in_channels, data.resolution, data.resolution))
         if peers.count > 1:
             self.model = synchronize_batch_norm(self.model, self._device)
         self._groups = flatten(self.model, weight_decay=recipe.weight_decay)
@@ -110,7 +113,7 @@ class TrainingLoop:
             self._forward = cast(nn.Module, torch.compile(self.model, backend=settings.compiler))
         if teaching is not None:
             teaching.network.to(self._device).eval()
-        self._smoothing, self._teaching = recipe.label_smoothing, teaching
+        self._recipe, self._teaching = recipe, teaching
         self.epoch = 0
         """Epochs done."""
         self.step = 0
@@ -204,7 +207,7 @@ class TrainingLoop:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._training.amp):
             logits = self._forward(images)
         loss = weight * training_loss(
-            logits.float(), images, labels, share=share, smoothing=self._smoothing, teaching=self._teaching
+            logits.float(), images, labels, share=share, recipe=self._recipe, teaching=self._teaching
         )
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._loss += loss.detach()
@@ -251,7 +254,10 @@ class TrainingLoop:
             "loss": self._loss.clone(),
             "model": _copy(self.model.state_dict()),
             "ema": None if self._ema is None else _copy(self._ema.model.state_dict()),
-            "optimizer": optimizer | {"state": {key: _copy(value) for key, value in optimizer["state"].items()}},
+            "optimizer": {
+                "state": {key: _copy(value) for key, value in optimizer["state"].items()},
+                "param_groups": [_copy(group) for group in optimizer["param_groups"]],
+            },
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nars.arrays import Ints
+from nars.recipe.recipe import Recipe
 from nars.recipe.settings import Teaching
 
 
@@ -19,24 +23,77 @@ def mix(images: Tensor, share: float) -> Tensor:
     return images.flip(0).lerp_(images, share)
 
 
-def label_loss(logits: Tensor, labels: Tensor, *, share: float, smoothing: float) -> Tensor:
-    """Mean cross entropy with smoothed labels, of images that `mix` mixed.
+def paste(images: Tensor, box: Ints) -> Tensor:
+    """Each image of a batch (B, C, H, W) with a rectangle (4,), as in `EpochPlan`, of its counterpart from the end.
 
-    Cross entropy is linear in its target, so the loss of the mixed target is the mix of the losses.
+    timm's `Mixup` does the same with a rectangle from NumPy's global generator.
+    """
+    top, bottom, left, right = box.tolist()
+    images[:, :, top:bottom, left:right] = images[:, :, top:bottom, left:right].flip(0)
+    return images
+
+
+def label_loss(logits: Tensor, labels: Tensor, *, share: float, recipe: Recipe) -> Tensor:
+    """Mean loss with the recipe's name, of images that were mixed.
+
+    Cross entropy, poly-1 and binary cross entropy are linear in their target, so the loss of a mixed target is the mix
+    of the losses; the focal loss is mixed alike.
 
     Args:
         logits: (B, classes).
         labels: (B,) of the images before mixing.
-        share: What `mix` got; 1 for images as they are.
-        smoothing: Share of the target spread evenly over all classes.
+        share: Of each image in its mixture; 1 for images as they are.
+        recipe: The loss, its parameter, and the share of the target spread evenly over all classes.
 
     Returns: scalar.
     """
-    own = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+    of = LOSSES[recipe.loss]
+    own = of(logits, labels, recipe)
     if share == 1.0:
         return own
-    other = functional.cross_entropy(logits, labels.flip(0), label_smoothing=smoothing)
-    return share * own + (1.0 - share) * other
+    return share * own + (1.0 - share) * of(logits, labels.flip(0), recipe)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    return functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+
+
+def _focal(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """(1 - p)^gamma x cross entropy, p the probability of the label (arXiv 1708.02002, eq. 4)."""
+    entropy = functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none")
+    missing = 1.0 - logits.softmax(dim=1).gather(1, labels[:, None])[:, 0]
+    # A probability that rounds to 1 would have an infinite slope at powers below 1.
+    return (missing.clamp_min(_LEAST) ** recipe.focal_gamma * entropy).mean()
+
+
+def _poly1(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Cross entropy + epsilon (1 - p), both with the smoothed target (arXiv 2204.12511, eq. 6)."""
+    smoothing = recipe.label_smoothing
+    probability = logits.softmax(dim=1)
+    hit = (1.0 - smoothing) * probability.gather(1, labels[:, None])[:, 0] + smoothing / logits.shape[1]
+    return _cross_entropy(logits, labels, recipe) + recipe.poly1_epsilon * (1.0 - hit).mean()
+
+
+def _bce(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Binary cross entropy of each class, summed over classes as timm's `BinaryCrossEntropy(sum_classes=True)`.
+
+    With the sum, the gradient on a logit is as large as that of cross entropy; with the mean, learning rates would not
+    carry over.
+    """
+    rest = recipe.label_smoothing / logits.shape[1]
+    target = torch.full_like(logits, rest).scatter_(1, labels[:, None], 1.0 - recipe.label_smoothing + rest)
+    return functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / len(logits)
+
+
+LOSSES: Mapping[str, Callable[[Tensor, Tensor, Recipe], Tensor]] = {
+    "cross_entropy": _cross_entropy,
+    "focal": _focal,
+    "poly1": _poly1,
+    "bce": _bce,
+}
+"""The losses that a recipe may name: (logits (B, classes), labels (B,), recipe) -> scalar, the mean over the batch."""
+
+_LEAST = 1e-6
 
 
 def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
@@ -50,13 +107,13 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
 
 def training_loss(
-    logits: Tensor, images: Tensor, labels: Tensor, *, share: float, smoothing: float, teaching: Teaching | None
+    logits: Tensor, images: Tensor, labels: Tensor, *, share: float, recipe: Recipe, teaching: Teaching | None
 ) -> Tensor:
     """Scalar: weight x teacher + (1 - weight) x labels; the labels alone without a teacher.
 
     `teaching` has its network on the device of the batch, in evaluation mode; the rest is as in `label_loss`.
     """
-    loss = label_loss(logits, labels, share=share, smoothing=smoothing)
+    loss = label_loss(logits, labels, share=share, recipe=recipe)
     if teaching is None or teaching.weight == 0.0:
         return loss
     taught = distillation_loss(logits, _answer(teaching, images))

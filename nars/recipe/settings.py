@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from nars.recipe.augmentation import Augmentation
-from nars.recipe.recipe import require
+from nars.recipe.recipe import Recipe, require
 
 if TYPE_CHECKING:
     from torch import nn  # a second that a run's settings are read without
@@ -117,6 +117,25 @@ class TrainingSettings:
         if self.accumulation == 1:  # as above
             del document["accumulation"]
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def settings_by(recipe: Recipe, settings: TrainingSettings) -> TrainingSettings:
+    """How a network is trained by a recipe: what the recipe says takes the place of what the run says."""
+    varied: dict[str, Any] = {} if recipe.augment is None else {"policy": "none"}
+    varied |= {name: value for name in ("crop", "erasing") if (value := getattr(recipe, name)) is not None}
+    paced: dict[str, Any] = {} if recipe.schedule is None else {"kind": recipe.schedule}
+    if recipe.warmup is not None:
+        paced["warmup_epochs"] = recipe.warmup * settings.schedule.epochs
+    # The learning rate was chosen with the recipe's batch, not with the run's.
+    batch: dict[str, Any] = {}
+    if recipe.batch_size is not None:
+        batch = {"batch_size": recipe.batch_size, "learning_rate_scale": 1.0}
+    return replace(
+        settings,
+        augmentation=replace(settings.augmentation, **varied),
+        schedule=replace(settings.schedule, **paced),
+        **batch,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,45 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import get_args
 
 from nars.files import Value
 from nars.space.counting import paper_size
 from nars.space.dimension import Choice, Dimension, Fixed
 from nars.space.files.scalars import needs_quotes
+from nars.space.recipe import RECIPE_SAYS, Purpose
 from nars.space.space import Space
 
 
-def settings_table(space: Space) -> list[tuple[str, str]]:
-    """The settings that the family's table does not show, (name, choices)."""
+def settings_table(space: Space) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The settings that the family's table does not show, [(what they are for, [(name, choices)])].
+
+    Those of recipes come by their purpose where networks are trained by them; the others first, for nothing in
+    particular ("").
+    """
     layout = space.family.layout(space)
-    return [(name, spell(space, name)) for name in space.settings if layout is None or name not in layout.settings]
+    shown = [name for name in space.settings if layout is None or name not in layout.settings]
+    purposes = {} if space.family.builder is None else {f"recipe.{name}": s.purpose for name, s in RECIPE_SAYS.items()}
+    groups = [("", [name for name in shown if name not in purposes])]
+    groups += [(purpose, [n for n in shown if purposes.get(n) == purpose]) for purpose in get_args(Purpose)]
+    return [
+        (purpose, [(name, spell(space, name) + _where(space, name)) for name in names])
+        for purpose, names in groups
+        if names
+    ]
+
+
+def _where(space: Space, name: str) -> str:
+    """When a setting of the recipe has an effect, to follow its choices."""
+    setting = space.settings[name]
+    if isinstance(setting, Fixed) or space.dimensions[setting.dimension].group != "recipe":
+        return ""
+    found = []
+    for condition in space.dimensions[setting.dimension].active_when:
+        other = space.dimensions[condition.dimension]
+        wanted = " or ".join(word(other.values[choice]) for choice in sorted(condition.choices))
+        found.append(f"{other.name.removeprefix('recipe.')} is {wanted}")
+    return f" where {' or '.join(found)}" if found else ""
 
 
 def spell(space: Space, name: str) -> str:

@@ -17,7 +17,7 @@ from nars.run.folder import RunFolder, read_json, write_sealed
 from nars.run.identity import of_another_run
 from nars.run.naming import budget_name
 from nars.run.settled import is_begun
-from nars.space import Bounds, SpaceError, cost_range, shorten
+from nars.space import Bounds, SpaceError, cost_range, recipe_in, shorten
 
 _CLOSE = 1e-9
 """Relative difference between costs that arithmetic alone may make."""
@@ -52,8 +52,8 @@ class Member:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The recipe's settings."""
-        return {name.removeprefix("recipe."): v for name, v in self.record.items() if name.startswith("recipe.")}
+        """The recipe's settings, without those that have no effect in it."""
+        return recipe_in(self.record)
 
 
 @dataclass(frozen=True, kw_only=True)

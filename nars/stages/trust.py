@@ -15,7 +15,7 @@ import numpy as np
 from nars.metric import ACCURACY, Metric
 from nars.printing import counted
 from nars.run.journal import RoundResult
-from nars.space import Space
+from nars.space import Space, recipe_in
 
 WIDE = 0.7
 """A standard deviation of a prediction above this share of the spread of all measured accuracies: the predictor then
@@ -163,8 +163,9 @@ def _edges(evidence: Evidence) -> str:
     """Values at the end of a range, where a better one may lie beyond."""
     places: dict[str, list[str]] = {}
     for answer in evidence.answers:
+        recipe = recipe_in(answer.record)
         for name, scale in evidence.scales.items():
-            value = answer.record.get(name)
+            value = recipe.get(name.removeprefix("recipe."))
             if len(scale) < 3 or isinstance(value, bool) or not isinstance(value, (int, float)):
                 continue
             end = _end(float(value), scale)

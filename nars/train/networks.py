@@ -11,7 +11,7 @@ from timm.models import load_checkpoint
 from torch import Tensor, nn
 
 from nars.images import ImageData
-from nars.network.build import seeded
+from nars.network.building import seeded
 from nars.network.timm_models import create
 from nars.recipe import Recipe
 from nars.train.result import TrainError

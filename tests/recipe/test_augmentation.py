@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from nars.images import ImageData
-from nars.recipe import ALONE, Augmentation, Normalizer, Peers, RecipeError
+from nars.recipe import ALONE, Augmentation, Normalizer, Peers, Recipe, RecipeError
 from nars.recipe.augmentation import EpochPlan, plan_epoch
 from nars.recipe.batches import Batches, ImageStore, erase
 
@@ -19,6 +19,9 @@ def _plan(**changes: object) -> EpochPlan:
         "padding": 2,
         "augmentation": Augmentation(),
         "mixup": 0.0,
+        "cutmix": 0.0,
+        "side": 8,
+        "variations": {},
         "seed": 5,
         "epoch": 2,
     }
@@ -85,7 +88,13 @@ def test_policies_change_images_and_repeat_with_the_generator(digits: ImageData,
     def batch(policy: Any) -> torch.Tensor:
         augmentation = Augmentation(crop=0.0, flip=False, policy=policy)
         batches = Batches(
-            data, batch_size=64, augmentation=augmentation, mixup=0.0, seed=0, peers=ALONE, device=torch.device("cpu")
+            data,
+            batch_size=64,
+            augmentation=augmentation,
+            recipe=Recipe(learning_rate=0.1),
+            seed=0,
+            peers=ALONE,
+            device=torch.device("cpu"),
         )
         with torch.random.fork_rng():
             torch.manual_seed(3)

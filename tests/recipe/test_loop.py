@@ -33,6 +33,22 @@ FULL = Recipe(
 )
 
 
+RICH = {
+    "augment": "randaugment",
+    "operations": 1,
+    "color": 0.3,
+    "erasing": 0.3,
+    "crop": 0.2,
+    "cutmix": 1.0,
+    "loss": "poly1",
+    "regularizer": "disout",
+    "batch_size": 32,
+    "schedule": "cosine",
+    "warmup": 0.2,
+}
+"""All that a recipe may say beside the paper's settings."""
+
+
 SETTINGS = TrainingSettings(
     schedule=Schedule(epochs=8, warmup_epochs=1, kind="cosine"),
     batch_size=32,
@@ -62,12 +78,14 @@ def _equal(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", "sgd", "adamw"])
+@pytest.mark.parametrize(
+    "said", [{"optimizer": "rmsprop"}, {"optimizer": "sgd"}, {"optimizer": "adamw"}, {"optimizer": "lamb"}, RICH]
+)
 @pytest.mark.parametrize("stop", [1, 7, 10, 13])
 def test_a_saved_and_loaded_training_ends_in_the_same_bits(
-    network: nn.Module, digits: ImageData, optimizer: str, stop: int
+    network: nn.Module, digits: ImageData, said: dict[str, Any], stop: int
 ) -> None:
-    recipe = Recipe.from_dict(FULL.to_dict() | {"optimizer": optimizer})
+    recipe = Recipe.from_dict(FULL.to_dict() | said)
     fresh = copy.deepcopy(network)
     straight = _loop(copy.deepcopy(network), digits, recipe)
     losses = [straight.train_epoch().loss for _ in range(2)]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from nars.recipe import FINAL_DECAY, SEARCH_DECAY, Recipe, RecipeError, Schedule
+from nars.recipe import FINAL_DECAY, SEARCH_DECAY, Augmentation, Recipe, RecipeError, Schedule, TrainingSettings
+from nars.recipe.settings import settings_by
 
 
 def test_sgd_trains_with_four_times_the_learning_rate() -> None:
@@ -28,6 +29,34 @@ def test_recipe_survives_a_round_trip_and_numpy_scalars() -> None:
     assert all(type(value) in (float, str, bool) for value in recipe.to_dict().values())
 
 
+def test_a_recipe_is_written_as_before_until_it_says_more() -> None:
+    first = ["learning_rate", "optimizer", "ema", "dropout", "stochastic_depth", "mixup", "weight_decay"]
+    assert list(Recipe(learning_rate=0.1).to_dict()) == [*first, "label_smoothing"]
+    rich = Recipe(learning_rate=0.1, augment="randaugment", magnitude=12, crop=0.0, batch_size=32, loss="focal")
+    added = {"augment": "randaugment", "magnitude": 12, "crop": 0.0, "loss": "focal", "batch_size": 32}
+    assert rich.to_dict() == Recipe(learning_rate=0.1).to_dict() | added
+    assert Recipe.from_dict(rich.to_dict()) == rich
+    unread = Recipe(learning_rate=0.1, augment="none", magnitude=12, focal_gamma=3.0, regularizer_rate=0.5)
+    assert unread == Recipe(learning_rate=0.1, augment="none")
+
+
+def test_what_a_recipe_says_takes_the_place_of_what_the_run_says() -> None:
+    run = TrainingSettings(
+        schedule=Schedule(epochs=20, warmup_epochs=5),
+        learning_rate_scale=2.0,
+        augmentation=Augmentation(policy="randaugment"),
+    )
+    assert settings_by(Recipe(learning_rate=0.1), run) == run
+    said = Recipe(
+        learning_rate=0.1, batch_size=32, schedule="cosine", warmup=0.1, augment="none", crop=0.25, erasing=0.5
+    )
+    assert settings_by(said, run) == TrainingSettings(
+        schedule=Schedule(epochs=20, warmup_epochs=2.0, kind="cosine"),
+        batch_size=32,
+        augmentation=Augmentation(crop=0.25, erasing=0.5),
+    )
+
+
 @pytest.mark.parametrize(
     ("document", "named"),
     [
@@ -42,6 +71,12 @@ def test_recipe_survives_a_round_trip_and_numpy_scalars() -> None:
         ({"learning_rate": 0.1, "stochastic_depth": -0.1}, "stochastic_depth"),
         ({"learning_rate": 0.1, "mixup": math.inf}, "mixup"),
         ({"learning_rate": 0.1, "ema": "yes"}, "ema"),
+        ({"learning_rate": 0.1, "augment": "auto"}, "augment must be one of none, randaugment"),
+        ({"learning_rate": 0.1, "magnitude": 31}, "magnitude must be a whole number from 0 to 30"),
+        ({"learning_rate": 0.1, "magnitude": 2.5}, "magnitude"),
+        ({"learning_rate": 0.1, "erasing": 1.1}, "erasing must be a number from 0 to 1"),
+        ({"learning_rate": 0.1, "batch_size": 0}, "batch_size"),
+        ({"learning_rate": 0.1, "loss": None}, "loss"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused_by_name(document: dict[str, object], named: str) -> None:

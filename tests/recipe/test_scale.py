@@ -21,6 +21,8 @@ from nars.space import Architecture
 
 MIXED = Recipe(learning_rate=0.005, optimizer="sgd", mixup=0.3, label_smoothing=0.1, weight_decay=1e-4)
 
+VARIED = Recipe.from_dict(MIXED.to_dict() | {"augment": "randaugment", "color": 0.3, "cutmix": 1.0, "loss": "poly1"})
+
 
 def _trained(
     model: nn.Module, data: ImageData, *, steps: int = 6, recipe: Recipe = MIXED, **options: Any
@@ -64,6 +66,14 @@ def test_a_compiled_network_trains_to_the_same_weights(network: nn.Module, digit
 
 
 @pytest.mark.filterwarnings("default")
+def test_a_compiled_network_is_regularized_too(network: nn.Module, digits: ImageData) -> None:
+    plain, regularized = copy.deepcopy(network), network
+    regularizer = Recipe.from_dict(MIXED.to_dict() | {"regularizer": "dropblock", "regularizer_rate": 0.5})
+    loss = _trained(plain, digits, steps=1, compiler="aot_eager")._loss
+    assert _trained(regularized, digits, steps=1, compiler="aot_eager", recipe=regularizer)._loss != loss
+
+
+@pytest.mark.filterwarnings("default")
 def test_every_network_of_a_long_process_is_compiled(digits: ImageData) -> None:
     # torch's own defaults: eight, and what comes after them is left uncompiled with a warning.
     with torch._dynamo.config.patch(recompile_limit=1, fail_on_recompile_limit_hit=True):
@@ -94,13 +104,14 @@ PROGRAM = """
 """
 
 
+@pytest.mark.parametrize("recipe", [MIXED, VARIED])
 def test_two_processes_train_as_one_on_the_same_batch(
-    architecture: Architecture, digits: ImageData, tmp_path: Path
+    architecture: Architecture, digits: ImageData, tmp_path: Path, recipe: Recipe
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = [json.dumps(architecture.to_dict()), json.dumps(MIXED.to_dict()), str(tmp_path)]
+    arguments = [json.dumps(architecture.to_dict()), json.dumps(recipe.to_dict()), str(tmp_path)]
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments],
@@ -111,7 +122,7 @@ def test_two_processes_train_as_one_on_the_same_batch(
         for rank in range(2)
     ]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    alone = _trained(build(architecture, seed=3), digits, augmentation=Augmentation())
+    alone = _trained(build(architecture, seed=3), digits, augmentation=Augmentation(), recipe=recipe)
     assert alone.ema_model is not None
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     for part, expected in (("model", alone.model.state_dict()), ("ema", alone.ema_model.state_dict())):

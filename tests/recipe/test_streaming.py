@@ -57,10 +57,10 @@ def load(folder: Path, **how: Any) -> ImageData:
     return load_images(f"imagefolder:{folder}", resolution=SIDE, validation_fraction=0.25, seed=0, **how)
 
 
-def training(data: ImageData, *, border: Any = "reflect") -> TrainingLoop:
+def training(data: ImageData, *, border: Any = "reflect", **said: Any) -> TrainingLoop:
     return TrainingLoop(
         build(NETWORK, dropout=0.2, stochastic_depth=0.1, seed=0),
-        Recipe.from_dict(RECIPE),
+        Recipe.from_dict(RECIPE | said),
         data,
         TrainingSettings(
             schedule=Schedule(epochs=3, warmup_epochs=1),
@@ -86,7 +86,10 @@ def test_training_and_accuracy_are_those_of_images_in_memory(photos: Path, loade
     assert torch.equal(streamed.test.images, held.test.images)
     assert streamed.at(12).train.shape == held.at(12).train.shape == (58, 3, 12, 12)
     border = "constant" if loaders == 0 else "reflect"
-    one, two = training(held, border=border), training(streamed, border=border)
+    said = (
+        {} if loaders == 0 else {"augment": "trivialaugment", "color": 0.3, "cutmix": 1.0, "regularizer": "dropblock"}
+    )
+    one, two = training(held, border=border, **said), training(streamed, border=border, **said)
     before = torch.get_rng_state()
     for _ in range(2):
         assert one.train_epoch().loss == two.train_epoch().loss

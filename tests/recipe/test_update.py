@@ -1,25 +1,28 @@
 """Optimizers, moving average and losses against torch's and timm's."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from timm.data.mixup import mixup_target
-from timm.loss import LabelSmoothingCrossEntropy, SoftTargetCrossEntropy
-from timm.optim import RMSpropTF, param_groups_weight_decay
+from timm.loss import BinaryCrossEntropy, LabelSmoothingCrossEntropy, SoftTargetCrossEntropy
+from timm.optim import Lamb, RMSpropTF, param_groups_weight_decay
 from timm.utils import ModelEmaV3
 from torch import nn
 
 from nars.recipe import Recipe
 from nars.recipe.ema import MovingAverage
-from nars.recipe.loss import distillation_loss, label_loss, mix
+from nars.recipe.loss import LOSSES, distillation_loss, label_loss, mix
 from nars.recipe.optimizer import build_optimizer, flatten
+from nars.space.recipe import RECIPE_SETTINGS
 
 REFERENCES = {
     "sgd": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9),
     "rmsprop": lambda groups, lr: RMSpropTF(groups, lr=lr, alpha=0.9, eps=1e-3, momentum=0.9),
     "adamw": lambda groups, lr: torch.optim.AdamW(groups, lr=lr),
+    "lamb": lambda groups, lr: Lamb(groups, lr=lr),
 }
 
 
@@ -74,11 +77,61 @@ def test_moving_average_is_timms(network: nn.Module) -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_label_loss_is_timms_with_mixed_targets(share: float, smoothing: float) -> None:
     logits, labels = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 5
+    recipe = Recipe(learning_rate=1.0, label_smoothing=smoothing)
     target = mixup_target(labels, 5, lam=share, smoothing=smoothing)
     expected = SoftTargetCrossEntropy()(logits, target)
-    torch.testing.assert_close(label_loss(logits, labels, share=share, smoothing=smoothing), expected)
+    torch.testing.assert_close(label_loss(logits, labels, share=share, recipe=recipe), expected)
     if share == 1.0 and smoothing > 0:
         torch.testing.assert_close(LabelSmoothingCrossEntropy(smoothing)(logits, labels), expected)
+
+
+def _focal(p: torch.Tensor, target: torch.Tensor, smooth: torch.Tensor) -> torch.Tensor:
+    return ((1 - (p * target).sum(1)) ** 1.5 * -(smooth * p.log()).sum(1)).mean()
+
+
+def _poly1(p: torch.Tensor, target: torch.Tensor, smooth: torch.Tensor) -> torch.Tensor:
+    return (-(smooth * p.log()).sum(1) + 2.5 * (smooth * (1 - p)).sum(1)).mean()
+
+
+@pytest.mark.parametrize(("loss", "formula"), [("focal", _focal), ("poly1", _poly1)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_losses_and_their_gradients_are_those_of_the_formulas(loss: str, formula: Any, smoothing: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(8, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    labels = torch.arange(8) % 5
+    target = nn.functional.one_hot(labels, 5).double()
+    recipe = Recipe(learning_rate=1.0, loss=loss, focal_gamma=1.5, poly1_epsilon=2.5, label_smoothing=smoothing)
+    ours = label_loss(logits, labels, share=1.0, recipe=recipe)
+    expected = formula(logits.softmax(1), target, (1 - smoothing) * target + smoothing / 5)
+    torch.testing.assert_close(ours, expected)
+    torch.testing.assert_close(torch.autograd.grad(ours, logits), torch.autograd.grad(expected, logits))
+
+
+def test_focal_without_its_power_and_poly1_without_its_term_are_cross_entropy() -> None:
+    logits, labels = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 5
+    expected = nn.functional.cross_entropy(logits, labels)
+    for settings in ({"loss": "focal", "focal_gamma": 0.0}, {"loss": "poly1", "poly1_epsilon": 0.0}):
+        recipe = Recipe.from_dict({"learning_rate": 1.0} | settings)
+        torch.testing.assert_close(label_loss(logits, labels, share=1.0, recipe=recipe), expected)
+    sure = torch.tensor([[200.0, 0.0]], requires_grad=True)
+    recipe = Recipe(learning_rate=1.0, loss="focal", focal_gamma=0.5)
+    label_loss(sure, torch.tensor([0]), share=1.0, recipe=recipe).backward()  # type: ignore[no-untyped-call]
+    assert sure.grad is not None
+    assert sure.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_binary_cross_entropy_is_timms(share: float, smoothing: float) -> None:
+    logits, labels = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 5
+    recipe = Recipe(learning_rate=1.0, loss="bce", label_smoothing=smoothing)
+    target = mixup_target(labels, 5, lam=share, smoothing=smoothing)
+    expected = BinaryCrossEntropy(smoothing=0.0, sum_classes=True)(logits, target)
+    torch.testing.assert_close(label_loss(logits, labels, share=share, recipe=recipe), expected)
+
+
+def test_every_loss_that_a_space_may_offer_is_there() -> None:
+    assert tuple(LOSSES) == RECIPE_SETTINGS["loss"].words
 
 
 def test_mix_is_timms_batch_mode() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nars.network.build import build
+from nars.network.building import build
 from nars.network.errors import LatencyError
 from nars.network.mbconv.block_files import earlier_table
 from nars.network.mbconv.block_onnx import chained_graph, empty_graph, session_runner

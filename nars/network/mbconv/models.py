@@ -10,7 +10,7 @@ from timm.models._builder import build_model_with_cfg
 from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
-from nars.network.build import seeded, timm_config
+from nars.network.building import seeded, timm_config
 from nars.network.mbconv.assemble import assemble
 from nars.space import Architecture
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,9 @@ class Rule:
     switch: bool = False
     unread: tuple[str, Value] | None = None
     """Another setting, and its value at which nothing reads this one: ("depth", 1) of the later blocks' kernel."""
+    read: tuple[str, tuple[Value, ...]] | None = None
+    """Another setting that a file need not name, and its values at which this one is read: ("recipe.loss", ("focal",))
+    of focal_gamma."""
     default: tuple[str, Callable[[int], int]] | None = None
     """Another setting, and what null stands for as a function of its value. Without it null is no choice."""
     short: str | None = None
@@ -38,6 +40,16 @@ class Rule:
     def limited(self) -> bool:
         """Whether some values are no choices."""
         return self.low is not None or bool(self.words) or self.switch
+
+    @property
+    def depends_on(self) -> str | None:
+        """The setting whose value decides whether this one has an effect."""
+        found = self.unread or self.read
+        return None if found is None else found[0]
+
+    def reads(self, value: Value) -> bool:
+        """Whether this setting has an effect where `depends_on` has this value."""
+        return (self.unread is None or value != self.unread[1]) and (self.read is None or value in self.read[1])
 
     def fault(self, value: Value) -> str | None:
         """Why a value cannot be a choice of the setting, or None."""
@@ -74,17 +86,3 @@ ANYTHING = Rule()
 
 RESOLUTION = Rule(low=4, high=4096, whole=True)
 """Side of the images, pixels."""
-
-RECIPE_SETTINGS: Mapping[str, Rule] = MappingProxyType(
-    {
-        "learning_rate": Rule(low=1e-7, high=100.0),
-        "optimizer": Rule(words=("rmsprop", "sgd", "adamw")),
-        "ema": Rule(switch=True),
-        "dropout": Rule(low=0.0, high=0.95),
-        "stochastic_depth": Rule(low=0.0, high=0.95),
-        "mixup": Rule(low=0.0, high=10.0),
-        "weight_decay": Rule(low=0.0, high=1.0),
-        "label_smoothing": Rule(low=0.0, high=0.95),
-    }
-)
-"""What the recipe of a network that is trained here may set."""

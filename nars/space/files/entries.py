@@ -8,10 +8,11 @@ from typing import Any
 
 from nars.space.dimension import Group
 from nars.space.families.family import Family
-from nars.space.families.rules import RECIPE_SETTINGS, Rule
+from nars.space.families.rules import Rule
 from nars.space.files.choices import Spec, SpecError, read_spec, remark
 from nars.space.files.document import Document, KeyPath
 from nars.space.files.scalars import YesNo
+from nars.space.recipe import RECIPE_SETTINGS
 
 SHAPE = ("in_channels", "classes")
 """What the architecture part of a space of networks may say of its data; the data at hand replace it."""

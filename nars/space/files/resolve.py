@@ -81,7 +81,7 @@ def _ordered(entries: Entries) -> list[str]:
 
     def rank(name: str) -> tuple[bool, bool]:
         entry = entries.settings[name]
-        return entry.group == "recipe", any((entry.rule.unread, entry.rule.default, entry.spec.when))
+        return entry.group == "recipe", any((entry.rule.depends_on, entry.rule.default, entry.spec.when))
 
     return sorted((name for name, entry in entries.settings.items() if len(entry.spec.values) > 1), key=rank)
 
@@ -138,17 +138,19 @@ def _implied(entries: Entries, users: list[str], path: KeyPath, index: Mapping[s
     """When a choice has an effect by the rules of its settings: where one that reads it is read."""
     found: dict[Condition, None] = {}
     for user in users:
-        unread = entries.family.rule(user).unread
-        if unread is None:
+        rule = entries.family.rule(user)
+        if rule.depends_on is None:
             return ()
-        name, idle = unread
-        other = entries.owners.get(name, name)
+        other = entries.owners.get(rule.depends_on, rule.depends_on)
         if other not in entries.settings:
-            return ()  # a problem that was noted already
+            if rule.read is not None:
+                entries.problem(path, f"{user} has no effect without {other}; add {other}, with {rule.read[1][0]}")
+            return ()  # else a problem that was noted already
         values = entries.settings[other].spec.values
-        if values == (idle,):
-            entries.problem(path, f"{user} has no effect: {other} is fixed at {idle}; give it one value")
-        read = frozenset(i for i, value in enumerate(values) if value != idle)
+        read = frozenset(i for i, value in enumerate(values) if rule.reads(value))
+        if not read:
+            idle = f"fixed at {values[0]}" if len(values) == 1 else f"one of {', '.join(map(str, values))}"
+            entries.problem(path, f"{user} has no effect: {other} is {idle}; give it one value")
         if other not in index or len(read) == len(values):
             return ()
         found[Condition(dimension=index[other], choices=read)] = None

@@ -18,8 +18,9 @@ from nars.space.extremes import LISTED_BY_FUNCTION, list_rows, listed_whole
 from nars.space.families.family import Costs
 from nars.space.families.generic.functions import FunctionCosts
 from nars.space.families.generic.tables import AdditiveCostTable, ListedCostTable
-from nars.space.families.rules import ANYTHING, RECIPE_SETTINGS, RESOLUTION, Rule
+from nars.space.families.rules import ANYTHING, RESOLUTION, Rule
 from nars.space.files.entries import Entries
+from nars.space.recipe import RECIPE_SETTINGS
 from nars.space.space import Space
 
 ClosedForm = Callable[[Mapping[str, NDArray[Any]], int, int], Mapping[str, NDArray[Any]]]

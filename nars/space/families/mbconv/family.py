@@ -28,9 +28,10 @@ from nars.space.families.mbconv.architecture import (
 )
 from nars.space.families.mbconv.blocks import columns_of
 from nars.space.families.mbconv.chain import stage_count
-from nars.space.families.rules import ANYTHING, RECIPE_SETTINGS, Rule
+from nars.space.families.rules import ANYTHING, Rule
 from nars.space.files.document import KeyPath
 from nars.space.files.entries import Entries
+from nars.space.recipe import RECIPE_SETTINGS
 from nars.space.space import Space
 
 cost_names = closed_form.COST_NAMES

@@ -1,0 +1,151 @@
+"""Augmentation policies, drawn for each image: torchvision's operations and tables, with draws of our own.
+
+torchvision draws once for all images of a tensor. Here an image's draws are numbers of the epoch's plan, and images
+that drew the same operation go through it together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nars.arrays import Floats, Ints
+from nars.recipe.recipe import Recipe
+
+_IDENTITY = ("Identity", 0.0)
+_RANDAUGMENT_LEVELS = 31
+_AUTOAUGMENT_LEVELS = 10
+
+Step = tuple[str, float]
+"""An operation as torchvision names it, and its magnitude with its sign."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Operations that are done to each image one after the other."""
+
+    steps: tuple[Step, ...]
+    """Every operation that can be drawn, often more than once; the first is none."""
+    drawing: Callable[[Generator, tuple[int, int]], Ints]
+    """Places in `steps`, (S, B, operations)."""
+
+    def draw(self, rng: Generator, shape: tuple[int, int]) -> Ints:
+        """Places in `steps`, (S, B, operations)."""
+        return self.drawing(rng, shape)
+
+    def __call__(self, pixels: Tensor, drawn: NDArray[Any]) -> Tensor:
+        """As in `Variation`."""
+        for places in drawn.T:
+            rows: dict[Step, list[int]] = {}
+            for row, place in enumerate(places.tolist()):
+                rows.setdefault(self.steps[place], []).append(row)
+            moved = {step: alike for step, alike in rows.items() if step[0] in GEOMETRY}
+            if moved:
+                where = torch.tensor([row for alike in moved.values() for row in alike], device=pixels.device)
+                matrices = np.stack([_matrix(*step, pixels.shape[-1]) for step, alike in moved.items() for _ in alike])
+                pixels[where] = move(pixels[where], torch.from_numpy(matrices.astype(np.float32)).to(pixels.device))
+            for step, alike in rows.items():
+                if step not in moved and step[0] != "Identity":
+                    where = torch.tensor(alike, device=pixels.device)
+                    pixels[where] = operate(pixels[where], *step)
+        return pixels
+
+
+def operate(pixels: Tensor, name: str, magnitude: float) -> Tensor:
+    """An operation of torchvision's policies on images uint8 (N, C, H, W)."""
+    from torchvision.transforms import v2
+
+    policy, nearest = v2.RandAugment(), v2.InterpolationMode.NEAREST
+    done: Tensor = policy._apply_image_or_video_transform(
+        pixels, name, magnitude, interpolation=nearest, fill=policy._fill
+    )
+    return done
+
+
+GEOMETRY = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")
+"""Operations that move pixels: all images that drew any of them are one gather, whatever the magnitude. They are a
+third of all draws, and torchvision's, of one magnitude a call, would take as long as the rest together."""
+
+
+def _matrix(name: str, magnitude: float, side: int) -> Floats:
+    """Where a pixel (x, y) of the result comes from: the matrix (2, 3) on (x, y, 1), pixels from the center."""
+    cosine, sine = math.cos(math.radians(magnitude)), math.sin(math.radians(magnitude))
+    half = 0.5 * side
+    matrices = {
+        "ShearX": ((1.0, magnitude, magnitude * half), (0.0, 1.0, 0.0)),
+        "ShearY": ((1.0, 0.0, 0.0), (magnitude, 1.0, magnitude * half)),
+        "TranslateX": ((1.0, 0.0, -int(magnitude)), (0.0, 1.0, 0.0)),
+        "TranslateY": ((1.0, 0.0, 0.0), (0.0, 1.0, -int(magnitude))),
+        "Rotate": ((cosine, -sine, 0.0), (sine, cosine, 0.0)),
+    }
+    return np.array(matrices[name])
+
+
+def move(pixels: Tensor, matrices: Tensor) -> Tensor:
+    """The nearest pixel of each place that a matrix (N, 2, 3) names, black outside: square images (N, C, H, W)."""
+    side = pixels.shape[-1]
+    middle = 0.5 * (side - 1)
+    at = torch.arange(side, device=pixels.device, dtype=matrices.dtype) - middle
+    y, x = torch.meshgrid(at, at, indexing="ij")
+    places = torch.stack([x.reshape(-1), y.reshape(-1), torch.ones(side * side, device=pixels.device, dtype=at.dtype)])
+    column, row = (matrices @ places + middle).round_().to(torch.int64).unbind(dim=1)
+    inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
+    flat = (row.clamp_(0, side - 1) * side + column.clamp_(0, side - 1))[:, None].expand(-1, pixels.shape[1], -1)
+    moved = pixels.flatten(2).gather(2, flat).masked_fill_(~inside[:, None], 0)
+    return moved.view(pixels.shape)
+
+
+def policy_of(recipe: Recipe, resolution: int) -> Policy | None:
+    """The policy that a recipe asks for, for images of this side in pixels."""
+    if recipe.augment in (None, "none"):
+        return None
+    from torchvision.transforms import v2
+
+    if recipe.augment == "randaugment":
+        table = v2.RandAugment._AUGMENTATION_SPACE
+        steps = [_signed(table, name, recipe.magnitude, _RANDAUGMENT_LEVELS, resolution) for name in table]
+        return _uniform(steps, rounds=recipe.operations)
+    if recipe.augment == "trivialaugment":
+        table, levels = v2.TrivialAugmentWide._AUGMENTATION_SPACE, _RANDAUGMENT_LEVELS
+        steps = [_signed(table, name, level, levels, resolution) for name in table for level in range(levels)]
+        return _uniform(steps, rounds=1)
+    which = v2.AutoAugmentPolicy.CIFAR10 if recipe.augment == "autoaugment-cifar10" else v2.AutoAugmentPolicy.IMAGENET
+    pairs = v2.AutoAugment(which)._policies
+    table = v2.AutoAugment._AUGMENTATION_SPACE
+    steps = [_signed(table, name, level, _AUTOAUGMENT_LEVELS, resolution) for pair in pairs for name, _, level in pair]
+    chances = np.array([[chance for _, chance, _ in pair] for pair in pairs])
+    return Policy((_IDENTITY, *(step for both in steps for step in both)), partial(_draw_pairs, chances))
+
+
+def _signed(table: Any, name: str, level: int | None, levels: int, side: int) -> tuple[Step, Step]:
+    """An operation at a level, in both directions where it has two."""
+    magnitudes, both = table[name]
+    found = magnitudes(levels, side, side)
+    magnitude = 0.0 if found is None else float(found[level])
+    return (name, magnitude), (name, -magnitude if both else magnitude)
+
+
+def _uniform(steps: list[tuple[Step, Step]], *, rounds: int) -> Policy:
+    """Any of the operations in each round, in either direction."""
+    flat = tuple(step for both in steps for step in both)
+    return Policy((_IDENTITY, *flat), partial(_draw_uniform, len(flat), rounds))
+
+
+def _draw_uniform(count: int, rounds: int, rng: Generator, shape: tuple[int, int]) -> Ints:
+    return 1 + rng.integers(count, size=(*shape, rounds))
+
+
+def _draw_pairs(chances: NDArray[Any], rng: Generator, shape: tuple[int, int]) -> Ints:
+    """A pair of operations for each image, and each of the two with its chance (pairs, 2)."""
+    pair = rng.integers(len(chances), size=shape)
+    place = 4 * pair[..., None] + 2 * np.arange(2) + rng.integers(2, size=(*shape, 2))
+    return np.where(rng.random((*shape, 2)) < chances[pair], 1 + place, 0)

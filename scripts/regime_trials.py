@@ -1,0 +1,219 @@
+"""What `campaign_regime.py` trains: the candidate regimes, the two-way design, and how a training is measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from nars import network
+from nars.arrays import Floats
+from nars.evaluate import open_engine
+from nars.images import ImageData, Split, load_images
+from nars.metric import ACCURACY, Metric
+from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
+from nars.space import Bounds, Population, Space, architecture_costs, load_space, sobol
+from nars.store import Sample, SampleStore
+from nars.tasks import Measured, Trial, make_trials
+
+SEED = 0
+"""Of the images and of the design."""
+
+_EACH_EPOCH = 256
+"""Validation images that the curve is measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regime:
+    """How thoroughly every pair is trained, and which pairs there are."""
+
+    image_set: str
+    space: str
+    images: int
+    """Training images, a stratified subset."""
+    validation: int
+    """Validation images: all of them after the last epoch, the first 256 after each."""
+    resolution: int
+    """Side of the images, pixels, whatever the space says."""
+    epochs: int
+    flops: tuple[float, float]
+    """Multiply-accumulates of the architectures at this resolution."""
+    batch_size: int = 64
+    """For recipes that do not say."""
+    ema_decay: float = 0.99
+
+    def settings(self) -> TrainingSettings:
+        """Cosine to zero; what the recipe says goes first."""
+        return TrainingSettings(
+            schedule=Schedule(epochs=self.epochs, warmup_epochs=1, kind="cosine"),
+            batch_size=self.batch_size,
+            augmentation=Augmentation(flip=self.image_set != "digits"),
+            ema_decay=self.ema_decay,
+        )
+
+    def load(self) -> ImageData:
+        """The image subset; read from the folder NARS_DATA or downloaded."""
+        return load_images(
+            self.image_set,
+            resolution=self.resolution,
+            validation_fraction=0.1,
+            validation_images=self.validation,
+            max_train=self.images,
+            seed=SEED,
+        )
+
+
+_CIFAR10 = Regime(
+    image_set="cifar10",
+    space="cifar10-rich",
+    images=1000,
+    validation=5000,
+    resolution=24,
+    epochs=40,
+    flops=(0.5e6, 2.5e6),
+)
+
+REGIMES = {
+    "a": _CIFAR10,
+    "b": replace(_CIFAR10, images=2000, resolution=16, flops=(0.25e6, 1.5e6)),
+    "c": replace(
+        _CIFAR10, image_set="fashion-mnist", space="fashion-mnist-rich", resolution=28, epochs=60, flops=(0.5e6, 2.5e6)
+    ),
+    "d": replace(_CIFAR10, images=4000, resolution=20, epochs=20, flops=(0.4e6, 2.0e6)),
+    "rehearsal": Regime(
+        image_set="digits",
+        space="fashion-mnist-rich",
+        images=160,
+        validation=400,
+        resolution=8,
+        epochs=2,
+        flops=(0.06e6, 0.4e6),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RegimeTask:
+    """Top-1 accuracy: a few images after each epoch, all of them after the last.
+
+    Measuring thousands of images every epoch would take longer than training on a thousand.
+    """
+
+    images: ImageData
+    regime: Regime
+
+    @property
+    def metric(self) -> Metric:
+        """As in `Task`."""
+        return ACCURACY
+
+    @property
+    def data(self) -> str:
+        """As in `Task`."""
+        return self.images.fingerprint
+
+    def fidelity(self, epochs: int) -> str:
+        """As in `Task`: the settings, and the resolution, which is not the record's."""
+        return f'{self.regime.settings().fidelity(epochs)[:-1]},"resolution":{self.regime.resolution}}}'
+
+    def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
+        """As in `Task`."""
+        assert trial.architecture is not None
+        start = time.process_time()  # what it takes where nothing else runs
+        recipe = Recipe.from_dict(trial.recipe)
+        drops = {"dropout": recipe.dropout, "stochastic_depth": recipe.stochastic_depth}
+        model = network.build(trial.architecture, seed=trial.seed, **drops)
+        loop = TrainingLoop(model, recipe, self.images, self.regime.settings(), seed=trial.seed, device=device)
+        whole = self.images.validation
+        assert isinstance(whole, Split)
+        part = Split(images=whole.images[:_EACH_EPOCH], labels=whole.labels[:_EACH_EPOCH])
+        for epoch in range(1, trial.epochs + 1):
+            loop.train_epoch()
+            check()
+            split = part if epoch < trial.epochs else whole
+            value, averaged = loop.accuracy(split), loop.accuracy(split, ema=True) if recipe.ema else None
+            yield Measured(value=value, averaged=averaged, also={"cpu_seconds": time.process_time() - start})
+
+
+@dataclass(frozen=True)
+class Design:
+    """Every architecture with every recipe, some seeds each."""
+
+    space: Space
+    architectures: Population
+    """(A, D) rows whose architecture counts, in the order of their multiply-accumulates."""
+    recipes: Population
+    """(R, D) rows whose recipe counts."""
+    seeds: int
+
+    @property
+    def size(self) -> int:
+        """Trainings in all."""
+        return len(self.architectures) * len(self.recipes) * self.seeds
+
+    def trials(self, task: RegimeTask) -> Iterator[Trial]:
+        """Recipe by recipe, so that what is there is complete for the first recipes; `round` is the recipe's number."""
+        columns = self.space.columns_of("recipe")
+        for number, recipe in enumerate(self.recipes):
+            rows = self.architectures.copy()
+            rows[:, columns] = recipe[columns]
+            for seed in range(self.seeds):
+                for trial in make_trials(
+                    self.space,
+                    self.space.canonical(rows),
+                    data=task.data,
+                    fidelity=task.fidelity(task.regime.epochs),
+                    epochs=task.regime.epochs,
+                    seed=SEED + seed,
+                    number=number,
+                ):
+                    assert trial.architecture is not None
+                    smaller = replace(trial.architecture, resolution=task.regime.resolution)
+                    yield replace(trial, architecture=smaller)
+
+
+def design(regime: Regime, data: ImageData, *, architectures: int, recipes: int, seeds: int) -> Design:
+    """Architectures evenly over the regime's multiply-accumulates (on a log scale), recipes from a Sobol sequence.
+
+    Raises:
+        SystemExit: the space has no such architectures.
+    """
+    space = load_space(regime.space, classes=len(data.classes), in_channels=data.in_channels)
+    some = sobol(space, 64, seed=SEED)
+    smaller = float(np.mean(_flops(space, some, regime.resolution) / space.costs(some)["flops"]))
+    chosen = []
+    for number, wanted in enumerate(np.geomspace(*regime.flops, architectures)):
+        own = wanted / smaller  # at the resolution of the space
+        pool = sobol(space, 32, seed=SEED + number, bounds=Bounds({"flops": (0.85 * own, 1.15 * own)}))
+        if len(pool) == 0:
+            raise SystemExit(f"{space.name} has no network of {wanted:,.0f} multiply-accumulates; change the regime's")
+        chosen.append(pool[np.argmin(np.abs(_flops(space, pool, regime.resolution) - wanted))])
+    return Design(space, np.stack(chosen), sobol(space, recipes, seed=SEED + 1), seeds)
+
+
+def _flops(space: Space, X: Population, resolution: int) -> Floats:
+    """Multiply-accumulates at another resolution, (N,)."""
+    smaller = [replace(architecture, resolution=resolution) for architecture in space.architectures(X)]
+    return np.array([float(architecture_costs(architecture)["flops"]) for architecture in smaller])
+
+
+def collect(task: RegimeTask, trials: Sequence[Trial], store: Path, *, workers: int) -> Iterator[Sample]:
+    """Train what the store lacks; each outcome is a file of its own at once, so that it can be stopped at any time."""
+    samples = SampleStore(store)
+    known = samples.keys()
+    waiting = [trial for trial in trials if trial.key not in known]
+    at_once = 4 * workers  # said together, kept one by one
+    with open_engine("in-process" if workers == 1 else "processes", task, workers=workers) as engine:
+        for start in range(0, len(waiting), at_once):
+            done: list[Sample] = []
+
+            def keep(sample: Sample, done: list[Sample] = done) -> None:
+                done.append(replace(sample, host=f"{os.cpu_count()} CPU cores, no GPU"))  # not the machine's name
+                samples.append(done[-1:])
+
+            engine.run(waiting[start : start + at_once], on_result=keep)
+            yield from done
