@@ -360,8 +360,15 @@ def test_the_demo_gives_no_warning(here: Path) -> None:
     ],
 )
 def test_an_extra_that_is_missing_is_named_with_its_command_where_it_will_be_needed(
-    extra: str, packages: tuple[str, ...], overrides: dict, engine: str, last: str, monkeypatch: pytest.MonkeyPatch
+    extra: str,
+    packages: tuple[str, ...],
+    overrides: dict,
+    engine: str,
+    last: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where no run of the demo is
     stages = ("pretrain", "collect", "search", "train", "export")
     execution, config = Execution(engine=engine, device="cpu"), load_config("digits", overrides)
     for package in packages:
@@ -553,8 +560,13 @@ def test_budgets_are_read_as_people_write_them_or_refused_by_the_options_name(te
     ],
 )
 def test_a_value_of_the_command_line_is_reported_as_such(
-    arguments: list[str], start: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    start: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where no run of the demo is
     monkeypatch.setattr("sys.argv", ["nars", "run", "digits", "--dry-run", *arguments])
     with pytest.raises(SystemExit) as leaving:
         main()
