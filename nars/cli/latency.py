@@ -175,11 +175,13 @@ def _members(name: str, by: By, out: Path | None) -> None:
     """The exported members of a run, measured and shown."""
     from nars.network.runner import runner_of
     from nars.report import write_report
+    from nars.run import load_config
     from nars.run.folder import existing_run
     from nars.space import device_table, latency_costs, read_document, read_space
     from nars.stages import measure_members
 
     folder = existing_run(name)
+    load_config(folder.path.absolute()).check_networks()
     space = read_space(read_document(folder.space_file))
     file = out or (folder.table_file if folder.table_file.is_file() else None)
     table = None if file is None else latency_costs(space, file, named=name)

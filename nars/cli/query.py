@@ -107,9 +107,12 @@ def _kept(answers: Sequence[SavedAnswer]) -> Iterator[str]:
     for answer in answers:
         count = len(answer.candidates)
         gain = f"{gain_text(answer.metric, answer.plan.gains[-1])} {answer.metric.unit}".rstrip()
-        first = f"nars verify {answer.folder} ({count} brief trainings, {gain} expected), then " if count > 1 else ""
+        steps = [f"nars verify {answer.folder} ({count} brief trainings, {gain} expected)"] if count > 1 else []
+        steps = [] if answer.verified else steps
+        networks = answer.space.family.builder is not None
+        steps.append(f"nars train {answer.folder}" if networks else "train by its settings.yaml")
         done = "" if answer.verified is None else " (verified)"
-        yield f"{answer.folder}{done}: {'' if answer.verified else first}nars train {answer.folder}"
+        yield f"{answer.folder}{done}: {', then '.join(steps)}"
 
 
 def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:

@@ -221,11 +221,7 @@ def export(
             raise typer.Exit(1)
         return
     opened = open_asked(asked(name, sets), out, upto="export", alone=True)
-    if not opened.config.trains_images:
-        raise ConfigError(
-            f"{opened.folder.path} trains by {opened.data_facts.name}, which keeps what it makes (a command in the "
-            f"folder {{out}}); nars exports the networks that it trains itself"
-        )
+    opened.config.check_networks()
     family = stages.needed(opened, "export", stages.load_family(opened))
     trained = stages.needed(opened, "export", stages.load_trained(opened, family))
     stages.export(opened, trained, again=again)

@@ -12,6 +12,7 @@ from rich.console import Console
 from nars.cli.opening import parse_sets
 from nars.cli.options import How
 from nars.cli.starting import load_torch, say_device
+from nars.printing import counted
 
 if TYPE_CHECKING:
     from nars.report import FittingTable
@@ -95,11 +96,14 @@ def _table(answer: SavedAnswer) -> FittingTable:
 def _verdict(answer: SavedAnswer) -> str:
     found, count = answer.verified, len(answer.candidates)
     assert found is not None
+    choice = "It is the answer's choice now"
+    if answer.space.family.builder is not None:
+        choice += f" (nars train {answer.folder})"
     best = f"candidate {found.winner + 1} is the best of {count}, or behind it by {found.margin:.2g} at most, with "
     best += f"{100 * found.probability:.0f} %"
     if found.known:
-        return f"{answer.folder}: {best}. It is the answer's choice now: nars train {answer.folder}"
+        return f"{answer.folder}: {best}. {choice}"
     return (
-        f"{answer.folder}: {best} only, not {100 * found.confidence:.0f} %, after {len(found.trainings)} trainings. "
-        f"It is the answer's choice now (nars train {answer.folder}); more: --trainings {2 * len(found.trainings)}"
+        f"{answer.folder}: {best} only, not {100 * found.confidence:.0f} %, after "
+        f"{counted(len(found.trainings), 'training')}. {choice}; more: --trainings {2 * len(found.trainings)}"
     )

@@ -329,9 +329,27 @@ class RunConfig(_Section):
 
     @property
     def images(self) -> Data:
-        """The section `data` of a run that has images."""
+        """The section `data` of a run on images.
+
+        Raises:
+            ConfigError: candidates are trained by a trainer of one's own.
+        """
+        self.check_networks()
         assert self.data is not None
         return self.data
+
+    def check_networks(self) -> None:
+        """See that candidates are networks that nars builds and trains, which can be scaled, exported, ...
+
+        Raises:
+            ConfigError: they are trained by a trainer of one's own.
+        """
+        if isinstance(self.task, OwnTask):
+            trainer = self.task.function or self.task.command or self.task.loop
+            raise ConfigError(
+                f"this needs networks that nars builds and trains, and the candidates of {self.name} are trained by "
+                f"{trainer}, which keeps what it makes (a command in the folder {{out}})"
+            )
 
     @property
     def measured(self) -> Metric:

@@ -61,9 +61,10 @@ def grow(
         direction: Factors >= 1 to use instead.
 
     Raises:
-        ConfigError: the search is not finished, or has no such members.
+        ConfigError: the search is not finished, has no such members, or there are no networks behind them.
         SpaceError: a budget is too far from both.
     """
+    run.config.check_networks()
     small, large = _pair(run, members)
     a, b = architecture_of(run, small), architecture_of(run, large)
     if not isinstance(a, Architecture) or not isinstance(b, Architecture):

@@ -12,6 +12,7 @@ import numpy as np
 from nars.errors import ConfigError
 from nars.printing import brief_repr
 from nars.recipe import Recipe
+from nars.run.config import RunConfig
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.given import Given, kept_config, read_config
 from nars.space import AnyArchitecture, SpaceError, load_space, read_architecture, read_document
@@ -165,6 +166,7 @@ def _of_member(folder: Path, run: RunFolder) -> Pair | None:
     if folder.name not in members:
         return None
     member, document = members[folder.name], read_json(run.run_file)
+    RunConfig.model_validate(document["config"]).check_networks()
     facts = document["data"]
     space = load_space(run.space_file, classes=facts["count"], in_channels=facts["in_channels"])
     row = np.array([member.choices], dtype=np.int64)

@@ -128,6 +128,7 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
         ConfigError: the search is not finished, or `train` names no cell of the family.
     """
     check_samples(run)
+    run.config.check_networks()
     members = finished_family(run, "swapping")
     if len(members) < 2:
         raise ConfigError(f"swapping needs a family of two members or more, {run.folder.path} has {len(members)}")

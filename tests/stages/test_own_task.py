@@ -15,6 +15,7 @@ import numpy as np
 import own_trainer
 import pytest
 
+from nars.cli import main
 from nars.errors import ConfigError, EvaluationError
 from nars.metric import Metric
 from nars.run import Run, execution, load_config, open_run
@@ -206,6 +207,22 @@ def test_each_mistake_is_one_clear_error_before_anything_begins(changes: dict[st
     with pytest.raises(ConfigError, match=message):
         open_run(load_config("own.yaml", changes), "out", execution=HOW)
     assert not Path("out/samples").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["train {run}/family/params200", "export {run}", "scale {run} --to 1M", "swap {run}", "latency {run} --members"],
+)
+def test_commands_for_networks_say_that_there_are_none(
+    command: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_all(open_run(load_config("own.yaml", {"collect.rounds": 1}), "out", execution=HOW))
+    monkeypatch.setattr("sys.argv", ["nars", *command.format(run="out").split()])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the candidates of own are trained by own_trainer:error, which keeps what it makes" in said
 
 
 def test_a_generic_space_with_images_is_refused(here: Path) -> None:
