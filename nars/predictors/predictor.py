@@ -222,7 +222,7 @@ class Predictor:
         Raises:
             PredictorError: the predictor is not fitted yet, or the encoding is another space's.
         """
-        fitted, (mean, std) = self._fit_or_raise(), self._warped(encoding, with_std=True)
+        fitted, (mean, std) = self._fit_or_raise(), self.latent(encoding)
         mean, std = to_percent(fitted.warp, mean, std)
         return Prediction(mean=mean, std=std * fitted.stretch)
 
@@ -232,7 +232,7 @@ class Predictor:
         Raises:
             PredictorError: as `predict`.
         """
-        return self._fit_or_raise().warp.inverse(self._warped(encoding, with_std=False)[0])
+        return self._fit_or_raise().warp.inverse(self.latent(encoding, with_std=False)[0])
 
     def latent(self, encoding: Numbers, *, with_std: bool = True) -> tuple[Floats, Floats]:
         """Mean and standard deviation (0 unless asked for), both (N,), on the scale on which it learns: `Fit.warp`.
@@ -240,7 +240,23 @@ class Predictor:
         Raises:
             PredictorError: as `predict`.
         """
-        return self._warped(encoding, with_std=with_std)
+        fitted = self._fit_or_raise()
+        encoding = matrix(encoding, self.architecture_width + self.recipe_width)
+        mean, variance = np.zeros(len(encoding)), np.zeros(len(encoding))
+        process = fitted.process if fitted.share < 1 else None
+        scratch = process.scratch(min(_CHUNK, len(encoding))) if process else None
+        with one_blas_thread():
+            for part, middle, spread in zip(_chunks(_float32(encoding)), _chunks(mean), _chunks(variance), strict=True):
+                if fitted.share > 0:
+                    members = self._members(part)
+                    middle[:] = members.mean(axis=0)
+                    spread[:] = members.var(axis=0) + fitted.noise**2 if with_std else 0.0
+                if process is not None and scratch is not None:
+                    z, inputs = self._statistics(part), part * np.float32(ENCODING_SCALE)
+                    middle[:] = fitted.share * middle + (1 - fitted.share) * process.mean(z, inputs, scratch)
+                    if with_std:
+                        spread[:] = process.variance(z, inputs, _float32(fitted.warp.slope(middle) ** 2))
+        return mean, np.sqrt(variance)
 
     def latent_covariance(self, encoding: Numbers) -> Floats:
         """Covariance (N, N) of the true values on that scale, without the noise of measuring: for up to thousands.
@@ -265,16 +281,10 @@ class Predictor:
         Raises:
             PredictorError: as `predict`.
         """
-        fitted, (mean, std) = self._fit_or_raise(), self._warped(encoding, with_std=True)
-        x = _float32(matrix(encoding, self.architecture_width + self.recipe_width))
-        with one_blas_thread():
-            if fitted.process is not None and fitted.share < 1:
-                covariance = fitted.process.covariance(self._statistics(x), x * np.float32(ENCODING_SCALE))
-                noise = np.sqrt(fitted.process.noise(_float32(fitted.warp.slope(mean) ** 2)).astype(np.float64))
-            else:
-                members = self._members(x).T.astype(np.float64)
-                covariance = np.cov(members, bias=True).reshape(len(x), len(x)) + fitted.noise**2 * np.eye(len(x))
-                noise = np.full(len(x), fitted.noise)
+        fitted, (mean, std) = self._fit_or_raise(), self.latent(encoding)
+        noise, covariance = np.full(len(mean), fitted.noise), self.latent_covariance(encoding)
+        if fitted.process is not None and fitted.share < 1:
+            noise = np.sqrt(fitted.process.noise(_float32(fitted.warp.slope(mean) ** 2)).astype(np.float64))
         percent, percent_std = to_percent(fitted.warp, mean, std)
         slope = fitted.stretch * percent_std / std
         return JointPrediction(mean=percent, covariance=covariance * np.outer(slope, slope), noise=noise * slope)
@@ -289,26 +299,6 @@ class Predictor:
         if self.fitted is None:
             raise PredictorError("this predictor has seen no accuracies yet; call fit(encoding, accuracy, seed=...)")
         return self.fitted
-
-    def _warped(self, encoding: Numbers, *, with_std: bool) -> tuple[Floats, Floats]:
-        """Mean and standard deviation (0 unless asked for), both (N,), on the warped scale."""
-        fitted = self._fit_or_raise()
-        encoding = matrix(encoding, self.architecture_width + self.recipe_width)
-        mean, variance = np.zeros(len(encoding)), np.zeros(len(encoding))
-        process = fitted.process if fitted.share < 1 else None
-        scratch = process.scratch(min(_CHUNK, len(encoding))) if process else None
-        with one_blas_thread():
-            for part, middle, spread in zip(_chunks(_float32(encoding)), _chunks(mean), _chunks(variance), strict=True):
-                if fitted.share > 0:
-                    members = self._members(part)
-                    middle[:] = members.mean(axis=0)
-                    spread[:] = members.var(axis=0) + fitted.noise**2 if with_std else 0.0
-                if process is not None and scratch is not None:
-                    z, inputs = self._statistics(part), part * np.float32(ENCODING_SCALE)
-                    middle[:] = fitted.share * middle + (1 - fitted.share) * process.mean(z, inputs, scratch)
-                    if with_std:
-                        spread[:] = process.variance(z, inputs, _float32(fitted.warp.slope(middle) ** 2))
-        return mean, np.sqrt(variance)
 
     def _members(self, x: Floats32) -> Floats32:
         """What each member predicts of encoded candidates (N, Ea + Er), (M, N)."""

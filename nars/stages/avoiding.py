@@ -65,25 +65,28 @@ def _has_a_cause(trained: Floats, failed: NDArray[np.bool_]) -> bool:
     return bool(surprise.mean() < -np.log(np.where(failed, share, 1 - share)).mean())
 
 
-def failures_last(scores: Floats, asked: Floats, trained: Floats, failed: NDArray[np.bool_]) -> Floats:
-    """Scores by which candidates that are likely to fail come after all others, (N,); as they are without a cause.
+def likely_failures(asked: Floats, trained: Floats, failed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which candidates would fail with a probability above one half, (N,); none where failures have no cause.
 
     Args:
-        scores: (N,), more is better.
         asked: (N, E) the candidates, `described`.
         trained: (n, E) those that were trained.
         failed: (n,) whether that failed.
     """
-    if not _has_a_cause(trained, failed):
-        return scores
-    behind = 1.0 + np.ptp(scores)  # everything else, in unchanged order
-    return scores - behind * (failure_probability(trained, failed, asked) > _LIKELY)
+    if not failed.any() or not _has_a_cause(trained, failed):
+        return np.zeros(len(asked), dtype=np.bool_)
+    return failure_probability(trained, failed, asked) > _LIKELY
 
 
-def ranked(space: Space, X: Population, scores: Floats, samples: Sequence[Sample]) -> Floats:
-    """The scores of candidates X (N, D), (N,), with those behind that would fail."""
+def likely_to_fail(space: Space, X: Population, samples: Sequence[Sample]) -> NDArray[np.bool_]:
+    """The same of candidates X (N, D), as the samples so far say it."""
     failed = np.array([sample.status != "ok" for sample in samples], dtype=np.bool_)
     if not failed.any():
-        return scores
+        return np.zeros(len(X), dtype=np.bool_)
     trained = np.array([sample.choices for sample in samples], dtype=np.int64)
-    return failures_last(scores, described(space, X), described(space, trained), failed)
+    return likely_failures(described(space, X), described(space, trained), failed)
+
+
+def failures_last(scores: Floats, failing: NDArray[np.bool_]) -> Floats:
+    """Scores (N,) by which candidates that are likely to fail come after all others, in unchanged order."""
+    return scores - (1.0 + np.ptp(scores)) * failing if failing.any() else scores

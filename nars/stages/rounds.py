@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nars.arrays import Floats
 from nars.evaluate import StopAdvice
@@ -22,7 +23,7 @@ from nars.predictors import Predictor, improving, kendall
 from nars.run.journal import Journal, Plan, RoundResult, pairs
 from nars.search import propose_round, row_keys, shrink_pool
 from nars.space import Bounds, Population, Space
-from nars.stages.avoiding import ranked
+from nars.stages.avoiding import failures_last, likely_to_fail
 from nars.stages.pool import CandidatePool
 from nars.stages.prior import PriorSamples
 from nars.stages.stopping import label
@@ -73,20 +74,14 @@ def best_of_bins(rounds: Rounds[Any], count: int) -> Population:
 
 def most_improving(rounds: Rounds[Any], count: int) -> Population:
     """The candidates of largest expected improvement on the best so far; the first round is that of `best_of_bins`."""
-    scores = rounds.scores()
-    if scores is None:
-        return best_of_bins(rounds, count)
-    free = np.flatnonzero(~np.isin(row_keys(rounds.pool.X[rounds.alive]), row_keys(rounds.planned)))
-    if not len(free):
-        return best_of_bins(rounds, count)  # which says that none is left
-    metric, space, predictor = rounds.settings.metric, rounds.space, rounds.predictor
-    X = rounds.pool.X[rounds.alive[free]]
-    # Those that are likely to fail have been put behind all others by their score.
-    fine = X[scores[free] >= metric.score(predictor.predict_mean(space.encode(X))) - 0.5]
-    X = fine if len(fine) >= count else X
-    measured = space.encode(rounds.taught)
-    chosen = improving(predictor, space.encode(X), measured, count, maximize=metric.maximized)
-    return X[chosen]
+    X, space = rounds.pool.X[rounds.alive], rounds.space
+    free = ~np.isin(row_keys(X), row_keys(rounds.planned))
+    if not len(rounds.taught) or not free.any():
+        return best_of_bins(rounds, count)  # which also says that none is left
+    fine = free & ~rounds.failing()
+    X = X[fine if fine.sum() >= count else free]
+    encoding, taught, maximize = space.encode(X), space.encode(rounds.taught), rounds.settings.metric.maximized
+    return X[improving(rounds.predictor, encoding, taught, count, maximize=maximize)]
 
 
 @final
@@ -211,7 +206,12 @@ class Rounds(Generic[Asked]):
         if self._predictor.fitted is None:
             return None
         scores = self.settings.metric.score(self._predictor.predict_mean(self._encoded[self.alive]))
-        return ranked(self.space, self.pool.X[self.alive], scores, self.samples) if self.settings.avoid else scores
+        return failures_last(scores, self.failing())
+
+    def failing(self) -> NDArray[np.bool_]:
+        """Which of the candidates alive are likely to fail, (len(alive),)."""
+        samples = self.samples if self.settings.avoid else ()
+        return likely_to_fail(self.space, self.pool.X[self.alive], samples)
 
     @property
     def _left(self) -> int:
