@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nars.arrays import Floats
+from nars.files.sealed import write_sealed
 from nars.network.errors import LatencyError
 from nars.network.measured import REPEATS, measure_files, measurements_folder
 from nars.network.runner import OnnxRunner
@@ -28,7 +29,6 @@ from nars.space import (
     latency_features,
     read_device_file,
     sobol,
-    write_device_file,
 )
 
 FEWEST = 12
@@ -107,7 +107,7 @@ def measure_networks(
         progress=lambda done: progress(done, len(X)),
     )
     fitted = fit_latency(space, X, np.array([one.median for one in found]), runner=runner, batch=batch)
-    write_device_file(path, fitted.to_dict())
+    write_sealed(path, fitted.to_dict())
     return fitted
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from nars.errors import ConfigError, DataError
-from nars.files.atomic import machine_at_fault, write_json
-from nars.files.sealed import seal, unseal
+from nars.files.sealed import read_sealed
 
 
 @final
@@ -96,34 +93,13 @@ class RunFolder:
         return self.path / "scaled" / name
 
 
-def write_sealed(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a JSON object with a hash of itself in it, by which `read_json` sees that somebody has edited it."""
-    write_json(path, seal(document))
-
-
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
+    """A JSON object from a file of a run, which a seal may protect.
 
     Raises:
         DataError: missing, not a JSON object, or sealed and edited since.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        if machine_at_fault(error):
-            raise
-        raise DataError(
-            f"{path} must be a JSON file that nars wrote, reading it gave: {error}. Delete it to redo that step."
-        ) from error
-    if not isinstance(document, dict):
-        raise DataError(f"{path} must hold a JSON object, got {type(document).__name__}. Delete it to redo that step.")
-    document, whole = unseal(document)
-    if not whole:
-        raise DataError(
-            f"{path} has been edited since nars wrote it (its seal does not fit its content). Put it back as it was, "
-            f"or delete it to redo that step."
-        )
-    return document
+    return read_sealed(path, error=DataError, what="JSON file", again="Delete it to redo that step")
 
 
 def run_in(folder: str | Path) -> RunFolder | None:

@@ -20,9 +20,10 @@ from pydantic import TypeAdapter, ValidationError
 from nars.arrays import Floats
 from nars.errors import DataError
 from nars.evaluate.stopping import StopAdvice
+from nars.files.sealed import write_sealed
 from nars.metric import ACCURACY, Metric
 from nars.printing import brief_repr
-from nars.run.folder import RunFolder, read_json, write_sealed
+from nars.run.folder import RunFolder, read_json
 from nars.run.identity import of_another_run
 from nars.space import Population
 

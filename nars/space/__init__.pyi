@@ -13,7 +13,6 @@ from .families.device import (
     Agreement as Agreement,
     DeviceTable as DeviceTable,
     read_device_file as read_device_file,
-    write_device_file as write_device_file,
 )
 from .families.family import (
     AnyArchitecture as AnyArchitecture,

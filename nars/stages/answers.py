@@ -22,10 +22,11 @@ import numpy as np
 from nars.arrays import Ints
 from nars.errors import ConfigError, DataError
 from nars.files.atomic import write_text
+from nars.files.sealed import write_sealed
 from nars.metric import ACCURACY, Metric
 from nars.printing import brief_repr
 from nars.recipe import Recipe
-from nars.run.folder import RunFolder, read_json, run_in, write_sealed
+from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.journal import read_results
 from nars.run.naming import budget_names
 from nars.search import Belief

@@ -12,11 +12,12 @@ import numpy as np
 
 from nars.errors import ConfigError, DataError
 from nars.export.card import sha256
+from nars.files.sealed import write_sealed
 from nars.network.errors import LatencyError
 from nars.network.measured import REPEATS, Measurement, measure_files, measurements_folder
 from nars.network.runner import OnnxRunner, runner_of
 from nars.run import Run
-from nars.run.folder import RunFolder, read_json, write_sealed
+from nars.run.folder import RunFolder, read_json
 from nars.space import DeviceCosts, Space, device_table, latency_costs
 from nars.stages.members import distinct, family_in
 

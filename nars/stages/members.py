@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from nars.errors import ConfigError, DataError
+from nars.files.sealed import write_sealed
 from nars.printing import brief_repr
 from nars.run import Run
-from nars.run.folder import RunFolder, read_json, write_sealed
+from nars.run.folder import RunFolder, read_json
 from nars.run.identity import of_another_run
 from nars.run.naming import budget_name
 from nars.run.settled import is_begun

@@ -18,9 +18,10 @@ import numpy as np
 
 from nars.arrays import Floats
 from nars.errors import ConfigError, StoreError
+from nars.files.sealed import write_sealed
 from nars.predictors import Predictor, kendall
 from nars.run import Run
-from nars.run.folder import RunFolder, read_json, write_sealed
+from nars.run.folder import RunFolder, read_json
 from nars.run.journal import planned_sizes
 from nars.space import Population
 from nars.stages.measuring import trials_for

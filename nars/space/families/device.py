@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nars.arrays import Floats
-from nars.files.atomic import write_json
-from nars.files.sealed import seal, unseal
+from nars.files.sealed import read_sealed
 from nars.space.errors import SpaceError
 from nars.space.files.builtin import shipped
 from nars.space.space import Space
@@ -74,24 +71,7 @@ def read_device_file(path: Path) -> dict[str, Any]:
     Raises:
         SpaceError: it is missing, was edited, or is something else.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SpaceError(f"{path} cannot be read ({error}); make a table with `nars latency SPACE`") from error
-    if not isinstance(document, Mapping):
-        raise SpaceError(f"{path}: this is no latency table; make one with `nars latency SPACE`")
-    content, whole = unseal(document)
-    if not whole:
-        raise SpaceError(
-            f"{path} has been edited since nars wrote it (its seal does not fit its content); put it back as it was, "
-            f"or delete it and make it again with `nars latency SPACE`"
-        )
-    return content
-
-
-def write_device_file(path: Path, document: Mapping[str, Any]) -> None:
-    """Write the file of a device table, whole, with a seal by which `read_device_file` sees that it was edited."""
-    write_json(path, seal(document))
+    return read_sealed(path, error=SpaceError, what="latency table", again="Make one with `nars latency SPACE`")
 
 
 def latency_command(

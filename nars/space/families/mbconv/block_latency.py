@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.arrays import Floats, Ints
+from nars.files.sealed import write_sealed
 from nars.printing import brief_repr
 from nars.space.dimension import Population
 from nars.space.errors import SpaceError
-from nars.space.families.device import Agreement, latency_command, read_device_file, write_device_file
+from nars.space.families.device import Agreement, latency_command, read_device_file
 from nars.space.families.mbconv.architecture import ACTIVATIONS, Architecture
 from nars.space.families.mbconv.blocks import Block, HeadBlock, MBConvBlock, StemBlock, blocks, columns_of, written_out
 from nars.space.families.mbconv.chain import start, steps, walk
@@ -142,7 +143,7 @@ class LatencyTable:
 
     def write(self, path: Path) -> None:
         """Write the table to a JSON file, whole."""
-        write_device_file(path, self.to_dict())
+        write_sealed(path, self.to_dict())
 
 
 def distinct_blocks(space: Space) -> list[BlockShape]:
