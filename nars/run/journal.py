@@ -170,7 +170,7 @@ class Journal:
         document = asdict(result) | {"best": result.best, "origin": self._run.origin}
         del document["metric"]
         if result.metric != ACCURACY:
-            document["metric"] = {name: getattr(result.metric, name) for name in ("name", "unit", "goal")}
+            document["metric"] = result.metric.document
         if result.advice is not None:
             document["advice"] = _plain(document["advice"])
         document = {name: value for name, value in document.items() if value is not None or name in ("tau", "best")}

@@ -11,9 +11,8 @@ answers/4M/
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ from nars.run.journal import read_results
 from nars.run.naming import budget_names
 from nars.search import Belief
 from nars.space import Bounds, Population, Space, SpaceError, dump_yaml, load_space, read_document, read_space
+from nars.stages.consistency import contradictions
 from nars.stages.predictors import predictor_folder
 from nars.store import write_space
 
@@ -43,8 +43,6 @@ TRAINING, EXPORTED = "training", "exported"
 """Folders in an answer's, or in a scaled network's."""
 SPACE = "space.yaml"
 _FORMAT = 1
-_CLOSE = 1e-9
-"""Relative difference between costs that arithmetic alone may make."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +213,7 @@ _KINDS: dict[str, Any] = {
     "name": str,
     "space": str,
     "metric": dict[str, Any],
-    "bounds": dict[str, tuple[float, float | None]],
+    "bounds": dict[str, Any],
     "candidates": tuple[Candidate, ...],
     "plan": KeptPlan,
     "predictor": PredictorSource,
@@ -268,11 +266,9 @@ def write_answer(answer: SavedAnswer) -> None:
     document = {
         "format": _FORMAT,
         "name": answer.name,
-        "bounds": {
-            cost: [low, None if math.isinf(high) else high] for cost, (low, high) in answer.bounds.limits.items()
-        },
+        "bounds": answer.bounds.document,
         "space": answer.space_fingerprint,
-        "metric": {key: value for key, value in asdict(answer.metric).items() if value not in (-math.inf, math.inf)},
+        "metric": answer.metric.document,
         "candidates": [asdict(candidate) for candidate in answer.candidates],
         "plan": asdict(answer.plan),
         "predictor": asdict(answer.predictor),
@@ -345,43 +341,31 @@ def _read(home: Path) -> SavedAnswer:
         )
     try:
         checked = {key: TypeAdapter(kind).validate_python(document[key]) for key, kind in _KINDS.items()}
-        metric = Metric(**checked.pop("metric"))
+        metric, bounds = Metric(**checked.pop("metric")), Bounds.read(checked.pop("bounds"))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{file} is not what nars writes ({error}); ask again") from error
-    limits = {name: (low, math.inf if high is None else high) for name, (low, high) in checked.pop("bounds").items()}
-    return SavedAnswer(
-        folder=home, bounds=Bounds(limits), space_fingerprint=checked.pop("space"), metric=metric, **checked
-    )
+    return SavedAnswer(folder=home, bounds=bounds, space_fingerprint=checked.pop("space"), metric=metric, **checked)
 
 
 def _check_candidates(answer: SavedAnswer) -> None:
-    """See that choices, settings and costs are those of one candidate each, of the answer's space and in its bounds.
+    """See that the candidates are of one piece each, and as many as the plan is about.
 
     Raises:
         DataError: they are not.
     """
-    file, isclose = answer.folder / ANSWER, partial(math.isclose, rel_tol=_CLOSE, abs_tol=_CLOSE)
+    file = answer.folder / ANSWER
     try:
-        X = answer.space.check(answer.rows)
         sizes = {len(answer.candidates), len(answer.plan.gains), len(answer.plan.belief.mean)}
+        faults = list(contradictions(answer.space, answer.candidates, [answer.bounds] * len(answer.candidates)))
     except (SpaceError, ValueError) as error:
         raise DataError(f"{file} is not of one piece: {error}; ask again") from error
-    found = [{name: float(values[row]) for name, values in answer.space.costs(X).items()} for row in range(len(X))]
-    for candidate, record, costs in zip(answer.candidates, answer.space.to_records(X), found, strict=True):
-        same = all(isclose(candidate.costs.get(name, math.nan), value) for name, value in costs.items())
-        outside = {
-            name for name, (low, high) in answer.bounds.limits.items() if not _inside(candidate, name, low, high)
-        }
-        if record != candidate.record or not same or outside or len(sizes) > 1:
-            raise DataError(
-                f"{file} is not of one piece: choices, settings, costs and budget of a candidate do not belong "
-                f"together. It was edited, or belongs to another space; ask again"
-            )
-
-
-def _inside(candidate: Candidate, name: str, low: float, high: float) -> bool:
-    value = candidate.costs.get(name, math.nan)
-    return low * (1 - _CLOSE) <= value <= high * (1 + _CLOSE)
+    if len(sizes) > 1:
+        raise DataError(f"{file} is not of one piece: its plan is about other candidates; ask again")
+    for number, fault in faults:
+        raise DataError(
+            f"{file} is not of one piece: of candidate {number + 1}, {fault}. It was edited, or belongs to another "
+            f"space; ask again"
+        )
 
 
 def _there(answer: SavedAnswer) -> SavedAnswer | None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
-
-import numpy as np
 
 from nars.errors import ConfigError, DataError
 from nars.files.sealed import write_sealed
@@ -19,9 +16,7 @@ from nars.run.identity import of_another_run
 from nars.run.naming import budget_name
 from nars.run.settled import is_begun
 from nars.space import Bounds, SpaceError, cost_range, recipe_in, shorten
-
-_CLOSE = 1e-9
-"""Relative difference between costs that arithmetic alone may make."""
+from nars.stages.consistency import contradictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,29 +175,17 @@ def _check(run: Run, origin: str, members: Sequence[Member]) -> None:
     if origin != run.origin:
         raise of_another_run(file, again)
     try:
-        X = run.space.check(np.array([member.choices for member in members], dtype=np.int64))
+        faults = list(contradictions(run.space, members, [member.budget for member in members]))
     except (SpaceError, ValueError) as error:
         raise DataError(
             f"{file}: its choices are none of the space {run.space.name} ({error}). Put this run's own file back, or "
             f"delete it: {again}"
         ) from error
-    costs, isclose = run.space.costs(X), partial(math.isclose, rel_tol=_CLOSE, abs_tol=_CLOSE)
-    for row, (member, record) in enumerate(zip(members, run.space.to_records(X), strict=True)):
-        found = {name: float(values[row]) for name, values in costs.items()}
-        other = [name for name, value in member.record.items() if record.get(name) != value]
-        wrong = [name for name, value in member.costs.items() if name in found and not isclose(value, found[name])]
-        fault = None
-        if other:
-            fault = f"its choices say {other[0]} {record.get(other[0])!r}, its record {member.record[other[0]]!r}"
-        elif wrong:
-            fault = f"its choices have {found[wrong[0]]:g} {wrong[0]}, the file says {member.costs[wrong[0]]:g}"
-        elif over := [cost for cost, (low, high) in member.budget.limits.items() if not low <= found[cost] <= high]:
-            fault = f"its choices have {found[over[0]]:,.10g} {over[0]}, its budget is {member.budget}"
-        if fault is not None:
-            raise DataError(
-                f"{file}: the member {member.name} is not of one piece: {fault}. The file was edited or belongs to "
-                f"another space; put it back, or delete it: {again}"
-            )
+    for number, fault in faults:
+        raise DataError(
+            f"{file}: the member {members[number].name} is not of one piece: {fault}. The file was edited or belongs "
+            f"to another space; put it back, or delete it: {again}"
+        )
 
 
 def _compared(run: Run, members: Sequence[Member]) -> tuple[Member, ...]:

@@ -104,6 +104,7 @@ class Header:
     def to_metadata(self) -> dict[bytes, bytes]:
         """As Parquet key-value metadata."""
         document = asdict(self)
+        document["identity"]["metric"] = self.identity.metric.document
         if self.identity.metric == ACCURACY:  # which earlier versions do not know as one of many
             del document["identity"]["metric"]
         return {_HEADER: json.dumps(document, sort_keys=True).encode()}
