@@ -1,9 +1,5 @@
-from .answers import (
-    SavedAnswer as SavedAnswer,
-    is_answer as is_answer,
-    read_answer as read_answer,
-    save_answers as save_answers,
-)
+from .answer_folder import SavedAnswer as SavedAnswer, is_answer as is_answer, read_answer as read_answer
+from .answers import save_answers as save_answers
 from .asking import FamilyAnswer as FamilyAnswer, FrontAnswer as FrontAnswer, ask as ask, ask_front as ask_front
 from .collecting import collect as collect, keep_fitted as keep_fitted, rounds_of as rounds_of
 from .everything import run_all as run_all

@@ -23,7 +23,7 @@ from nars.run.folder import read_json, run_in
 from nars.run.given import run_folder
 from nars.run.journal import Journal, check_samples, read_results
 from nars.search import Belief, certainty, gains_of_one_training
-from nars.stages.answers import SPACE, SavedAnswer, Training, Verified, read_answer, write_answer
+from nars.stages.answer_folder import SPACE, SavedAnswer, Training, Verified, read_answer, write_answer
 from nars.stages.measuring import engine_of, fidelity_of, spell, trials_for
 from nars.stages.predictors import write_predictor
 from nars.stages.pretraining import load_pretrained

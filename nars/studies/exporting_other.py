@@ -16,7 +16,7 @@ from nars.run.folder import read_json
 from nars.run.given import kept_config
 from nars.run.run import read_images
 from nars.space import read_architecture
-from nars.stages.answers import EXPORTED, TRAINING
+from nars.stages.answer_folder import EXPORTED, TRAINING
 from nars.stages.exporting import export
 from nars.stages.finished import check_stage, load_trained, needed
 from nars.stages.members import read_family

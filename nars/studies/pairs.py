@@ -16,7 +16,7 @@ from nars.run.config import RunConfig
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.given import Given, kept_config, read_config
 from nars.space import AnyArchitecture, SpaceError, load_space, read_architecture, read_document
-from nars.stages.answers import ARCHITECTURE, RECIPE, TRAINING, RunSource, SavedAnswer, is_answer, read_answer
+from nars.stages.answer_folder import ARCHITECTURE, RECIPE, TRAINING, RunSource, SavedAnswer, is_answer, read_answer
 from nars.stages.members import family_in
 
 OTHER = "other"

@@ -27,7 +27,7 @@ from nars.run import Silent, load_config, open_run, reopen_run
 from nars.run.folder import RunFolder
 from nars.space import read_architecture
 from nars.stages import SavedAnswer, Verification, read_answer
-from nars.stages.answers import write_answer
+from nars.stages.answer_folder import write_answer
 from nars.store import SampleStore
 from nars.studies import grow, train_other
 from nars.train import MemberResult, read_trained
