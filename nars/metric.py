@@ -72,6 +72,11 @@ class Metric:
         ends = {name: value for name, value in (("low", self.low), ("high", self.high)) if math.isfinite(value)}
         return {"name": self.name, "unit": self.unit, "goal": self.goal, **ends}
 
+    def inside(self, values: Values) -> Values:
+        """Values that are predicted, none beyond what can be measured."""
+        inside: Values = np.clip(values, self.low, self.high)
+        return inside
+
     def score(self, values: Values) -> Values:
         """Values such that more is better; applied twice, what they were."""
         return values if self.maximized else -values

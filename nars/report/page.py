@@ -41,6 +41,7 @@ def render(findings: Findings) -> str:
         note = "Predicted: at the search's stop epoch, before final training."
     return page.render(
         config=findings.run["config"],
+        trained_on="data" if findings.config.trains_images else "trainer",
         run=findings.run,
         headings=headings,
         rows=rows,
@@ -70,7 +71,7 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         errors = (findings.pretraining["pretraining"] or {}).get("errors", {})
         shown = ", ".join(f"{name} {100 * error['relative']:.1f} %" for name, error in errors.items())
         facts.append(("pool", f"{findings.run['config']['pretraining']['pool']:,} Sobol pairs"))
-        facts.append(("pretraining: validation error", shown))
+        facts.append(("pretraining: validation error", shown or "- (no free statistics to learn)"))
     if len(findings.samples):
         counts = findings.samples["status"].value_counts()
         facts.append(("trainings", ", ".join(f"{count} {status}" for status, count in counts.items())))

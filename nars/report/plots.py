@@ -16,7 +16,8 @@ from matplotlib.ticker import FuncFormatter
 
 from nars.metric import ACCURACY, Metric
 from nars.report.findings import Findings
-from nars.space import shorten
+from nars.space import cost_unit, shorten
+from nars.space.bounds import LATENCY
 
 _BLUE, _RED, _GRAY = "#3b6ea8", "#c44e52", "#8c8c8c"
 _STYLE: Any = {
@@ -86,10 +87,12 @@ def value_against_cost(findings: Findings) -> str | None:
     # The weights that count: the averaged ones where the recipe has them.
     values = good[metric.averaged].astype(float).fillna(good[metric.name].astype(float))
     x = range(1, len(good) + 1) if cost is None else good[f"cost.{cost}"]
-    heading = {"flops": "FLOPs (multiply-accumulates)", None: "training"}.get(cost, cost)
+    called = "training" if cost is None else "latency (ms)" if cost == LATENCY else cost_unit(cost)
+    heading = "FLOPs (multiply-accumulates)" if cost == "flops" else called
+    of = "validation " if findings.config.trains_images else ""
     name = metric.name.replace("_", " ").capitalize()
-    title = f"{name} of each training" if cost is None else f"{name} against {'FLOPs' if cost == 'flops' else cost}"
-    with _axes(title, str(heading), f"validation {_title(metric)}") as (axes, svg):
+    title = f"{name} of each training" if cost is None else f"{name} against {called}"
+    with _axes(title, heading, f"{of}{_title(metric)}") as (axes, svg):
         look: Any = {"cmap": "Blues", "vmin": -1, "s": 18, "edgecolors": _BLUE, "linewidths": 0.4, "zorder": 2}
         label = "samples (darker: later round)"
         axes.scatter(x, values, c=good["round"], label=label, **look)
@@ -104,6 +107,7 @@ def value_against_cost(findings: Findings) -> str | None:
                 axes.axvline(limit, color=_GRAY, lw=0.8, ls=":", zorder=1)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: shorten(value)))
         worst = _worst_shown(metric, values.tolist())
+        worst = min([worst, *(reached[member.name] for member in trained)], key=metric.score)
         axes.set(ylim=_ends(metric, worst))
         axes.legend(
             loc="lower right" if metric.maximized else "upper right", title=_hidden(metric, values.tolist(), worst)
@@ -122,8 +126,9 @@ def predictor_scatter(findings: Findings) -> str | None:
         for number, result in enumerate(rounds):
             if not result.pairs:
                 continue
-            predicted, measured = zip(*result.pairs, strict=True)
-            worse += [min(pair, key=metric.score) for pair in result.pairs]
+            pairs = [(float(metric.inside(predicted)), measured) for predicted, measured in result.pairs]
+            predicted, measured = zip(*pairs, strict=True)
+            worse += [min(pair, key=metric.score) for pair in pairs]
             tau = "" if result.tau is None else f" (tau {result.tau:.2f})"
             label = f"round {result.round}{tau}"
             axes.scatter(predicted, measured, s=20, color=_shade(number, len(rounds)), label=label)

@@ -16,8 +16,7 @@ from nars.parallel import installed_memory
 from nars.run.config import RunConfig
 from nars.run.suggesting import suggested_options
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
-from nars.space import InfeasibleError, Space, SpaceError, cost_range, shorten, sobol
-from nars.space.bounds import LATENCY
+from nars.space import InfeasibleError, Space, SpaceError, cost_range, cost_unit, shorten, sobol
 
 if TYPE_CHECKING:
     from nars.images import Listing
@@ -250,7 +249,7 @@ def _one(space: Space) -> str:
 
 
 def _unit(cost: str) -> str:
-    return {"flops": "FLOPs (multiply-accumulates)", "params": "parameters", LATENCY: "ms of latency"}.get(cost, cost)
+    return "FLOPs (multiply-accumulates)" if cost == "flops" else cost_unit(cost)
 
 
 def _whole(limit: float) -> str:

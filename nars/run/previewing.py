@@ -14,7 +14,7 @@ from nars.run.outlook import LIKELY_STOP
 from nars.run.own_task import own_facts
 from nars.run.rehearsing import Pace, rehearse
 from nars.run.teaching import LARGEST, NONE, teaches_itself
-from nars.space import Space, SpaceError, cost_range, shorten
+from nars.space import Space, SpaceError, cost_range, cost_unit, shorten
 
 _GPU_FLOPS = 5e12
 """Sustained operations per second of one GPU on MBConv networks in mixed precision: 2,000 images/s of EfficientNet-B0
@@ -106,9 +106,7 @@ def _ends(space: Space) -> str:
     except SpaceError:
         return ""
     name = "flops" if "flops" in ends else next(iter(ends), "")
-    return (
-        f", {shorten(ends[name][0])} to {shorten(ends[name][1])} {'FLOPs' if name == 'flops' else name}" if name else ""
-    )
+    return f", {shorten(ends[name][0])} to {shorten(ends[name][1])} {cost_unit(name)}" if name else ""
 
 
 def _middle(config: RunConfig, space: Space) -> float:

@@ -54,6 +54,14 @@ _KNOWN = "flops, params, weights, activations, peak_activations and resolution, 
 """The costs of a space of networks, for messages; a generic space has those of its table."""
 
 
+_UNITS = {"flops": "FLOPs", "params": "parameters", LATENCY: "ms"}
+
+
+def cost_unit(name: str) -> str:
+    """What stands behind a number of a cost: "FLOPs", "parameters", "ms"; its own name where there is no other."""
+    return _UNITS.get(name, name)
+
+
 @dataclass(frozen=True, init=False)
 class Bounds:
     """Lower and upper limits per cost, both included; a candidate must keep all of them.

@@ -268,7 +268,12 @@ def _open(name: str | Path, latency: str | Path | None, known: Archive | None) -
 
 def _choice(space: Space, model: Predictor, rows: Population) -> Choice:
     prediction = model.predict(space.encode(rows))
-    return Choice(rows=rows, predicted=prediction.mean, predicted_std=prediction.std, costs=dict(space.costs(rows)))
+    return Choice(
+        rows=rows,
+        predicted=model.metric.inside(prediction.mean),
+        predicted_std=prediction.std,
+        costs=dict(space.costs(rows)),
+    )
 
 
 def _headings(choice: Choice, metric: Metric) -> list[str]:

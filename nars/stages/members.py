@@ -15,7 +15,7 @@ from nars.run.folder import RunFolder, read_json
 from nars.run.identity import of_another_run
 from nars.run.naming import budget_name
 from nars.run.settled import is_begun
-from nars.space import Bounds, SpaceError, cost_range, recipe_in, shorten
+from nars.space import Bounds, SpaceError, cost_range, cost_unit, recipe_in, shorten
 from nars.stages.consistency import contradictions
 
 
@@ -216,7 +216,7 @@ def _note(run: Run, member: Member, smaller: Member) -> str:
     """Why a budget is answered by the member of a smaller one, and what to do about it."""
     alone, cost = len(member.budget.limits) == len(smaller.budget.limits) == 1, next(iter(smaller.budget))
     largest = cost_range(run.space)[cost][1] if alone else math.inf
-    high, unit = run.config.range.high(cost), "FLOPs" if cost == "flops" else cost
+    high, unit = run.config.range.high(cost), cost_unit(cost)
     what = "network" if run.config.trains_images else "candidate"
     if largest <= smaller.budget.high(cost):
         why = f"the largest {what} of the space has {shorten(largest)} {unit}; a larger one needs a larger space"

@@ -73,7 +73,7 @@ def search(run: Run, predictor: Predictor) -> Family:
             choices=tuple(int(choice) for choice in result.row),
             record=records[at],
             costs=result.costs,
-            predicted=float(prediction.mean[at]),
+            predicted=float(run.metric.inside(prediction.mean[at])),
             predicted_std=float(prediction.std[at]),
             history=tuple((step.evaluations, run.metric.score(step.best)) for step in result.history),
             seconds=round(ends[at + 1] - ends[at], 3),

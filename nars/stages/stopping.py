@@ -13,7 +13,7 @@ from nars.errors import DataError
 from nars.evaluate import FEWEST_CURVES, StopAdvice, choose_stop_epoch
 from nars.run import Run
 from nars.run.config import Collect
-from nars.space import shorten
+from nars.space import cost_unit, shorten
 from nars.store import Sample
 
 FEWEST_TO_LEARN = 2
@@ -48,8 +48,7 @@ def _bins(run: Run, samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
     low, high = run.config.range.limits.get(cost, (0.0, math.inf))
     limits = (budget.high(cost) for budget in run.config.budgets)
     edges = [low, *sorted({limit for limit in limits if low < limit < high}), high]
-    unit = "FLOPs" if cost == "flops" else cost
-    return {f"{shorten(a)} to {shorten(b)} {unit}": (costs > a) & (costs <= b) for a, b in pairwise(edges)}
+    return {f"{shorten(a)} to {shorten(b)} {cost_unit(cost)}": (costs > a) & (costs <= b) for a, b in pairwise(edges)}
 
 
 def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:

@@ -6,9 +6,10 @@ import pytest
 
 from nars.errors import ConfigError, DataError
 from nars.files.atomic import write_json
+from nars.files.sealed import write_sealed
 from nars.report import read_findings, write_report
 from nars.run import Silent, load_config, open_run
-from nars.run.folder import RunFolder, existing_run, write_sealed
+from nars.run.folder import RunFolder, existing_run
 from nars.train import MemberResult
 
 
