@@ -150,7 +150,7 @@ def budgets(space: Space, folder: Path, command: str, whole: int | None) -> dict
     networks = space.architectures(space.from_records([member["record"] for member in members]))
     files = [partial(untrained_onnx, network, batch=1) for network in networks]
     measured = measure_files(files, runner, measurements_folder(folder / "members.json", runner))
-    took = np.array([one.median for one in measured])
+    took = np.array([one.undisturbed for one in measured])
     off, agreement = 100 * (told / took - 1), device_table(costs).agreement
     return {
         "space": space.name,
@@ -166,7 +166,7 @@ def budgets(space: Space, folder: Path, command: str, whole: int | None) -> dict
         "over_their_bound": int((told > np.array([float(f"{bound:.6g}") for bound in bounds])).sum()),
         "table_ms": np.round(told, 4).tolist(),
         "measured_ms": np.round(took, 4).tolist(),
-        "spread_percent": round(100 * float(np.median([one.spread / one.median for one in measured])), 2),
+        "spread_percent": round(100 * float(np.median([one.spread / one.undisturbed for one in measured])), 2),
         "off_percent": np.round(off, 1).tolist(),
         "median_off_percent": round(float(np.median(np.abs(off))), 2),
     }

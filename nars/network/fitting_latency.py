@@ -106,7 +106,7 @@ def measure_networks(
         repeats=repeats,
         progress=lambda done: progress(done, len(X)),
     )
-    fitted = fit_latency(space, X, np.array([one.median for one in found]), runner=runner, batch=batch)
+    fitted = fit_latency(space, X, np.array([one.undisturbed for one in found]), runner=runner, batch=batch)
     write_sealed(path, fitted.to_dict())
     return fitted
 

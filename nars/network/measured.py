@@ -13,13 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, stdev
 
+import numpy as np
+
 from nars.files.atomic import write_json
 from nars.network.errors import LatencyError
 from nars.network.runner import OnnxRunner
+from nars.network.timing import QUIET
 from nars.printing import counted
 
 REPEATS = 3
 """Measurements of each file, at least, unless told otherwise."""
+_SETTLED = 1.1
+"""A measurement above the fastest fifth by this factor is of a time when something else was running."""
+_AGAIN = 3
+"""How often a file is measured again, at most, while half of its measurements are such."""
 
 Encode = Callable[[], bytes]
 """Makes the content of an ONNX file."""
@@ -33,14 +40,25 @@ class Measurement:
     """Each time that it was measured."""
 
     @property
-    def median(self) -> float:
-        """Milliseconds."""
-        return median(self.milliseconds)
+    def undisturbed(self) -> float:
+        """Milliseconds: the median without what is far above the fastest fifth, as other programs only add time."""
+        return median(self._counted)
 
     @property
     def spread(self) -> float:
-        """Standard deviation, milliseconds; 0 of a single measurement."""
-        return stdev(self.milliseconds) if len(self.milliseconds) > 1 else 0.0
+        """Standard deviation of those that count, milliseconds; 0 of a single one."""
+        counted = self._counted
+        return stdev(counted) if len(counted) > 1 else 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether most of them count."""
+        return 2 * len(self._counted) > len(self.milliseconds)
+
+    @property
+    def _counted(self) -> Sequence[float]:
+        most = _SETTLED * float(np.quantile(self.milliseconds, QUIET))
+        return [value for value in self.milliseconds if value <= most]
 
 
 def measurements_folder(table: Path, runner: OnnxRunner) -> Path:
@@ -61,7 +79,8 @@ def measure_files(
 
     Args:
         files: Each makes the content of one.
-        runner: What measures them, one after the other; again until it has printed `repeats` numbers.
+        runner: What measures them, one after the other; again until it has printed `repeats` numbers, and a few times
+            more where they show that something else was running.
         folder: Where measurements are kept, a small JSON file each.
         repeats: At least 1.
         progress: Called with the number of files that are done.
@@ -93,8 +112,10 @@ def _measure(onnx: bytes, runner: OnnxRunner, folder: Path, repeats: int) -> Mea
     with tempfile.TemporaryDirectory(prefix="nars-latency-") as place:
         file = Path(place) / f"{name}.onnx"
         file.write_bytes(onnx)
-        while len(values) < repeats:
+        calls = 0
+        while len(values) < repeats or (calls <= _AGAIN and not Measurement(values).settled):
             values += tuple(runner.milliseconds(file))
+            calls += 1
             write_json(kept, {"runner": runner.device, "runtime": runner.runtime, "milliseconds": list(values)})
     return Measurement(values)
 

@@ -38,7 +38,7 @@ class MemberLatency:
     def figures(self) -> tuple[str, str, str]:
         """By the table, measured, and how far the table is above that, for people; "-" where there was no table."""
         spread = self.measured.spread
-        measured = f"{spell_milliseconds(self.measured.median)} ± {spread:{'.2g' if spread < 100 else ',.0f'}}"
+        measured = f"{spell_milliseconds(self.measured.undisturbed)} ± {spread:{'.2g' if spread < 100 else ',.0f'}}"
         if self.table is None or self.off is None:
             return "-", measured, "-"
         return spell_milliseconds(self.table), measured, f"{self.off:+.1f} %"
@@ -46,7 +46,7 @@ class MemberLatency:
     @property
     def off(self) -> float | None:
         """How far the table is above what was measured, percent."""
-        return None if self.table is None else 100 * (self.table / self.measured.median - 1)
+        return None if self.table is None else 100 * (self.table / self.measured.undisturbed - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

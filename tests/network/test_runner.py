@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from nars.network import LatencyError, command_runner
-from nars.network.runner import read_milliseconds
+from nars.network.measured import measure_files
+from nars.network.runner import OnnxRunner, read_milliseconds
 
 
 def script(folder: Path, text: str) -> str:
@@ -125,3 +126,19 @@ def running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_file_is_measured_again_where_something_else_was_running(tmp_path: Path) -> None:
+    said = iter([[15.0, 15.2, 10.0], [10.1, 10.0, 10.2]])
+    runner = OnnxRunner(device="busy", runtime="command", threads=1, milliseconds=lambda _: next(said))
+    (found,) = measure_files([lambda: b"a file"], runner, tmp_path)
+    assert len(found.milliseconds) == 6
+    assert found.undisturbed == pytest.approx(10.05)
+    (kept,) = measure_files([lambda: b"a file"], runner, tmp_path)
+    assert kept == found
+
+
+def test_a_device_that_never_settles_is_left_after_a_few_more(tmp_path: Path) -> None:
+    runner = OnnxRunner(device="busy", runtime="command", threads=1, milliseconds=lambda _: [10.0, 20.0, 20.0])
+    (found,) = measure_files([lambda: b"a file"], runner, tmp_path)
+    assert len(found.milliseconds) == 12

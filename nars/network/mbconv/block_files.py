@@ -61,7 +61,7 @@ def measure_block_files(
     total = 1 + len(wanted) + min(_WHOLE, len(_networks(space)))
     files: list[Encode] = [empty_graph, *(partial(chained_graph, [shape], batch=batch) for shape in wanted)]
     call, *blocks = measure_files(files, runner, folder, repeats=repeats, progress=lambda done: progress(done, total))
-    own = {shape: max(found.median - call.median, 1e-6) for shape, found in zip(wanted, blocks, strict=True)}
+    own = {shape: max(found.undisturbed - call.undisturbed, 1e-6) for shape, found in zip(wanted, blocks, strict=True)}
     spread = {shape: found.spread for shape, found in zip(wanted, blocks, strict=True)}
     table = replace(table, milliseconds={**earlier.milliseconds, **own}, spread={**earlier.spread, **spread})
     X, sums = _whole(space, table)
@@ -69,7 +69,7 @@ def measure_block_files(
     whole = measure_files(
         files, runner, folder, repeats=repeats, progress=lambda done: progress(1 + len(wanted) + done, total)
     )
-    table = _calibrated(table, sums, np.array([found.median for found in whole]))
+    table = _calibrated(table, sums, np.array([found.undisturbed for found in whole]))
     table.write(path)
     return table
 
