@@ -3,8 +3,8 @@
 Command:  python scripts/bench_open_loop.py --part overhead [--trials 60] [--rounds 5]
           python scripts/bench_open_loop.py --part trainers [--example sklearn-digits] [--seeds 5] [--trials 60]
           python scripts/bench_open_loop.py --part fcnet [--seeds 10] [--out results/open-loop]
-Cost:     overhead: about two minutes; trainers: 15 minutes with scikit-learn, an hour with PyTorch; fcnet: an hour, and
-          goes on where it was stopped
+Cost:     overhead: half a minute; trainers: 15 minutes with scikit-learn, two hours with PyTorch; fcnet: an hour; the
+          last two go on where they were stopped
 Hardware: two cores, free of other programs
 Result:   a table; the last line is one JSON object
 Method:   overhead: trainers that do nothing, as a function and as a command, on each engine with one worker. Per round,
@@ -136,7 +136,7 @@ def _trial(task: Task, number: int) -> Trial:
 def best_found(arguments: argparse.Namespace) -> dict[str, Any]:
     """What stage 2, random search and TPE find with real trainers."""
     examples = (arguments.example,) if arguments.example else EXAMPLES
-    return {"best": trainers(examples, trainings=arguments.trials, seeds=arguments.seeds)}
+    return {"best": trainers(examples, trainings=arguments.trials, seeds=arguments.seeds, out=arguments.out)}
 
 
 def fcnet(arguments: argparse.Namespace) -> dict[str, Any]:

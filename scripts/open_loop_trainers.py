@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +23,45 @@ from rich.table import Table
 
 from nars.evaluate import Limits, open_engine
 from nars.run import Run, execution, load_config, open_run
+from nars.run.config import RunConfig
 from nars.space import Population, distinct, uniform
 from nars.stages import collect, load_pool, load_pretrained, pretrain, sample_pool
 from nars.stages.measuring import task_of
 from nars.store import Sample
 from nars.tasks import make_trials
+from search_loops import Runs
 
 EXAMPLES = ("sklearn-digits", "pytorch-command")
 FIRST, REFIT = 10, 5
 
 
-def trainers(examples: Sequence[str], *, trainings: int, seeds: int) -> dict[str, Any]:
-    """Best values by example, method and budget, with their spread over seeds."""
+def trainers(examples: Sequence[str], *, trainings: int, seeds: int, out: Path) -> dict[str, Any]:
+    """Best values by example, method and budget, with their spread over seeds.
+
+    Each finished search is a line in OUT/trainers.jsonl; a second start goes on from there.
+    """
+    done = Runs(out.absolute() / "trainers.jsonl")
     found: dict[str, Any] = {}
     methods = {"nars": _ours, "random": _random, "TPE": _tpe}
     with Progress(console=Console(stderr=True)) as bar:
         step = bar.add_task("trainings", total=len(examples) * len(methods) * seeds * trainings)
         for example in examples:
-            home = Path(__file__).parents[1] / "examples" / example
+            home = Path(__file__).resolve().parents[1] / "examples" / example
             os.chdir(home)
-            values: dict[str, list[float]] = {name: [] for name in methods}
+
+            def best(method: Callable[[Run, int], list[Sample]], seed: int, home: Path = home) -> float:
+                with tempfile.TemporaryDirectory() as folder:
+                    run = _run(home, Path(folder), seed, trainings)
+                    samples = method(run, trainings)
+                assert len(samples) == trainings, len(samples)
+                return _best(run, samples)
+
             for seed in range(seeds):
                 for name, method in methods.items():
-                    with tempfile.TemporaryDirectory() as folder:
-                        run = _run(home, Path(folder), seed, trainings)
-                        samples = method(run, trainings, lambda: bar.advance(step))
-                    assert len(samples) == trainings, (name, len(samples))
-                    values[name].append(_best(run, samples))
-            found[example] = _told(run, values)
+                    done.measure((example, name, trainings, seed), partial(best, method, seed))
+                    bar.advance(step, trainings)
+            values = {name: [done[example, name, trainings, seed] for seed in range(seeds)] for name in methods}
+            found[example] = _told(load_config(home / "run.yaml"), values)
     return found
 
 
@@ -67,25 +79,22 @@ def _run(home: Path, folder: Path, seed: int, trainings: int) -> Run:
     return open_run(config, folder / "run", execution=execution(engine="processes", workers=1, device="cpu"))
 
 
-def _ours(run: Run, trainings: int, advance: Callable[[], None]) -> list[Sample]:
+def _ours(run: Run, trainings: int) -> list[Sample]:
     pool = load_pool(run) or sample_pool(run)
     collect(run, pool, load_pretrained(run) or pretrain(run, pool))
     from nars.store import SampleStore
 
-    samples = list(SampleStore(run.folder.samples).samples())
-    for _ in samples:
-        advance()
-    return samples
+    return list(SampleStore(run.folder.samples).samples())
 
 
-def _random(run: Run, trainings: int, advance: Callable[[], None]) -> list[Sample]:
+def _random(run: Run, trainings: int) -> list[Sample]:
     rng = np.random.default_rng([run.config.seed, 77])
     X = uniform(run.space, 20 * trainings, rng=rng)
     X = distinct(X[run.config.range.admits(run.space.costs(X), rows=len(X))])
-    return _train(run, rng.permutation(X)[:trainings], advance)
+    return _train(run, rng.permutation(X)[:trainings])
 
 
-def _tpe(run: Run, trainings: int, advance: Callable[[], None]) -> list[Sample]:
+def _tpe(run: Run, trainings: int) -> list[Sample]:
     """Choices with an order are integers, others categories; outside the range a candidate is pruned, not paid for."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=run.config.seed, multivariate=True, group=True)
@@ -103,7 +112,7 @@ def _tpe(run: Run, trainings: int, advance: Callable[[], None]) -> list[Sample]:
         if not run.config.range.admits(run.space.costs(X), rows=1)[0]:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
             continue
-        (sample,) = _train(run, X, advance, number=len(samples))
+        (sample,) = _train(run, X, number=len(samples))
         samples.append(sample)
         if sample.value is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -112,7 +121,7 @@ def _tpe(run: Run, trainings: int, advance: Callable[[], None]) -> list[Sample]:
     return samples
 
 
-def _train(run: Run, X: Population, advance: Callable[[], None], *, number: int = 0) -> list[Sample]:
+def _train(run: Run, X: Population, *, number: int = 0) -> list[Sample]:
     task, epochs = task_of(run), run.config.collect.epochs
     trials = make_trials(
         run.space,
@@ -125,13 +134,8 @@ def _train(run: Run, X: Population, advance: Callable[[], None], *, number: int 
         metric=task.metric,
     )
     found: list[Sample] = []
-
-    def tell(sample: Sample) -> None:
-        found.append(sample)
-        advance()
-
     with open_engine("in-process" if len(X) == 1 else "processes", task, Limits(), workers=1) as engine:
-        engine.run(trials, on_result=tell)
+        engine.run(trials, on_result=found.append)
     return found
 
 
@@ -140,9 +144,9 @@ def _best(run: Run, samples: Sequence[Sample]) -> float:
     return run.metric.score(max(good))
 
 
-def _told(run: Run, values: dict[str, list[float]]) -> dict[str, Any]:
-    metric = run.metric
-    table = Table("method", f"best {metric.title}", title=f"{run.config.name}: {metric.best_word} is best")
+def _told(config: RunConfig, values: dict[str, list[float]]) -> dict[str, Any]:
+    metric = config.measured
+    table = Table("method", f"best {metric.title}", title=f"{config.name}: {metric.best_word} is best")
     told: dict[str, Any] = {}
     ours = metric.score(np.array(values["nars"]))
     for name, best in values.items():

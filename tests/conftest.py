@@ -26,6 +26,12 @@ _TINY = Architecture(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: one that begins last would be waited for with all other workers idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def digits() -> ImageData:
     return load_images("digits", resolution=8, validation_fraction=0.2, seed=0, max_train=160)

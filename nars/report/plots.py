@@ -176,7 +176,7 @@ def search_progress(findings: Findings) -> str | None:
             evaluations, best = zip(*member.history, strict=True)
             label, color = f"{member.name} ({member.seconds:.1f} s)", _shade(number, len(findings.family.members))
             axes.plot(evaluations, best, "o-", ms=3, color=color, label=label)
-        axes.legend(loc="lower right")
+        axes.legend(loc="best")
     return svg[0]
 
 

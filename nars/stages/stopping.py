@@ -45,10 +45,19 @@ def _bins(run: Run, samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
     if cost is None:
         return {}
     costs = np.array([sample.costs[cost] for sample in samples])
-    low, high = run.config.range.limits.get(cost, (0.0, math.inf))
+    low, high = run.config.range.limits.get(cost, (-math.inf, math.inf))
     limits = (budget.high(cost) for budget in run.config.budgets)
     edges = [low, *sorted({limit for limit in limits if low < limit < high}), high]
-    return {f"{shorten(a)} to {shorten(b)} {cost_unit(cost)}": (costs > a) & (costs <= b) for a, b in pairwise(edges)}
+    return {
+        f"{_between(a, b)} {cost_unit(cost)}": ((costs >= a) if a == low else (costs > a)) & (costs <= b)
+        for a, b in pairwise(edges)
+    }
+
+
+def _between(low: float, high: float) -> str:
+    if high == math.inf:
+        return "any" if low == -math.inf else f"over {shorten(low)}"
+    return f"up to {shorten(high)}" if low == -math.inf else f"{shorten(low)} to {shorten(high)}"
 
 
 def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
