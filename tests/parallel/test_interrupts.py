@@ -11,7 +11,7 @@ import pytest
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_the_first_process_of_a_program_is_born_deaf_to_ctrl_c(method: str) -> None:
     program = f"""
-        import multiprocessing, os, signal
+        import multiprocessing, os, signal, time
         from pathlib import Path
 
         from nars.parallel import interrupts_blocked
@@ -23,10 +23,12 @@ def test_the_first_process_of_a_program_is_born_deaf_to_ctrl_c(method: str) -> N
         if __name__ == "__main__":
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits SIG_IGN
             with interrupts_blocked():
-                process = multiprocessing.get_context({method!r}).Process(target=print)
+                process = multiprocessing.get_context({method!r}).Process(target=time.sleep, args=(600,))
                 process.start()
             born = Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()
             print(len(born), all(deaf(number) for number in [process.pid, *born]), deaf(os.getpid()))
+            process.kill()
+            process.join()
     """
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True, timeout=60

@@ -201,7 +201,8 @@ def test_what_a_command_leaves_behind_is_ended(tmp_path: Path) -> None:
 def test_no_trainer_outlives_the_process_that_wants_it(number: int, tmp_path: Path) -> None:
     log = tmp_path / "log"
     program = (
-        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "import signal, sys; sys.path[:0] = sys.argv[1:]\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job inherits SIG_IGN
         "from test_trainers import command, run\n"
         f"run(command(\"sh -c 'sleep 600 & echo $$ $! > {log}; wait' {{settings}}\"))"
     )
