@@ -153,7 +153,7 @@ class Bench:
         loop = TrainingLoop(network, RECIPE, self.data, settings, seed=self.seed, teaching=teaching)
         checkpoint, seconds = self.folder / f"{name}.pt", 0.0
         if checkpoint.is_file():
-            saved = torch.load(checkpoint, weights_only=True)
+            saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
             loop.load_state_dict(saved["loop"])
             seconds = saved["seconds"]
         note = f"seed {self.seed}, {name}"

@@ -110,7 +110,7 @@ def moment(folder: Path) -> str:
         return "the end"
     if not (folder / CHECKPOINT).is_file():
         return "nothing"
-    loop = torch.load(folder / CHECKPOINT, weights_only=True)["loop"]
+    loop = torch.load(folder / CHECKPOINT, weights_only=True, map_location="cpu")["loop"]
     return f"epoch {loop['epoch']} step {loop['step']}"
 
 

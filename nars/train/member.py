@@ -139,7 +139,7 @@ def _resume(loop: TrainingLoop, path: Path, identity: str) -> _History:
     if not path.exists():
         return _History()
     try:
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, weights_only=True, map_location="cpu")  # wherever it was written; the loop copies it
         theirs, history = saved["identity"], _History(**saved["history"])
     except Exception as error:  # torch names its reasons in many classes
         if machine_at_fault(error):

@@ -84,6 +84,25 @@ def test_killed_at_ten_random_steps_it_ends_in_the_same_bits(
     )
 
 
+def test_a_checkpoint_from_a_gpu_goes_on_without_one(
+    train: Train, recipe: Recipe, settings: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = train(tmp_path / "a", recipe, settings)
+
+    def die(done: int, _: int) -> None:
+        if done == 5:
+            raise Killed
+
+    with monkeypatch.context() as patch:  # torch writes down where a tensor is: here what it writes on a GPU
+        patch.setattr("torch.serialization.location_tag", lambda _: "cuda:0")
+        with pytest.raises(Killed):
+            train(tmp_path / "b", recipe, settings, checkpoint_every=1, on_steps=die)
+    if not torch.cuda.is_available():
+        with pytest.raises(RuntimeError, match="deserialize object on a CUDA device"):
+            torch.load(tmp_path / "b" / CHECKPOINT, weights_only=True)
+    assert train(tmp_path / "b", recipe, settings).weights.read_bytes() == straight.weights.read_bytes()
+
+
 PROGRAM = """
     import json, sys
     from pathlib import Path
