@@ -74,7 +74,9 @@ def _gpu(name: str, index: int | None, cuda: int, processes: int, rank: int) -> 
     return name
 
 
-def worker_devices(device: str, *, workers: int | None = None, per_gpu: int = 1, threads: int = 1) -> tuple[str, ...]:
+def worker_devices(
+    device: str, *, workers: int | None = None, per_gpu: int = 1, threads: int = 1, gpus: int | None = None
+) -> tuple[str, ...]:
     """The device of each worker that trains by itself: on "cuda" the GPUs in turn, so that each has its share.
 
     Args:
@@ -82,18 +84,20 @@ def worker_devices(device: str, *, workers: int | None = None, per_gpu: int = 1,
         workers: How many; None is one for each `threads` cores, or `per_gpu` for each GPU.
         per_gpu: Workers per GPU.
         threads: Cores per worker.
+        gpus: Number of GPUs in this machine; what torch sees when None.
 
     Raises:
         DeviceError: there is no such device.
     """
-    device = resolve_device(device)
+    device = resolve_device(device, cuda=gpus)
     if device == "cpu":
         return ("cpu",) * (workers or max(1, len(usable_cores()) // threads))
     if device != "cuda":
         return (device,) * (workers or per_gpu)
-    import torch
+    if gpus is None:
+        import torch
 
-    gpus = torch.cuda.device_count()
+        gpus = torch.cuda.device_count()
     return tuple(f"cuda:{i % gpus}" for i in range(workers or per_gpu * gpus))
 
 

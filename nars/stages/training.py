@@ -162,6 +162,7 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
             teaching=teaching,
             peers=peers,
             workers=1 if run.execution.engine == "in-process" else run.execution.workers or None,
+            per_gpu=run.execution.per_gpu,
             device=run.execution.device,
             on_epoch=on_epoch,
         )

@@ -37,6 +37,7 @@ def train_members(
     teaching: Teaching | None = None,
     peers: Peers = ALONE,
     workers: int | None = None,
+    per_gpu: int = 1,
     threads: int = 1,
     device: str = "cpu",
     on_epoch: Callable[[str, EpochReport], None] | None = None,
@@ -48,7 +49,8 @@ def train_members(
         data: For all of them, at any resolution; each is trained at its own.
         settings, teaching: The same for all of them, as `train_network` takes them.
         peers: The processes that train each of them together; needs one worker.
-        workers: How many at once; None is as many as fit on the cores, or one per GPU. One works in this process.
+        workers: How many at once; None is as many as fit on the cores, or `per_gpu` per GPU. One works in this process.
+        per_gpu: Trainings at once on one GPU; every GPU has one before any has two.
         threads: torch threads of each training.
         device: What `resolve_device` takes.
         on_epoch: Told the job's name and how it stands, in this thread.
@@ -60,7 +62,7 @@ def train_members(
         TrainError: the workers of a job died; the others are trained to their end first. Start again to resume it.
         Exception: what `train_network` raises.
     """
-    devices = worker_devices(device, workers=workers, threads=threads)[: len(jobs)]
+    devices = worker_devices(device, workers=workers, per_gpu=per_gpu, threads=threads)[: len(jobs)]
     results: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
     alike = partial(train_network, settings=settings, teaching=teaching, peers=peers, threads=threads)

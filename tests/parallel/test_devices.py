@@ -78,6 +78,26 @@ def test_workers_take_the_gpus_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert worker_devices("auto") == ("mps",)
 
 
+@pytest.mark.parametrize(
+    ("device", "gpus", "per_gpu", "workers", "jobs", "expected"),
+    [
+        ("cuda", 4, 1, None, 4, "0 1 2 3"),
+        ("cuda", 2, 2, None, 4, "0 1 0 1"),
+        ("cuda", 2, 4, None, 3, "0 1 0"),  # one on every GPU before any has two
+        ("cuda", 4, 1, None, 2, "0 1"),
+        ("cuda", 2, 1, 3, 4, "0 1 0"),
+        ("cuda", 4, 2, 1, 4, "0"),
+        ("cuda:3", 4, 2, None, 4, "3 3"),
+        ("cuda", 1, 4, None, 4, "0 0 0 0"),
+    ],
+)
+def test_members_are_spread_over_the_gpus(
+    device: str, gpus: int, per_gpu: int, workers: int | None, jobs: int, expected: str
+) -> None:
+    found = worker_devices(device, workers=workers, per_gpu=per_gpu, gpus=gpus)[:jobs]
+    assert found == tuple(f"cuda:{index}" for index in expected.split())
+
+
 def test_a_device_for_people() -> None:
     cores = len(usable_cores())
     assert describe_device("cpu") == f"cpu ({cores} core{'s' * (cores > 1)})"
