@@ -15,6 +15,7 @@ from nars.arrays import Floats
 from nars.evaluate import open_engine
 from nars.images import ImageData, Split, load_images
 from nars.metric import ACCURACY, Metric
+from nars.parallel import start_device
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
 from nars.space import Bounds, Population, Space, architecture_costs, load_space, sobol
 from nars.store import Sample, SampleStore
@@ -119,6 +120,10 @@ class RegimeTask:
     def fidelity(self, epochs: int) -> str:
         """As in `Task`: the settings, and the resolution, which is not the record's."""
         return f'{self.regime.settings().fidelity(epochs)[:-1]},"resolution":{self.regime.resolution}}}'
+
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        """As in `Task`."""
+        start_device(device)
 
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         """As in `Task`."""

@@ -41,6 +41,7 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
         OSError: the machine is at fault: disk, permissions, too many open files.
     """
     assert (trial.data, trial.metric) == (task.data, task.metric), "a trial is of the task that it names"
+    task.set_up(trial, device=device)
     start = time.perf_counter()
     done: list[Measured] = []
     status: Status = "ok"

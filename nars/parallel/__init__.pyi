@@ -3,6 +3,7 @@ from .devices import (
     DeviceError as DeviceError,
     describe_device as describe_device,
     resolve_device as resolve_device,
+    start_device as start_device,
     worker_devices as worker_devices,
 )
 from .guarded import Ending as Ending, Guarded as Guarded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from nars.errors import UserError
 from nars.parallel.machine import usable_cores
@@ -99,6 +100,42 @@ def worker_devices(
 
         gpus = torch.cuda.device_count()
     return tuple(f"cuda:{i % gpus}" for i in range(workers or per_gpu * gpus))
+
+
+def start_device(device: str) -> None:
+    """Make a GPU the current one of this process, and start what computes on it; nothing to do for others.
+
+    The context and the libraries take seconds and gigabytes when they are first used, which are no training's.
+
+    Args:
+        device: A resolved one.
+
+    Raises:
+        DeviceError: the GPU is not fit for use, or others have left it no memory.
+    """
+    kind, _, index = device.partition(":")
+    if kind == "cuda":
+        import torch
+
+        try:
+            if index:
+                torch.cuda.set_device(int(index))
+            _take_a_step(device)
+        except RuntimeError as error:
+            raise DeviceError(
+                f"{device} cannot be used ({str(error).splitlines()[0]}); end what else runs on it (nvidia-smi shows "
+                f"it), or train fewer at once there (--per-gpu, --workers). The same command goes on"
+            ) from error
+
+
+@cache
+def _take_a_step(device: str) -> None:
+    """A convolution and a matrix product, forward and backward, once in a process."""
+    import torch
+
+    images = torch.ones((2, 8, 8, 8), device=device, requires_grad=True)
+    maps = torch.nn.functional.conv2d(images, torch.ones((8, 8, 3, 3), device=device))
+    (maps.flatten(1) @ maps.flatten(1).T).sum().backward()  # type: ignore[no-untyped-call]
 
 
 def describe_device(device: str) -> str:

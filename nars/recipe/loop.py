@@ -15,6 +15,7 @@ from nars.recipe.accuracy import DivergedError, evaluate
 from nars.recipe.augmentation import EpochPlan
 from nars.recipe.batches import Batches, parts
 from nars.recipe.ema import MovingAverage
+from nars.recipe.generators import generators_of, left_alone
 from nars.recipe.loss import training_loss
 from nars.recipe.optimizer import build_optimizer, flatten
 from nars.recipe.peers import ALONE, Peers, synchronize_batch_norm
@@ -87,6 +88,7 @@ class TrainingLoop:
         require(seed >= 0, "seed", ">= 0", seed)
         settings = settings_by(recipe, settings)
         self._device, self._peers = torch.device(device), peers
+        self._generators = generators_of(self._device)
         self._training, self._schedule = settings, settings.schedule
         self._batches = Batches(
             data,
@@ -163,7 +165,7 @@ class TrainingLoop:
         plan = self._plan = self._batches.plan(self.epoch) if self._plan is None else self._plan
         last = self.steps_per_epoch if max_steps is None else min(first + max_steps, self.steps_per_epoch)
         self.model.train()
-        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+        with left_alone(self._generators):
             while self.step < last:
                 self._train_step(plan, self.step)
                 self.step += 1
@@ -215,10 +217,9 @@ class TrainingLoop:
     def _seed_torch(self, seed: int) -> None:
         """For dropout, stochastic depth, policies and erasing: other draws in every process."""
         seed = (seed + self._peers.rank) % 2**63
-        # torch.manual_seed would queue seeds for absent devices, at 1 ms a call.
-        torch.default_generator.manual_seed(seed)
-        if self._device.type == "cuda":
-            torch.cuda.manual_seed(seed)
+        # torch.manual_seed would queue seeds for absent devices, at 1 ms a call; torch.cuda's seeds the current GPU.
+        for generator in self._generators:
+            generator.manual_seed(seed)
 
     def _mean_loss(self) -> float:
         """Mean loss of the epoch so far over all processes, which thus agree on whether it is finite."""

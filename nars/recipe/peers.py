@@ -83,7 +83,7 @@ def joined_peers(device: str) -> Iterator[tuple[Peers, str]]:
     if on_gpu:
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" else device
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    distributed.init_process_group("nccl" if on_gpu else "gloo", device_id=torch.device(device) if on_gpu else None)
     try:
         yield Peers(distributed.get_rank(), count), device
     finally:

@@ -29,6 +29,9 @@ class LoopTask:
     def prepare(self) -> None:
         """Nothing to load."""
 
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        """As in `Task`: nothing is trained here."""
+
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         """Refuse: whoever owns the loop trains.
 

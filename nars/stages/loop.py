@@ -172,6 +172,9 @@ class _Told:
     def fidelity(self, epochs: int) -> str:
         raise AssertionError("the run's own task says it")
 
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        """It has been trained."""
+
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         for number, said in enumerate(self.epochs, 1):
             yield read_said(said, self.metric, epoch=number)

@@ -120,6 +120,9 @@ class TrainerCommand:
                 f"the program {program!r} of a trainer's command {'may not be run' if there else 'is not there'}; {fix}"
             )
 
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        """As in `Task`: a program of its own shares nothing."""
+
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         """As in `Task`; `check` is called many times a second.
 

@@ -75,6 +75,10 @@ class TrainerFunction:
         """
         _loaded(self.place, self.folder)
 
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        """As in `Task`: the function is loaded."""
+        self.prepare()
+
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         """As in `Task`; `check` is called between epochs.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from nars import network, recipe
 from nars.metric import ACCURACY, Metric
+from nars.parallel import start_device
 from nars.tasks.task import Measured
 from nars.tasks.trial import Trial
 
@@ -36,6 +37,10 @@ class ImageClassification:
     def fidelity(self, epochs: int) -> str:
         """As in `Task`: of the settings."""
         return self.settings.fidelity(epochs)
+
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        """As in `Task`: the device is started."""
+        start_device(device)
 
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         """As in `Task`.

@@ -42,6 +42,15 @@ class Task(Protocol):
     def fidelity(self, epochs: int) -> str:
         """How thoroughly a trial of so many epochs is trained: equal text, comparable values."""
 
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        """Make what the trials of this process share and this one needs, such as a GPU's context.
+
+        It is called before a trial's time and memory are counted.
+
+        Raises:
+            TaskError: as `train`.
+        """
+
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         """Train a candidate, and measure it after each epoch: `trial.epochs` times.
 

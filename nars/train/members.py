@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nars.images import ImageData
 from nars.network import build
-from nars.parallel import Failure, Pool, Report, worker_devices, worker_setups
+from nars.parallel import Failure, Pool, Report, start_device, worker_devices, worker_setups
 from nars.recipe import ALONE, Peers, Recipe, Teaching, TrainingSettings
 from nars.space import AnyArchitecture
 from nars.train.member import EpochReport, train_network
@@ -94,6 +94,7 @@ def _train(
     job: MemberJob, shared: tuple[Callable[..., MemberResult], ImageData], device: str, on_epoch: Report
 ) -> MemberResult:
     """A job, here or in a worker."""
+    start_device(device)
     (train, data), recipe = shared, job.recipe
     model = build(job.architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=job.seed)
     at = data.at(job.architecture.resolution)

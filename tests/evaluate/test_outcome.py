@@ -27,6 +27,9 @@ class Scripted:
     def fidelity(self, epochs: int) -> str:
         return f"{epochs} lines"
 
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        pass
+
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         for line in self.script:
             check()

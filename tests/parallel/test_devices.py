@@ -11,7 +11,8 @@ import typer
 
 from nars.cli import main
 from nars.cli.app import app
-from nars.parallel import DeviceError, describe_device, resolve_device, usable_cores, worker_devices
+from nars.parallel import DeviceError, describe_device, resolve_device, start_device, usable_cores, worker_devices
+from nars.parallel.devices import _take_a_step
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,24 @@ def test_members_are_spread_over_the_gpus(
 ) -> None:
     found = worker_devices(device, workers=workers, per_gpu=per_gpu, gpus=gpus)[:jobs]
     assert found == tuple(f"cuda:{index}" for index in expected.split())
+
+
+def test_a_worker_owns_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Any] = []
+    monkeypatch.setattr("torch.cuda.set_device", done.append)
+    monkeypatch.setattr("nars.parallel.devices._take_a_step", done.append)
+    for device in ("cuda:3", "cuda", "cpu", "mps"):
+        start_device(device)
+    assert done == [3, "cuda:3", "cuda"]
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available() or not torch.backends.cuda.is_built(), reason="there is a GPU, or no CUDA"
+)
+def test_a_gpu_that_does_not_start_says_what_to_do() -> None:
+    _take_a_step("cpu")  # the step itself can be taken
+    with pytest.raises(DeviceError, match=r"cuda:1 cannot be used \(.*\); end what else runs on it .*--per-gpu"):
+        start_device("cuda:1")
 
 
 def test_a_device_for_people() -> None:
