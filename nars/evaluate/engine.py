@@ -56,8 +56,9 @@ class Engine(Protocol):
         until then. So a list is a round as in the paper; a generator that looks at the results and proposes the next
         candidate is an asynchronous search.
 
-        Each trial gives exactly one sample. One whose worker dies is run again once, in another worker; if that dies
-        too, it is a row with status "error".
+        Each trial gives exactly one sample. One whose worker dies, or loses its GPU by an error after which that
+        computes nothing more for it, is run again once, in another worker; if that happens again, it is a row with
+        status "error".
         """
 
     def __enter__(self) -> Engine:

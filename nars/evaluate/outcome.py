@@ -38,6 +38,7 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
 
     Raises:
         TaskError: nothing can be trained here: the user's program is not there, or cannot be imported.
+        DeviceLostError: the device computes nothing more for this process.
         OSError: the machine is at fault: disk, permissions, too many open files.
     """
     assert (trial.data, trial.metric) == (task.data, task.metric), "a trial is of the task that it names"
@@ -52,13 +53,17 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
             raise _TimeLimitError
 
     try:
-        with parallel.torch_threads(limits.threads), parallel.memory_limit(limits.gigabytes):
+        with (
+            parallel.torch_threads(limits.threads),
+            parallel.memory_limit(limits.gigabytes),
+            parallel.device_watched(device),
+        ):
             for measured in task.train(trial, device=device, check=check):
                 _refuse(measured, task, trial, epoch=len(done) + 1)
                 done.append(measured)
         if len(done) < trial.epochs:
             raise EvaluationError(f"a training must be measured in each of its {trial.epochs} epochs; got {len(done)}.")
-    except TaskError:
+    except (TaskError, parallel.DeviceLostError):
         raise  # no candidate could be trained
     except recipe.DivergedError as error:
         status, message = "diverged", str(error)

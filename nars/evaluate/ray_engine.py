@@ -19,7 +19,7 @@ from nars.errors import EvaluationError
 from nars.evaluate.engine import Limits, OnResult
 from nars.evaluate.outcome import evaluate_trial, lost
 from nars.files.atomic import machine_at_fault
-from nars.parallel import AUTO, put_together, take_apart
+from nars.parallel import AUTO, DeviceLostError, put_together, take_apart
 from nars.store import Sample, Status
 from nars.tasks import Task, TaskError, Trial
 
@@ -224,7 +224,9 @@ class RayEngine:
         except errors.RayTaskError as error:  # of the machine or in this package: not the trial's, not to be hidden
             if isinstance(error.cause, TaskError) or machine_at_fault(error.cause):
                 raise error.cause from None
-            raise
+            if not isinstance(error.cause, DeviceLostError):
+                raise
+            kind, allowed, message = "worker", _ATTEMPTS, f"its GPU failed ({error.cause.__cause__}), {_ATTEMPTS} times"
         except errors.OutOfMemoryError as error:
             return self._lost(attempt, "out_of_memory", str(error).splitlines()[0])
         except (errors.NodeDiedError, errors.ObjectLostError) as error:

@@ -1,7 +1,9 @@
 from .devices import (
     AUTO as AUTO,
     DeviceError as DeviceError,
+    DeviceLostError as DeviceLostError,
     describe_device as describe_device,
+    device_watched as device_watched,
     resolve_device as resolve_device,
     start_device as start_device,
     worker_devices as worker_devices,

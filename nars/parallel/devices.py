@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from nars.errors import UserError
@@ -126,6 +128,44 @@ def start_device(device: str) -> None:
                 f"{device} cannot be used ({str(error).splitlines()[0]}); end what else runs on it (nvidia-smi shows "
                 f"it), or train fewer at once there (--per-gpu, --workers). The same command goes on"
             ) from error
+
+
+class DeviceLostError(UserError):
+    """A GPU computes nothing more for this process, whatever it is asked for, until the process ends."""
+
+
+@contextmanager
+def device_watched(device: str) -> Iterator[None]:
+    """What is raised inside is a DeviceLostError where it has left the device unusable to this process.
+
+    Some errors of a GPU ("device-side assert triggered", "an illegal memory access was encountered") do: all that
+    comes after them in the process fails too, and says nothing of what it was to compute.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, DeviceLostError) or _still_works(device):
+            raise
+        raise DeviceLostError(
+            f"{device} failed ({str(error).splitlines()[0]}) and computes nothing more for this process. The same "
+            f"command goes on from what is kept; with --engine processes one training that does this is a failed one "
+            f"and the others go on"
+        ) from error
+
+
+def _still_works(device: str) -> bool:
+    """Asked of the device, because torch says such errors in many words."""
+    import torch
+
+    if not (device.startswith("cuda") and torch.cuda.is_initialized()):  # type: ignore[no-untyped-call]
+        return True
+    try:
+        torch.zeros((), device=device).add(1).item()
+    except torch.OutOfMemoryError:
+        return True
+    except RuntimeError:
+        return False
+    return True
 
 
 @cache

@@ -54,10 +54,10 @@ class Pool(Generic[Job, Result]):
     how far it has come.
 
     They start with a fresh interpreter (spawn: a fork of a process that has used torch's threads may hang) and stay
-    until the pool is closed, because importing torch and timm takes seconds. A worker that dies is replaced and its job
-    done again, in another worker. When this process ends, however it does, they end. They do not run the program that
-    opens the pool, which may be a script without `if __name__ == "__main__":`, a notebook or standard input, unless
-    the context holds something that is defined there.
+    until the pool is closed, because importing torch and timm takes seconds. A worker that dies, or whose GPU has
+    failed, is replaced and its job done again, in another worker. When this process ends, however it does, they end.
+    They do not run the program that opens the pool, which may be a script without `if __name__ == "__main__":`, a
+    notebook or standard input, unless the context holds something that is defined there.
     """
 
     def __init__(
@@ -155,6 +155,8 @@ class Pool(Generic[Job, Result]):
             else:
                 if kind == "ready":
                     worker.ready, self._failed_starts = True, 0
+                elif kind == "lost":
+                    yield from self._begin_anew(index, queue, f"its GPU failed ({value})")
                 else:
                     yield worker, kind, value
         for index, worker in enumerate(self._workers):
@@ -170,7 +172,7 @@ class Pool(Generic[Job, Result]):
         return max(0.0, min(left)) if left else None
 
     def _bury(self, index: int, queue: _Queue[Job]) -> Iterator[tuple[_Worker, str, Any]]:
-        """A worker died: start another; its job is done again, or has failed."""
+        """A worker died."""
         worker = self._workers[index]
         worker.process.join()
         how = _describe(worker.process.exitcode)
@@ -181,9 +183,14 @@ class Pool(Generic[Job, Result]):
                     f"worker processes {how} before they were ready. What they said is above; without workers "
                     f"(engine in-process) the cause shows.{self._hint()}"
                 )
+        yield from self._begin_anew(index, queue, f"its worker process {how}")
+
+    def _begin_anew(self, index: int, queue: _Queue[Job], why: str) -> Iterator[tuple[_Worker, str, Any]]:
+        """Start another worker; the job of the old one is done again, or has failed."""
+        worker = self._workers[index]
         self._replace(index)
         if worker.busy and not queue.again(worker.number, worker.job):
-            yield worker, "result", worker.failure(f"its worker process {how}, {_ATTEMPTS} times", overdue=False)
+            yield worker, "result", worker.failure(f"{why}, {_ATTEMPTS} times", overdue=False)
 
     def _start(self, setup: WorkerSetup) -> _Worker:
         assert self._shared is not None

@@ -16,13 +16,14 @@ from typing import Any, Literal
 import torch
 
 from nars.loading import quick_imports
+from nars.parallel.devices import DeviceLostError, device_watched
 from nars.parallel.sharing import receive
 
 Report = Callable[[Any], None]
 """Sends a plain value to the caller while the job is still being done, such as how far it is."""
 
-Kind = Literal["ready", "report", "result", "raised"]
-"""What a worker says: (kind, value)."""
+Kind = Literal["ready", "report", "result", "raised", "lost"]
+"""What a worker says: (kind, value). After "lost", how its device failed, it ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +60,18 @@ def _work(connection: Connection[Any, Any], device: str) -> None:
     context = receive(shared)
     connection.send(("ready", None))
     while (job := connection.recv()) is not None:
-        connection.send(_do(function, job, context, device, lambda value: connection.send(("report", value))))
+        said = _do(function, job, context, device, lambda value: connection.send(("report", value)))
+        connection.send(said)
+        if said[0] == "lost":
+            os._exit(1)  # without the tidying up of libraries that wait for the device
 
 
 def _do(function: Any, job: Any, context: Any, device: str, report: Report) -> tuple[Kind, Any]:
     try:
-        return "result", function(job, context, device, report)
+        with device_watched(device):
+            return "result", function(job, context, device, report)
+    except DeviceLostError as error:
+        return "lost", str(error.__cause__ or error).splitlines()[0]
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))

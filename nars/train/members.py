@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nars.images import ImageData
 from nars.network import build
-from nars.parallel import Failure, Pool, Report, start_device, worker_devices, worker_setups
+from nars.parallel import Failure, Pool, Report, device_watched, start_device, worker_devices, worker_setups
 from nars.recipe import ALONE, Peers, Recipe, Teaching, TrainingSettings
 from nars.space import AnyArchitecture
 from nars.train.member import EpochReport, train_network
@@ -98,4 +98,5 @@ def _train(
     (train, data), recipe = shared, job.recipe
     model = build(job.architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=job.seed)
     at = data.at(job.architecture.resolution)
-    return train(model, recipe, at, folder=job.folder, seed=job.seed, device=device, on_epoch=on_epoch)
+    with device_watched(device):
+        return train(model, recipe, at, folder=job.folder, seed=job.seed, device=device, on_epoch=on_epoch)

@@ -13,6 +13,7 @@ from nars.errors import EvaluationError
 from nars.evaluate import Limits, evaluate_trial
 from nars.evaluate.outcome import lost
 from nars.metric import Metric
+from nars.parallel import DeviceLostError
 from nars.tasks import Measured, Task, Trial
 
 
@@ -38,11 +39,11 @@ class Scripted:
             yield Measured(value=line)
 
 
-def run(*script: float | BaseException, **limits: Any) -> Any:
+def run(*script: float | BaseException, device: str = "cpu", **limits: Any) -> Any:
     task: Task = Scripted(script)
     fields: dict[str, Any] = {"choices": (0,), "record": {"a": 1}, "costs": {}, "recipe": {}, "architecture": None}
     trial = Trial(**fields, space="s", data="nothing", metric=task.metric, fidelity=task.fidelity(2), epochs=2, seed=0)
-    return evaluate_trial(trial, task, Limits(**limits))
+    return evaluate_trial(trial, task, Limits(**limits), device=device)
 
 
 def test_any_metric_makes_a_sample() -> None:
@@ -75,6 +76,14 @@ def test_what_goes_wrong_is_a_status_and_keeps_the_curve_so_far(script: Any, sta
 def test_a_fault_of_the_machine_is_nobodys_result() -> None:
     with pytest.raises(OSError, match="No space"):
         run(0.5, OSError(28, "No space left on device"))
+
+
+def test_a_gpu_that_failed_is_nobodys_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = RuntimeError("CUDA error: device-side assert triggered")
+    assert run(0.5, error, device="cuda:0").status == "error"
+    monkeypatch.setattr("nars.parallel.devices._still_works", lambda _: False)
+    with pytest.raises(DeviceLostError, match="cuda:0 failed"):
+        run(0.5, error, device="cuda:0")
 
 
 def test_time_is_up_at_the_next_check() -> None:

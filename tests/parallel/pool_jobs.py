@@ -3,10 +3,11 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nars.parallel import Report
+from nars.parallel import DeviceLostError, Report
 
 
 def work(job: tuple[Any, ...], context: Any, device: str, report: Report) -> Any:
@@ -30,5 +31,12 @@ def work(job: tuple[Any, ...], context: Any, device: str, report: Report) -> Any
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return "survived"
+    if what == "lose gpu":  # every time, or once
+        marker = Path(arguments[0])
+        if not marker.is_file():
+            with suppress(IsADirectoryError):
+                marker.write_text(str(os.getpid()))
+            raise DeviceLostError("gone") from RuntimeError("CUDA error: device-side assert triggered\nmore")
+        return marker.read_text() != str(os.getpid())
     assert what == "where"
     return os.getpid(), sorted(os.sched_getaffinity(0)), device

@@ -11,7 +11,16 @@ import typer
 
 from nars.cli import main
 from nars.cli.app import app
-from nars.parallel import DeviceError, describe_device, resolve_device, start_device, usable_cores, worker_devices
+from nars.parallel import (
+    DeviceError,
+    DeviceLostError,
+    describe_device,
+    device_watched,
+    resolve_device,
+    start_device,
+    usable_cores,
+    worker_devices,
+)
 from nars.parallel.devices import _take_a_step
 
 
@@ -115,6 +124,23 @@ def test_a_gpu_that_does_not_start_says_what_to_do() -> None:
     _take_a_step("cpu")  # the step itself can be taken
     with pytest.raises(DeviceError, match=r"cuda:1 cannot be used \(.*\); end what else runs on it .*--per-gpu"):
         start_device("cuda:1")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_an_error_that_leaves_no_device_is_told_from_one_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(device: str) -> None:
+        with device_watched(device):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered\nSearch for ...")
+
+    for device in ("cpu", "cuda:0"):  # of which nothing has been asked here yet
+        with pytest.raises(RuntimeError, match="illegal memory access"):
+            fail(device)
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)  # as if it had worked until now
+    with pytest.raises(DeviceLostError, match=r"cuda:0 failed \(CUDA error: an illegal .* encountered\) and computes"):
+        fail("cuda:0")
+    monkeypatch.setattr("torch.zeros", lambda *_, **__: torch.ones(()))  # as if it still did
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        fail("cuda:0")
 
 
 def test_a_device_for_people() -> None:

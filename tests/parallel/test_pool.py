@@ -76,6 +76,17 @@ def test_a_job_that_kills_its_workers_fails_and_the_others_go_on(pool: Pool[Any,
     assert outcomes == {job: [job[1] + 10] for job in others}
 
 
+def test_a_worker_whose_gpu_failed_ends_and_its_job_is_done_again_in_another(
+    pool: Pool[Any, Any], tmp_path: Path
+) -> None:
+    once, always = ("lose gpu", str(tmp_path / "marker")), ("lose gpu", str(tmp_path))
+    others = [("add", i) for i in range(4)]
+    outcomes = _outcomes(pool, [once, always, *others])
+    (failure,) = outcomes.pop(always)
+    assert failure.message == "its GPU failed (CUDA error: device-side assert triggered), 2 times"
+    assert outcomes == {once: [True]} | {job: [job[1] + 10] for job in others}
+
+
 def test_reports_arrive_in_order_before_the_result(pool: Pool[Any, Any]) -> None:
     heard: list[Any] = []
     pool.run(
