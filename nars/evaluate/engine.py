@@ -28,8 +28,8 @@ class Limits:
     seconds: float | None = None
     """Longer ones end as a row with status "timeout"; None lets them."""
     gigabytes: float | None = None
-    """Memory it may allocate, beyond task and libraries; one that needs more ends as "out_of_memory". On Linux, and not
-    for the memory of a GPU, which has an end of its own."""
+    """Memory it may allocate, beyond the task, the libraries and a GPU's context; one that needs more ends as
+    "out_of_memory". On Linux, and not for the memory of a GPU, which has an end of its own."""
 
     def __post_init__(self) -> None:
         require(EvaluationError, self.threads >= 1, "threads", ">= 1", self.threads)

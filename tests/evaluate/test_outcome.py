@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -39,11 +41,13 @@ class Scripted:
             yield Measured(value=line)
 
 
-def run(*script: float | BaseException, device: str = "cpu", **limits: Any) -> Any:
-    task: Task = Scripted(script)
+def run(*script: float | BaseException, task: type[Scripted] = Scripted, device: str = "cpu", **limits: Any) -> Any:
+    task_: Task = task(script)
     fields: dict[str, Any] = {"choices": (0,), "record": {"a": 1}, "costs": {}, "recipe": {}, "architecture": None}
-    trial = Trial(**fields, space="s", data="nothing", metric=task.metric, fidelity=task.fidelity(2), epochs=2, seed=0)
-    return evaluate_trial(trial, task, Limits(**limits), device=device)
+    trial = Trial(
+        **fields, space="s", data="nothing", metric=task_.metric, fidelity=task_.fidelity(2), epochs=2, seed=0
+    )
+    return evaluate_trial(trial, task_, Limits(**limits), device=device)
 
 
 def test_any_metric_makes_a_sample() -> None:
@@ -84,6 +88,27 @@ def test_a_gpu_that_failed_is_nobodys_result(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("nars.parallel.devices._still_works", lambda _: False)
     with pytest.raises(DeviceLostError, match="cuda:0 failed"):
         run(0.5, error, device="cuda:0")
+
+
+@dataclass(frozen=True)
+class Starting(Scripted):
+    """It needs what takes long and is large, as the context of a GPU is."""
+
+    started: list[bytearray] = field(default_factory=list)
+
+    def set_up(self, trial: Trial, *, device: str) -> None:
+        self.started.append(bytearray(2**30))
+        time.sleep(1.0)
+
+    def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
+        self.started.append(bytearray(2**26))
+        yield from super().train(trial, device=device, check=check)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits are Linux's")
+def test_what_trials_share_is_none_of_their_memory_and_time() -> None:
+    assert run(0.5, 0.4, task=Starting, seconds=0.9, gigabytes=0.25).status == "ok"
+    assert run(0.5, 0.4, task=Starting, seconds=0.9, gigabytes=0.05).status == "out_of_memory"
 
 
 def test_time_is_up_at_the_next_check() -> None:
