@@ -20,7 +20,7 @@ class How:
 
     engine: Annotated[str, typer.Option(help="Where trainings run: processes, in-process, ray.")] = "processes"
     workers: Annotated[int, typer.Option(help="Trainings at once; 0 is one per core or GPU.")] = 0
-    per_gpu: Annotated[int, typer.Option(help="Trainings at once on one GPU.")] = 1
+    per_gpu: Annotated[int, typer.Option(help="Trainings at once on one GPU, each with its share of the memory.")] = 1
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto"
     address: Annotated[str | None, typer.Option(help="Ray cluster to join (with --engine ray).")] = None
 

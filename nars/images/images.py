@@ -32,11 +32,12 @@ from nars.parallel import installed_memory
 from nars.printing import brief_repr, some_names
 
 Streaming = bool | Literal["auto"]
-"""Whether the images of a folder stay in their files; "auto" if they would take more than a quarter of the memory."""
+"""Whether the images of a folder stay in their files; "auto" if they would take more than half of the memory,
+together with the copy that each training at once makes of them."""
 
 _SPLIT_NAMES = ("training", "validation", "test")
 
-_MOST_MEMORY = 0.25
+_MOST_MEMORY = 0.5
 _STATISTICS = 10_000
 """Training images that the mean and deviation of a folder are taken of, at most."""
 
@@ -85,6 +86,7 @@ class ImageData:
     """Places of the training, validation and test images in the source."""
     _streaming: Streaming = field(repr=False, compare=False)
     _loaders: int | None = field(repr=False, compare=False)
+    _copies: int = field(repr=False, compare=False)
     _rendered: dict[int, ImageData] = field(repr=False, compare=False)
     """Resolution -> this set at that resolution; one dict for all of them."""
 
@@ -122,7 +124,7 @@ class ImageData:
             DataError: it would not fit into memory.
         """
         if resolution not in self._rendered:
-            how = (resolution, self._streaming, self._loaders, None)
+            how = (resolution, self._streaming, self._loaders, self._copies, None)
             train, validation, test = _splits(self._source, self._indices, *how)
             mean, std = _mean_and_std(self._source, train)
             at = replace(self, mean=mean, std=std, train=train, validation=validation, test=test)
@@ -142,6 +144,7 @@ def load_images(
     max_classes: int | None = None,
     streaming: Streaming = "auto",
     loaders: int | None = None,
+    copies: int = 2,
     progress: OnRead | None = None,
     source: Source | None = None,
 ) -> ImageData:
@@ -163,6 +166,8 @@ def load_images(
         streaming: Read the images of a folder from their files whenever they are needed, instead of once. It makes no
             difference to any result. Not used by the other sets, which are small.
         loaders: Processes that read ahead for each training that streams; None is one per core, 8 at most.
+        copies: How many of the images this machine's memory must hold where they are not streamed: these, and another,
+            cropped from, for each training at once.
         progress: Called with (images decoded, images in all).
         source: What `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
 
@@ -180,7 +185,7 @@ def load_images(
     if validation_images is not None:
         validation_fraction = _share(source, validation_images)
     indices = _divide(source, validation_fraction, seed, max_train)
-    train, validation, test = _splits(source, indices, resolution, streaming, loaders, progress)
+    train, validation, test = _splits(source, indices, resolution, streaming, loaders, copies, progress)
     if source.files is not None and isinstance(train, StreamedSplit):
         check_headers([path_of(file) for file in source.files[np.concatenate(indices)]])
     mean, std = _mean_and_std(source, train)
@@ -199,6 +204,7 @@ def load_images(
         _indices=indices,
         _streaming=streaming,
         _loaders=loaders,
+        _copies=copies,
         _rendered={},
     )
     data._rendered[resolution] = data
@@ -274,11 +280,12 @@ def _splits(
     resolution: int,
     streaming: Streaming,
     loaders: int | None,
+    copies: int,
     progress: OnRead | None,
 ) -> list[Split] | list[StreamedSplit]:
     """The splits at a resolution, in memory or in their files."""
     labels = [torch.from_numpy(source.labels[index]) for index in indices]
-    if source.files is not None and _streams(streaming, sum(map(len, indices)), resolution):
+    if source.files is not None and _streams(streaming, copies * sum(map(len, indices)), resolution):
         return [
             StreamedSplit(files=source.files[index], labels=part, resolution=resolution, loaders=loaders)
             for index, part in zip(indices, labels, strict=True)

@@ -3,8 +3,11 @@ from .devices import (
     DeviceError as DeviceError,
     DeviceLostError as DeviceLostError,
     describe_device as describe_device,
+    device_memory as device_memory,
     device_watched as device_watched,
+    local_processes as local_processes,
     resolve_device as resolve_device,
+    share_device as share_device,
     start_device as start_device,
     worker_devices as worker_devices,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 from nars.errors import UserError
@@ -49,7 +50,7 @@ def resolve_device(
 
     cuda = torch.cuda.device_count() if cuda is None else cuda
     mps = torch.backends.mps.is_available() if mps is None else mps
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if processes is None else processes
+    processes = local_processes() if processes is None else processes
     rank = int(os.environ.get("LOCAL_RANK", "0")) if rank is None else rank
     if name == AUTO:
         name = kind = "cuda" if cuda else "mps" if mps and processes == 1 else "cpu"
@@ -75,6 +76,11 @@ def _gpu(name: str, index: int | None, cuda: int, processes: int, rank: int) -> 
     if index is not None and index >= cuda:
         raise DeviceError(f"the device is {name!r}, but the GPUs here are cuda:0 to cuda:{cuda - 1}; use one of them")
     return name
+
+
+def local_processes() -> int:
+    """How many processes `torchrun` has started on this machine; 1 without it."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def worker_devices(
@@ -104,6 +110,36 @@ def worker_devices(
     return tuple(f"cuda:{i % gpus}" for i in range(workers or per_gpu * gpus))
 
 
+_SHARING: ContextVar[int] = ContextVar("processes that share this one's GPU", default=1)
+
+_CONTEXT = 600 * 2**20
+"""Bytes of a GPU, about, that each process takes before it computes anything: context and libraries."""
+
+
+def share_device(processes: int) -> None:
+    """Say, once in a process, how many such share its GPU: each then has its part of the memory.
+
+    What one of them asks for beyond that fails for lack of memory; otherwise it would be whichever asked last, and
+    whether a training has a result would depend on its neighbours.
+    """
+    _SHARING.set(processes)
+
+
+def memory_fraction(total: int, processes: int) -> float:
+    """The part of a GPU's `total` bytes that tensors of one of `processes` may take, in (0, 1]."""
+    return 1.0 if processes == 1 else max(1 / processes - _CONTEXT / total, 0.5 / processes)
+
+
+def device_memory(device: str) -> int | None:
+    """Bytes of a GPU that this process may still take; None for devices whose memory is that of the machine."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    return min(free, int(total * torch.cuda.get_per_process_memory_fraction(device)))
+
+
 def start_device(device: str) -> None:
     """Make a GPU the current one of this process, and start what computes on it; nothing to do for others.
 
@@ -122,6 +158,9 @@ def start_device(device: str) -> None:
         try:
             if index:
                 torch.cuda.set_device(int(index))
+            if (processes := _SHARING.get()) > 1:
+                _, total = torch.cuda.mem_get_info(device)
+                torch.cuda.set_per_process_memory_fraction(memory_fraction(total, processes), device)
             _take_a_step(device)
         except RuntimeError as error:
             raise DeviceError(

@@ -314,7 +314,12 @@ def worker_setups(devices: Sequence[str], *, threads: int = 1) -> tuple[WorkerSe
     cores = usable_cores()
     fill = sys.platform == "linux" and set(devices) == {"cpu"} and len(devices) * threads == len(cores)
     return tuple(
-        WorkerSetup(device=device, threads=threads, cores=cores[i * threads : (i + 1) * threads] if fill else None)
+        WorkerSetup(
+            device=device,
+            threads=threads,
+            cores=cores[i * threads : (i + 1) * threads] if fill else None,
+            sharing=devices.count(device) if device.startswith("cuda") else 1,
+        )
         for i, device in enumerate(devices)
     )
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 
 from nars.loading import quick_imports
-from nars.parallel.devices import DeviceLostError, device_watched
+from nars.parallel.devices import DeviceLostError, device_watched, share_device
 from nars.parallel.sharing import receive
 
 Report = Callable[[Any], None]
@@ -35,6 +35,8 @@ class WorkerSetup:
     """Threads that torch computes with."""
     cores: tuple[int, ...] | None = None
     """Run on these only; None leaves it to the system."""
+    sharing: int = 1
+    """Workers on its GPU, itself included."""
 
 
 def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
@@ -45,6 +47,7 @@ def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
         with suppress(OSError):  # the cores were taken from us meanwhile: slower, not wrong
             os.sched_setaffinity(0, setup.cores)
     torch.set_num_threads(setup.threads)
+    share_device(setup.sharing)
     try:
         _work(connection, setup.device)
     except (EOFError, OSError):

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from nars.arrays import Ints
 from nars.images import ImageData, StreamedSplit
+from nars.parallel import device_memory
 from nars.recipe.augmentation import Augmentation, Border, EpochPlan, PolicyName, plan_epoch
 from nars.recipe.loss import mix, paste
 from nars.recipe.peers import Peers
@@ -139,8 +140,14 @@ def _policy(name: PolicyName) -> Callable[[Tensor], Tensor] | None:
     return policy
 
 
+_MOST_OF_DEVICE = 0.25
+"""Share of the memory that a process has on its GPU which images may take; networks need the rest."""
+
+
 class ImageStore:
     """Training images on the device, ready to be cropped: uint8, padded, channels last.
+
+    Where they would take too much of a GPU they stay in the machine's memory, and each batch goes to the GPU.
 
     A batch is one gather: the padded images are seen as (N, 2p + 1, 2p + 1, H, W, C), all their crops, a view that
     takes no memory of its own. torch's DataLoader with torchvision's transforms goes image by image, in Python, and
@@ -150,16 +157,22 @@ class ImageStore:
     def __init__(self, images: Tensor, *, padding: int, border: Border, device: torch.device) -> None:
         side = images.shape[-1]
         _require_mirror(side, padding, border)
-        padded = _pad(images, padding, border).permute(0, 2, 3, 1).contiguous().to(device)
+        padded = _pad(images, padding, border).permute(0, 2, 3, 1).contiguous()
+        room = device_memory(str(device))
+        if room is None or padded.nbytes <= _MOST_OF_DEVICE * room:
+            padded = padded.to(device)
         self._crops = padded.unfold(1, side, 1).unfold(2, side, 1).permute(0, 1, 2, 4, 5, 3)
         self._device = device
 
     def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
         """The augmented images of one step: uint8 (B, C, H, W), channels last; `columns` is this process's share."""
         rows, top, left = (
-            torch.from_numpy(draw[step, columns]).to(self._device) for draw in (plan.rows, plan.top, plan.left)
+            torch.from_numpy(draw[step, columns]).to(self._crops.device) for draw in (plan.rows, plan.top, plan.left)
         )
         images: Tensor = self._crops[rows, top, left]
+        if images.device.type != self._device.type:
+            images = images.pin_memory() if self._device.type == "cuda" else images
+            images = images.to(self._device, non_blocking=True)
         flipped = plan.flipped[step, columns]
         if flipped.any():
             where = torch.from_numpy(flipped).to(self._device).view(-1, 1, 1, 1)

@@ -93,7 +93,8 @@ class Data(_Section):
     """Search on so many random classes (paper: 200 of ImageNet's 1,000); final training has all."""
     streaming: Literal[True, False, "auto"] = "auto"
     """Read the images of a folder from their files whenever they are needed instead of holding them in memory; auto:
-    if they would take more than a quarter of it. No result depends on it."""
+    if they would take more than half of it, together with the copies that the trainings at once make of them. No
+    result depends on it."""
     flip: bool = True
     """Horizontal flips; off where left and right mean something (digits, text)."""
     crop: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.125

@@ -14,7 +14,7 @@ import numpy as np
 from nars.errors import DataError
 from nars.files.atomic import append_line
 from nars.metric import Metric
-from nars.parallel import worker_devices
+from nars.parallel import local_processes, worker_devices
 from nars.run.config import Execution, RunConfig
 from nars.run.folder import RunFolder, read_json
 from nars.run.identity import DataFacts, check_images
@@ -110,8 +110,7 @@ class Run:
     @cached_property
     def outlook(self) -> Outlook:
         """How long the rest takes; the stages tell it what they have done."""
-        how = self.execution
-        slots = 1 if how.engine == "in-process" else how.workers or len(worker_devices(how.device, per_gpu=how.per_gpu))
+        slots = trainings_at_once(self.execution)
         if not self.config.trains_images:
             return Outlook(self.config, slots=slots)
         whole = self.images.available if self.config.images.max_train else len(self.images.train)
@@ -206,9 +205,25 @@ def read_images(
             max_classes=None if whole else data.search_classes,
             streaming=data.streaming,
             loaders=0 if execution is not None and execution.engine == "in-process" else None,
+            copies=_copies(execution),
             progress=progress,
             source=source,
         )
+
+
+def trainings_at_once(execution: Execution) -> int:
+    """How many train side by side; of a Ray cluster, whose devices are its own, as many as would on this machine."""
+    if execution.engine == "in-process":
+        return 1
+    device = "cpu" if execution.engine == "ray" else execution.device
+    return execution.workers or len(worker_devices(device, per_gpu=execution.per_gpu))
+
+
+def _copies(execution: Execution | None) -> int:
+    """Of the images in this machine's memory: workers share them, processes of torchrun do not; each crops its own."""
+    if (processes := local_processes()) > 1:
+        return 2 * processes
+    return 2 if execution is None else 1 + trainings_at_once(execution)
 
 
 def introduce(images: ImageData, say: Callable[[str], None], *, heading: str = "images") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from nars.parallel import (
     describe_device,
     device_watched,
     resolve_device,
+    share_device,
     start_device,
     usable_cores,
     worker_devices,
+    worker_setups,
 )
-from nars.parallel.devices import _take_a_step
+from nars.parallel.devices import _take_a_step, memory_fraction
 
 
 @pytest.mark.parametrize(
@@ -115,6 +118,12 @@ def test_a_worker_owns_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     for device in ("cuda:3", "cuda", "cpu", "mps"):
         start_device(device)
     assert done == [3, "cuda:3", "cuda"]
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (0, 16 * 2**30))
+    monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", lambda *limit: done.append(limit))
+    setups = worker_setups(("cuda:0", "cuda:1", "cuda:0", "cpu"))
+    assert [setup.sharing for setup in setups] == [2, 1, 2, 1]
+    copy_context().run(lambda: (share_device(setups[0].sharing), start_device("cuda:0")))
+    assert done[3:] == [0, (memory_fraction(16 * 2**30, 2), "cuda:0"), "cuda:0"]
 
 
 @pytest.mark.skipif(

@@ -129,6 +129,9 @@ def test_a_folder_is_streamed_where_it_would_fill_the_memory(photos: Path, monke
     monkeypatch.setattr("nars.images.images.installed_memory", lambda: 4 * 96 * 3 * SIDE**2 - 1)
     assert isinstance(load(photos).train, StreamedSplit)
     assert not isinstance(load(photos).at(SIDE // 2).train, StreamedSplit)
+    monkeypatch.setattr("nars.images.images.installed_memory", lambda: 2 * 3 * 96 * 3 * SIDE**2)
+    assert not isinstance(load(photos, copies=3).train, StreamedSplit)
+    assert isinstance(load(photos, copies=4).train, StreamedSplit)
 
 
 def test_worker_processes_stream_too(photos: Path) -> None:
