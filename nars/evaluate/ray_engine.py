@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nars.errors import EvaluationError
+from nars.errors import EvaluationError, require
 from nars.evaluate.engine import Limits, OnResult
 from nars.evaluate.outcome import evaluate_trial, lost
 from nars.files.atomic import machine_at_fault
@@ -97,7 +97,7 @@ class RayEngine:
             gpu_share: Share of a GPU for each trial, in (0, 1]; below 1, several small candidates share one.
 
         Raises:
-            EvaluationError: Ray is not installed.
+            EvaluationError: Ray is not installed, or cannot give a trial this device.
         """
         try:
             import ray
@@ -107,7 +107,9 @@ class RayEngine:
             ) from error
         self._ray: Any = ray
         self._task, self._limits, self._address, self._workers = task, limits, address, workers
-        self._device = device if device in (AUTO, "cpu") else "cuda"
+        allowed = "auto, cpu or cuda, as Ray chooses among GPUs and knows none of Apple's"
+        require(EvaluationError, device in (AUTO, "cpu", "cuda"), "the device on a Ray cluster", allowed, device)
+        self._device = device
         # In Ray's own precision, and rounded down: six sixths must fit.
         self._share = math.floor(_PARTS * gpu_share) / _PARTS
         self._context: Any = None

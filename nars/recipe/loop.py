@@ -120,8 +120,7 @@ class TrainingLoop:
         """Epochs done."""
         self.step = 0
         """Steps done in the current epoch, 0 <= step < steps_per_epoch."""
-        exact = torch.float32 if self._device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-        self._loss = torch.zeros((), dtype=exact, device=self._device)
+        self._loss = torch.zeros((), dtype=_exact(self._device), device=self._device)
         self._plan: EpochPlan | None = None
         described = settings.described()
         del described["learning_rate_scale"]
@@ -277,7 +276,12 @@ class TrainingLoop:
             self._ema.model.load_state_dict(state["ema"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self._plan = state["epoch"], state["step"], None
-        self._loss.copy_(state["loss"])
+        self._loss.copy_(state["loss"].to(self._loss.dtype))
+
+
+def _exact(device: torch.device) -> torch.dtype:
+    """The type that a device sums most exactly in; Apple's GPUs have no float64."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def _copy(tensors: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from nars.errors import ConfigError
+from nars.parallel import AUTO
 from nars.run.config import Execution, RunConfig
 from nars.run.findings import Finding, Findings
 from nars.run.folder import RunFolder
@@ -86,6 +87,13 @@ def machine_findings(config: RunConfig, execution: Execution, left: frozenset[St
             keys=("--per-gpu",),
             text=f"{execution.per_gpu} trainings would share one GPU, and the device is the CPU; add --device cuda, or "
             f"say how many train at once with --workers",
+            here=True,
+        )
+    if execution.engine == "ray" and execution.device not in (AUTO, "cpu", "cuda"):
+        yield Finding(
+            keys=("--device",),
+            text=f"a Ray cluster trains on auto, cpu or cuda, as Ray chooses among its GPUs and knows none of Apple's; "
+            f"got {execution.device}",
             here=True,
         )
     if execution.engine == "in-process" and execution.workers > 1:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import torch
 
 from nars.errors import EvaluationError
 from nars.evaluate import Engine, Limits, evaluate_trial, open_engine
@@ -209,6 +210,16 @@ def test_several_trainings_share_a_gpu(task: ImageClassification, monkeypatch: p
         assert all(setup.cores is None for setup in setups)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_the_engines_of_a_machine_take_apples_gpu(task: ImageClassification, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    for device in ("mps", "auto"):
+        there: Any = open_engine("processes", task, device=device)
+        assert [setup.device for setup in there._pool._setups] == ["mps"]
+        here: Any = open_engine("in-process", task, device=device)
+        assert here._device == "mps"
+
+
 def test_an_engine_that_cannot_be_is_refused(task: ImageClassification) -> None:
     with pytest.raises(EvaluationError, match="in-process"):
         open_engine("threads", task)
@@ -216,6 +227,10 @@ def test_an_engine_that_cannot_be_is_refused(task: ImageClassification) -> None:
         open_engine("processes", task, workers=0)
     with pytest.raises(EvaluationError, match="per_gpu"):
         open_engine("processes", task, per_gpu=0)
+    pytest.importorskip("ray")
+    for device in ("mps", "cuda:1", "gpu"):
+        with pytest.raises(EvaluationError, match="on a Ray cluster must be auto, cpu or cuda, as"):
+            open_engine("ray", task, device=device)
     for engine in ("processes", "in-process"):
         with pytest.raises(DeviceError, match="no device is called 'gpu'"):
             open_engine(engine, task, device="gpu")

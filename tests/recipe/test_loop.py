@@ -7,6 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from nars.images import ImageData, Split
 from nars.recipe import (
@@ -21,6 +23,7 @@ from nars.recipe import (
     TrainingSettings,
     evaluate,
 )
+from nars.recipe.loop import _exact
 
 FULL = Recipe(
     learning_rate=0.02,
@@ -104,6 +107,33 @@ def test_a_saved_and_loaded_training_ends_in_the_same_bits(
         stats = second.train_epoch()
     assert stats.loss == losses[1]
     assert _equal(_weights(straight), _weights(second))
+
+
+class NoFloat64(TorchDispatchMode):
+    """As on Apple's GPUs, which have none."""
+
+    def __torch_dispatch__(self, of: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = of(*args, **(kwargs or {}))
+        for found in tree_leaves(out):
+            assert not (isinstance(found, torch.Tensor) and found.dtype == torch.float64), of
+        return out
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "sgd", "adamw", "lamb"])
+def test_a_training_needs_no_float64_where_there_is_none(
+    network: nn.Module, digits: ImageData, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    assert _exact(torch.device("mps")) == torch.float32
+    monkeypatch.setattr("nars.recipe.loop._exact", lambda _: torch.float32)
+    recipe = Recipe.from_dict(FULL.to_dict() | RICH | {"optimizer": optimizer})
+    with NoFloat64():
+        loop = _loop(network, digits, recipe)
+        loop.train_epoch(max_steps=3)
+        loop.accuracy(digits.validation, ema=True)
+        loop.load_state_dict(loop.state_dict())
+    elsewhere = loop.state_dict() | {"loss": torch.ones((), dtype=torch.float64)}  # of a machine that has it
+    loop.load_state_dict(elsewhere)
+    assert loop.state_dict()["loss"].dtype == torch.float32
 
 
 def test_the_global_generator_is_left_alone(network: nn.Module, digits: ImageData) -> None:

@@ -387,11 +387,12 @@ def test_an_extra_that_is_missing_is_named_with_its_command_where_it_will_be_nee
     [
         ({"address": "here:6379"}, ["--address", "--engine ray", "got --engine processes"]),
         ({"per_gpu": 4}, ["--per-gpu", "--device cuda", "--workers"]),
+        ({"engine": "ray", "device": "mps"}, ["--device", "auto, cpu or cuda", "got mps"]),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(settings: dict, expected: list[str]) -> None:
     with pytest.raises(ConfigError) as error:
-        check(load_config("digits"), Execution(device="cpu", **settings), upto="export")
+        check(load_config("digits"), Execution(**({"device": "cpu"} | settings)), upto="export")
     for part in expected:
         assert part in str(error.value)
 
