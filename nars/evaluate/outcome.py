@@ -79,7 +79,9 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
         out_of_memory = isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
         status = "out_of_memory" if out_of_memory else "error"
         message = f"{type(error).__name__}: {error}"
-    return _sample(trial, done, status, message, seconds=time.perf_counter() - start, device=device)
+    seconds = time.perf_counter() - start
+    parallel.release_memory(device)
+    return _sample(trial, done, status, message, seconds=seconds, device=device)
 
 
 def lost(trial: Trial, status: Status, message: str, *, seconds: float, device: str) -> Sample:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -69,28 +69,47 @@ class StreamedSplit:
         """uint8 (n, C, H, W): the images of these rows, read now."""
         return read([path_of(self.files[row]) for row in rows], resolution=self.resolution, progress=None)
 
-    def stream(self, batches: Sequence[Cuts], *, padding: int, border: str) -> Iterator[Tensor]:
+    def reader(self, *, padding: int, border: str) -> Reader:
+        """What reads images of this split, in processes that stay as long as it does.
+
+        Args:
+            padding: Pixels added on each side before a crop.
+            border: What they show, "reflect" or "constant" (black).
+        """
+        count = min(_MOST_LOADERS, len(usable_cores())) if self.loaders is None else self.loaders
+        return Reader(_Files(self.files, self.resolution, padding, border), processes=count)
+
+
+@final
+class Reader:
+    """Reads batches ahead, time and again."""
+
+    def __init__(self, files: _Files, *, processes: int) -> None:
+        self._batches: list[Cuts] = []
+        self._loader: DataLoader[Any] = DataLoader(
+            files,
+            batch_sampler=self._batches,  # type: ignore[arg-type]  # any sequence of batches does, looked at each time
+            num_workers=processes,
+            persistent_workers=processes > 0,
+            multiprocessing_context=_context() if processes else None,
+            collate_fn=_as_it_is,
+            generator=torch.Generator(),  # else it would draw from the global one, which decides dropout
+        )
+
+    def read(self, batches: Sequence[Cuts]) -> Iterator[Tensor]:
         """One batch after the other, each uint8 (B, C, H, W), while the next ones are being read.
+
+        What was to be read before and has not been taken is given up.
 
         Args:
             batches: What to read and how to cut it.
-            padding: Pixels added on each side before the crop.
-            border: What they show, "reflect" or "constant" (black).
 
         Raises:
             DataError: a file cannot be read.
         """
-        count = min(_MOST_LOADERS, len(usable_cores())) if self.loaders is None else self.loaders
-        loader: DataLoader[Any] = DataLoader(
-            _Files(self.files, self.resolution, padding, border),
-            batch_sampler=batches,  # type: ignore[arg-type]  # any sequence of batches does
-            num_workers=count,
-            multiprocessing_context=_context() if count else None,
-            collate_fn=_as_it_is,
-            generator=torch.Generator(),  # else it would draw from the global one, which decides dropout
-        )
+        self._batches[:] = batches
         with without_program(), interrupts_blocked():  # the training ends them, not Ctrl-C
-            reading = iter(loader)
+            reading = iter(self._loader)
         for batch in reading:
             if isinstance(batch, DataError):
                 raise batch

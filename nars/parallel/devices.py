@@ -217,6 +217,26 @@ def _take_a_step(device: str) -> None:
     (maps.flatten(1) @ maps.flatten(1).T).sum().backward()  # type: ignore[no-untyped-call]
 
 
+def has_bfloat16(device: str) -> bool:
+    """Whether a device computes in bfloat16, not in something that passes for it: GPUs before Ampere do not."""
+    if not device.startswith("cuda"):
+        return True
+    import torch
+
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def release_memory(device: str) -> None:
+    """Give back what torch keeps of a GPU's memory for later: to the next training, of other shapes, or a neighbour."""
+    import torch
+
+    if device.startswith("cuda") and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+
+
 def describe_device(device: str) -> str:
     """A resolved device for people: "cpu (2 cores)", "cuda (4 x NVIDIA H100)"."""
     kind, _, index = device.partition(":")
@@ -224,7 +244,8 @@ def describe_device(device: str) -> str:
         import torch
 
         name = torch.cuda.get_device_name(int(index or 0))
-        return f"{device} ({name})" if index else f"{device} ({torch.cuda.device_count()} x {name})"
+        name = name if index else f"{torch.cuda.device_count()} x {name}"
+        return f"{device} ({name}{'' if has_bfloat16(device) else '; no bfloat16, so amp is float16'})"
     if kind == "cpu":
         count = len(usable_cores())
         return f"cpu ({count} core{'s' * (count > 1)})"

@@ -68,4 +68,4 @@ def _images(split: Split | StreamedSplit, parts: Sequence[slice]) -> Iterator[Te
         return (split.images[part] for part in parts)
     rows = np.arange(len(split))
     whole = [np.stack([rows[part], *np.zeros((3, len(rows[part])), dtype=np.int64)], axis=1) for part in parts]
-    return split.stream(whole, padding=0, border="constant")
+    return split.reader(padding=0, border="constant").read(whole)

@@ -185,7 +185,7 @@ class ImageStream:
 
     def __init__(self, split: StreamedSplit, *, padding: int, border: Border, device: torch.device) -> None:
         _require_mirror(split.resolution, padding, border)
-        self._split, self._padding, self._border, self._device = split, padding, border, device
+        self._reader, self._device = split.reader(padding=padding, border=border), device
         self._plan: EpochPlan | None = None
         self._step = 0
         self._batches: Iterator[Tensor] = iter(())
@@ -195,7 +195,7 @@ class ImageStream:
         if self._plan is not plan or self._step != step:
             cuts = np.stack([plan.rows, plan.top, plan.left, plan.flipped.astype(np.int64)], axis=2)
             here = [cuts[later, columns] for later in range(step, len(cuts))]
-            self._batches = self._split.stream(here, padding=self._padding, border=self._border)
+            self._batches = self._reader.read(here)
             self._plan = plan
         self._step = step + 1
         return next(self._batches).to(self._device, memory_format=torch.channels_last, non_blocking=True)

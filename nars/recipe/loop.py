@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, cast, final
 
 import torch
@@ -19,6 +20,7 @@ from nars.recipe.generators import generators_of, left_alone
 from nars.recipe.loss import training_loss
 from nars.recipe.optimizer import build_optimizer, flatten
 from nars.recipe.peers import ALONE, Peers, synchronize_batch_norm
+from nars.recipe.precision import Precision
 from nars.recipe.recipe import Recipe, RecipeError, require
 from nars.recipe.regularizers import disturb
 from nars.recipe.settings import Teaching, TrainingSettings, settings_by
@@ -113,8 +115,10 @@ class TrainingLoop:
             # Else the ninth network of a process would be one recompilation too many and train uncompiled, in silence.
             torch.compiler.reset()
             self._forward = cast(nn.Module, torch.compile(self.model, backend=settings.compiler))
+        self._precision = Precision(self._device, amp=settings.amp)
         if teaching is not None:
             teaching.network.to(self._device).eval()
+            teaching = replace(teaching, network=self._precision.of(teaching.network))
         self._recipe, self._teaching = recipe, teaching
         self.epoch = 0
         """Epochs done."""
@@ -199,18 +203,19 @@ class TrainingLoop:
             self._peers.sum_(gradient)
             if self._peers.count > 1:
                 gradient.div_(self._peers.count)
-        self._optimizer.step()
+        self._precision.scaler.step(self._optimizer)
+        self._precision.scaler.update()
         if self._ema is not None:
             self._ema.update(self.epoch * self.steps_per_epoch + step + 1)
 
     def _backward(self, images: Tensor, labels: Tensor, share: float, *, weight: float) -> None:
         """Add the gradient of `weight` times the loss."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._training.amp):
+        with self._precision.computing():
             logits = self._forward(images)
         loss = weight * training_loss(
             logits.float(), images, labels, share=share, recipe=self._recipe, teaching=self._teaching
         )
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self._precision.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._loss += loss.detach()
 
     def _seed_torch(self, seed: int) -> None:
@@ -230,8 +235,12 @@ class TrainingLoop:
             )
         return loss
 
-    def accuracy(self, split: Split | StreamedSplit, *, ema: bool = False, batch_size: int = 512) -> float:
+    def accuracy(
+        self, split: Split | StreamedSplit, *, ema: bool = False, exact: bool = False, batch_size: int = 512
+    ) -> float:
         """Top-1 accuracy on `split` in percent, of the network or of its moving average.
+
+        It is computed as the training is; with `exact` in float32 in any case.
 
         Raises:
             DivergedError: the outputs are not finite.
@@ -240,9 +249,10 @@ class TrainingLoop:
         model = self.ema_model if ema else self.model
         if model is None:
             raise RecipeError("this recipe keeps no moving average (ema is false); ask for the accuracy without it.")
-        return evaluate(
-            model, split, self._batches.normalize, device=self._device, batch_size=batch_size, peers=self._peers
-        )
+        with nullcontext() if exact else self._precision.computing():
+            return evaluate(
+                model, split, self._batches.normalize, device=self._device, batch_size=batch_size, peers=self._peers
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """All that a training needs to go on, as tensors and plain types: `torch.load(weights_only=True)` reads it."""
@@ -254,6 +264,7 @@ class TrainingLoop:
             "loss": self._loss.clone(),
             "model": _copy(self.model.state_dict()),
             "ema": None if self._ema is None else _copy(self._ema.model.state_dict()),
+            "scaler": self._precision.scaler.state_dict(),
             "optimizer": {
                 "state": {key: _copy(value) for key, value in optimizer["state"].items()},
                 "param_groups": [_copy(group) for group in optimizer["param_groups"]],
@@ -275,6 +286,8 @@ class TrainingLoop:
         if self._ema is not None:
             self._ema.model.load_state_dict(state["ema"])
         self._optimizer.load_state_dict(state["optimizer"])
+        if scaler := state.get("scaler"):  # written where a training is scaled, and of use only there
+            self._precision.scaler.load_state_dict(scaler)
         self.epoch, self.step, self._plan = state["epoch"], state["step"], None
         self._loss.copy_(state["loss"].to(self._loss.dtype))
 

@@ -86,8 +86,8 @@ class TrainingSettings:
     """Parts that a batch goes through the network in, >= 1, to save memory; each is a batch of its own to batch
     norm."""
     amp: bool = False
-    """Compute in bfloat16 where torch's autocast does; weights and optimizer stay float32. For GPUs: on CPUs without
-    bfloat16 units it is slower."""
+    """Compute in bfloat16 where torch's autocast does, in float16 on GPUs that lack it; weights and optimizer stay
+    float32. For GPUs: on CPUs without bfloat16 units it is slower."""
     channels_last: bool = True
     """Show the network batches with the channels innermost in memory, which most convolutions are faster on; false for
     the few networks that are not."""

@@ -169,7 +169,7 @@ def _finish(
         weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
         write_bytes(folder / WEIGHTS, save(weights))
     result = MemberResult(
-        test_accuracy=loop.accuracy(data.test, ema=uses_ema),
+        test_accuracy=loop.accuracy(data.test, ema=uses_ema, exact=True),
         validation_accuracy=(history.ema_curve if uses_ema else history.curve)[-1],
         uses_ema=uses_ema,
         losses=tuple(history.losses),

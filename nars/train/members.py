@@ -9,7 +9,16 @@ from pathlib import Path
 
 from nars.images import ImageData
 from nars.network import build
-from nars.parallel import Failure, Pool, Report, device_watched, start_device, worker_devices, worker_setups
+from nars.parallel import (
+    Failure,
+    Pool,
+    Report,
+    device_watched,
+    release_memory,
+    start_device,
+    worker_devices,
+    worker_setups,
+)
 from nars.recipe import ALONE, Peers, Recipe, Teaching, TrainingSettings
 from nars.space import AnyArchitecture
 from nars.train.member import EpochReport, train_network
@@ -99,4 +108,6 @@ def _train(
     model = build(job.architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=job.seed)
     at = data.at(job.architecture.resolution)
     with device_watched(device):
-        return train(model, recipe, at, folder=job.folder, seed=job.seed, device=device, on_epoch=on_epoch)
+        result = train(model, recipe, at, folder=job.folder, seed=job.seed, device=device, on_epoch=on_epoch)
+    release_memory(device)
+    return result

@@ -111,6 +111,17 @@ def test_what_trials_share_is_none_of_their_memory_and_time() -> None:
     assert run(0.5, 0.4, task=Starting, seconds=0.9, gigabytes=0.05).status == "out_of_memory"
 
 
+def test_the_next_candidate_gets_the_memory_that_torch_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[None] = []
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: given_back.append(None))
+    monkeypatch.setattr("nars.parallel.devices._still_works", lambda _: True)
+    for script in ((0.5, 0.4), (0.5, RuntimeError("CUDA out of memory"))):
+        run(*script, device="cuda:0")
+    run(0.5, 0.4, device="cpu")
+    assert len(given_back) == 2
+
+
 def test_time_is_up_at_the_next_check() -> None:
     sample = run(0.5, 0.4, seconds=1e-9)
     assert (sample.status, sample.message) == ("timeout", "stopped after 1e-09 s, in epoch 1 of 2")

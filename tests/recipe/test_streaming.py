@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,25 @@ def test_a_file_that_cannot_be_read_is_named(photos: Path, tmp_path: Path, loade
         files=np.array([str(tmp_path / "broken.png").encode()]), labels=split.labels[:1], resolution=8, loaders=loaders
     )
     with pytest.raises(DataError, match=r"broken\.png") as error:
-        list(broken.stream([np.zeros((1, 4), dtype=np.int64)], padding=0, border="constant"))
+        list(broken.reader(padding=0, border="constant").read([np.zeros((1, 4), dtype=np.int64)]))
     assert "Traceback" not in str(error.value)
+
+
+def test_the_same_processes_read_all_epochs_and_end_with_the_training(photos: Path) -> None:
+    def readers() -> set[int | None]:
+        return {process.pid for process in multiprocessing.active_children()}
+
+    before = readers()
+    loop = training(load(photos, streaming=True, loaders=1))
+    loop.train_epoch()
+    reading = readers() - before
+    assert len(reading) == 1
+    loop.train_epoch(max_steps=1)  # the rest of this epoch is on its way when the training begins anew
+    loop.load_state_dict(loop.state_dict())
+    loop.train_epoch()
+    assert readers() - before == reading
+    del loop
+    assert not readers() & reading
 
 
 def test_a_folder_is_streamed_where_it_would_fill_the_memory(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
