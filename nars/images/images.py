@@ -114,8 +114,16 @@ class ImageData:
         """Training images that there are, of which `train` may be a part; those held out for validation included."""
         return int((self._source.part == TRAIN).sum())
 
+    @property
+    def _held(self) -> int:
+        """Bytes of the images in memory, at all resolutions."""
+        parts = [part for data in self._rendered.values() for part in (data.train, data.validation, data.test)]
+        return sum(part.images.nbytes for part in parts if isinstance(part, Split))
+
     def at(self, resolution: int) -> ImageData:
         """The same set at another resolution, made from the original pixels (not from the resized ones) and kept.
+
+        Other processes get what has been made until then along with the set.
 
         Args:
             resolution: Side in pixels, >= 1.
@@ -125,7 +133,7 @@ class ImageData:
         """
         if resolution not in self._rendered:
             how = (resolution, self._streaming, self._loaders, self._copies, None)
-            train, validation, test = _splits(self._source, self._indices, *how)
+            train, validation, test = _splits(self._source, self._indices, *how, held=self._held)
             mean, std = _mean_and_std(self._source, train)
             at = replace(self, mean=mean, std=std, train=train, validation=validation, test=test)
             self._rendered[resolution] = at
@@ -282,10 +290,12 @@ def _splits(
     loaders: int | None,
     copies: int,
     progress: OnRead | None,
+    *,
+    held: int = 0,
 ) -> list[Split] | list[StreamedSplit]:
     """The splits at a resolution, in memory or in their files."""
     labels = [torch.from_numpy(source.labels[index]) for index in indices]
-    if source.files is not None and _streams(streaming, copies * sum(map(len, indices)), resolution):
+    if source.files is not None and _streams(streaming, copies * sum(map(len, indices)), resolution, held):
         return [
             StreamedSplit(files=source.files[index], labels=part, resolution=resolution, loaders=loaders)
             for index, part in zip(indices, labels, strict=True)
@@ -295,12 +305,12 @@ def _splits(
     return [Split(images=those, labels=part) for those, part in zip(images, labels, strict=True)]
 
 
-def _streams(streaming: Streaming, count: int, resolution: int) -> bool:
-    """Whether `count` images of a folder stay in their files."""
+def _streams(streaming: Streaming, count: int, resolution: int, held: int) -> bool:
+    """Whether `count` images of a folder stay in their files, where others of `held` bytes are in memory."""
     if streaming != "auto":
         return streaming
     installed = installed_memory()
-    return installed is not None and 3 * count * resolution**2 > _MOST_MEMORY * installed
+    return installed is not None and held + 3 * count * resolution**2 > _MOST_MEMORY * installed
 
 
 def _mean_and_std(source: Source, train: Split | StreamedSplit) -> tuple[Tensor, Tensor]:

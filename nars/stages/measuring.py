@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nars.evaluate import Engine, Limits, open_engine
 from nars.run import Run
 from nars.run.fidelity import search_settings
@@ -9,6 +11,9 @@ from nars.run.own_task import own_task
 from nars.space import Population
 from nars.store import Sample
 from nars.tasks import ImageClassification, Task, Trial, make_trials
+
+if TYPE_CHECKING:
+    from nars.images import ImageData
 
 
 def engine_of(run: Run) -> Engine:
@@ -33,9 +38,20 @@ def engine_for(run: Run, task: Task) -> Engine:
 def task_of(run: Run) -> Task:
     """What the run's candidates are trained for."""
     if run.config.trains_images:
-        return ImageClassification(run.images, search_settings(run.config))
+        return ImageClassification(_at_all_resolutions(run), search_settings(run.config))
     task: Task = own_task(run.config)
     return task
+
+
+def _at_all_resolutions(run: Run) -> ImageData:
+    """The images, made at each resolution of the space once for all workers, which would take it from their trials."""
+    images, sides = run.images, [int(side) for side in run.space.values("resolution")]
+    if len(sides) > 1:
+        with run.reporter.bar("images at each resolution", len(sides)) as advance:
+            for side in sides:
+                images.at(side)
+                advance(1, f"{side} x {side}")
+    return images
 
 
 def trials_for(run: Run, X: Population, *, epochs: int, round: int = 0, seed: int | None = None) -> list[Trial]:

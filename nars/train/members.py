@@ -90,6 +90,8 @@ def train_members(
         for job in jobs:
             keep(job, _train(job, (alike, data), devices[0], partial(report, job)))
     else:
+        for job in jobs:  # once, for all workers
+            data.at(job.architecture.resolution)
         setups = worker_setups(devices, threads=threads)
         with Pool(_train, (alike, data), setups=setups) as pool:
             pool.run(jobs, on_result=keep, on_failure=fail, on_report=report)

@@ -150,6 +150,9 @@ def test_a_folder_is_streamed_where_it_would_fill_the_memory(photos: Path, monke
     monkeypatch.setattr("nars.images.images.installed_memory", lambda: 2 * 3 * 96 * 3 * SIDE**2)
     assert not isinstance(load(photos, copies=3).train, StreamedSplit)
     assert isinstance(load(photos, copies=4).train, StreamedSplit)
+    data = load(photos)  # and the larger images would take the rest, together with these
+    assert isinstance(data.at(SIDE + 4).train, StreamedSplit)
+    assert not isinstance(data.at(SIDE).train, StreamedSplit)
 
 
 def test_worker_processes_stream_too(photos: Path) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from small_run import upto_pretrain
+import torch
+from small_run import HOW, SPACE, upto_pretrain, write_files
 
 from nars.errors import DataError
+from nars.parallel import put_together, take_apart
 from nars.report import write_report
 from nars.run import Run, load_config, open_run
 from nars.stages import rounds_of
+from nars.stages.measuring import task_of
 from nars.stages.stopping import stop_advice
 from nars.store import Sample
 
@@ -53,6 +57,24 @@ def outcomes(succeeded: int, failed: int = 0) -> list[Sample]:
             )
         )
     return samples
+
+
+def test_workers_are_given_the_images_at_each_resolution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_files(tmp_path)
+    (tmp_path / "mine.yaml").write_text(SPACE.replace("resolution: 8", "resolution: [8, 10, 12]"))
+    opened = open_run(load_config(file), tmp_path / "run", execution=HOW)
+    received = put_together(*take_apart(task_of(opened)))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("they are there already")
+
+    monkeypatch.setattr("nars.images.images._splits", refuse)
+    for side in (8, 10, 12):
+        there = received.images.at(side)
+        assert there.train.shape == (120, 1, side, side)
+        assert torch.equal(there.mean, opened.images.at(side).mean)
+    with pytest.raises(AssertionError):
+        received.images.at(14)
 
 
 def test_enough_successes_decide_alone(run: Run) -> None:
