@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nars.images import ImageData, Split, StreamedSplit
 from nars.recipe.accuracy import DivergedError, evaluate
 from nars.recipe.augmentation import EpochPlan
+from nars.recipe.balance import balance_of
 from nars.recipe.batches import Batches, parts
 from nars.recipe.ema import MovingAverage
 from nars.recipe.generators import generators_of, left_alone
@@ -120,6 +121,7 @@ class TrainingLoop:
             teaching.network.to(self._device).eval()
             teaching = replace(teaching, network=self._precision.of(teaching.network))
         self._recipe, self._teaching = recipe, teaching
+        self._balance = balance_of(recipe, data.train.labels, classes=len(data.classes), device=self._device)
         self.epoch = 0
         """Epochs done."""
         self.step = 0
@@ -213,7 +215,13 @@ class TrainingLoop:
         with self._precision.computing():
             logits = self._forward(images)
         loss = weight * training_loss(
-            logits.float(), images, labels, share=share, recipe=self._recipe, teaching=self._teaching
+            logits.float(),
+            images,
+            labels,
+            share=share,
+            recipe=self._recipe,
+            teaching=self._teaching,
+            balance=self._balance,
         )
         self._precision.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._loss += loss.detach()

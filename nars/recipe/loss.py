@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nars.arrays import Ints
+from nars.recipe.balance import UNBALANCED, Balance
 from nars.recipe.recipe import Recipe
 from nars.recipe.settings import Teaching
 
@@ -33,7 +34,9 @@ def paste(images: Tensor, box: Ints) -> Tensor:
     return images
 
 
-def label_loss(logits: Tensor, labels: Tensor, *, share: float, recipe: Recipe) -> Tensor:
+def label_loss(
+    logits: Tensor, labels: Tensor, *, share: float, recipe: Recipe, balance: Balance = UNBALANCED
+) -> Tensor:
     """Mean loss with the recipe's name, of images that were mixed.
 
     Cross entropy, poly-1 and binary cross entropy are linear in their target, so the loss of a mixed target is the mix
@@ -44,37 +47,55 @@ def label_loss(logits: Tensor, labels: Tensor, *, share: float, recipe: Recipe) 
         labels: (B,) of the images before mixing.
         share: Of each image in its mixture; 1 for images as they are.
         recipe: The loss, its parameter, and the share of the target spread evenly over all classes.
+        balance: How classes are weighed, or the logits moved.
 
     Returns: scalar.
     """
-    of = LOSSES[recipe.loss]
-    own = of(logits, labels, recipe)
+    if balance.shift is not None:
+        logits = logits + balance.shift
+
+    def of(targets: Tensor) -> Tensor:
+        weights = None if balance.weights is None else balance.weights[targets]
+        return LOSSES[recipe.loss](logits, targets, recipe, weights)
+
+    own = of(labels)
     if share == 1.0:
         return own
-    return share * own + (1.0 - share) * of(logits, labels.flip(0), recipe)
+    return share * own + (1.0 - share) * of(labels.flip(0))
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
-    return functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+Weights = Tensor | None
+"""(B,) factor on the loss of each image; None weighs all alike."""
 
 
-def _focal(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+def _mean(losses: Tensor, weights: Weights) -> Tensor:
+    return (losses if weights is None else losses * weights).mean()
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, recipe: Recipe, weights: Weights) -> Tensor:
+    if weights is None:
+        return functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    smoothing = recipe.label_smoothing
+    return _mean(functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none"), weights)
+
+
+def _focal(logits: Tensor, labels: Tensor, recipe: Recipe, weights: Weights) -> Tensor:
     """(1 - p)^gamma x cross entropy, p the probability of the label (arXiv 1708.02002, eq. 4)."""
     entropy = functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none")
     missing = 1.0 - logits.softmax(dim=1).gather(1, labels[:, None])[:, 0]
     # A probability that rounds to 1 would have an infinite slope at powers below 1.
-    return (missing.clamp_min(_LEAST) ** recipe.focal_gamma * entropy).mean()
+    return _mean(missing.clamp_min(_LEAST) ** recipe.focal_gamma * entropy, weights)
 
 
-def _poly1(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+def _poly1(logits: Tensor, labels: Tensor, recipe: Recipe, weights: Weights) -> Tensor:
     """Cross entropy + epsilon (1 - p), both with the smoothed target (arXiv 2204.12511, eq. 6)."""
     smoothing = recipe.label_smoothing
     probability = logits.softmax(dim=1)
     hit = (1.0 - smoothing) * probability.gather(1, labels[:, None])[:, 0] + smoothing / logits.shape[1]
-    return _cross_entropy(logits, labels, recipe) + recipe.poly1_epsilon * (1.0 - hit).mean()
+    return _cross_entropy(logits, labels, recipe, weights) + recipe.poly1_epsilon * _mean(1.0 - hit, weights)
 
 
-def _bce(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+def _bce(logits: Tensor, labels: Tensor, recipe: Recipe, weights: Weights) -> Tensor:
     """Binary cross entropy of each class, summed over classes as timm's `BinaryCrossEntropy(sum_classes=True)`.
 
     With the sum, the gradient on a logit is as large as that of cross entropy; with the mean, learning rates would not
@@ -82,16 +103,18 @@ def _bce(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
     """
     rest = recipe.label_smoothing / logits.shape[1]
     target = torch.full_like(logits, rest).scatter_(1, labels[:, None], 1.0 - recipe.label_smoothing + rest)
-    return functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / len(logits)
+    each = None if weights is None else weights[:, None]
+    return functional.binary_cross_entropy_with_logits(logits, target, each, reduction="sum") / len(logits)
 
 
-LOSSES: Mapping[str, Callable[[Tensor, Tensor, Recipe], Tensor]] = {
+LOSSES: Mapping[str, Callable[[Tensor, Tensor, Recipe, Weights], Tensor]] = {
     "cross_entropy": _cross_entropy,
     "focal": _focal,
     "poly1": _poly1,
     "bce": _bce,
 }
-"""The losses that a recipe may name: (logits (B, classes), labels (B,), recipe) -> scalar, the mean over the batch."""
+"""The losses that a recipe may name: (logits (B, classes), labels (B,), recipe, weights) -> scalar, the mean over the
+batch."""
 
 _LEAST = 1e-6
 
@@ -107,13 +130,20 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
 
 
 def training_loss(
-    logits: Tensor, images: Tensor, labels: Tensor, *, share: float, recipe: Recipe, teaching: Teaching | None
+    logits: Tensor,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    share: float,
+    recipe: Recipe,
+    teaching: Teaching | None,
+    balance: Balance = UNBALANCED,
 ) -> Tensor:
     """Scalar: weight x teacher + (1 - weight) x labels; the labels alone without a teacher.
 
     `teaching` has its network on the device of the batch, in evaluation mode; the rest is as in `label_loss`.
     """
-    loss = label_loss(logits, labels, share=share, recipe=recipe)
+    loss = label_loss(logits, labels, share=share, recipe=recipe, balance=balance)
     if teaching is None or teaching.weight == 0.0:
         return loss
     taught = distillation_loss(logits, _answer(teaching, images))

@@ -77,6 +77,8 @@ POLICIES = ("none", "randaugment", "trivialaugment", "autoaugment", "autoaugment
 
 LOSSES = ("cross_entropy", "focal", "poly1", "bce")
 
+BALANCES = ("none", "weights", "logit_adjustment")
+
 REGULARIZERS = ("none", "dropblock", "disout")
 
 _RANDAUGMENT = ("recipe.augment", ("randaugment",))
@@ -84,6 +86,10 @@ _RANDAUGMENT = ("recipe.augment", ("randaugment",))
 
 def _at(loss: str) -> tuple[str, tuple[str, ...]]:
     return "recipe.loss", (loss,)
+
+
+def _balanced_by(how: str) -> tuple[str, tuple[str, ...]]:
+    return "recipe.class_balance", (how,)
 
 
 _LEARNING_RATE = Says(purpose="optimization", rule=Rule(low=1e-7, high=100.0), below=math.inf, above_zero=True)
@@ -145,6 +151,18 @@ class Recipe:
     """Power of 1 - p by which the focal loss weighs an image less, the surer its class is; 0 is cross entropy."""
     poly1_epsilon: Annotated[float, Says(purpose="loss", rule=Rule(low=-1.0, high=10.0, read=_at("poly1")))] = 1.0
     """Weight of 1 - p that poly-1 adds to cross entropy; -1 takes its first term away."""
+    class_balance: Annotated[str, Says(purpose="loss", rule=Rule(words=BALANCES))] = "none"
+    """For classes of unequal size, beside any loss: weights makes images of rare classes count more, logit_adjustment
+    lets the loss expect each class as often as it is there, so that the network need not."""
+    balance_beta: Annotated[
+        float, Says(purpose="loss", rule=Rule(low=0.0, high=0.999999, read=_balanced_by("weights")), below=1.0)
+    ] = 0.999
+    """How far weights go, 0 <= beta < 1: 0 weighs all classes alike, else by 1 / n for n images up to about
+    1 / (1 - beta), beyond which more images of a class change nothing."""
+    balance_tau: Annotated[
+        float, Says(purpose="loss", rule=Rule(low=0.0, high=5.0, read=_balanced_by("logit_adjustment")))
+    ] = 1.0
+    """How far logit adjustment goes, in [0, 5]: 0 is none, 1 aims at equal accuracy in each class."""
 
     regularizer: Annotated[str, Says(purpose="regularization", rule=Rule(words=REGULARIZERS))] = "none"
     """What disturbs the feature maps of a network's last stages in training."""

@@ -160,8 +160,15 @@ def test_it_learns_the_digits(network: nn.Module, digits: ImageData) -> None:
         loop.train_epoch()
 
 
-def test_the_first_step_is_the_one_written_out_by_hand(network: nn.Module, digits: ImageData) -> None:
+@pytest.mark.parametrize("tau", [None, 2.0])
+def test_the_first_step_is_the_one_written_out_by_hand(
+    network: nn.Module, digits: ImageData, tau: float | None
+) -> None:
     recipe = Recipe(learning_rate=0.01, optimizer="sgd", ema=False, label_smoothing=0.1)
+    if tau is not None:
+        recipe = replace(recipe, class_balance="logit_adjustment", balance_tau=tau)
+        rare = digits.train.labels < 5  # of which every other one goes
+        digits = _without(digits, rare & (torch.arange(len(rare)) % 2 == 0))
     plain = copy.deepcopy(network)
     _without_drops(plain)
     _without_drops(network)
@@ -176,13 +183,20 @@ def test_the_first_step_is_the_one_written_out_by_hand(network: nn.Module, digit
     stats = loop.train_epoch()
     # One step of all images: their order only changes the rounding.
     x = (digits.train.images.float() / 255 - digits.mean.view(1, -1, 1, 1)) / digits.std.view(1, -1, 1, 1)
-    loss = nn.functional.cross_entropy(plain.train()(x), digits.train.labels, label_smoothing=0.1)
+    shift = (tau or 0.0) * (torch.bincount(digits.train.labels) / len(digits.train)).log()
+    loss = nn.functional.cross_entropy(plain.train()(x) + shift, digits.train.labels, label_smoothing=0.1)
     loss.backward()  # type: ignore[no-untyped-call]
     assert stats.learning_rate == pytest.approx(4 * 0.01 * 0.25)
     assert stats.loss == pytest.approx(loss.item(), rel=1e-5)
     for ours, theirs in zip(network.parameters(), plain.parameters(), strict=True):
         assert theirs.grad is not None
         torch.testing.assert_close(ours, theirs - stats.learning_rate * theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+def _without(data: ImageData, left_out: torch.Tensor) -> ImageData:
+    train = data.train
+    assert isinstance(train, Split)
+    return replace(data, train=Split(images=train.images[~left_out], labels=train.labels[~left_out]))
 
 
 def _without_drops(model: nn.Module) -> None:

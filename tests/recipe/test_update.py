@@ -13,6 +13,7 @@ from timm.utils import ModelEmaV3
 from torch import nn
 
 from nars.recipe import Recipe
+from nars.recipe.balance import BALANCES, UNBALANCED, Balance, balance_of
 from nars.recipe.ema import MovingAverage
 from nars.recipe.loss import LOSSES, distillation_loss, label_loss, mix
 from nars.recipe.optimizer import build_optimizer, flatten
@@ -132,6 +133,81 @@ def test_binary_cross_entropy_is_timms(share: float, smoothing: float) -> None:
 
 def test_every_loss_that_a_space_may_offer_is_there() -> None:
     assert tuple(LOSSES) == RECIPE_SETTINGS["loss"].words
+    assert ("none", *BALANCES) == RECIPE_SETTINGS["class_balance"].words
+
+
+LONG_TAIL = torch.tensor([0] * 40 + [1] * 9 + [2] * 3 + [4])
+"""Labels of five classes; none has the fourth."""
+
+
+def _balanced(**settings: Any) -> tuple[Recipe, Balance]:
+    recipe = Recipe(learning_rate=1.0, **settings)
+    return recipe, balance_of(recipe, LONG_TAIL, classes=5, device=torch.device("cpu"))
+
+
+def _logits() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(len(LONG_TAIL), 5, generator=generator, dtype=torch.float64, requires_grad=True)
+
+
+def _shifted(p: torch.Tensor, share: torch.Tensor, target: torch.Tensor, tau: float) -> torch.Tensor:
+    """log(1 + sum over the others of (share / own share)^tau exp(f - f own)), arXiv 2007.07314, eq. 10."""
+    odds = p * share**tau
+    return -((odds / odds.sum(1, keepdim=True) * target).sum(1)).log()
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0])
+def test_logit_adjustment_is_the_papers_formula_with_the_shares_of_the_labels(tau: float) -> None:
+    recipe, balance = _balanced(class_balance="logit_adjustment", balance_tau=tau)
+    logits, target = _logits(), nn.functional.one_hot(LONG_TAIL, 5).double()
+    share = torch.tensor([40, 9, 3, 1, 1], dtype=torch.float64) / 54  # the class without images counts as one
+    ours = label_loss(logits, LONG_TAIL, share=1.0, recipe=recipe, balance=balance)
+    expected = _shifted(logits.softmax(1), share, target, tau).mean()
+    torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6)  # shifts are float32, as logits are
+    for found, wanted in zip(torch.autograd.grad(ours, logits), torch.autograd.grad(expected, logits), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("beta", [0.5, 0.9, 0.999])
+def test_weights_are_inverse_effective_numbers_and_torchs_weighted_mean(beta: float) -> None:
+    recipe, balance = _balanced(class_balance="weights", balance_beta=beta)
+    assert balance.weights is not None
+    # An effective number is the sum of the powers of beta (arXiv 1901.05555, eq. 1); eq. 2 is its closed form.
+    number = torch.tensor([sum(beta**power for power in range(n)) for n in (40, 9, 3, 1, 1)], dtype=torch.float64)
+    torch.testing.assert_close(balance.weights.double() / balance.weights[4], number[4] / number, rtol=1e-5, atol=0)
+    logits = _logits()
+    ours = label_loss(logits, LONG_TAIL, share=1.0, recipe=recipe, balance=balance)
+    # Over all training images torch's weighted mean, over the sum of the weights, is the mean of weighed losses.
+    counts = torch.bincount(LONG_TAIL, minlength=5).clamp_min(1)
+    scale = (balance.weights * counts).sum() / counts.sum()
+    assert scale.item() == pytest.approx(1.0, rel=1e-5)
+    expected = nn.functional.cross_entropy(logits, LONG_TAIL, weight=1 / number, reduction="sum")
+    expected = expected / (counts / number).sum() * counts.sum() / len(LONG_TAIL)
+    torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6)
+    for found, wanted in zip(torch.autograd.grad(ours, logits), torch.autograd.grad(expected, logits), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_is_balanced_alike_and_not_at_all_by_default(loss: str) -> None:
+    labels = LONG_TAIL[[0, 45, 50, 52, 1, 2, 3, 46]]
+    logits = _logits().detach().float()[: len(labels)]
+    plain, nothing = _balanced(loss=loss, label_smoothing=0.1)
+    assert nothing == UNBALANCED
+
+    recipe, balance = _balanced(class_balance="weights", balance_beta=0.9, loss=loss, label_smoothing=0.1)
+    assert balance.weights is not None
+    expected = torch.zeros(())
+    for share, targets in ((0.3, labels), (0.7, labels.flip(0))):
+        for image, target in zip(logits.split(1), targets.split(1), strict=True):
+            alone = label_loss(image, target, share=1.0, recipe=plain)
+            expected = expected + share * balance.weights[target].squeeze() * alone / len(labels)
+    torch.testing.assert_close(label_loss(logits, labels, share=0.3, recipe=recipe, balance=balance), expected)
+
+    recipe, balance = _balanced(class_balance="logit_adjustment", loss=loss, label_smoothing=0.1)
+    assert balance.shift is not None
+    expected = label_loss(logits + balance.shift, labels, share=0.3, recipe=plain)
+    torch.testing.assert_close(label_loss(logits, labels, share=0.3, recipe=recipe, balance=balance), expected)
 
 
 def test_mix_is_timms_batch_mode() -> None:

@@ -47,6 +47,7 @@ def _digits(recipe: str) -> str:
         ("  focal_gamma: [1, 2]\n", "focal_gamma has no effect without recipe.loss; add recipe.loss, with focal"),
         ("  loss: poly1\n  focal_gamma: [1, 2]\n", "no effect: recipe.loss is fixed at poly1; give it one value"),
         ("  loss: [bce, poly1]\n  focal_gamma: [1, 2]\n", "no effect: recipe.loss is one of bce, poly1; give it one"),
+        ("  class_balance: [none, weights]\n  balance_tau: [1, 2]\n", "no effect: recipe.class_balance is one"),
         ("  magnitude: [1, 40]\n", "must lie in 0 .. 30, got 40"),
         ("  augment: [none, mixup]\n", "takes one of none, randaugment, trivialaugment, autoaugment, autoaug"),
     ],
