@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any, final
 
 import numpy as np
@@ -24,6 +26,31 @@ _POLICY_GROUP = 8
 times as long."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one step learns from."""
+
+    images: Tensor
+    """float32 (B, C, H, W), normalized, varied and mixed."""
+    clean: Tensor | None
+    """The same images with crop, flip and mixture alone, for a teacher who looks at them; None for one who looks at
+    `images`."""
+    labels: Tensor
+    """(B,) before mixing."""
+    share: float
+    """Of each image in its mixture."""
+
+    @property
+    def shown(self) -> Tensor:
+        """What a teacher looks at."""
+        return self.images if self.clean is None else self.clean
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """With both forms of the images changed alike."""
+        clean = None if self.clean is None else change(self.clean)
+        return replace(self, images=change(self.images), clean=clean)
+
+
 @final
 class Batches:
     """The training images of a data set on the device, and the batches an epoch makes of them."""
@@ -38,10 +65,14 @@ class Batches:
         seed: int,
         peers: Peers,
         device: torch.device,
+        clean: bool = False,
     ) -> None:
-        """Batches of `batch_size` images over all peers (of all images when there are fewer)."""
+        """Batches of `batch_size` images over all peers (of all images when there are fewer).
+
+        With `clean` a teacher is shown images without policy, colors and erasing.
+        """
         self.batch_size = min(batch_size, len(data.train))
-        self._augmentation, self._recipe, self._seed = augmentation, recipe, seed
+        self._augmentation, self._recipe, self._seed, self._clean = augmentation, recipe, seed, clean
         self._columns = peers.columns(self.batch_size)
         self._padding, self._side = augmentation.padding(data.resolution), data.resolution
         kept: dict[str, Any] = {"padding": self._padding, "border": augmentation.border, "device": device}
@@ -75,13 +106,10 @@ class Batches:
             epoch=epoch,
         )
 
-    def batch(self, plan: EpochPlan, step: int) -> tuple[Tensor, Tensor, float]:
-        """This process's share of a step; policy and erasing draw from torch's global generator.
-
-        Returns: images float32 (B, C, H, W), normalized and mixed, channels last; labels (B,) before mixing; the share
-        of each image in its mixture.
-        """
+    def batch(self, plan: EpochPlan, step: int) -> Batch:
+        """This process's share of a step, channels last; policy and erasing draw from torch's global generator."""
         raw = self._images.batch(plan, step, self._columns)
+        clean = self.normalize(raw) if self._clean else None  # a copy, before anything varies the pixels in place
         if self._policy is not None:
             raw = torch.cat([self._policy(group) for group in torch.split(raw, _POLICY_GROUP)])
         for variation, drawn in zip(self._variations.values(), plan.varied, strict=True):
@@ -89,20 +117,30 @@ class Batches:
         images = self.normalize(raw)
         if self._augmentation.erasing > 0.0:
             images = erase(images, self._augmentation.erasing)
-        share = float(plan.mixing[step])
-        if plan.boxes[step].any():
-            images = paste(images, plan.boxes[step])
-        elif share < 1.0:
-            images = mix(images, share)
+        images = _mixed(images, plan, step)
         rows = torch.from_numpy(plan.rows[step, self._columns]).to(self._labels.device)
-        return images, self._labels[rows], share
+        return Batch(
+            images=images,
+            clean=None if clean is None else _mixed(clean, plan, step),
+            labels=self._labels[rows],
+            share=float(plan.mixing[step]),
+        )
 
 
-def parts(images: Tensor, labels: Tensor, count: int) -> list[tuple[Tensor, Tensor]]:
+def _mixed(images: Tensor, plan: EpochPlan, step: int) -> Tensor:
+    """The images of a step, each with its counterpart; they may be written to."""
+    if plan.boxes[step].any():
+        return paste(images, plan.boxes[step])
+    share = float(plan.mixing[step])
+    return mix(images, share) if share < 1.0 else images
+
+
+def parts(batch: Batch, count: int) -> list[Batch]:
     """A batch in `count` parts (fewer if it is small), each holding whole mixup pairs: image i and image B - 1 - i."""
-    front = torch.arange((len(images) + 1) // 2, device=images.device).chunk(count)
-    rows = [torch.unique_consecutive(torch.cat([part, len(images) - 1 - part.flip(0)])) for part in front]
-    return [(images[row], labels[row]) for row in rows]
+    size = len(batch.images)
+    front = torch.arange((size + 1) // 2, device=batch.images.device).chunk(count)
+    rows = [torch.unique_consecutive(torch.cat([part, size - 1 - part.flip(0)])) for part in front]
+    return [replace(batch.each(itemgetter(row)), labels=batch.labels[row]) for row in rows]
 
 
 def erase(images: Tensor, probability: float) -> Tensor:

@@ -15,7 +15,7 @@ from nars.images import ImageData, Split, StreamedSplit
 from nars.recipe.accuracy import DivergedError, evaluate
 from nars.recipe.augmentation import EpochPlan
 from nars.recipe.balance import balance_of
-from nars.recipe.batches import Batches, parts
+from nars.recipe.batches import Batch, Batches, parts
 from nars.recipe.ema import MovingAverage
 from nars.recipe.generators import generators_of, left_alone
 from nars.recipe.loss import training_loss
@@ -101,6 +101,7 @@ class TrainingLoop:
             seed=seed,
             peers=peers,
             device=self._device,
+            clean=teaching is not None and teaching.sees == "clean",
         )
         self.model = model.to(self._device)
         """The network being trained."""
@@ -135,8 +136,7 @@ class TrainingLoop:
             "batch_size": self._batches.batch_size,
             "seed": seed,
             "learning_rate": self._learning_rate,
-            "distillation": None if teaching is None else teaching.weight,
-            "teacher_resolution": None if teaching is None else teaching.resolution,
+            **({"distillation": None, "teacher_resolution": None} if teaching is None else teaching.described()),
             "processes": peers.count,
             "data": data.fingerprint,
             "resolution": data.resolution,
@@ -191,15 +191,14 @@ class TrainingLoop:
         factor = self._schedule.factor(self.epoch + (step + 0.5) / self.steps_per_epoch)
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate * factor
-        images, labels, share = self._batches.batch(plan, step)
+        batch = self._batches.batch(plan, step)
         if not self._training.channels_last:
-            images = images.contiguous()
+            batch = batch.each(Tensor.contiguous)
         gradients = [cast(Tensor, flat.vector.grad) for flat in self._groups]
         for gradient in gradients:
             gradient.zero_()
-        whole = self._training.accumulation == 1
-        for part, its_labels in [(images, labels)] if whole else parts(images, labels, self._training.accumulation):
-            self._backward(part, its_labels, share, weight=len(part) / len(images))
+        for part in [batch] if self._training.accumulation == 1 else parts(batch, self._training.accumulation):
+            self._backward(part, weight=len(part.images) / len(batch.images))
         for gradient in gradients:
             # DistributedDataParallel would sum a hundred small tensors in buckets; here they are one vector already.
             self._peers.sum_(gradient)
@@ -210,15 +209,15 @@ class TrainingLoop:
         if self._ema is not None:
             self._ema.update(self.epoch * self.steps_per_epoch + step + 1)
 
-    def _backward(self, images: Tensor, labels: Tensor, share: float, *, weight: float) -> None:
+    def _backward(self, batch: Batch, *, weight: float) -> None:
         """Add the gradient of `weight` times the loss."""
         with self._precision.computing():
-            logits = self._forward(images)
+            logits = self._forward(batch.images)
         loss = weight * training_loss(
             logits.float(),
-            images,
-            labels,
-            share=share,
+            batch.shown,
+            batch.labels,
+            share=batch.share,
             recipe=self._recipe,
             teaching=self._teaching,
             balance=self._balance,

@@ -119,19 +119,20 @@ batch."""
 _LEAST = 1e-6
 
 
-def distillation_loss(logits: Tensor, teacher_logits: Tensor) -> Tensor:
+def distillation_loss(logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0) -> Tensor:
     """Kullback-Leibler divergence of the teacher's distribution from the student's, mean over the batch; 0 when equal.
 
-    Its gradient is that of the cross entropy with the teacher's probabilities as target; both (B, classes).
+    At temperature 1 its gradient is that of the cross entropy with the teacher's probabilities as target; at T it is
+    T^2 x that of the logits over T (arXiv 1503.02531, section 2). Both (B, classes).
     """
-    student = functional.log_softmax(logits, dim=1)
-    teacher = functional.log_softmax(teacher_logits, dim=1)
-    return functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+    student = functional.log_softmax(logits / temperature, dim=1)
+    teacher = functional.log_softmax(teacher_logits / temperature, dim=1)
+    return temperature**2 * functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
 def training_loss(
     logits: Tensor,
-    images: Tensor,
+    shown: Tensor,
     labels: Tensor,
     *,
     share: float,
@@ -141,12 +142,13 @@ def training_loss(
 ) -> Tensor:
     """Scalar: weight x teacher + (1 - weight) x labels; the labels alone without a teacher.
 
-    `teaching` has its network on the device of the batch, in evaluation mode; the rest is as in `label_loss`.
+    `teaching` has its network on the device of the batch, in evaluation mode; it looks at the images `shown`, float
+    (B, C, H, W). The rest is as in `label_loss`.
     """
     loss = label_loss(logits, labels, share=share, recipe=recipe, balance=balance)
     if teaching is None or teaching.weight == 0.0:
         return loss
-    taught = distillation_loss(logits, _answer(teaching, images))
+    taught = distillation_loss(logits, _answer(teaching, shown), temperature=teaching.temperature)
     return teaching.weight * taught + (1.0 - teaching.weight) * loss
 
 

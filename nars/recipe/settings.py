@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Decay = Literal["exponential", "cosine"]
 
+Sight = Literal["augmented", "clean"]
+"""What a teacher looks at."""
+
 SEARCH_DECAY = 0.963
 """Per epoch, in the trainings of stage 2 (150 epochs)."""
 
@@ -148,6 +151,23 @@ class Teaching:
     """Batches are resized (bilinear) to it for the teacher, pixels; None shows them as they are."""
     weight: float = DISTILLATION
     """Weight of the teacher's part of the loss, in [0, 1]; the labels have the rest."""
+    temperature: float = 1.0
+    """Both sides' logits are divided by it, > 0; its square keeps the gradient's size (arXiv 1503.02531, section 2)."""
+    sees: Sight = "augmented"
+    """augmented: the batch as the student gets it; clean: cropped, mirrored and mixed like it, but without policy,
+    colors and erasing."""
 
     def __post_init__(self) -> None:
         require(0.0 <= self.weight <= 1.0, "distillation", "between 0 and 1", self.weight)
+        require(0.0 < self.temperature < math.inf, "the teacher's temperature", "> 0", self.temperature)
+        require(self.sees in get_args(Sight), "what the teacher sees", " or ".join(get_args(Sight)), self.sees)
+
+    def described(self) -> dict[str, Any]:
+        """What decides the weights, beside the network, as plain values."""
+        # What is as it always was goes unwritten: trainings from before lack it.
+        later = {"teacher_temperature": (self.temperature, 1.0), "teacher_sees": (self.sees, "augmented")}
+        return {
+            "distillation": self.weight,
+            "teacher_resolution": self.resolution,
+            **{name: value for name, (value, usual) in later.items() if value != usual},
+        }

@@ -234,7 +234,8 @@ class Final(_Section):
     """Images per step, over all processes together."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
     distillation: Share = 0.8
-    """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2)."""
+    """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2). 1 switches labels off: for
+    augmentation so strong that they may no longer hold (KD + AA, arXiv 2003.11342)."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     policy: Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"] = "autoaugment"
     """Augmentation on top of crop and flip (paper: AutoAugment)."""
@@ -252,6 +253,11 @@ class Final(_Section):
     absent."""
     teacher_resolution: Whole | None = None
     """Images are resized to so many pixels for the teacher; a member's own when absent, for timm as they are."""
+    teacher_sees: Literal["augmented", "clean"] = "augmented"
+    """augmented: each image as the network gets it; clean: cropped, mirrored and mixed like it, without policy, colors
+    and erasing."""
+    teacher_temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
+    """By which both answers are softened before they are compared; above 1 the classes beside the first count more."""
     accumulation: Whole = 1
     """Parts that a batch goes through the network in, to save memory."""
     amp: Literal["none", "bf16"] = "none"

@@ -136,6 +136,19 @@ def member_names(config: RunConfig) -> list[str]:
     return [budget_name(budget) for budget in config.budgets]
 
 
+def teaching_by(final: Final, network: nn.Module, *, resolution: int | None) -> Teaching:
+    """A network that teaches as the configuration has it, at the resolution that it names, else at this one."""
+    from nars.recipe import Teaching
+
+    return Teaching(
+        network=network,
+        resolution=final.teacher_resolution or resolution,
+        weight=final.distillation,
+        temperature=final.teacher_temperature,
+        sees=final.teacher_sees,
+    )
+
+
 def outside_teacher(final: Final, images: ImageData) -> Teaching:
     """A timm model or a trained network in a folder, at the resolution that it wants.
 
@@ -150,14 +163,13 @@ def outside_teacher(final: Final, images: ImageData) -> Teaching:
     """
     import torch
 
-    from nars.recipe import Teaching
     from nars.train import Renormalized, timm_teacher
 
     if final.teacher.startswith(_TIMM):
         weights = Path(final.teacher_weights) if final.teacher_weights else None
         network = timm_teacher(final.teacher, images, checkpoint=weights)
-        return Teaching(network=network, resolution=final.teacher_resolution, weight=final.distillation)
+        return teaching_by(final, network, resolution=None)
     known = _check_classes(final, _Known.of(final.teacher), images)
     theirs = torch.tensor(known.mean), torch.tensor(known.std)
     model = Renormalized(known.load(), ours=(images.mean, images.std), theirs=theirs)
-    return Teaching(network=model, resolution=final.teacher_resolution or known.resolution, weight=final.distillation)
+    return teaching_by(final, model, resolution=known.resolution)

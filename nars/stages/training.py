@@ -17,7 +17,7 @@ from nars.run import Run, Silent
 from nars.run.fidelity import final_settings
 from nars.run.outlook import together
 from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, take_places
-from nars.run.teaching import NONE, outside_teacher
+from nars.run.teaching import NONE, outside_teacher, teaching_by
 from nars.space import AnyArchitecture
 from nars.stages.finished import TrainedFamily, load_trained, own_teacher, settings_for, untrained
 from nars.stages.members import Family, Member
@@ -109,9 +109,8 @@ def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | Non
     if not is_settled(run.folder, TEACHER, settings, teachers=()):
         _train_into_place(run, {TEACHER: (own, settings)}, f"on labels ({own.name})", peers=peers)
     weights = MemberResult.load(run.folder.training_result(TEACHER)).weights
-    resolution = final.teacher_resolution or architecture_of(run, own).resolution
-    network = network_of(run, own, weights)
-    return Teaching(network=network, resolution=resolution, weight=final.distillation), own.choices
+    resolution = architecture_of(run, own).resolution
+    return teaching_by(final, network_of(run, own, weights), resolution=resolution), own.choices
 
 
 def _train_into_place(

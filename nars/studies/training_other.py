@@ -18,7 +18,7 @@ from nars.run.fidelity import final_settings
 from nars.run.folder import RunFolder
 from nars.run.places import absolute
 from nars.run.run import introduce, read_images
-from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher
+from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher, teaching_by
 from nars.space import AnyArchitecture
 from nars.stages.finished import own_teacher
 from nars.stages.members import read_family
@@ -265,5 +265,5 @@ def _of_the_family(config: RunConfig, folder: RunFolder, images: ImageData) -> t
     if not run.folder.training_result(place).is_file():
         return None, f"{folder.path} has not trained it yet (nars train {folder.path})"
     network = network_of(run, wanted, MemberResult.load(run.folder.training_result(place)).weights)
-    resolution = config.final.teacher_resolution or architecture_of(run, wanted).resolution
-    return (Teaching(network=network, resolution=resolution, weight=config.final.distillation), wanted.name), ""
+    resolution = architecture_of(run, wanted).resolution
+    return (teaching_by(config.final, network, resolution=resolution), wanted.name), ""

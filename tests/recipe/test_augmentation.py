@@ -98,9 +98,9 @@ def test_policies_change_images_and_repeat_with_the_generator(digits: ImageData,
         )
         with torch.random.fork_rng():
             torch.manual_seed(3)
-            images, labels, share = batches.batch(batches.plan(0), 0)
-        assert (images.shape, labels.shape, share) == ((64, channels, 8, 8), (64,), 1.0)
-        return images
+            batch = batches.batch(batches.plan(0), 0)
+        assert (batch.images.shape, batch.labels.shape, batch.share) == ((64, channels, 8, 8), (64,), 1.0)
+        return batch.images
 
     assert torch.equal(batch(policy), batch(policy))
     assert not torch.equal(batch(policy), batch("none"))

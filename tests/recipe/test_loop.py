@@ -231,6 +231,45 @@ def test_a_teacher_sees_the_batch_at_its_own_resolution(network: nn.Module, digi
     assert teacher.seen == (32, 1, 12, 12)
 
 
+def test_a_teacher_sees_clean_images_where_it_is_told_to_and_labels_are_off_at_weight_1(
+    network: nn.Module, digits: ImageData
+) -> None:
+    class Watch(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x)
+            return torch.zeros(len(x), 10)
+
+    def train(sees: Any, labels: torch.Tensor) -> list[torch.Tensor]:
+        seen.clear()
+        train = Split(images=digits.train.images, labels=labels)  # type: ignore[union-attr]
+        recipe = Recipe(learning_rate=0.02, erasing=1.0)
+        teaching = Teaching(network=Watch(), weight=1.0, temperature=2.0, sees=sees)
+        loop = _loop(copy.deepcopy(network), replace(digits, train=train), recipe, teaching=teaching, accumulation=2)
+        loop.train_epoch(max_steps=2)
+        return _weights(loop)
+
+    seen: list[torch.Tensor] = []
+    labels = digits.train.labels
+    weights = train("clean", labels)
+    assert len(seen) == 4  # two parts of two steps
+    assert torch.count_nonzero(seen[0] == 0) == 0
+    assert _equal(weights, train("augmented", labels))  # this teacher always answers alike
+    assert torch.count_nonzero(seen[0] == 0) > 100
+    assert _equal(weights, train("clean", labels.flip(0)))
+
+
+def test_a_teacher_as_it_always_was_is_described_as_it_always_was(network: nn.Module) -> None:
+    assert Teaching(network=network).described() == {"distillation": 0.8, "teacher_resolution": None}
+    other = Teaching(network=network, temperature=2.0, sees="clean").described()
+    assert other | {"distillation": 1} == {
+        "distillation": 1, "teacher_resolution": None, "teacher_temperature": 2.0, "teacher_sees": "clean"
+    }  # fmt: skip
+    with pytest.raises(RecipeError, match="temperature must be > 0; got 0"):
+        Teaching(network=network, temperature=0.0)
+    with pytest.raises(RecipeError, match="augmented or clean"):
+        Teaching(network=network, sees="both")  # type: ignore[arg-type]
+
+
 def test_divergence_is_an_error_of_its_own(network: nn.Module, digits: ImageData) -> None:
     loop = _loop(network, digits, Recipe(learning_rate=1e30, optimizer="sgd"))
     with pytest.raises(DivergedError, match="learning rate"):

@@ -218,6 +218,18 @@ def test_mix_is_timms_batch_mode() -> None:
     assert mix(channels_last, 0.7).stride() == (4, 1, 2, 1)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_distillation_at_a_temperature_has_the_gradient_of_hintons_eq_2(temperature: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(8, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(8, 5, generator=generator, dtype=torch.float64)
+    loss = distillation_loss(logits, teacher, temperature=temperature)
+    p, q = (teacher / temperature).softmax(1), (logits / temperature).softmax(1)
+    torch.testing.assert_close(loss, temperature**2 * (p * (p / q).log()).sum(1).mean())
+    (gradient,) = torch.autograd.grad(loss, logits)
+    torch.testing.assert_close(gradient, temperature * (q - p).detach() / len(logits))
+
+
 def test_distillation_is_zero_for_equals_and_has_the_gradient_of_the_soft_cross_entropy() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(8, 5, generator=generator, requires_grad=True)

@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import functional
 from nars.images import ImageData
 from nars.recipe import ALONE, Augmentation, Recipe
 from nars.recipe.augmentation import plan_epoch
-from nars.recipe.batches import Batches
+from nars.recipe.batches import Batch, Batches, parts
 from nars.recipe.color import ColorJitter
 from nars.recipe.loss import label_loss, paste
 from nars.recipe.policies import GEOMETRY, Policy, policy_of
@@ -180,9 +180,41 @@ def test_each_setting_changes_the_images_and_none_is_as_without(digits: ImageDat
         )
         with torch.random.fork_rng():
             torch.manual_seed(3)
-            return batches.batch(batches.plan(0), 0)[0]
+            return batches.batch(batches.plan(0), 0).images
 
     plain = batch(_recipe())
     assert torch.equal(plain, batch(_recipe(augment="none", erasing=0.0, crop=0.125, color=0.0, cutmix=0.0)))
     assert not torch.equal(plain, batch(_recipe(**settings)))
     assert torch.equal(batch(_recipe(**settings)), batch(_recipe(**settings)))
+
+
+@pytest.mark.parametrize("said", [{"mixup": 0.4}, {"cutmix": 1.0}])
+def test_a_clean_image_is_the_same_crop_in_the_same_mixture_without_what_varies_it(
+    digits: ImageData, said: dict[str, Any]
+) -> None:
+    def batch(recipe: Recipe, *, clean: bool, **augmentation: Any) -> Batch:
+        batches = Batches(
+            digits,
+            batch_size=32,
+            augmentation=Augmentation(**augmentation),
+            recipe=recipe,
+            seed=0,
+            peers=ALONE,
+            device=torch.device("cpu"),
+            clean=clean,
+        )
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            return batches.batch(batches.plan(0), 1)
+
+    strong = {"policy": "randaugment", "erasing": 0.9}
+    plain = batch(_recipe(**said), clean=False)
+    assert plain.shown is plain.images
+    for recipe, augmentation in ((_recipe(color=0.5, augment="trivialaugment", **said), {}), (_recipe(**said), strong)):
+        varied, alone = (batch(recipe, clean=clean, **augmentation) for clean in (True, False))
+        assert torch.equal(varied.shown, plain.images)
+        assert torch.equal(varied.images, alone.images)
+        assert not torch.equal(varied.images, varied.shown)
+        one, other = parts(varied, 2)
+        assert torch.equal(one.shown[0], varied.shown[0])
+        assert torch.equal(other.shown[-1], varied.shown[-9])

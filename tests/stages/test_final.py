@@ -20,6 +20,7 @@ from nars.files.atomic import write_json
 from nars.recipe import Recipe
 from nars.run import Run, Silent, execution, load_config, open_run, preview, reopen_run
 from nars.run.fidelity import final_settings
+from nars.run.teaching import teaching_by
 from nars.space import Architecture, Bounds, Scaling, SpaceError, architecture_costs, sobol
 from nars.studies import grow, train_other
 from nars.train import MemberResult, timm_network
@@ -144,8 +145,14 @@ def test_every_option_reaches_the_training(config: Path) -> None:
         "epochs": 400,
         "warmup_epochs": 5,
         "decay": 0.9875,
+        "distillation": 1.0,
+        "teacher_sees": "clean",
+        "teacher_temperature": 2.0,
     }
-    settings = final_settings(load_config(config, {f"final.{key}": value for key, value in final.items()}))
+    read = load_config(config, {f"final.{key}": value for key, value in final.items()})
+    teaching = teaching_by(read.final, torch.nn.Identity(), resolution=12)
+    assert (teaching.weight, teaching.sees, teaching.temperature, teaching.resolution) == (1.0, "clean", 2.0, 12)
+    settings = final_settings(read)
     assert settings.learning_rate_scale == 96 / 48
     assert (settings.accumulation, settings.amp, settings.compiler) == (2, True, "inductor")
     assert settings.channels_last is False
@@ -185,7 +192,8 @@ def test_a_folder_from_before_the_new_keys_goes_on(opened: Open, tmp_path: Path)
     run = opened(teacher="none")
     first = upto_train(run).results
     document = json.loads(run.folder.run_file.read_text())
-    for key in ("scale_learning_rate", "teacher_weights", "accumulation", "amp", "channels_last", "compile", "watch"):
+    new = ("scale_learning_rate", "teacher_weights", "accumulation", "amp", "channels_last", "compile", "watch")
+    for key in (*new, "teacher_sees", "teacher_temperature"):
         del document["config"]["final"][key]
     write_json(run.folder.run_file, document)
     (run.folder.training("150k") / "result.json").unlink()
