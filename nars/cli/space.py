@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +47,10 @@ def show(name: Name) -> None:
         console.print(escape(space.about))
     layout = space.family.layout(space)
     if layout is not None:
-        stages = Table(*layout.headings, title=f"{space.name}: architecture", title_justify="left")
+        stages = Table(title=f"{space.name}: architecture", title_justify="left")
+        room = console.width - 1 - 3 * len(layout.headings)  # but for the lines and the padding of columns
+        for heading, width in zip(layout.headings, column_widths([layout.headings, *layout.rows], room), strict=True):
+            stages.add_column(heading, width=width, overflow="fold")
         for row in layout.rows:
             stages.add_row(*map(escape, row))
         console.print(stages)
@@ -70,6 +74,20 @@ def show(name: Name) -> None:
         console.print(ranges)
         console.print("flops are multiply-accumulates of convolution and linear layers, for one image")
     console.print(f"fingerprint {space.fingerprint}")
+
+
+def column_widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Widths of a table's columns, in characters, that have room side by side with no word cut, if that can be.
+
+    rich takes from all wide columns alike, whether or not their words still fit.
+    """
+    columns = list(zip(*rows, strict=True))
+    least = [max(len(word) for cell in column for word in cell.split()) for column in columns]
+    widths = [max(map(len, column)) for column in columns]
+    while sum(widths) > room and widths != least:
+        wide = [number for number, width in enumerate(widths) if width > least[number]]
+        widths[max(wide, key=widths.__getitem__)] -= 1
+    return widths
 
 
 @app.command()

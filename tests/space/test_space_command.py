@@ -1,6 +1,7 @@
 """`nars space` as a person types it."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -28,6 +29,18 @@ def test_list_and_show_every_space():
     assert "4.8e19 x 1.3e7 (architectures x recipes) as shipped" in shown
     assert "3.0e17 x 1.3e7 with the paper's ranges (the paper says 10^17 x 10^7" in shown
     assert "stage7.channels: (184, 240, 8); in the paper (180, 224, 4)" in shown
+
+
+@pytest.mark.parametrize("name", space_names())
+def test_show_cuts_no_word_at_80_columns(name):
+    output = runner.invoke(app, ["show", name], env={"COLUMNS": "80"}).output
+    assert "…" not in output
+    rows = [line for line in output.splitlines() if line[:1] in ("│", "┃")]
+    assert {len(row) <= 80 for row in rows} == {True}
+    # Folded words would be there in parts: what the wide table says is there in whole words.
+    wide = runner.invoke(app, ["show", name], env={"COLUMNS": "300"}).output
+    words = [set(re.findall(r"[\w./-]+", text)) for text in (wide, output)]
+    assert words[0] <= words[1]
 
 
 def test_check(tmp_path):

@@ -76,19 +76,19 @@ class Stage:
     and the identity added where the shape allows.
     """
 
-    kernel_first: int = field(metadata=_setting(_kernel(), "kernel k", read_by=_FIRST))
+    kernel_first: int = field(metadata=_setting(_kernel(), "k", read_by=_FIRST))
     """Depthwise kernel of the first block, odd."""
-    kernel_rest: int = field(metadata=_setting(_kernel(unread=_SINGLE), "kernel k", read_by=_REST))
+    kernel_rest: int = field(metadata=_setting(_kernel(unread=_SINGLE), "k", read_by=_REST))
     """Depthwise kernel of the other blocks, odd; without effect when `depth` is 1."""
-    expand_first: float = field(metadata=_setting(_ratio(), "expansion e", read_by=_FIRST))
+    expand_first: float = field(metadata=_setting(_ratio(), "e", read_by=_FIRST))
     """Expansion ratio of the first block, >= 1."""
-    expand_rest: float = field(metadata=_setting(_ratio(unread=_SINGLE), "expansion e", read_by=_REST))
+    expand_rest: float = field(metadata=_setting(_ratio(unread=_SINGLE), "e", read_by=_REST))
     """Expansion ratio of the other blocks, >= 1; without effect when `depth` is 1."""
-    channels: int = field(metadata=_setting(_CHANNELS, "channels c", read_by=_FIRST))
+    channels: int = field(metadata=_setting(_CHANNELS, "c", read_by=_FIRST))
     """Output channels of each block; the later blocks are handed their width."""
-    depth: int = field(metadata=_setting(Rule(low=1, high=64, whole=True), "depth n", read_by=_REST))
+    depth: int = field(metadata=_setting(Rule(low=1, high=64, whole=True), "n", read_by=_REST))
     """Number of blocks, >= 1."""
-    stride: int = field(default=1, metadata=_setting(_STRIDE, "stride s", read_by=_FIRST))
+    stride: int = field(default=1, metadata=_setting(_STRIDE, "s", read_by=_FIRST))
     """Stride of the first block, 1 or 2."""
     se: bool = field(default=False, metadata=_setting(Rule(switch=True), "SE"))
     """Squeeze-excite after the depthwise convolution, a quarter of the block's *input* channels wide."""

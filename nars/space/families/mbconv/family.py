@@ -191,11 +191,11 @@ def layout(space: Space) -> Layout:
         return (str(number), "MBConv", first, *others)
 
     def end(name: str, block: str, kernel: str, **own: str) -> tuple[str, ...]:
-        cells = {"kernel k": kernel, "depth n": "1"} | {key: say(name, [own[key]]) for key in own}
+        cells = {"k": kernel, "n": "1"} | {key: say(name, [own[key]]) for key in own}
         return (name, block, *(cells.get(heading, "-") for heading in columns))
 
-    stem = {"channels c": "channels", "stride s": "stride", "act": "activation"}
-    head = {"expansion e": "expand", "channels c": "channels", "act": "activation"}
+    stem = {"c": "channels", "s": "stride", "act": "activation"}
+    head = {"e": "expand", "c": "channels", "act": "activation"}
     return Layout(
         headings=("stage", "block", *columns),
         rows=(
@@ -203,7 +203,10 @@ def layout(space: Space) -> Layout:
             *map(stage, range(1, stage_count(space) + 1)),
             end("head", "MBPool", "-", **head),
         ),
-        note="triples: lowest, highest, step; lists: choices; a / b: first block of the stage / the others",
+        note=(
+            "k kernel, e expansion, c channels, n blocks, s stride; triples: lowest, highest, step; lists: choices; "
+            "a / b: first block of the stage / the others"
+        ),
         settings=frozenset(name for name in space.settings if name.partition(".")[0] not in ("resolution", "recipe")),
         others="recipe and resolution",
     )
