@@ -13,7 +13,7 @@ from nars.recipe.recipe import Recipe, require
 if TYPE_CHECKING:
     from torch import nn  # a second that a run's settings are read without
 
-Decay = Literal["exponential", "cosine"]
+Decay = Literal["exponential", "cosine", "linear"]
 
 Sight = Literal["augmented", "clean"]
 """What a teacher looks at."""
@@ -33,10 +33,10 @@ DISTILLATION = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The factor on the learning rate by the epochs done: linear warm-up, then the paper's decay or a cosine.
+    """The factor on the learning rate by the epochs done: linear warm-up, then the paper's decay, a cosine or a line.
 
     FBNetV3 decays by a constant factor per epoch, which needs a hundred epochs to come down: after 10 epochs 0.963^10
-    is still 0.69. Trainings of a few epochs want `kind="cosine"`, which reaches 0 at the end whatever the length.
+    is still 0.69. Trainings of a few epochs want "cosine" or "linear", which reach 0 at the end whatever the length.
 
     A function rather than a scheduler of torch's or timm's: those count whole steps or epochs in a state that a
     training resumed in the middle of an epoch would have to restore, and their warm-up is not the paper's.
@@ -61,7 +61,7 @@ class Schedule:
         """The factor in [0, 1] when `epoch` epochs are done, fractions included: 0 <= epoch <= epochs.
 
         Exponential: decay^k in the k-th epoch after warm-up, constant within an epoch. Cosine: half a wave over the
-        epochs after warm-up, falling with each step.
+        epochs after warm-up, falling with each step. Linear: a straight line over them.
         """
         if epoch < self.warmup_epochs:
             return epoch / self.warmup_epochs
@@ -69,7 +69,8 @@ class Schedule:
         if self.kind == "exponential":
             return float(self.decay ** math.floor(after))
         length = self.epochs - self.warmup_epochs
-        return 0.5 * (1.0 + math.cos(math.pi * min(after / length, 1.0))) if length > 0 else 1.0
+        done = min(after / length, 1.0) if length > 0 else 0.0
+        return 1.0 - done if self.kind == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,8 +165,9 @@ class Collect(_Section):
     """Epochs of the first round (paper: 150)."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
     """Epochs over which the learning rate rises to its start value."""
-    schedule: Literal["exponential", "cosine"] = "exponential"
-    """exponential: x `decay` per epoch as in the paper; cosine: for trainings of few epochs."""
+    schedule: Literal["exponential", "cosine", "linear"] = "exponential"
+    """exponential: x `decay` per epoch as in the paper; cosine and linear reach 0 at the end: for trainings of few
+    epochs. A recipe that says `schedule` has its own."""
     decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.963
     """Learning rate factor per epoch (paper: 0.963 during the search)."""
     batch_size: Whole = 256
@@ -227,7 +228,7 @@ class Final(_Section):
     epochs: Annotated[int, Field(ge=1)] = 400
     """Epochs of each training (paper: 400)."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
-    schedule: Literal["exponential", "cosine"] = "exponential"
+    schedule: Literal["exponential", "cosine", "linear"] = "exponential"
     decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9875
     """Learning rate factor per epoch (paper: 0.9875 in final training)."""
     batch_size: Whole = 256

@@ -81,6 +81,8 @@ BALANCES = ("none", "weights", "logit_adjustment")
 
 REGULARIZERS = ("none", "dropblock", "disout")
 
+SCHEDULES = ("exponential", "cosine", "linear")
+
 _RANDAUGMENT = ("recipe.augment", ("randaugment",))
 
 
@@ -178,7 +180,7 @@ class Recipe:
 
     batch_size: Annotated[int | None, Says(purpose="optimization", rule=Rule(low=1, high=65_536, whole=True))] = None
     """Images per step over all processes. The learning rate is the recipe's, as it stands: it was chosen for it."""
-    schedule: Annotated[str | None, Says(purpose="optimization", rule=Rule(words=("exponential", "cosine")))] = None
+    schedule: Annotated[str | None, Says(purpose="optimization", rule=Rule(words=SCHEDULES))] = None
     """How the learning rate falls after warm-up."""
     warmup: Annotated[float | None, Says(purpose="optimization", rule=Rule(low=0.0, high=0.9), below=1.0)] = None
     """Share of the epochs over which the learning rate rises to its start value, 0 <= w < 1."""

@@ -1,11 +1,13 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from nars.recipe import FINAL_DECAY, SEARCH_DECAY, Augmentation, Recipe, RecipeError, Schedule, TrainingSettings
-from nars.recipe.settings import settings_by
+from nars.recipe.settings import Decay, settings_by
+from nars.space.recipe import RECIPE_SETTINGS
 
 
 def test_sgd_trains_with_four_times_the_learning_rate() -> None:
@@ -108,6 +110,26 @@ def test_cosine_comes_down_to_zero_whatever_the_length() -> None:
         assert schedule.factor(1.0) == 1.0
         assert schedule.factor(1 + (epochs - 1) / 2) == pytest.approx(0.5)
         assert schedule.factor(epochs) == pytest.approx(0.0)
+
+
+def test_linear_is_torchs_after_warm_up() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    reference = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=8)
+    schedule = Schedule(epochs=10, warmup_epochs=2, kind="linear")
+    for epoch in range(2, 11):
+        assert schedule.factor(epoch) == pytest.approx(reference.get_last_lr()[0])
+        optimizer.step()
+        reference.step()
+    assert schedule.factor(1.0) == 0.5
+    assert Schedule(epochs=3, warmup_epochs=3, kind="linear").factor(3.0) == 1.0
+
+
+def test_a_space_may_offer_every_schedule_that_there_is() -> None:
+    assert RECIPE_SETTINGS["schedule"].words == get_args(Decay)
+    for kind in get_args(Decay):
+        recipe = Recipe(learning_rate=0.1, schedule=kind)
+        settings = settings_by(recipe, TrainingSettings(schedule=Schedule(epochs=20, decay=0.5)))
+        assert settings.schedule == Schedule(epochs=20, decay=0.5, kind=kind)
 
 
 @pytest.mark.parametrize(
