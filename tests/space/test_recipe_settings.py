@@ -8,7 +8,7 @@ from nars.cli.space import app
 from nars.recipe import Recipe
 from nars.space import SpaceError, load_space, parse_document, read_space, recipe_in, sobol, space_file
 
-RICH = ("cifar10-rich", "fashion-mnist-rich")
+RICH = ("cifar10-rich", "fashion-mnist-rich", "fbnetv3-rich")
 
 
 @pytest.mark.parametrize("name", RICH)
@@ -31,9 +31,20 @@ def test_parameters_of_what_is_not_chosen_make_no_other_candidate(name):
     for recipe, record in zip(space.recipes(X), space.to_records(X), strict=True):
         assert Recipe.from_dict(recipe) == Recipe.from_dict(recipe_in(record))
         assert ("magnitude" in recipe_in(record)) == (recipe["augment"] == "randaugment")
-    plain = load_space(name.removesuffix("-rich"))
+
+
+@pytest.mark.parametrize("name", RICH)
+def test_rich_spaces_hold_the_architectures_of_the_plain_ones_at_their_costs(name):
+    space, plain = load_space(name), load_space(name.removesuffix("-rich"))
     assert (space.range, space.budgets) == (plain.range, plain.budgets)
-    assert space.size("architecture") == plain.size("architecture")
+    recipe = space.recipes(sobol(space, 1, seed=0))[0]
+    X = sobol(plain, 20, seed=0)
+    rows = np.concatenate([space.row_of(architecture, recipe) for architecture in plain.architectures(X)])
+    assert space.architectures(rows) == plain.architectures(X)
+    for cost, values in plain.costs(X).items():
+        np.testing.assert_array_equal(values, space.costs(rows)[cost])
+    activations = [name for name in space.index if name.endswith("activation")]
+    assert space.size("architecture") >= 4 ** len(activations) * plain.size("architecture")
 
 
 def _digits(recipe: str) -> str:

@@ -19,7 +19,8 @@ from nars.files import Value
 from nars.space.families.rules import RESOLUTION, Rule
 
 Activation = Literal["hard_swish", "relu", "relu6", "swish", "gelu"]
-"""Activations a stage may use; the names are timm's."""
+"""Activations a stage may use; the names are timm's. Quantized, ONNX Runtime (1.32) computes relu, relu6 and the smooth
+swish in int8 throughout; the sigmoid of hard_swish and the erf of gelu stay float32."""
 
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 
