@@ -75,9 +75,6 @@ Problem = Literal["noise", "imbalance"]
 PROBLEMS: tuple[Problem, ...] = ("noise", "imbalance")
 SIDES = ("searched", "cross_entropy")
 KEY = ("problem", "seed", "trial", "side", "epochs")
-OF_THE_LOSS = (
-    "loss", "focal_gamma", "poly1_epsilon", "label_smoothing", "class_balance", "balance_beta", "balance_tau",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -264,14 +261,19 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     return {"mean": round(statistics.mean(values), 2), "std": round(std, 2), "seeds": [round(v, 2) for v in values]}
 
 
-def in_words(recipe: Mapping[str, Any]) -> str:
+def in_words(said: Mapping[str, Any]) -> str:
     """What a recipe says of the loss."""
-    said = [recipe.get("loss", "cross_entropy")]
-    said += [f"{name.replace('_', ' ')} {recipe[name]:g}" for name in OF_THE_LOSS[1:4] if recipe.get(name)]
-    if "class_balance" in recipe:
-        said.append(str(recipe["class_balance"]).replace("_", " "))
-        said += [f"{name.split('_')[1]} {recipe[name]:g}" for name in OF_THE_LOSS[5:] if name in recipe]
-    return ", ".join(said)
+    recipe = Recipe.from_dict(said)
+    words = [recipe.loss.replace("_", " ")]
+    words += {"focal": [f"gamma {recipe.focal_gamma:g}"], "poly1": [f"epsilon {recipe.poly1_epsilon:g}"]}.get(
+        recipe.loss, []
+    )
+    words += [f"smoothing {recipe.label_smoothing:g}"] if recipe.label_smoothing else []
+    words += {
+        "weights": [f"weights, beta {recipe.balance_beta:g}"],
+        "logit_adjustment": [f"adjusted logits, tau {recipe.balance_tau:g}"],
+    }.get(recipe.class_balance, [])
+    return ", ".join(words)
 
 
 def tables(lines: Sequence[Line]) -> Iterator[Table]:
