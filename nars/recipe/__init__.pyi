@@ -1,7 +1,16 @@
 from .accuracy import DivergedError as DivergedError, evaluate as evaluate
-from .augmentation import Augmentation as Augmentation
+from .augmentation import Augmentation as Augmentation, PolicyName as PolicyName
 from .batches import Normalizer as Normalizer
+from .learned import (
+    AUGMENTATION as AUGMENTATION,
+    POLICY_FILE as POLICY_FILE,
+    Choices as Choices,
+    LearnedPolicy as LearnedPolicy,
+    likely as likely,
+    read_policy as read_policy,
+)
 from .loop import EpochStats as EpochStats, TrainingLoop as TrainingLoop
+from .online import BUILT_IN as BUILT_IN, Drawn as Drawn, Online as Online, OnlinePolicy as OnlinePolicy
 from .peers import ALONE as ALONE, Peers as Peers, joined_peers as joined_peers
 from .recipe import Recipe as Recipe, RecipeError as RecipeError
 from .settings import (

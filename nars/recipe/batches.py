@@ -72,19 +72,28 @@ class Batches:
         With `clean` a teacher is shown images without policy, colors and erasing.
         """
         self.batch_size = min(batch_size, len(data.train))
-        self._augmentation, self._recipe, self._seed, self._clean = augmentation, recipe, seed, clean
+        self._seed, self._clean = seed, clean
         self._columns = peers.columns(self.batch_size)
-        self._padding, self._side = augmentation.padding(data.resolution), data.resolution
-        kept: dict[str, Any] = {"padding": self._padding, "border": augmentation.border, "device": device}
-        self._images: ImageStore | ImageStream = (
-            ImageStream(data.train, **kept)
-            if isinstance(data.train, StreamedSplit)
-            else ImageStore(data.train.images, **kept)
-        )
+        self._train, self._side, self._device = data.train, data.resolution, device
         self._labels = data.train.labels.to(device)
-        self._policy = _policy(augmentation.policy)
-        self._variations = variations_of(recipe, data.resolution)
+        self._padding: int | None = None
+        self.vary(recipe, augmentation)
         self.normalize = Normalizer(data.mean, data.std, device=device)
+
+    def vary(self, recipe: Recipe, augmentation: Augmentation) -> None:
+        """From the next plan on, vary the images as these say."""
+        padding, before = augmentation.padding(self._side), self._padding
+        self._augmentation, self._recipe, self._padding = augmentation, recipe, padding
+        if padding != before:
+            self._images = self._padded(padding, augmentation.border)
+        self._policy = _policy(augmentation.policy)
+        self._variations = variations_of(recipe, self._side)
+
+    def _padded(self, padding: int, border: Border) -> ImageStore | ImageStream:
+        kept: dict[str, Any] = {"padding": padding, "border": border, "device": self._device}
+        if isinstance(self._train, StreamedSplit):
+            return ImageStream(self._train, **kept)
+        return ImageStore(self._train.images, **kept)
 
     @property
     def steps(self) -> int:
@@ -96,7 +105,7 @@ class Batches:
         return plan_epoch(
             images=len(self._labels),
             batch_size=self.batch_size,
-            padding=self._padding,
+            padding=self._augmentation.padding(self._side),
             augmentation=self._augmentation,
             mixup=self._recipe.mixup,
             cutmix=self._recipe.cutmix,

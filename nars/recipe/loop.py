@@ -157,6 +157,14 @@ class TrainingLoop:
         """Steps of one epoch."""
         return self._batches.steps
 
+    def vary(self, recipe: Recipe) -> None:
+        """Vary the images from here on as another recipe says, that only differs in augmentation.
+
+        At the start of an epoch, or where `load_state_dict` has left the loop in one that was trained like that.
+        """
+        assert self._plan is None
+        self._batches.vary(recipe, settings_by(recipe, self._training).augmentation)
+
     def train_epoch(self, max_steps: int | None = None) -> EpochStats:
         """Train to the end of the current epoch, or for at most `max_steps` (>= 1) steps of it.
 

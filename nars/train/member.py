@@ -18,7 +18,9 @@ from nars.files.atomic import machine_at_fault, write_bytes
 from nars.images import ImageData
 from nars.parallel import torch_threads
 from nars.printing import brief_repr
-from nars.recipe import ALONE, EpochStats, Peers, Recipe, Teaching, TrainingLoop, TrainingSettings
+from nars.recipe import ALONE, POLICY_FILE, Drawn, Online, Peers, Recipe, Teaching, TrainingLoop, TrainingSettings
+from nars.train.course import Course, Epoch, Straight
+from nars.train.online import OnlineCourse
 from nars.train.result import MemberResult, TrainError
 
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.safetensors", "result.json"
@@ -53,11 +55,11 @@ class _History:
     ema_curve: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
-    def add(self, stats: EpochStats, loop: TrainingLoop, data: ImageData) -> None:
-        self.losses.append(stats.loss)
-        self.curve.append(loop.accuracy(data.validation))
-        if loop.ema_model is not None:
-            self.ema_curve.append(loop.accuracy(data.validation, ema=True))
+    def add(self, epoch: Epoch) -> None:
+        self.losses.append(epoch.loss)
+        self.curve.append(epoch.accuracy)
+        if epoch.ema_accuracy is not None:
+            self.ema_curve.append(epoch.ema_accuracy)
 
     def report(self, epochs: int, learning_rate: float) -> EpochReport:
         return EpochReport(
@@ -80,6 +82,7 @@ def train_network(
     folder: Path,
     seed: int,
     teaching: Teaching | None = None,
+    augmenting: Online | Drawn | None = None,
     device: str = "cpu",
     threads: int | None = None,
     peers: Peers = ALONE,
@@ -95,7 +98,9 @@ def train_network(
 
     Args:
         model, recipe, data, settings, seed, teaching, device: As `TrainingLoop` takes them.
-        folder: For this training alone; gets `WEIGHTS` and `RESULT`.
+        folder: For this training alone; gets `WEIGHTS` and `RESULT`, and the policy that is learned.
+        augmenting: How augmentation changes while training; None is by the recipe from start to end. What is learned is
+            learned from the validation split, never from the test split.
         threads: torch threads to use meanwhile; None leaves the process's setting.
         peers: The processes that train together (`nars.recipe.joined_peers`), on one folder that all of them see.
         checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
@@ -110,32 +115,46 @@ def train_network(
     initial, epochs = _hash(model.state_dict()), settings.schedule.epochs
     loop = TrainingLoop(model, recipe, data, settings, seed=seed, device=device, teaching=teaching, peers=peers)
     taught = None if teaching is None else [_hash(teaching.network.state_dict()), teaching.resolution]
-    document = json.dumps({"loop": loop.settings, "network": initial, "teacher": taught}, sort_keys=True)
+    decides = {"loop": loop.settings, "network": initial, "teacher": taught}
+    if augmenting is not None:  # trainings before it lack it
+        decides["augmenting"] = augmenting.described()
+    document = json.dumps(decides, sort_keys=True)
     identity = hashlib.sha256(document.encode()).hexdigest()[:32]
     if (folder / RESULT).exists():
         result = MemberResult.load(folder / RESULT)
         _require_same(result.identity, identity, folder)
         return result
     with torch_threads(threads):
-        history = _resume(loop, folder / CHECKPOINT, identity)
-        while loop.epoch < epochs:
+        course = _course(loop, recipe, data, epochs=epochs, seed=seed, augmenting=augmenting)
+        history = _resume(course, folder / CHECKPOINT, identity)
+        while not course.done:
             start = time.perf_counter()
-            stats = loop.train_epoch(max_steps=checkpoint_every)
-            if loop.step == 0:
-                history.add(stats, loop, data)
+            finished = course.advance(checkpoint_every)
             history.seconds += time.perf_counter() - start
-            if loop.step == 0 and on_epoch is not None and peers.first:
-                # Before the checkpoint: killed in between, the same report comes twice rather than never.
-                on_epoch(history.report(epochs, stats.learning_rate))
+            for epoch in finished:
+                history.add(epoch)
+                if on_epoch is not None and peers.first:
+                    # Before the checkpoint: killed in between, the same report comes twice rather than never.
+                    on_epoch(history.report(epochs, epoch.learning_rate))
             if peers.first:
-                _save(loop, folder / CHECKPOINT, identity, history)
+                _save(course, folder / CHECKPOINT, identity, history)
             if on_steps is not None and peers.first:
-                on_steps(loop.epoch * loop.steps_per_epoch + loop.step, epochs * loop.steps_per_epoch)
+                on_steps(*course.steps)
+        if course.learned is not None and peers.first:
+            course.learned.save(folder / POLICY_FILE, recipe)
         return _finish(loop, data, folder, identity, history, peers=peers)
 
 
-def _resume(loop: TrainingLoop, path: Path, identity: str) -> _History:
-    """Bring the loop to where the checkpoint was written; a fresh history if there is none."""
+def _course(
+    loop: TrainingLoop, recipe: Recipe, data: ImageData, *, epochs: int, seed: int, augmenting: Online | Drawn | None
+) -> Course:
+    if isinstance(augmenting, Online):
+        return OnlineCourse(loop, data, recipe, epochs=epochs, seed=seed, online=augmenting)
+    return Straight(loop, data, recipe, epochs=epochs, seed=seed, drawn=augmenting)
+
+
+def _resume(course: Course, path: Path, identity: str) -> _History:
+    """Bring the training to where the checkpoint was written; a fresh history if there is none."""
     if not path.exists():
         return _History()
     try:
@@ -148,13 +167,13 @@ def _resume(loop: TrainingLoop, path: Path, identity: str) -> _History:
             f"{path} is not a checkpoint of a training ({type(error).__name__}). Delete it to train again."
         ) from error
     _require_same(theirs, identity, path.parent)
-    loop.load_state_dict(saved["loop"])
+    course.load_state_dict(saved["loop"])
     return history
 
 
-def _save(loop: TrainingLoop, path: Path, identity: str, history: _History) -> None:
+def _save(course: Course, path: Path, identity: str, history: _History) -> None:
     buffer = io.BytesIO()  # torch's own writing hides that a disk is full
-    torch.save({"identity": identity, "history": asdict(history), "loop": loop.state_dict()}, buffer)
+    torch.save({"identity": identity, "history": asdict(history), "loop": course.state_dict()}, buffer)
     write_bytes(path, buffer.getbuffer())
 
 

@@ -19,7 +19,7 @@ from nars.parallel import (
     worker_devices,
     worker_setups,
 )
-from nars.recipe import ALONE, Peers, Recipe, Teaching, TrainingSettings
+from nars.recipe import ALONE, Drawn, Online, Peers, Recipe, Teaching, TrainingSettings
 from nars.space import AnyArchitecture
 from nars.train.member import EpochReport, train_network
 from nars.train.result import MemberResult, TrainError
@@ -44,6 +44,7 @@ def train_members(
     settings: TrainingSettings,
     *,
     teaching: Teaching | None = None,
+    augmenting: Online | Drawn | None = None,
     peers: Peers = ALONE,
     workers: int | None = None,
     per_gpu: int = 1,
@@ -56,7 +57,7 @@ def train_members(
     Args:
         jobs: What to train.
         data: For all of them, at any resolution; each is trained at its own.
-        settings, teaching: The same for all of them, as `train_network` takes them.
+        settings, teaching, augmenting: The same for all of them, as `train_network` takes them.
         peers: The processes that train each of them together; needs one worker.
         workers: How many at once; None is as many as fit on the cores, or `per_gpu` per GPU. One works in this process.
         per_gpu: Trainings at once on one GPU; every GPU has one before any has two.
@@ -74,7 +75,9 @@ def train_members(
     devices = worker_devices(device, workers=workers, per_gpu=per_gpu, threads=threads)[: len(jobs)]
     results: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
-    alike = partial(train_network, settings=settings, teaching=teaching, peers=peers, threads=threads)
+    alike = partial(
+        train_network, settings=settings, teaching=teaching, augmenting=augmenting, peers=peers, threads=threads
+    )
 
     def report(job: MemberJob, value: EpochReport) -> None:
         if on_epoch is not None:
