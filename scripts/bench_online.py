@@ -169,9 +169,9 @@ def settings_of(way: str, epochs: int) -> tuple[TrainingSettings, Recipe, Online
         augmentation=Augmentation(crop=0.0 if way == "none" else 0.125),
         ema_decay=0.99,
     )
-    augmenting = {"online": ONLINE, "drawn": Drawn(policy=flat())}.get(way)
+    learned: dict[str, Online | Drawn] = {"online": ONLINE, "drawn": Drawn(policy=flat())}
     recipe = replace(RECIPE, augment="randaugment", magnitude=9, operations=2) if way == "fixed" else RECIPE
-    return settings, recipe, augmenting
+    return settings, recipe, learned.get(way)
 
 
 def flat() -> LearnedPolicy:

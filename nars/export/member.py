@@ -24,6 +24,7 @@ from nars.files.atomic import write_bytes
 from nars.images import ImageData
 from nars.network import count, measure_latency
 from nars.parallel import processor_name
+from nars.recipe import POLICY_FILE
 from nars.space import AnyArchitecture, dump_yaml, family_of
 
 _CHECKED_IMAGES = 256
@@ -42,6 +43,7 @@ def export_member(
     recipe: Mapping[str, Any],
     data: ImageData,
     accuracy: Mapping[str, float],
+    policy: Path | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Card:
     """Write a member's folder: weights, ONNX, `torch.export` program, standalone file, timm's config, YAML, card.
@@ -58,6 +60,7 @@ def export_member(
         data: What it was trained on, at the architecture's resolution; the exported forms are compared on its
             validation images.
         accuracy: The model's by split, percent: {"validation": ..., "test": ...}.
+        policy: The file of the distribution that its augmentation was drawn from; None where that did not change.
         progress: Called with the name of the file that is being made.
 
     Returns:
@@ -104,9 +107,11 @@ def export_member(
         ARCHITECTURE: dump_yaml(architecture.to_dict()).encode(),
         RECIPE: dump_yaml(dict(recipe)).encode(),
     }
+    if policy is not None:
+        content[POLICY_FILE] = policy.read_bytes()
     if config.standalone:
         content[STANDALONE] = standalone_source(config).encode()
-    for earlier in (CARD, INT8):
+    for earlier in (CARD, INT8, POLICY_FILE):
         (folder / earlier).unlink(missing_ok=True)
     for file, data_bytes in content.items():
         write_bytes(folder / file, data_bytes)

@@ -11,6 +11,7 @@ from nars.export.layout import ARCHITECTURE, INT8, ONNX, PROGRAM, README, RECIPE
 from nars.export.onnx import OPSET
 from nars.files.atomic import write_json, write_text
 from nars.network.timm_models import FAMILY
+from nars.recipe import POLICY_FILE
 
 _STANDALONE = """
 from model import predict
@@ -54,6 +55,10 @@ images = (np.atleast_3d(np.asarray(picture, np.float32)) / 255 - mean) / std
 logits = session.run(None, {"images": images.transpose(2, 0, 1)[None]})[0][0]
 print(json.loads(facts["classes"])[logits.argmax()])
 """
+
+_DRAWN = f"""
+Augmentation was drawn anew every few epochs from the distribution in `{POLICY_FILE}`, learned while training; the
+recipe has its likeliest settings. Another training draws from it with `--set final.policy={POLICY_FILE}`."""
 
 _DRAFT = "picture.draft(None, (2 * width, 2 * height))\n"
 
@@ -106,6 +111,7 @@ def readme(card: Card, config: MemberConfig) -> str:
             f"{_numbers(card.fixed_logits)}.",
             "\n## Recipe\n",
             *(f"- {setting}: {value}" for setting, value in card.recipe.items()),
+            *((_DRAWN,) if POLICY_FILE in card.files else ()),
             "",
         )
     )

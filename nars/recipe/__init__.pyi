@@ -6,6 +6,7 @@ from .learned import (
     POLICY_FILE as POLICY_FILE,
     Choices as Choices,
     LearnedPolicy as LearnedPolicy,
+    likeliest_recipe as likeliest_recipe,
     likely as likely,
     read_policy as read_policy,
 )

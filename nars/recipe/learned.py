@@ -19,7 +19,7 @@ from nars.recipe.recipe import Recipe, RecipeError, require
 from nars.space import RECIPE_SAYS, recipe_in
 
 POLICY_FILE = "policy.json"
-"""In the folder of a training that has learned one."""
+"""In the folder of a training that has learned one, or has drawn from it."""
 
 AUGMENTATION = tuple(name for name, says in RECIPE_SAYS.items() if says.purpose == "augmentation")
 """The settings of a recipe that say how images are varied."""
@@ -111,6 +111,17 @@ def read_policy(path: str | Path) -> LearnedPolicy:
             f"{path} must hold a learned augmentation policy: {why}. Name the {POLICY_FILE} that a training with "
             f"final.policy: online has left, as it was"
         ) from error
+
+
+def likeliest_recipe(path: Path) -> dict[str, Any]:
+    """The whole recipe that lies with a distribution, at its likeliest choices, as plain values.
+
+    Raises:
+        RecipeError: the file holds none.
+    """
+    read_policy(path)
+    recipe = json.loads(path.read_text(encoding="utf-8")).get("recipe", {})
+    return Recipe.from_dict(recipe).to_dict()
 
 
 def checked_choices(choices: Choices) -> None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from nars.evaluate.stopping import StopAdvice
 from nars.files.atomic import write_text
+from nars.recipe import likely, read_policy
 from nars.report.findings import Findings, read_findings
 from nars.report.plots import plots
 from nars.report.table import HEADINGS, NOTE, family_rows, own_rows
@@ -83,6 +84,9 @@ def _facts(findings: Findings) -> list[tuple[str, str]]:
         facts += [] if first.advice is None else _advice(first.advice)
         taus = ", ".join(f"{result.tau:.2f}" for result in findings.rounds if result.tau is not None)
         facts.append(("Kendall tau, predicted before / measured after, per round", taus or "-"))
+    for name, result in findings.results.items():
+        if result.policy is not None:
+            facts.append((f"augmentation of {name}, learned; likeliest", likely(read_policy(result.policy))))
     return facts + ([] if findings.latency is None else _latency(findings.latency))
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import pydantic
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -222,6 +223,32 @@ class Search(_Section):
         return budgets
 
 
+ONLINE = "online"
+"""The augmentation policy that is learned while training."""
+
+_POLICIES = ("none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment")
+
+
+def _policy(value: str) -> str:
+    if value not in (*_POLICIES, ONLINE) and not value.endswith(".json"):
+        raise ValueError(
+            f"must be one of {', '.join(_POLICIES)}, {ONLINE}, or the policy.json of a training that has learned one; "
+            f"got {value!r}"
+        )
+    return value
+
+
+class Online(_Section):
+    """Augmentation that is learned while training (final.policy: online)."""
+
+    copies: Annotated[int, Field(ge=2)] = 4
+    """Copies of the network, each with settings of its own; the training takes as many times as long."""
+    chunk: Whole = 1
+    """Epochs from one draw of settings to the next; then the best copy goes on as all of them."""
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.5
+    """Of the distribution's logits, on rewards of deviation 1 over the copies."""
+
+
 class Final(_Section):
     """Final training: the largest member on labels, then all by distillation from it."""
 
@@ -238,8 +265,10 @@ class Final(_Section):
     """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2). 1 switches labels off: for
     augmentation so strong that they may no longer hold (KD + AA, arXiv 2003.11342)."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
-    policy: Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"] = "autoaugment"
-    """Augmentation on top of crop and flip (paper: AutoAugment)."""
+    policy: Annotated[str, AfterValidator(_policy)] = "autoaugment"
+    """Augmentation on top of crop and flip (paper: AutoAugment). online: learned while training from the validation
+    split, as `online` has it; the policy.json that such a training leaves: drawn from what it has learned."""
+    online: Online = Online()
     erasing: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Probability of blanking a rectangle of a training image (random erasing)."""
     scale_learning_rate: bool = False
@@ -269,6 +298,21 @@ class Final(_Section):
     """Train through torch.compile; the first steps take a minute longer."""
     watch: Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], Field(strict=False)] = ()
     """Who gets the curves; TensorBoard's files go to tensorboard/ in the run folder."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether augmentation is learned while training."""
+        return self.policy == ONLINE
+
+    @property
+    def draws(self) -> bool:
+        """Whether augmentation is drawn from what another training has learned."""
+        return self.policy.endswith(".json")
+
+    @property
+    def copies(self) -> int:
+        """How many copies of each network are trained."""
+        return self.online.copies if self.learns else 1
 
     @model_validator(mode="after")
     def _weights_have_a_network(self) -> Final:

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from nars.recipe import Augmentation, Schedule, TrainingSettings
+from collections.abc import Callable
+from typing import cast
+
+from nars.files import Value
+from nars.recipe import (
+    AUGMENTATION,
+    BUILT_IN,
+    Augmentation,
+    Choices,
+    Drawn,
+    Online,
+    PolicyName,
+    Schedule,
+    TrainingSettings,
+    read_policy,
+)
 from nars.run.config import Collect, Final, RunConfig
+from nars.space import Space
 
 
 def search_settings(config: RunConfig) -> TrainingSettings:
@@ -22,10 +38,11 @@ def search_settings(config: RunConfig) -> TrainingSettings:
 def final_settings(config: RunConfig) -> TrainingSettings:
     """How every network of final training is trained."""
     final, data = config.final, config.images
+    policy = "none" if final.learns or final.draws else cast(PolicyName, final.policy)
     return TrainingSettings(
         schedule=_schedule(final),
         batch_size=final.batch_size,
-        augmentation=Augmentation(crop=data.crop, flip=data.flip, policy=final.policy, erasing=final.erasing),
+        augmentation=Augmentation(crop=data.crop, flip=data.flip, policy=policy, erasing=final.erasing),
         # The recipe was found at the search's batch size.
         learning_rate_scale=final.batch_size / config.collect.batch_size if final.scale_learning_rate else 1.0,
         ema_decay=final.ema_decay,
@@ -34,6 +51,41 @@ def final_settings(config: RunConfig) -> TrainingSettings:
         channels_last=final.channels_last,
         compiler="inductor" if final.compile else None,
     )
+
+
+def final_augmenting(config: RunConfig, space: Callable[[], Space]) -> Online | Drawn | None:
+    """How augmentation changes in the course of each final training; None where it does not.
+
+    Args:
+        config: of the run.
+        space: that of the run, which is asked for where settings are learned.
+
+    Raises:
+        RecipeError: the file of a policy is none.
+    """
+    final = config.final
+    if final.draws:
+        return Drawn(policy=read_policy(final.policy), chunk=final.online.chunk)
+    if not final.learns:
+        return None
+    return Online(choices=learned_choices(space()), **final.online.model_dump())
+
+
+def learned_choices(space: Space) -> Choices:
+    """What augmentation is learned over: the choices of the space, built-in ones of settings that it does not vary."""
+    return {name: _varied(space, name) or BUILT_IN[name] for name in AUGMENTATION}
+
+
+def built_in_choices(space: Space) -> tuple[str, ...]:
+    """The settings of these whose choices are the built-in ones."""
+    return tuple(name for name in AUGMENTATION if not _varied(space, name))
+
+
+def _varied(space: Space, name: str) -> tuple[Value, ...]:
+    """The choices of a space for a setting of recipes; none where there is nothing to choose."""
+    full = f"recipe.{name}"
+    values: tuple[Value, ...] = space.values(full) if full in space.settings else ()
+    return values if len(values) > 1 else ()
 
 
 def _schedule(part: Collect | Final) -> Schedule:

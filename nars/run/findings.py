@@ -13,7 +13,7 @@ import numpy as np
 
 from nars.errors import ConfigError
 from nars.parallel import installed_memory
-from nars.run.config import RunConfig
+from nars.run.config import Final, Online, RunConfig
 from nars.run.suggesting import suggested_options
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
 from nars.space import InfeasibleError, Space, SpaceError, cost_range, cost_unit, shorten, sobol
@@ -334,10 +334,52 @@ def final_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
             text=f"must be a multiple of {2 * processes} to be shared by {processes} processes, got {batch}",
             here=True,
         )
+    yield from _policy_findings(final)
     if final.teacher_resolution is not None and final.teacher == NONE:
         yield Finding(
             keys=("final.teacher_resolution",), text="has no effect without a teacher (final.teacher)", warning=True
         )
+
+
+def _policy_findings(final: Final) -> Findings:
+    """What is wrong with augmentation that is learned, or drawn from what another training has learned."""
+    from nars.recipe import RecipeError, read_policy
+
+    if final.draws:
+        try:
+            read_policy(final.policy)
+        except RecipeError as error:
+            yield Finding(keys=("final.policy",), text=str(error), here=True)
+    if not (final.learns or final.draws):
+        if final.online != Online():
+            yield Finding(
+                keys=("final.online", "final.policy"),
+                text=f"has no effect with final.policy {final.policy}; write final.policy: online, or leave it out",
+                warning=True,
+            )
+        return
+    if final.online.chunk > final.epochs:
+        yield Finding(
+            keys=("final.online.chunk", "final.epochs"),
+            text=f"must be no longer than the training (final.epochs {final.epochs}), got {final.online.chunk}; take 1",
+        )
+    elif final.learns and (updates := ceil(final.epochs / final.online.chunk)) < _FEWEST_UPDATES:
+        yield Finding(
+            keys=("final.online.chunk", "final.epochs"),
+            text=f"the distribution is updated {updates} times and stays about as flat as it begins; shorten "
+            f"final.online.chunk or train longer ({_FEWEST_UPDATES} updates or more)",
+            warning=True,
+        )
+    if final.learns and final.erasing > 0.0:
+        yield Finding(
+            keys=("final.erasing", "final.policy"),
+            text="has no effect with final.policy online, which learns it; leave it out",
+            warning=True,
+        )
+
+
+_FEWEST_UPDATES = 20
+"""Below, no setting can have become much likelier than another: an update moves a logit by a tenth or two."""
 
 
 def _schedule(section: str, epochs: int, warmup: float) -> Findings:

@@ -118,7 +118,7 @@ class Outlook:
     def _final(self) -> float:
         """Seconds of final training, before it has begun."""
         final = self._config.final
-        epoch = self._images * self._epoch(max(self._sizes()))
+        epoch = self._images * self._epoch(max(self._sizes())) * final.copies
         alone = epoch * final.epochs if teaches_itself(self._config) else 0.0
         return alone + self._family(epoch)
 

@@ -12,7 +12,7 @@ from nars.run.config import RunConfig
 
 
 def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunConfig:
-    """The configuration with whole paths: of space, device table, images and teacher.
+    """The configuration with whole paths: of space, device table, images, teacher and learned policy.
 
     Args:
         config: paths in it are relative to the working directory.
@@ -30,6 +30,8 @@ def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunCo
         final["teacher_weights"] = at(config.final.teacher_weights)
     if Path(config.final.teacher).is_dir():
         final["teacher"] = at(config.final.teacher)
+    if config.final.draws:
+        final["policy"] = at(config.final.policy)
     space = at(config.space) if Path(config.space).suffix in (".yaml", ".yml") else config.space
     latency = None if config.latency is None else at(config.latency)
     own = {"space": space, "latency": latency, "data": data}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isinf
+from math import ceil, isinf
 
 from rich.table import Table
 
+from nars.files import Value
 from nars.printing import counted
+from nars.recipe import likely, read_policy
 from nars.run.checking import Checked, check
 from nars.run.config import Execution, Final, RunConfig
+from nars.run.fidelity import built_in_choices, learned_choices
 from nars.run.outlook import LIKELY_STOP
 from nars.run.own_task import own_facts
 from nars.run.rehearsing import Pace, rehearse
@@ -65,7 +68,10 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
         table.add_row("time", "known when the first trainings are done")
         return table
     trainings = len(config.budgets) + teaches_itself(config)
-    table.add_row("final training", f"{trainings} x {final.epochs} epochs: {_steps(final)}")
+    copies = f" x {final.copies} copies" if final.learns else ""
+    table.add_row("final training", f"{trainings} x {final.epochs} epochs{copies}: {_steps(final)}")
+    if final.learns or final.draws:
+        table.add_row("augmentation", _augmentation(config, checked))
     table.add_row("images", _images(config, checked))
     pace = rehearse(config, execution, space)
     search, family = _seconds(config, execution, checked, pace)
@@ -83,6 +89,33 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
             f"precision), {_TRAINING} operations per multiply-accumulate and training image."
         )
     return table
+
+
+def _augmentation(config: RunConfig, checked: Checked) -> str:
+    """How it is learned, from what, over which choices; or whose is drawn."""
+    final, sizes = config.final, checked.sizes
+    assert sizes is not None
+    every = "epoch" if final.online.chunk == 1 else f"{final.online.chunk} epochs"
+    if final.draws:
+        drawn = read_policy(final.policy)
+        return f"drawn anew each {every} from what {final.policy} has learned, most likely {likely(drawn)}"
+    choices, built_in = learned_choices(checked.space), built_in_choices(checked.space)
+    listed = "; ".join(
+        f"{name} {_choices(values)}{' (built-in)' if name in built_in else ''}" for name, values in choices.items()
+    )
+    return (
+        f"learned while training: {final.copies} copies, each with settings of its own, the best goes on after each "
+        f"{every} ({ceil(final.epochs / final.online.chunk)} updates of the distribution). Its reward is the accuracy "
+        f"on the {sizes.validated:,} validation images, which is flattered by that; the test images have no part in "
+        f"it. Choices: {listed}"
+    )
+
+
+def _choices(values: Sequence[Value]) -> str:
+    """A few of them in full, of more numbers the ends."""
+    if len(values) > 4 and not isinstance(values[0], str):
+        return f"{values[0]:g} to {values[-1]:g} ({len(values)})"
+    return ", ".join(value if isinstance(value, str) else f"{value:g}" for value in values)
 
 
 def _images(config: RunConfig, checked: Checked) -> str:
@@ -143,10 +176,11 @@ def _seconds(config: RunConfig, execution: Execution, checked: Checked, pace: Pa
 
     search = _epochs(config) * epoch(middle, sizes.searched) / pace.at_once
     teacher = max(members) if config.final.teacher != NONE else None
-    jobs = [config.final.epochs * epoch(flops, sizes.trained, teacher) for flops in sorted(members, reverse=True)]
+    epochs = config.final.epochs * config.final.copies
+    jobs = [epochs * epoch(flops, sizes.trained, teacher) for flops in sorted(members, reverse=True)]
     family = _makespan(jobs, pace.at_once)
     if teaches_itself(config):
-        family += config.final.epochs * epoch(max(members), sizes.trained)
+        family += epochs * epoch(max(members), sizes.trained)
     return search, family
 
 
@@ -169,7 +203,7 @@ def _gpu_hours(config: RunConfig, checked: Checked) -> tuple[float, float]:
         per_image += _TRAINING / 3 * max(members) * (trainings - 1)
     operations = (
         _TRAINING * _middle(config, checked.space) * sizes.searched * _epochs(config),
-        per_image * sizes.trained * final.epochs,
+        per_image * sizes.trained * final.epochs * final.copies,
     )
     search, family = (total / _GPU_FLOPS / 3600 for total in operations)
     return search, family

@@ -36,7 +36,7 @@ def settings_of(final: Final, *, choices: Sequence[int], teacher: Sequence[int] 
     return {
         "origin": origin,
         "choices": list(choices),
-        "final": final.model_dump(mode="json", exclude={"watch"}),
+        "final": _deciding(final),
         "teacher": teacher if isinstance(teacher, str) else list(teacher),
     }
 
@@ -116,13 +116,19 @@ def _exports(file: Path) -> dict[str, Any]:
     return read_json(file) if file.is_file() else {}
 
 
+def _deciding(final: Final) -> dict[str, Any]:
+    """What of the section decides the weights."""
+    idle = {"watch"} if final.learns or final.draws else {"watch", "online"}
+    return final.model_dump(mode="json", exclude=idle)
+
+
 def _kept(file: Path) -> Settings | None:
     """What is written beside a training, with the keys of final training that have come since."""
     if not file.is_file():
         return None
     settings = read_json(file)
     try:
-        final = Final.model_validate(settings["final"]).model_dump(mode="json", exclude={"watch"})
+        final = _deciding(Final.model_validate(settings["final"]))
     except (pydantic.ValidationError, KeyError):
         return settings
     return settings | {"final": final}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from nars.export import Card, Verification, export_member, read_card, timm_names, verify
+from nars.recipe import likeliest_recipe
 from nars.run import Run
 from nars.run.environment import check_machine
 from nars.run.settled import keep_export
@@ -53,17 +54,19 @@ def export(run: Run, trained: TrainedFamily, *, again: bool = False) -> Exported
     waiting = distinct(members) if again else unexported(run, trained)
     for member in waiting:
         folder, result = run.folder.member(member.name), trained.results[member.name]
-        architecture = architecture_of(run, member)
+        architecture, policy = architecture_of(run, member), result.policy
+        recipe = recipe_of(run, member).to_dict() if policy is None else likeliest_recipe(policy)
         with run.reporter.bar(f"export: {member.name}", 1) as advance:
             card = export_member(
                 network_of(run, member, result.weights),
                 folder,
                 name=names[member.name],
                 architecture=architecture,
-                recipe=recipe_of(run, member).to_dict(),
+                recipe=recipe,
                 # Called as the user called it: a member that is given away does not tell where the images lie.
                 data=replace(run.final_images.at(architecture.resolution), name=run.data_facts.name),
                 accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
+                policy=policy,
                 progress=lambda file: advance(0, file),
             )
         keep_export(run.folder, member.name, result.identity)

@@ -14,7 +14,7 @@ from torch import nn
 from nars.network import build
 from nars.recipe import Peers, Recipe, Teaching, joined_peers
 from nars.run import Run, Silent
-from nars.run.fidelity import final_settings
+from nars.run.fidelity import final_augmenting, final_settings
 from nars.run.outlook import together
 from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, take_places
 from nars.run.teaching import NONE, outside_teacher, teaching_by
@@ -159,6 +159,7 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
             run.final_images,
             final_settings(run.config),
             teaching=teaching,
+            augmenting=final_augmenting(run.config, lambda: run.space),
             peers=peers,
             workers=1 if run.execution.engine == "in-process" else run.execution.workers or None,
             per_gpu=run.execution.per_gpu,

@@ -11,6 +11,7 @@ from nars.errors import ConfigError, DataError
 from nars.export import Card, Verification, export_member, read_card, timm_name, verify
 from nars.files.atomic import write_json
 from nars.images import ImageData
+from nars.recipe import likeliest_recipe
 from nars.run import Reporter, Run, RunConfig, Silent, reopen_run
 from nars.run.folder import read_json
 from nars.run.given import kept_config
@@ -79,9 +80,10 @@ def export_trained(
             home,
             name=timm_name(config.name, about.name),
             architecture=read_architecture(about.architecture),
-            recipe=dict(about.recipe),
+            recipe=dict(about.recipe) if result.policy is None else likeliest_recipe(result.policy),
             data=replace(_images(about, config, training, reporter), name=_public(config.images.name)),
             accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
+            policy=result.policy,
             progress=lambda file: advance(0, file),
         )
     write_json(note, made)

@@ -14,12 +14,12 @@ from nars.network.timm_models import timm_architecture
 from nars.parallel import resolve_device
 from nars.recipe import Recipe, Teaching, joined_peers
 from nars.run import Execution, Reporter, RunConfig, Silent, check_training, read_config, reopen_run
-from nars.run.fidelity import final_settings
+from nars.run.fidelity import final_augmenting, final_settings
 from nars.run.folder import RunFolder
 from nars.run.places import absolute
 from nars.run.run import introduce, read_images
 from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher, teaching_by
-from nars.space import AnyArchitecture
+from nars.space import AnyArchitecture, load_space
 from nars.stages.finished import own_teacher
 from nars.stages.members import read_family
 from nars.stages.training import TEACHER, architecture_of, network_of
@@ -216,6 +216,7 @@ def _train(
                 folder=folder,
                 seed=config.seed,
                 teaching=teaching,
+                augmenting=final_augmenting(config, lambda: load_space(config.space)),
                 device=own_device,
                 threads=1,
                 peers=peers,

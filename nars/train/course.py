@@ -38,8 +38,8 @@ class Course(Protocol):
         """Steps done, and in all."""
 
     @property
-    def learned(self) -> LearnedPolicy | None:
-        """The distribution over augmentation as it stands, where one is learned."""
+    def policy(self) -> LearnedPolicy | None:
+        """The distribution that settings of augmentation are drawn from, as it stands; None where none are drawn."""
 
     def advance(self, max_steps: int | None) -> list[Epoch]:
         """Train to the end of the epoch under way, or for at most so many steps of it.
@@ -81,8 +81,9 @@ class Straight:
         return self._loop.epoch * per_epoch + self._loop.step, self._epochs * per_epoch
 
     @property
-    def learned(self) -> None:
+    def policy(self) -> LearnedPolicy | None:
         """As in `Course`."""
+        return None if self._drawn is None else self._drawn.policy
 
     def advance(self, max_steps: int | None) -> list[Epoch]:
         """As in `Course`."""

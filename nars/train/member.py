@@ -98,7 +98,8 @@ def train_network(
 
     Args:
         model, recipe, data, settings, seed, teaching, device: As `TrainingLoop` takes them.
-        folder: For this training alone; gets `WEIGHTS` and `RESULT`, and the policy that is learned.
+        folder: For this training alone; gets `WEIGHTS` and `RESULT`, and `POLICY_FILE` where
+            augmentation is drawn.
         augmenting: How augmentation changes while training; None is by the recipe from start to end. What is learned is
             learned from the validation split, never from the test split.
         threads: torch threads to use meanwhile; None leaves the process's setting.
@@ -140,8 +141,8 @@ def train_network(
                 _save(course, folder / CHECKPOINT, identity, history)
             if on_steps is not None and peers.first:
                 on_steps(*course.steps)
-        if course.learned is not None and peers.first:
-            course.learned.save(folder / POLICY_FILE, recipe)
+        if course.policy is not None and peers.first:
+            course.policy.save(folder / POLICY_FILE, recipe)
         return _finish(loop, data, folder, identity, history, peers=peers)
 
 

@@ -68,7 +68,7 @@ class OnlineCourse:
         return done, self._epochs * copies * self._loop.steps_per_epoch
 
     @property
-    def learned(self) -> LearnedPolicy:
+    def policy(self) -> LearnedPolicy:
         """As in `Course`."""
         return self._policy.learned
 

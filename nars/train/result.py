@@ -9,6 +9,7 @@ from pathlib import Path
 from nars.errors import UserError
 from nars.files.atomic import write_json
 from nars.printing import brief_repr
+from nars.recipe import POLICY_FILE
 
 
 class TrainError(UserError):
@@ -39,6 +40,12 @@ class MemberResult:
     """Hash of all that determines the weights: settings, data, initial network, teacher."""
     weights: Path
     """The trained network (safetensors)."""
+
+    @property
+    def policy(self) -> Path | None:
+        """The distribution that its augmentation was drawn from, beside the weights; None where that did not change."""
+        file = self.weights.with_name(POLICY_FILE)
+        return file if file.is_file() else None
 
     def save(self, path: Path) -> None:
         """Write the result as JSON; `load` reads it back."""
