@@ -100,14 +100,18 @@ def _augmentation(config: RunConfig, checked: Checked) -> str:
         drawn = read_policy(final.policy)
         return f"drawn anew each {every} from what {final.policy} has learned, most likely {likely(drawn)}"
     choices, built_in = learned_choices(checked.space), built_in_choices(checked.space)
-    listed = "; ".join(
-        f"{name} {_choices(values)}{' (built-in)' if name in built_in else ''}" for name, values in choices.items()
+    whose = (
+        ("Choices of the space", [name for name in choices if name not in built_in]),
+        ("Built-in choices, as the space has none", built_in),
+    )
+    listed = ". ".join(
+        f"{of}: {'; '.join(f'{name} {_choices(choices[name])}' for name in names)}" for of, names in whose if names
     )
     return (
         f"learned while training: {final.copies} copies, each with settings of its own, the best goes on after each "
         f"{every} ({ceil(final.epochs / final.online.chunk)} updates of the distribution). Its reward is the accuracy "
         f"on the {sizes.validated:,} validation images, which is flattered by that; the test images have no part in "
-        f"it. Choices: {listed}"
+        f"it. {listed}"
     )
 
 

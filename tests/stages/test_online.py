@@ -109,8 +109,8 @@ def test_the_plan_says_what_is_learned_from_what_and_how_long_it_takes(config: P
         "3 copies, each with settings of its own, the best goes on after each 2 epochs (15 updates",
         "validation images",
         "the test images have no part in it",
-        "augment none, randaugment, trivialaugment (built-in)",
-        "mixup 0 to 0.4 (",
+        "Choices of the space: mixup 0 to 0.4 (",
+        "Built-in choices, as the space has none: augment none, randaugment, trivialaugment; magnitude 5, 9, 13;",
     ):
         assert said in " ".join(capture.get().replace("│", " ").split())
 
