@@ -72,8 +72,11 @@ def final_augmenting(config: RunConfig, space: Callable[[], Space]) -> Online | 
 
 
 def learned_choices(space: Space) -> Choices:
-    """What augmentation is learned over: the choices of the space, built-in ones of settings that it does not vary."""
-    return {name: _varied(space, name) or BUILT_IN[name] for name in AUGMENTATION}
+    """What augmentation is learned over: the choices of the space, built-in ones of settings that it does not vary.
+
+    Of many numbers a few from end to end: some dozen updates do not learn the chances of twenty.
+    """
+    return {name: _few(_varied(space, name)) or BUILT_IN[name] for name in AUGMENTATION}
 
 
 def built_in_choices(space: Space) -> tuple[str, ...]:
@@ -86,6 +89,17 @@ def _varied(space: Space, name: str) -> tuple[Value, ...]:
     full = f"recipe.{name}"
     values: tuple[Value, ...] = space.values(full) if full in space.settings else ()
     return values if len(values) > 1 else ()
+
+
+def _few(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """All words, and at most `_MOST` numbers, evenly spaced with both ends."""
+    if len(values) <= _MOST or isinstance(values[0], str):
+        return values
+    return tuple(values[round(place * (len(values) - 1) / (_MOST - 1))] for place in range(_MOST))
+
+
+_MOST = 5
+"""Choices of a setting that are learned over."""
 
 
 def _schedule(part: Collect | Final) -> Schedule:

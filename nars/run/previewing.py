@@ -105,7 +105,7 @@ def _augmentation(config: RunConfig, checked: Checked) -> str:
         ("Built-in choices, as the space has none", built_in),
     )
     listed = ". ".join(
-        f"{of}: {'; '.join(f'{name} {_choices(choices[name])}' for name in names)}" for of, names in whose if names
+        f"{of}: {'; '.join(f'{name} {_listed(choices[name])}' for name in names)}" for of, names in whose if names
     )
     return (
         f"learned while training: {final.copies} copies, each with settings of its own, the best goes on after each "
@@ -115,10 +115,7 @@ def _augmentation(config: RunConfig, checked: Checked) -> str:
     )
 
 
-def _choices(values: Sequence[Value]) -> str:
-    """A few of them in full, of more numbers the ends."""
-    if len(values) > 4 and not isinstance(values[0], str):
-        return f"{values[0]:g} to {values[-1]:g} ({len(values)})"
+def _listed(values: Sequence[Value]) -> str:
     return ", ".join(value if isinstance(value, str) else f"{value:g}" for value in values)
 
 

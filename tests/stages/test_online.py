@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from rich.console import Console
 
@@ -78,7 +77,7 @@ def test_what_is_learned_is_kept_exported_reported_and_drawn_from(opened: Open) 
     learned = read_policy(kept)
     assert learned.updates == 2
     assert learned.choices.keys() == BUILT_IN.keys()
-    assert learned.choices["mixup"] == run.space.values("recipe.mixup")
+    assert set(learned.choices["mixup"]) < set(run.space.values("recipe.mixup"))
 
     card = export(run, trained).cards["150k"]
     folder = run.folder.member("150k")
@@ -109,7 +108,7 @@ def test_the_plan_says_what_is_learned_from_what_and_how_long_it_takes(config: P
         "3 copies, each with settings of its own, the best goes on after each 2 epochs (15 updates",
         "validation images",
         "the test images have no part in it",
-        "Choices of the space: mixup 0 to 0.4 (",
+        "Choices of the space: mixup 0, 0.1, 0.2, 0.3, 0.4.",
         "Built-in choices, as the space has none: augment none, randaugment, trivialaugment; magnitude 5, 9, 13;",
     ):
         assert said in " ".join(capture.get().replace("│", " ").split())
@@ -123,10 +122,11 @@ def test_the_plan_says_what_is_learned_from_what_and_how_long_it_takes(config: P
 
 def test_the_space_says_what_is_learned_and_built_in_choices_the_rest(config: Path) -> None:
     rich = load_space("cifar10-rich")
-    assert learned_choices(rich)["magnitude"] == (3, 6, 9, 12, 15, 18, 21)
+    assert learned_choices(rich)["magnitude"] == (3, 9, 12, 15, 21)
+    assert learned_choices(rich)["augment"] == ("none", "randaugment", "trivialaugment", "autoaugment-cifar10")
     plain = learned_choices(load_space("cifar10"))
     assert plain | {"mixup": ()} == dict(BUILT_IN) | {"mixup": ()}
-    assert np.allclose(plain["mixup"], np.arange(21) * 0.02)  # type: ignore[arg-type]
+    assert plain["mixup"] == (0.0, 0.1, 0.2, 0.3, 0.4)  # of 21
     asked = load_config(config, {"final.online": {"copies": 5, "chunk": 2, "learning_rate": 0.1}})
     assert final_augmenting(asked, lambda: rich) == Online(
         choices=learned_choices(rich), copies=5, chunk=2, learning_rate=0.1
