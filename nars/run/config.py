@@ -269,6 +269,7 @@ class Final(_Section):
     """Augmentation on top of crop and flip (paper: AutoAugment). online: learned while training from the validation
     split, as `online` has it; the policy.json that such a training leaves: drawn from what it has learned."""
     online: Online = Online()
+    """How augmentation is learned; of a policy.json, `chunk` alone counts."""
     erasing: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Probability of blanking a rectangle of a training image (random erasing)."""
     scale_learning_rate: bool = False

@@ -98,14 +98,13 @@ def train_network(
 
     Args:
         model, recipe, data, settings, seed, teaching, device: As `TrainingLoop` takes them.
-        folder: For this training alone; gets `WEIGHTS` and `RESULT`, and `POLICY_FILE` where
-            augmentation is drawn.
+        folder: For this training alone; gets `WEIGHTS` and `RESULT`, and `POLICY_FILE` where augmentation is drawn.
         augmenting: How augmentation changes while training; None is by the recipe from start to end. What is learned is
             learned from the validation split, never from the test split.
         threads: torch threads to use meanwhile; None leaves the process's setting.
         peers: The processes that train together (`nars.recipe.joined_peers`), on one folder that all of them see.
         checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
-        on_epoch: Told after every epoch.
+        on_epoch: Told after every epoch; where augmentation is learned, of all epochs of a chunk at its end.
         on_steps: Told (steps done, steps in all) after every epoch or `checkpoint_every` steps.
 
     Raises:
