@@ -1,7 +1,7 @@
 """Augmentation learned while training against fixed, undirected and none, at equal training seconds.
 
 Command:  python scripts/bench_online.py        (NARS_DATA: the folder that holds cifar10/)
-Cost:     about 25 minutes of one CPU core, no GPU; killed, the same command goes on after the last finished training
+Cost:     about 30 minutes of one CPU core, no GPU; killed, the same command goes on after the last finished training
 Result:   a table and OUT/README.md; the last line is one JSON object: test accuracy of each way (mean, standard
           deviation, by seed), `gain` of online over each other within a seed, CPU seconds. Measured with the defaults:
           results/online/README.md
@@ -13,6 +13,10 @@ A subset of CIFAR-10 that is learned by heart: 1,000 training images of 24 px, t
  - fixed: RandAugment of 2 operations at magnitude 9, crop 0.125, mirrored;
  - drawn: settings drawn anew for each epoch from the choices of `online`, all equally likely; nothing is learned;
  - online: `final.policy: online` as it comes: 4 copies, chunks of one epoch, the built-in choices.
+Beside them, not of equal time:
+ - reused: settings drawn for each epoch from what `online` has learned with the same seed
+   (`final.policy: policy.json`); as long as the others, after the time of online itself;
+ - short: fixed for the epochs of online, one copy instead of four.
 Online trains four copies; the others train as many more epochs as take the same time, by the CPU seconds of an epoch
 that are measured first (kept, so that a second start plans the same). Each way's learning rate falls over its own
 epochs. Nothing is chosen by the accuracies in the table, which are of the whole test split, looked at once in each
@@ -68,9 +72,12 @@ WAYS = {
     "fixed": "fixed: RandAugment 2 x 9, crop",
     "drawn": "drawn: anew each epoch, at random",
     "online": "online: learned, 4 copies",
+    "reused": "reused: drawn from what online learned",
+    "short": "short: fixed, for a quarter of the time",
 }
 _WARMUP = 0.05
 """Share of the epochs."""
+_PARTS = ("choices", "probabilities")
 _PACED = 12
 """Epochs that the pace of each way is measured by."""
 
@@ -91,16 +98,18 @@ def main() -> None:
         data = images(arguments.data, arguments.images, seed=0)
         journal.add({"epochs_of": epochs_of(architecture, data, online=arguments.epochs)})
     assert journal.epochs is not None
+    epochs = journal.epochs | {"reused": journal.epochs["drawn"], "short": arguments.epochs}
     with Terminal().bar("trainings", len(WAYS) * arguments.seeds) as advance:
         for seed in range(arguments.seeds):
             data = images(arguments.data, arguments.images, seed=seed)
             for way in WAYS:
                 if journal.find(way, seed) is None:
-                    advance(0, f"{way}, seed {seed}, {journal.epochs[way]} epochs")
-                    journal.add(training(way, architecture, data, epochs=journal.epochs[way], seed=seed))
+                    advance(0, f"{way}, seed {seed}, {epochs[way]} epochs")
+                    settings = settings_of(way, epochs[way], learned=journal.find("online", seed))
+                    journal.add(training(settings, architecture, data, seed=seed) | {"way": way})
                 advance(1, "")
     found = {way: [journal.find(way, seed) or {} for seed in range(arguments.seeds)] for way in WAYS}
-    document = summary(found) | size | {"costs": costs(architecture), "epochs_of": journal.epochs}
+    document = summary(found) | size | {"costs": costs(architecture), "epochs_of": epochs}
     Console().print(table(document))
     write_json(arguments.out / "online.json", document)
     write_text(arguments.out / "README.md", readme(document))
@@ -161,17 +170,23 @@ def images(root: Path | None, count: int, *, seed: int) -> ImageData:
     )
 
 
-def settings_of(way: str, epochs: int) -> tuple[TrainingSettings, Recipe, Online | Drawn | None]:
-    """How a way trains; without its own choices the recipe is the same."""
+Way = tuple[TrainingSettings, Recipe, Online | Drawn | None]
+
+
+def settings_of(way: str, epochs: int, *, learned: dict[str, Any] | None = None) -> Way:
+    """How a way trains; `learned` is online's finished training."""
     settings = TrainingSettings(
         schedule=Schedule(epochs=epochs, warmup_epochs=_WARMUP * epochs, kind="cosine"),
         batch_size=BATCH,
         augmentation=Augmentation(crop=0.0 if way == "none" else 0.125),
         ema_decay=0.99,
     )
-    learned: dict[str, Online | Drawn] = {"online": ONLINE, "drawn": Drawn(policy=flat())}
-    recipe = replace(RECIPE, augment="randaugment", magnitude=9, operations=2) if way == "fixed" else RECIPE
-    return settings, recipe, learned.get(way)
+    augmenting: dict[str, Online | Drawn] = {"online": ONLINE, "drawn": Drawn(policy=flat())}
+    if learned is not None:
+        policy = {key: {name: tuple(of[key]) for name, of in learned["policy"].items()} for key in _PARTS}
+        augmenting["reused"] = Drawn(policy=LearnedPolicy(**policy, updates=epochs))
+    recipe = replace(RECIPE, augment="randaugment", magnitude=9, operations=2) if way in ("fixed", "short") else RECIPE
+    return settings, recipe, augmenting.get(way)
 
 
 def flat() -> LearnedPolicy:
@@ -202,9 +217,9 @@ def epochs_of(architecture: Architecture, data: ImageData, *, online: int) -> di
     return {way: round(whole / spent) for way, spent in seconds.items()} | {"online": online}
 
 
-def training(way: str, architecture: Architecture, data: ImageData, *, epochs: int, seed: int) -> dict[str, Any]:
+def training(way: Way, architecture: Architecture, data: ImageData, *, seed: int) -> dict[str, Any]:
     """Train once; accuracies in percent, CPU seconds."""
-    settings, recipe, augmenting = settings_of(way, epochs)
+    settings, recipe, augmenting = way
     with tempfile.TemporaryDirectory() as folder:
         start = time.process_time()
         result = train_network(
@@ -216,16 +231,17 @@ def training(way: str, architecture: Architecture, data: ImageData, *, epochs: i
             seed=seed,
             augmenting=augmenting,
         )
-        seconds = time.process_time() - start
-        learned = read_policy(Path(folder) / POLICY_FILE) if way == "online" else None
-    return {
-        "way": way,
-        "seed": seed,
-        "test": result.test_accuracy,
-        "validation": result.validation_accuracy,
-        "loss": result.losses[-1],
-        "cpu_seconds": seconds,
-    } | ({} if learned is None else {"learned": likely(learned), "policy": learned.described()})
+        found: dict[str, Any] = {
+            "seed": seed,
+            "test": result.test_accuracy,
+            "validation": result.validation_accuracy,
+            "loss": result.losses[-1],
+            "cpu_seconds": time.process_time() - start,
+        }
+        if augmenting == ONLINE:
+            learned = read_policy(Path(folder) / POLICY_FILE)
+            found |= {"learned": likely(learned), "policy": learned.described()}
+    return found
 
 
 def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -242,6 +258,7 @@ def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "last_loss": {way: round(statistics.mean(one["loss"] for one in of), 3) for way, of in found.items()},
         "cpu_minutes": round(sum(one["cpu_seconds"] for of in found.values() for one in of) / 60, 1),
         "learned": [one["learned"] for one in found["online"]],
+        "validation": {way: round(statistics.mean(one["validation"] for one in of), 2) for way, of in found.items()},
     }
 
 
@@ -291,15 +308,20 @@ def readme(document: dict[str, Any]) -> str:
             f"CIFAR-10 at {RESOLUTION} px, {document['images']:,} training and as many validation images, a network of "
             f"{shorten(size['flops'])} multiply-accumulates and {size['params']:,} parameters, all 10,000 test images. "
             f"Mean ± standard deviation over {count} seeds of subset, initial weights and training; gains are taken "
-            f"within each seed. All have the same seconds, online for four copies.\n",
+            f"within each seed. The first four have the same seconds, online for four copies; `reused` needs an online "
+            f"training before it, `short` is one copy for online's epochs.\n",
             *lines,
-            f"\nBy seed: {by_seed}. Mean training loss of the last epoch: "
-            f"{', '.join(f'{way} {loss}' for way, loss in document['last_loss'].items())}.\n",
+            f"\nBy seed: {by_seed}. Mean validation accuracy: {_listed(document['validation'])}. Mean training loss of "
+            f"the last epoch: {_listed(document['last_loss'])}.\n",
             "Learned, the likeliest of each setting:\n",
             *learned,
             "",
         )
     )
+
+
+def _listed(figures: dict[str, float]) -> str:
+    return ", ".join(f"{way} {figure}" for way, figure in figures.items())
 
 
 if __name__ == "__main__":
