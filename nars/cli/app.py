@@ -52,7 +52,8 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     (
         "export",
         run.export,
-        "nars export digits --out runs/mine --verify    nars export runs/mine --again    nars export answers/300k",
+        "nars export digits --out runs/mine --verify    nars export runs/mine --again    nars export runs/mine --int8\n"
+        "nars export answers/300k",
     ),
     ("report", run.report, "nars report runs/digits"),
     (

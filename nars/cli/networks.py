@@ -12,7 +12,7 @@ from nars.cli.starting import load_torch, say_device
 
 if TYPE_CHECKING:
     from nars.cli.opening import Asked
-    from nars.export import Verification
+    from nars.export import Card, Verification
 
 
 def is_one(name: str, *, trained: bool = False) -> bool:
@@ -61,15 +61,30 @@ def train(wanted: Asked, config: str | None, out: Path | None, device: str) -> N
         )
 
 
-def export(wanted: Asked, out: Path | None, *, verify: bool, again: bool) -> bool:
+def export(wanted: Asked, out: Path | None, *, verify: bool, again: bool, int8: bool) -> bool:
     """Export it; whether all forms agree with PyTorch, where that is asked."""
     load_torch()
     from nars.run import Terminal
     from nars.studies import export_trained, verify_trained
 
     reporter = Terminal()
-    export_trained(wanted.name, folder=out, overrides=wanted.overrides, again=again, reporter=reporter)
+    card = export_trained(
+        wanted.name, folder=out, overrides=wanted.overrides, again=again, int8=int8, reporter=reporter
+    )
+    if int8:
+        show_int8(card)
     return not verify or show_verification(verify_trained(wanted.name, folder=out, overrides=wanted.overrides))
+
+
+def show_int8(card: Card) -> None:
+    """Print what its int8 form has of accuracy and latency, beside float32."""
+    found = card.int8
+    assert found is not None
+    typer.echo(
+        f"{card.name} int8: test {found.accuracy:.2f} % (float32 {found.accuracy_float32:.2f} %), "
+        f"{found.latency_ms:.3f} ms (float32 {found.latency_ms_float32:.3f} ms), "
+        f"{found.bytes or 0:,} bytes (float32 {found.bytes_float32 or 0:,})"
+    )
 
 
 def show_verification(member: Verification) -> bool:

@@ -212,19 +212,25 @@ def export(
     again: Annotated[
         bool, typer.Option("--again", help="Export again what is exported already, e.g. by an earlier version.")
     ] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Also an int8 form of each (ONNX, calibrated on training images).")
+    ] = False,
 ) -> None:
     """Export each member, or one network by its folder, and check the files against PyTorch."""
     from nars.cli import networks
 
     if networks.is_one(name, trained=True):
-        if not networks.export(asked(name, sets), out, verify=verify, again=again):
+        if not networks.export(asked(name, sets), out, verify=verify, again=again, int8=int8):
             raise typer.Exit(1)
         return
     opened = open_asked(asked(name, sets), out, upto="export", alone=True)
     opened.config.check_networks()
     family = stages.needed(opened, "export", stages.load_family(opened))
     trained = stages.needed(opened, "export", stages.load_trained(opened, family))
-    stages.export(opened, trained, again=again)
+    exported = stages.export(opened, trained, again=again)
+    if int8:
+        for card in stages.quantize(opened, exported).cards.values():
+            networks.show_int8(card)
     if verify and not _verified(opened, family):
         raise typer.Exit(1)
 

@@ -1,6 +1,10 @@
 from .card import Card as Card, Int8 as Int8, read_card as read_card
 from .errors import ExportError as ExportError, ParityError as ParityError
-from .int8 import quantize_member as quantize_member
+from .int8 import (
+    calibration_images as calibration_images,
+    encode_int8 as encode_int8,
+    quantize_member as quantize_member,
+)
 from .layout import MemberConfig as MemberConfig, load_member as load_member, read_config as read_config
 from .member import export_member as export_member
 from .onnx import (

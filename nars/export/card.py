@@ -33,6 +33,9 @@ class Int8:
     """Median time of one image, milliseconds."""
     latency_ms_float32: float
     calibration_images: int
+    bytes: int | None = None
+    """Of the file; None in cards of earlier versions, as is the next."""
+    bytes_float32: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

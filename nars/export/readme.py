@@ -142,7 +142,12 @@ def _quantized(int8: Int8) -> str:
         f"`{INT8}`, the int8 form, was calibrated on {int8.calibration_images} training images. On {int8.images} "
         f"images it has {int8.accuracy:.2f} % (float32: {int8.accuracy_float32:.2f} %) and takes {int8.latency_ms:.3f} "
         f"ms per image (float32: {int8.latency_ms_float32:.3f} ms)."
+        f"{_sizes(int8)}"
     )
+
+
+def _sizes(int8: Int8) -> str:
+    return "" if int8.bytes is None else f" The file has {int8.bytes:,} bytes (float32: {int8.bytes_float32:,})."
 
 
 def _block(code: str) -> str:

@@ -7,6 +7,7 @@ from .exporting import (
     ExportedFamily as ExportedFamily,
     export as export,
     load_exported as load_exported,
+    quantize as quantize,
     verify_family as verify_family,
 )
 from .finished import (

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nars.export import Card, Verification, export_member, read_card, timm_names, verify
+from nars.export import (
+    Card,
+    Verification,
+    calibration_images,
+    export_member,
+    quantize_member,
+    read_card,
+    timm_names,
+    verify,
+)
 from nars.recipe import likeliest_recipe
 from nars.run import Run
 from nars.run.environment import check_machine
@@ -76,6 +85,25 @@ def export(run: Run, trained: TrainedFamily, *, again: bool = False) -> Exported
     exported = load_exported(run, trained)
     assert exported is not None
     return exported
+
+
+def quantize(run: Run, exported: ExportedFamily) -> ExportedFamily:
+    """Add the int8 form to each exported member that has none, with its accuracy on the test images to the card.
+
+    Raises:
+        ExportError: ONNX Runtime cannot quantise a network.
+    """
+    cards = dict(exported.cards)
+    for member in distinct(exported.family.members):
+        if cards[member.name].int8 is not None:
+            continue
+        images = run.final_images.at(architecture_of(run, member).resolution)
+        with run.reporter.bar(f"int8: {member.name}", 1):
+            folder = run.folder.member(member.name)
+            cards[member.name] = quantize_member(folder, calibration=calibration_images(images), evaluation=images.test)
+        run.log(f"int8: {member.name} in {folder}, calibrated on training images")
+    same = {member.name: cards[member.same_as or member.name] for member in exported.family.members}
+    return replace(exported, cards=same)
 
 
 def verify_family(run: Run, family: Family) -> tuple[Verification, ...]:

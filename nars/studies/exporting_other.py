@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from nars.errors import ConfigError, DataError
-from nars.export import Card, Verification, export_member, read_card, timm_name, verify
+from nars.export import (
+    Card,
+    Verification,
+    calibration_images,
+    export_member,
+    quantize_member,
+    read_card,
+    timm_name,
+    verify,
+)
 from nars.files.atomic import write_json
 from nars.images import ImageData
 from nars.recipe import likeliest_recipe
@@ -18,7 +27,7 @@ from nars.run.given import kept_config
 from nars.run.run import read_images
 from nars.space import read_architecture
 from nars.stages.answer_folder import EXPORTED, TRAINING
-from nars.stages.exporting import export
+from nars.stages.exporting import export, quantize
 from nars.stages.finished import check_stage, load_trained, needed
 from nars.stages.members import read_family
 from nars.stages.training import architecture_of
@@ -43,6 +52,7 @@ def export_trained(
     folder: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     again: bool = False,
+    int8: bool = False,
     reporter: Reporter | None = None,
 ) -> Card:
     """Export a network that `nars train` has trained, every form checked against PyTorch.
@@ -56,6 +66,7 @@ def export_trained(
         folder: where to; exported/ in `place` when None.
         overrides: dotted keys of its run configuration, where its images are at another place by now.
         again: also where it is exported already.
+        int8: also its int8 form, calibrated on training images, with its accuracy on the test images in the card.
         reporter: who is told.
 
     Raises:
@@ -64,16 +75,20 @@ def export_trained(
         ExportError, ParityError, TrainError: an extra is missing, a form differs from PyTorch, files are damaged.
     """
     reporter = reporter or Silent()
-    if (member := _of_a_family(place, reporter)) is not None:
-        return _export_member(*member, folder=folder, again=again)
+    if (member := of_a_family(place, reporter)) is not None:
+        return _export_member(*member, folder=folder, again=again, int8=int8)
     training = training_of(place)
     home = _home(Path(place), training, folder)
     result, note = MemberResult.load(training / RESULT), training / _NOTE
     made = {"identity": result.identity, "folder": str(home.absolute())}
     if not again and (home / "card.json").is_file() and note.is_file() and read_json(note) == made:
-        return read_card(home)
-    about = read_trained(training)
-    config = kept_config(about.config, overrides or {}, source=str(training)).config
+        card = read_card(home)
+        if int8 and card.int8 is None:
+            about, config = read_trained(training), _config_of(training, overrides)
+            card = _quantize(about.name, home, images_of_training(about, config, training, reporter), reporter)
+        return card
+    about, config = read_trained(training), _config_of(training, overrides)
+    images = images_of_training(about, config, training, reporter)
     with reporter.bar(f"export: {about.name}", 1) as advance:
         card = export_member(
             load_network(training),
@@ -81,14 +96,14 @@ def export_trained(
             name=timm_name(config.name, about.name),
             architecture=read_architecture(about.architecture),
             recipe=dict(about.recipe) if result.policy is None else likeliest_recipe(result.policy),
-            data=replace(_images(about, config, training, reporter), name=_public(config.images.name)),
+            data=replace(images, name=_public(config.images.name)),
             accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
             policy=result.policy,
             progress=lambda file: advance(0, file),
         )
     write_json(note, made)
     reporter.say(f"export: {about.name} to {home}, largest difference {max(card.max_difference.values()):.1e}")
-    return card
+    return _quantize(about.name, home, images, reporter) if int8 else card
 
 
 def verify_trained(
@@ -106,20 +121,19 @@ def verify_trained(
     Raises:
         As `export_trained`.
     """
-    if (member := _of_a_family(place, reporter or Silent())) is not None:
+    if (member := of_a_family(place, reporter or Silent())) is not None:
         run, name = member
         (found,) = [one for one in read_family(run).members if one.name == name]
         test = run.final_images.at(architecture_of(run, found).resolution).test
         return verify(run.folder.member(found.same_as or name), test.images, test.labels)
     training = training_of(place)
     about = read_trained(training)
-    config = kept_config(about.config, overrides or {}, source=str(training)).config
-    images = _images(about, config, training, reporter or Silent()).test
+    images = images_of_training(about, _config_of(training, overrides), training, reporter or Silent()).test
     return verify(_home(Path(place), training, folder), images.images, images.labels)
 
 
-def training_of(place: str | Path) -> Path:
-    """The folder of the finished training that a folder has.
+def training_of(place: str | Path, what: str = "nars export") -> Path:
+    """The folder of the finished training that a folder has; `what` needs it, for the message.
 
     Raises:
         ConfigError: none has been trained there.
@@ -129,12 +143,12 @@ def training_of(place: str | Path) -> Path:
         found = trained_in(pair.training)
     if found is None or not is_trained(found):
         raise ConfigError(
-            f"nars export goes on where nars train ends, and {place} is not trained. First: nars train {place}"
+            f"{what} goes on where nars train ends, and {place} is not trained. First: nars train {place}"
         )
     return found
 
 
-def _of_a_family(place: str | Path, reporter: Reporter) -> tuple[Run, str] | None:
+def of_a_family(place: str | Path, reporter: Reporter) -> tuple[Run, str] | None:
     """The run and the name of a member that was not trained by itself."""
     if trained_in(place) is not None:
         return None
@@ -146,13 +160,14 @@ def _of_a_family(place: str | Path, reporter: Reporter) -> tuple[Run, str] | Non
     return reopen_run(pair.run.path, reporter=reporter), pair.name
 
 
-def _export_member(run: Run, name: str, *, folder: str | Path | None, again: bool) -> Card:
+def _export_member(run: Run, name: str, *, folder: str | Path | None, again: bool, int8: bool) -> Card:
     if folder is not None:
         raise ConfigError(f"{name} is exported into family/ of its run, {run.folder.path}; leave out --out")
     check_stage(run, "export")
     family = read_family(run)
     trained = needed(run, "export", load_trained(run, family))
-    return export(run, trained, again=again).cards[name]
+    exported = export(run, trained, again=again)
+    return (quantize(run, exported) if int8 else exported).cards[name]
 
 
 def _home(place: Path, training: Path, folder: str | Path | None) -> Path:
@@ -161,7 +176,21 @@ def _home(place: Path, training: Path, folder: str | Path | None) -> Path:
     return training.parent / EXPORTED if training.name == TRAINING else training / EXPORTED
 
 
-def _images(about: TrainedNetwork, config: RunConfig, training: Path, reporter: Reporter) -> ImageData:
+def _config_of(training: Path, overrides: Mapping[str, Any] | None) -> RunConfig:
+    return kept_config(read_trained(training).config, overrides or {}, source=str(training)).config
+
+
+def _quantize(name: str, home: Path, images: ImageData, reporter: Reporter) -> Card:
+    with reporter.bar(f"int8: {name}", 1):
+        return quantize_member(home, calibration=calibration_images(images), evaluation=images.test)
+
+
+def images_of_training(about: TrainedNetwork, config: RunConfig, training: Path, reporter: Reporter) -> ImageData:
+    """The images that a network was trained on by itself.
+
+    Raises:
+        DataError: they are gone, or others.
+    """
     resolution = read_architecture(about.architecture).resolution
     images = read_images(config, resolution=resolution, whole=True, reporter=reporter)
     if images.fingerprint != about.images:
