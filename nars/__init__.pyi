@@ -14,7 +14,7 @@ from .stages import (
     verify_answer as verify_answer,
 )
 from .store import SampleStore as SampleStore
-from .studies import export_trained as export_trained, train_pair as train_pair
+from .studies import compress as compress, export_trained as export_trained, train_pair as train_pair
 from .trials import import_trials as import_trials, read_trials as read_trials
 
 __version__: str

@@ -9,6 +9,7 @@ import typer
 from nars import __version__
 from nars.cli import run, space, store
 from nars.cli.audit import audit
+from nars.cli.compress import compress
 from nars.cli.fit import fit
 from nars.cli.latency import latency
 from nars.cli.options import spread
@@ -54,6 +55,12 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         run.export,
         "nars export digits --out runs/mine --verify    nars export runs/mine --again    nars export runs/mine --int8\n"
         "nars export answers/300k",
+    ),
+    (
+        "compress",
+        compress,
+        "nars compress runs/digits/family/500k --max-bytes 60k --max-drop 1\n"
+        "nars compress answers/300k --trainings 12 --out small",
     ),
     ("report", run.report, "nars report runs/digits"),
     (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 from nars.export.errors import ExportError, ParityError
 from nars.export.program import capture, largest_difference, logits, reference
 from nars.files.atomic import write_bytes
+from nars.images import Split, StreamedSplit
 from nars.network.building import build
 from nars.network.timing import median_milliseconds, onnx_session
 from nars.space import AnyArchitecture
@@ -123,14 +124,37 @@ def export_onnx(model: nn.Module, path: str | Path, *, images: torch.Tensor, tol
         ExportError: the extra `onnx` is not installed.
         ParityError: the difference is above `tolerance` or not a number; nothing is written.
     """
+    encoded, difference = checked_onnx(model, images, {}, tolerance=tolerance)
+    write_bytes(path, encoded)
+    return difference
+
+
+def checked_onnx(
+    model: nn.Module, images: torch.Tensor, metadata: Mapping[str, str], *, tolerance: float = TOLERANCE
+) -> tuple[bytes, float]:
+    """The content of such a file, which says `metadata` of itself, and its difference; the rest as `export_onnx`."""
     require_onnx()
     original = reference(model)
-    encoded = encode_onnx(capture(original, images), {})
+    encoded = encode_onnx(capture(original, images), metadata)
     difference = largest_difference(onnx_logits(open_onnx(encoded), images), logits(original, images))
     if not difference <= tolerance:  # so written that NaN fails
         raise ParityError("The ONNX file", difference, tolerance)
-    write_bytes(path, encoded)
-    return difference
+    return encoded, difference
+
+
+def onnx_accuracy(
+    path: Path, split: Split | StreamedSplit, normalize: Callable[[torch.Tensor], torch.Tensor], *, batch: int = 256
+) -> float:
+    """Top-1 in percent of an ONNX file on images, computed by ONNX Runtime, `batch` images read at a time.
+
+    `normalize` turns them from uint8 (N, C, R, R) into what the file takes.
+    """
+    session, right = open_onnx(path), 0
+    for first in range(0, len(split), batch):
+        rows = np.arange(first, min(first + batch, len(split)))
+        images = split.some(rows) if isinstance(split, StreamedSplit) else split.images[first : first + batch]
+        right += int((onnx_logits(session, normalize(images)).argmax(1) == split.labels[rows]).sum())
+    return 100 * right / len(split)
 
 
 def measure_onnx_latency(path: str | Path, *, batch: int = 1, threads: int = 1, seconds: float = 0.5) -> float:

@@ -8,5 +8,19 @@ from .mbconv.registry import (
     register_generic as register_generic,
     register_network as register_network,
 )
+from .pruning import (
+    Layer as Layer,
+    NetworkStage as NetworkStage,
+    kept_channels as kept_channels,
+    network_stages as network_stages,
+    prunable_channels as prunable_channels,
+    prune as prune,
+    renew_statistics as renew_statistics,
+    require_pruning as require_pruning,
+)
 from .runner import OnnxRunner as OnnxRunner, command_runner as command_runner, runner_of as runner_of
-from .timing import measure_latency as measure_latency, onnx_session as onnx_session
+from .timing import (
+    measure_latency as measure_latency,
+    onnx_milliseconds as onnx_milliseconds,
+    onnx_session as onnx_session,
+)

@@ -66,20 +66,33 @@ def network_stages(model: nn.Module, images: Tensor) -> tuple[NetworkStage, ...]
     return tuple(found)
 
 
+def require_pruning() -> Any:
+    """The library torch-pruning.
+
+    Raises:
+        NetworkError: it is not installed.
+    """
+    try:
+        import torch_pruning
+    except ModuleNotFoundError as error:
+        raise NetworkError("pruning needs the package torch-pruning: pip install 'nars[compress]'") from error
+    return torch_pruning
+
+
 def kept_channels(channels: int, share: float) -> int:
     """How many of so many channels are left when a share of them (0 to 1) is taken out: a multiple of 4, 4 at least."""
     multiples = int((1.0 - share) * channels / _MULTIPLE + 0.5)
     return min(channels, _MULTIPLE * max(multiples, 1))
 
 
-def prunable(model: nn.Module, stages: Sequence[NetworkStage], images: Tensor) -> tuple[bool, ...]:
-    """Whether each stage has channels that can be taken out.
+def prunable_channels(model: nn.Module, stages: Sequence[NetworkStage], images: Tensor) -> tuple[tuple[int, ...], ...]:
+    """How many channels each group of each stage has that can be taken out; nothing of stages without any.
 
     Raises:
         NetworkError: torch-pruning is not installed.
     """
-    owners = {owner for _, owner in _groups(copy.deepcopy(model), stages, images)}
-    return tuple(number in owners for number in range(len(stages)))
+    groups = [(len(group[0].idxs), owner) for group, owner in _groups(copy.deepcopy(model), stages, images)]
+    return tuple(tuple(size for size, owner in groups if owner == number) for number in range(len(stages)))
 
 
 def prune(model: nn.Module, stages: Sequence[NetworkStage], shares: Sequence[float], images: Tensor) -> nn.Module:
@@ -99,7 +112,7 @@ def prune(model: nn.Module, stages: Sequence[NetworkStage], shares: Sequence[flo
         NetworkError: torch-pruning is not installed, or cannot follow this network.
     """
     pruned = copy.deepcopy(model)
-    importance = _library().importance.GroupMagnitudeImportance(p=2)
+    importance = require_pruning().importance.GroupMagnitudeImportance(p=2)
     try:
         for group, owner in _groups(pruned, stages, images):
             channels = len(group[0].idxs)
@@ -139,20 +152,12 @@ def renew_statistics(model: nn.Module, batches: Sequence[Tensor]) -> nn.Module:
     return model.eval()
 
 
-def _library() -> Any:
-    try:
-        import torch_pruning
-    except ModuleNotFoundError as error:
-        raise NetworkError("pruning needs the package torch-pruning: pip install 'nars[compress]'") from error
-    return torch_pruning
-
-
 def _groups(model: nn.Module, stages: Sequence[NetworkStage], images: Tensor) -> Iterator[tuple[Any, int]]:
     """Channels that can only be taken out together, and the number of the stage that they belong to.
 
     A group is to be pruned before the next one is asked for.
     """
-    graph = _library().DependencyGraph().build_dependency(model, example_inputs=images)
+    graph = require_pruning().DependencyGraph().build_dependency(model, example_inputs=images)
     names = {module: name for name, module in model.named_modules()}
     stage_of = {layer.name: number for number, stage in enumerate(stages) for layer in stage.layers}
     last = model.get_submodule(stages[-1].layers[-1].name)  # its channels are the classes

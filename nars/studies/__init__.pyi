@@ -1,3 +1,5 @@
+from .compression.compressing import compress as compress
+from .compression.results import Compressed as Compressed
 from .exporting_other import (
     export_trained as export_trained,
     training_of as training_of,
