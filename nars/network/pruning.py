@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,9 +90,10 @@ def prunable_channels(model: nn.Module, stages: Sequence[NetworkStage], images: 
     """How many channels each group of each stage has that can be taken out; nothing of stages without any.
 
     Raises:
-        NetworkError: torch-pruning is not installed.
+        NetworkError: torch-pruning is not installed, or cannot follow this network.
     """
-    groups = [(len(group[0].idxs), owner) for group, owner in _groups(copy.deepcopy(model), stages, images)]
+    with _followed():
+        groups = [(len(group[0].idxs), owner) for group, owner in _groups(copy.deepcopy(model), stages, images)]
     return tuple(tuple(size for size, owner in groups if owner == number) for number in range(len(stages)))
 
 
@@ -113,7 +115,7 @@ def prune(model: nn.Module, stages: Sequence[NetworkStage], shares: Sequence[flo
     """
     pruned = copy.deepcopy(model)
     importance = require_pruning().importance.GroupMagnitudeImportance(p=2)
-    try:
+    with _followed():
         for group, owner in _groups(pruned, stages, images):
             channels = len(group[0].idxs)
             kept = kept_channels(channels, shares[owner])
@@ -121,11 +123,6 @@ def prune(model: nn.Module, stages: Sequence[NetworkStage], shares: Sequence[flo
                 group.prune(importance(group).argsort()[: channels - kept].tolist())
         with torch.no_grad():
             pruned(images)
-    except (RuntimeError, ValueError, IndexError, AttributeError, TypeError) as error:  # whatever its tracing meets
-        raise NetworkError(
-            f"channels of this network cannot be taken out: torch-pruning meets {type(error).__name__}: {error}. "
-            f"Quantise it only (nars export --int8)"
-        ) from error
     return pruned
 
 
@@ -150,6 +147,20 @@ def renew_statistics(model: nn.Module, batches: Sequence[Tensor]) -> nn.Module:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return model.eval()
+
+
+@contextmanager
+def _followed() -> Iterator[None]:
+    """What torch-pruning raises about a network that it cannot follow is said to the user."""
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError, AttributeError, TypeError, AssertionError) as error:
+        if isinstance(error, NetworkError):
+            raise
+        raise NetworkError(
+            f"channels of this network cannot be taken out: torch-pruning meets {type(error).__name__}: {error}. "
+            f"Quantise it only (nars export --int8)"
+        ) from error
 
 
 def _groups(model: nn.Module, stages: Sequence[NetworkStage], images: Tensor) -> Iterator[tuple[Any, int]]:
