@@ -63,10 +63,9 @@ def compress(
 
 def _show(found: Compressed) -> None:
     from nars.report import FittingTable
-    from nars.studies.compression.results import HEADINGS
 
     console = Console(highlight=False)
-    console.print(FittingTable(HEADINGS, found.rows(), left=("model",), caption=found.legend))
+    console.print(FittingTable(found.headings, found.rows(), left=("model",), caption=found.legend))
     whole = found.whole
     console.print(f"as trained: {whole.bytes:,} bytes, {whole.latency_ms:g} ms, {whole.accuracy['validation']:.2f} %")
     if found.chosen is not None:

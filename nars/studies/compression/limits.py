@@ -78,7 +78,8 @@ def _nothing(front: Sequence[Measured], whole: Measured, limits: Limits, trainin
     nearest = [min(accurate, key=lambda one: one.bytes)] if accurate else []
     nearest += [min(small or front, key=(lambda one: drop(one, whole)) if small else (lambda one: one.bytes))]
     listed = "; ".join(
-        f"{one.name} with {one.bytes:,} bytes, {drop(one, whole):.2f} % lost" for one in dict.fromkeys(nearest)
+        f"{one.name} with {one.bytes:,} bytes, {drop(one, whole):.2f} % lost"
+        for one in {one.name: one for one in nearest}.values()
     )
     return (
         f"no model has {limits}; nearest: {listed}. Allow as much (--max-bytes, --max-drop), or look further: "

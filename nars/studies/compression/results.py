@@ -49,6 +49,11 @@ class Compressed:
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
         return "\n".join([f"Compressed: {self.name}, {len(self.front)} of {self.measured} models", *lines])
 
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Of the table."""
+        return HEADINGS
+
     def rows(self) -> list[tuple[str, ...]]:
         """Cells of the table, under `HEADINGS`."""
         return [self._row(one) for one in self.front]
@@ -90,9 +95,9 @@ def keep_front(workshop: Workshop, whole: Measured, measured: Sequence[Measured]
         for one in found:
             front.append(_shipped(workshop, one))
             advance(1, one.name)
-    for folder in workshop.front.iterdir():
-        if folder.name not in {one.name for one in front}:
-            shutil.rmtree(folder)
+    for card in workshop.front.glob(f"*/{CARD}"):
+        if card.parent.name not in {one.name for one in front}:
+            shutil.rmtree(card.parent)
     return Compressed(
         name=workshop.source.name,
         folder=workshop.folder,

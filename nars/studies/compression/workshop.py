@@ -99,7 +99,7 @@ def settle(workshop: Workshop) -> None:
     }
     file = workshop.folder / _ABOUT
     if not file.is_file():
-        if workshop.folder.is_dir() and any(workshop.folder.iterdir()):
+        if workshop.folder.is_dir() and any(not path.name.startswith(".") for path in workshop.folder.iterdir()):
             raise ConfigError(f"{workshop.folder} is not empty and holds no compression; give another folder (--out)")
         write_sealed(file, about)
         return
