@@ -24,6 +24,7 @@ _MIXED = 2
 """Candidates of a pruning with some stages in int8, beside none and all of them."""
 _HOPELESS = 5.0
 """Percent of accuracy that a candidate is expected to lose at most, while there are others."""
+_LEAST_LOSSES = 12
 _DOUBT = 2.0
 """Percent by which estimates may be wrong, where a limit on the accuracy is asked for."""
 _SETTINGS = replace(DEFAULT, max_evaluations=4000)
@@ -76,7 +77,10 @@ def next_rows(
     fresh = np.array([not (known == own).all(axis=1).any() for own in shares], dtype=bool)
     most_lost = _HOPELESS if limits.max_drop is None else limits.max_drop + _DOUBT
     hopeful = found.scores >= estimates.whole.accuracy["validation"] - most_lost
-    open_ = np.flatnonzero(fresh & hopeful if (fresh & hopeful).any() else fresh)
+    open_ = np.flatnonzero(fresh & hopeful)
+    if not len(open_):  # estimates may be too dark: the least of them
+        open_ = np.flatnonzero(fresh)
+        open_ = open_[np.argsort(-found.scores[open_], kind="stable")[:_LEAST_LOSSES]]
     points, there = _points(estimates, found.rows), _points(estimates, tried)
     chosen: list[Ints] = []
     while len(open_) and len(chosen) < min(most, _AT_ONCE):

@@ -30,6 +30,8 @@ _FILE = "sensitivity.json"
 _FORGIVEN = 0.3
 """Share of the loss by pruning that is left after fine-tuning, before any has been seen."""
 _LEAST_LEFT = 0.02
+_NOISE = 0.5
+"""Percent that an accuracy changes by without a reason."""
 _MOVED = 0.5
 """Share of a network's time that follows its multiply-accumulates; the rest is there whatever it computes."""
 _FLOAT, _INT8, _SCALE = 4, 1, 4
@@ -178,8 +180,9 @@ def learned(estimates: Estimates, known: Sequence[tuple[Choice, Measured]]) -> E
     shares = np.array([[SHARES.index(share) for share in choice.pruned] for choice, _ in pairs])
     expected = estimates.pruning_loss(shares)
     seen = np.array([whole - one.accuracy["validation"] for _, one in pairs])
-    slope = float(expected @ seen / max(float(expected @ expected), 1e-9))
-    return replace(estimates, remaining=float(np.clip(slope, _LEAST_LEFT, 1.0)))
+    # The median: what has lost nearly all recovers less, and is not what is looked for.
+    share = float(np.median(seen / np.maximum(expected, _NOISE)))
+    return replace(estimates, remaining=float(np.clip(share, _LEAST_LEFT, 1.0)))
 
 
 def _choice(number: int, *, stage: int = 0, share: float = 0.0, int8: int | None = None) -> Choice:
