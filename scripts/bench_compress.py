@@ -238,8 +238,14 @@ def _write(
 def _about_bits(bits: dict[str, dict[str, float]]) -> str:
     headings = ("weights", "bytes", "ms", "valid.", "integer convolutions", "float convolutions")
     rows = [
-        (name, f"{one['bytes']:,}", f"{one['ms']:g}", f"{one['validation']:.2f}")
-        + (f"{one['integer_convolutions']:g}", f"{one['float_convolutions']:g}")
+        (
+            name,
+            f"{one['bytes']:,}",
+            f"{one['ms']:g}",
+            f"{one['validation']:.2f}",
+            f"{one['integer_convolutions']:g}",
+            f"{one['float_convolutions']:g}",
+        )
         for name, one in bits.items()
     ]
     return (
