@@ -2,7 +2,7 @@
 
 Command:  python scripts/bench_open_loop.py --part overhead [--trials 60] [--rounds 5]
           python scripts/bench_open_loop.py --part trainers [--example sklearn-digits] [--seeds 5] [--trials 60]
-          python scripts/bench_open_loop.py --part fcnet [--seeds 10] [--out results/open-loop]
+          python scripts/bench_open_loop.py --part fcnet [--seeds 5] [--out results/open-loop]
 Cost:     overhead: half a minute; trainers: 15 minutes with scikit-learn, two hours with PyTorch; fcnet: an hour; the
           last two go on where they were stopped
 Hardware: two cores, free of other programs
