@@ -65,7 +65,7 @@ def open_engine(
     if name == "ray":
         from nars.evaluate.ray_engine import RayEngine
 
-        return RayEngine(task, limits, address=address, workers=workers, device=device, gpu_share=1 / per_gpu)
+        return RayEngine(task, limits, address=address, workers=workers, device=device, per_gpu=per_gpu)
     if name == "processes":
         from nars.evaluate.processes import Processes
 

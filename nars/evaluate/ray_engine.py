@@ -1,14 +1,14 @@
-"""The engine of many machines: trials as tasks of a Ray cluster (extra `ray`)."""
+"""The engine of many machines: trials in actors of a Ray cluster (extra `ray`)."""
 
 from __future__ import annotations
 
 import math
+import re
 import time
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
@@ -19,7 +19,7 @@ from nars.errors import EvaluationError, require
 from nars.evaluate.engine import Limits, OnResult
 from nars.evaluate.outcome import evaluate_trial, lost
 from nars.files.atomic import machine_at_fault
-from nars.parallel import AUTO, DeviceLostError, put_together, take_apart
+from nars.parallel import AUTO, DeviceLostError, put_together, share_device, take_apart
 from nars.store import Sample, Status
 from nars.tasks import Task, TaskError, Trial
 
@@ -35,8 +35,16 @@ _NO_ROOM = 600.0
 _LOOK = 1.0
 """Seconds between looks at what the cluster has: machines come and go."""
 
+_STARTING = 15.0
+"""Seconds after which a trial that has not begun waits for room, not for a worker that imports torch."""
+
 _PARTS = 10_000
 """Parts of a resource: the smallest share that Ray counts is one of them."""
+
+
+_NODE_DIED = re.compile(r"\bnode (has )?died\b|\bnode (was|is) (dead|removed|terminated)", re.IGNORECASE)
+_LOW_MEMORY = re.compile(r"running low on memory", re.IGNORECASE)
+"""What Ray says of an actor that died with its machine, or for lack of memory."""
 
 
 @dataclass
@@ -44,6 +52,7 @@ class _Attempt:
     """A trial under way."""
 
     trial: Trial
+    actor: Any
     name: str
     """Its own: a trial that is begun anew waits again, whatever the first attempt took."""
     submitted: float
@@ -51,9 +60,9 @@ class _Attempt:
 
 
 class _Clock:
-    """How long tasks have been under way, asked on one clock: an actor of the cluster.
+    """How long trials have been under way, asked on one clock: an actor of the cluster.
 
-    A task may wait in the cluster's queue behind other people's work, which is no time of its own.
+    A trial may wait in the cluster's queue behind other people's work, which is no time of its own.
     """
 
     def __init__(self) -> None:
@@ -73,8 +82,10 @@ class RayEngine:
     """Gives a trial to every free slot of the cluster; a machine that joins is used, one that dies costs only time.
 
     The task's data is put into the cluster's object store once and mapped by the workers of a machine. All machines
-    need this package installed, in the same version. Plain tasks rather than Ray Tune, which brings searchers,
-    schedulers and result folders of its own, and takes a machine that died for a failure of the trial.
+    need this package installed, in the same version. Not Ray Tune, which brings searchers, schedulers and result
+    folders of its own, and takes a machine that died for a failure of the trial. Actors, one after another trial each,
+    until the engine is closed: Ray gives each task on a GPU a fresh process, which takes seconds to import torch and to
+    start the GPU, and would let a process that it uses again go on with another GPU than the one it is given.
     """
 
     def __init__(
@@ -85,7 +96,7 @@ class RayEngine:
         address: str | None = None,
         workers: int | None = None,
         device: str = "cpu",
-        gpu_share: float = 1.0,
+        per_gpu: int = 1,
     ) -> None:
         """As in `open_engine`, with these differences.
 
@@ -94,7 +105,7 @@ class RayEngine:
             address: "auto", "host:6379" or "ray://host:10001".
             workers: None is as many as the cluster has room for.
             device: "cpu", "cuda" to give each trial a GPU, or "auto": a GPU if the cluster has any.
-            gpu_share: Share of a GPU for each trial, in (0, 1]; below 1, several small candidates share one.
+            per_gpu: Trials at once on one GPU, each with its share of the memory.
 
         Raises:
             EvaluationError: Ray is not installed, or cannot give a trial this device.
@@ -111,7 +122,9 @@ class RayEngine:
         require(EvaluationError, device in (AUTO, "cpu", "cuda"), "the device on a Ray cluster", allowed, device)
         self._device = device
         # In Ray's own precision, and rounded down: six sixths must fit.
-        self._share = math.floor(_PARTS * gpu_share) / _PARTS
+        self._share = math.floor(_PARTS / per_gpu) / _PARTS
+        self._per_gpu = per_gpu
+        self._idle: list[Any] = []
         self._context: Any = None
         self._clock: Any = None
         self._own = False
@@ -141,12 +154,12 @@ class RayEngine:
         tensors, rest = take_apart((self._task, self._limits))
         # Arrays, not tensors: those Ray maps from its store instead of copying them.
         self._context = self._ray.put(([tensor.contiguous().numpy() for tensor in tensors], rest))
-        if self._limits.patience is not None:
-            self._clock = self._ray.remote(num_cpus=0, max_restarts=-1)(_Clock).remote()
+        self._clock = self._ray.remote(num_cpus=0, max_restarts=-1)(_Clock).remote()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the task, and of the cluster if this engine connected to it."""
+        """End the actors; let go of the task, and of the cluster if this engine connected to it."""
+        self._dismiss_idle()
         self._context = self._clock = None
         if self._own:
             self._ray.shutdown()
@@ -160,7 +173,6 @@ class RayEngine:
         """
         if self._context is None:
             raise EvaluationError("the engine is not open; use it in a with statement.")
-        start = self._ray.remote(**self._resources, max_retries=0)(_evaluate).remote
         new, again = iter(trials), list[Trial]()
         deaths: dict[str, dict[str, int]] = {}
         attempts: dict[Any, _Attempt] = {}
@@ -172,11 +184,12 @@ class RayEngine:
                     if trial is None:
                         exhausted = True
                         break
-                    name = uuid.uuid4().hex
-                    reference = start([self._context], trial, self._device, self._clock, name)
-                    attempts[reference] = _Attempt(trial, name, time.monotonic())
+                    name, actor = uuid.uuid4().hex, self._idle.pop() if self._idle else self._new_actor()
+                    reference = actor.evaluate.remote(trial, name)
+                    attempts[reference] = _Attempt(trial, actor, name, time.monotonic())
                 if not attempts and exhausted and not again:
                     return
+                self._make_way(attempts)
                 done, _ = self._ray.wait(list(attempts), timeout=_LOOK) if attempts else ([], None)
                 for reference in done:
                     attempt = attempts.pop(reference)
@@ -197,12 +210,12 @@ class RayEngine:
                 elif not attempts:
                     time.sleep(_LOOK)
         finally:
-            for reference in attempts:  # something raised: nobody will ask for these
-                self._ray.cancel(reference, force=True)
+            for attempt in attempts.values():  # something raised: nobody will ask for these
+                self._ray.kill(attempt.actor)
 
     @property
     def _resources(self) -> dict[str, float]:
-        """What Ray reserves for each trial."""
+        """What Ray reserves for each actor."""
         return {"num_cpus": self._limits.threads, "num_gpus": 0.0 if self._device == "cpu" else self._share}
 
     def _room(self) -> int:
@@ -222,23 +235,54 @@ class RayEngine:
         errors = self._ray.exceptions
         try:
             sample: Sample = self._ray.get(reference)
+            self._idle.append(attempt.actor)
             return sample
         except errors.RayTaskError as error:  # of the machine or in this package: not the trial's, not to be hidden
+            self._ray.kill(attempt.actor)
             if isinstance(error.cause, TaskError) or machine_at_fault(error.cause):
                 raise error.cause from None
             if not isinstance(error.cause, DeviceLostError):
                 raise
-            kind, allowed, message = "worker", _ATTEMPTS, f"its GPU failed ({error.cause.__cause__}), {_ATTEMPTS} times"
-        except errors.OutOfMemoryError as error:
-            return self._lost(attempt, "out_of_memory", str(error).splitlines()[0])
-        except (errors.NodeDiedError, errors.ObjectLostError) as error:
-            kind, allowed, message = "node", _NODE_ATTEMPTS, str(error)
+            kind, message = "worker", f"its GPU failed ({error.cause.__cause__ or error.cause})"
         except errors.RayError as error:
+            self._ray.kill(attempt.actor)  # one that cannot be reached may come back, with nobody waiting
             if attempt.overdue:
                 return self._lost(attempt, "timeout", "it did not stop at its time limit and was killed")
-            kind, allowed, message = "worker", _ATTEMPTS, f"its worker process died, {_ATTEMPTS} times ({error})"
+            if getattr(error, "actor_init_failed", False):
+                raise EvaluationError(
+                    f"a worker of the Ray cluster could not be set up; every machine needs the same version of this "
+                    f"package (pip install 'nars[ray]') and of what the task is made of: {error}"
+                ) from error
+            if isinstance(error, errors.OutOfMemoryError) or _LOW_MEMORY.search(str(error)):
+                return self._lost(attempt, "out_of_memory", _line(error, _LOW_MEMORY))
+            gone = (errors.NodeDiedError, errors.ObjectLostError, errors.ActorUnavailableError)
+            if isinstance(error, gone) or _NODE_DIED.search(str(error)):
+                self._dismiss_idle()  # those of that machine are gone, too
+                kind, message = "node", str(error)
+            else:
+                kind, message = "worker", f"its worker process died ({error})"
+        allowed = {"node": _NODE_ATTEMPTS, "worker": _ATTEMPTS}[kind]
         deaths[kind] = deaths.get(kind, 0) + 1
-        return self._lost(attempt, "error", message) if deaths[kind] >= allowed else None
+        return self._lost(attempt, "error", f"{message}, {allowed} times") if deaths[kind] >= allowed else None
+
+    def _new_actor(self) -> Any:
+        actor = self._ray.remote(**self._resources, max_restarts=0, max_task_retries=0)(_Evaluator)
+        return actor.remote([self._context], self._device, self._per_gpu, self._clock)
+
+    def _make_way(self, attempts: Mapping[Any, _Attempt]) -> None:
+        """End the idle actors where a trial waits for one of its own, whose place they may have.
+
+        Ray cannot be asked to give a trial that waits to another actor; the cluster has become smaller, or others have
+        taken a part of it, since that trial was given out.
+        """
+        past = time.monotonic() - _STARTING
+        waited = [attempt for attempt in attempts.values() if attempt.submitted < past] if self._idle else []
+        if len(self._ages(waited)) < len(waited):
+            self._dismiss_idle()
+
+    def _dismiss_idle(self) -> None:
+        while self._idle:
+            self._ray.kill(self._idle.pop())
 
     def _lost(self, attempt: _Attempt, status: Status, message: str) -> Sample:
         seconds = self._ages([attempt]).get(attempt.name, time.monotonic() - attempt.submitted)
@@ -251,14 +295,14 @@ class RayEngine:
         past = time.monotonic() - patience
         late = {ref: attempt for ref, attempt in attempts.items() if not attempt.overdue and attempt.submitted < past}
         ages = self._ages(list(late.values()))
-        for reference, attempt in late.items():
+        for attempt in late.values():
             if ages.get(attempt.name, 0.0) > patience:
                 attempt.overdue = True
-                self._ray.cancel(reference, force=True)
+                self._ray.kill(attempt.actor)
 
     def _ages(self, attempts: Sequence[_Attempt]) -> dict[str, float]:
         """Seconds that these have been under way, by name, as far as that is known."""
-        if self._clock is None or not attempts:
+        if not attempts:
             return {}
         try:
             asked = self._clock.ages.remote([attempt.name for attempt in attempts])
@@ -268,22 +312,28 @@ class RayEngine:
         return ages
 
 
-def _evaluate(context: list[Any], trial: Trial, device: str, clock: Any, name: str) -> Sample:
-    """What a worker does; the context comes in a list so that Ray hands on the reference, not the data."""
-    if clock is not None:
-        clock.begin.remote(name)
-    task, limits = _received(context[0])
-    return evaluate_trial(trial, task, limits, device=device)
+class _Evaluator:
+    """A worker: it holds the task, and a part of a GPU, for all trials that it is given."""
+
+    def __init__(self, context: list[Any], device: str, per_gpu: int, clock: Any) -> None:
+        """The context comes in a list so that Ray hands on the reference, not the data."""
+        import ray
+
+        arrays, rest = ray.get(context[0])
+        received: tuple[Task, Limits] = put_together([_as_tensor(array) for array in arrays], rest)
+        self._task, self._limits = received
+        self._device, self._per_gpu, self._clock = device, per_gpu, clock
+
+    def evaluate(self, trial: Trial, name: str) -> Sample:
+        self._clock.begin.remote(name)
+        share_device(self._per_gpu)
+        return evaluate_trial(trial, self._task, self._limits, device=self._device)
 
 
-@lru_cache(maxsize=1)
-def _received(reference: Any) -> tuple[Task, Limits]:
-    """The task, taken from the store once for all trials of this worker process, resized copies of images included."""
-    import ray
-
-    arrays, rest = ray.get(reference)
-    received: tuple[Task, Limits] = put_together([_as_tensor(array) for array in arrays], rest)
-    return received
+def _line(error: Exception, of: re.Pattern[str]) -> str:
+    """The line of a long message that says why."""
+    lines = str(error).splitlines()
+    return next((line for line in lines if of.search(line)), lines[0])
 
 
 def _as_tensor(array: NDArray[Any]) -> torch.Tensor:

@@ -7,16 +7,18 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
 
 from nars.errors import EvaluationError
 from nars.evaluate import Engine, Limits, evaluate_trial, open_engine
+from nars.metric import Metric
 from nars.parallel import DeviceError
 from nars.store import Sample
-from nars.tasks import ImageClassification, Trial
+from nars.tasks import ImageClassification, TrainerFunction, Trial
 
 MakeTrial = Callable[..., Trial]
 
@@ -171,6 +173,7 @@ def test_waiting_in_the_queue_is_no_time_of_the_trial_and_hanging_is(
 ) -> None:
     ray = pytest.importorskip("ray")
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    cast(Any, on_ray)._dismiss_idle()  # its idle workers would keep the CPU
     monkeypatch.setattr("nars.evaluate.engine._GRACE", 1.0)
     samples: dict[int, Sample] = {}
     with open_engine("ray", task, Limits(seconds=5.0)) as opened:
@@ -184,6 +187,29 @@ def test_waiting_in_the_queue_is_no_time_of_the_trial_and_hanging_is(
     assert samples[2].status == "ok"
     assert samples[1].status == "timeout"
     assert 6 < samples[1].seconds < 12
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_worker_keeps_its_gpu_for_one_trial_after_another(cluster: Any, tmp_path: Path) -> None:
+    """GPUs that there are not: Ray counts them, and the function looks at none."""
+    metric = Metric(name="f1", goal="maximize")
+    task = TrainerFunction(place="gpu_trainer:where", metric=metric, folder=str(Path(__file__).parent))
+    machine = cluster.add_node(num_cpus=2, num_gpus=2)
+    fields: dict[str, Any] = {"costs": {}, "recipe": {}, "architecture": None, "space": "s", "data": task.data}
+    records: list[dict[str, Any]] = [{"n": n} for n in range(8)] + [{"n": 8, "fails once": str(tmp_path / "marker")}]
+    trials = [
+        Trial(choices=(n,), record=record, metric=metric, fidelity=task.fidelity(1), epochs=1, seed=0, **fields)
+        for n, record in enumerate(records)
+    ]
+    with open_engine("ray", task, address=cluster.address, device="auto") as engine:
+        found = [sample for part in (trials[:4], trials[4:]) for sample in _run(engine, part).values()]
+    cluster.remove_node(machine)
+    assert {(sample.status, sample.also.get("device")) for sample in found} == {("ok", "cuda")}
+    assert {sample.also["gpu"] for sample in found} == {"0", "1"}
+    of = {sample.also["pid"]: sample.also["gpu"] for sample in found}
+    assert len(of) <= 3  # two, and another in place of the one that failed
+    assert all(of[sample.also["pid"]] == sample.also["gpu"] for sample in found)
 
 
 @pytest.mark.parametrize("per_gpu", range(1, 13))
