@@ -1,7 +1,7 @@
 """How small do trained networks become by `nars compress`, and what does that cost?
 
 Command   python scripts/bench_compress.py --run runs/digits        (NARS_DATA: the folder that holds cifar10/)
-Cost      about 8 minutes of one CPU core, no GPU, and 4 more where the run is not there yet (nars run digits)
+Cost      about 5 minutes of one CPU core, no GPU, and 4 more where the run is not there yet (nars run digits)
 Machine   milliseconds are those of the fastest fifth of the calls, which stands a busy machine
 Expected  int8 points within 1 % of validation accuracy that are >= 3.5 x smaller than float32, on all three networks
 Truth     each point is the ONNX file itself, run by ONNX Runtime; the test split is looked at for the table alone
@@ -237,15 +237,9 @@ def _write(
 
 def _about_bits(bits: dict[str, dict[str, float]]) -> str:
     headings = ("weights", "bytes", "ms", "valid.", "integer convolutions", "float convolutions")
+    counts = ("integer_convolutions", "float_convolutions")
     rows = [
-        (
-            name,
-            f"{one['bytes']:,}",
-            f"{one['ms']:g}",
-            f"{one['validation']:.2f}",
-            f"{one['integer_convolutions']:g}",
-            f"{one['float_convolutions']:g}",
-        )
+        (name, f"{one['bytes']:,}", f"{one['ms']:g}", f"{one['validation']:.2f}", *(f"{one[key]:g}" for key in counts))
         for name, one in bits.items()
     ]
     return (

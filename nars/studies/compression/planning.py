@@ -77,7 +77,8 @@ def next_rows(
     fresh = np.array([not (known == own).all(axis=1).any() for own in shares], dtype=bool)
     most_lost = _HOPELESS if limits.max_drop is None else limits.max_drop + _DOUBT
     hopeful = found.scores >= estimates.whole.accuracy["validation"] - most_lost
-    open_ = np.flatnonzero(fresh & hopeful)
+    near = estimates.pruning_loss(shares) <= estimates.farthest
+    open_ = np.flatnonzero(fresh & hopeful & near)
     if not len(open_):  # estimates may be too dark: the least of them
         open_ = np.flatnonzero(fresh)
         open_ = open_[np.argsort(-found.scores[open_], kind="stable")[:_LEAST_LOSSES]]

@@ -32,6 +32,8 @@ _FORGIVEN = 0.3
 _LEAST_LEFT = 0.02
 _NOISE = 0.5
 """Percent that an accuracy changes by without a reason."""
+_WELL, _STEP = 2.0, 2.0
+"""What has lost so few percent after fine-tuning may be followed by what loses twice as much before it."""
 _MOVED = 0.5
 """Share of a network's time that follows its multiply-accumulates; the rest is there whatever it computes."""
 _FLOAT, _INT8, _SCALE = 4, 1, 4
@@ -56,6 +58,8 @@ class Estimates:
     """(S,) the whole network with one stage in int8."""
     remaining: float = _FORGIVEN
     """Share of `lost` that remains after fine-tuning."""
+    farthest: float = np.inf
+    """Percent of `pruning_loss` up to which that is likely to hold."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -172,7 +176,8 @@ def estimate(workshop: Workshop) -> Estimates:
 
 
 def learned(estimates: Estimates, known: Sequence[tuple[Choice, Measured]]) -> Estimates:
-    """The same with the share of the pruning loss that has remained after the fine-tunings that are done."""
+    """The same with what the fine-tunings that are done have shown: the share of the pruning loss that remains, and how
+    far to go on from there."""
     whole = estimates.whole.accuracy["validation"]
     pairs = [(choice, one) for choice, one in known if any(choice.pruned) and not any(choice.int8)]
     if not pairs:
@@ -182,7 +187,9 @@ def learned(estimates: Estimates, known: Sequence[tuple[Choice, Measured]]) -> E
     seen = np.array([whole - one.accuracy["validation"] for _, one in pairs])
     # The median: what has lost nearly all recovers less, and is not what is looked for.
     share = float(np.median(seen / np.maximum(expected, _NOISE)))
-    return replace(estimates, remaining=float(np.clip(share, _LEAST_LEFT, 1.0)))
+    well = expected[seen <= _WELL]
+    farthest = _STEP * max(float(well.max()) if len(well) else float(expected.min()), _NOISE)
+    return replace(estimates, remaining=float(np.clip(share, _LEAST_LEFT, 1.0)), farthest=farthest)
 
 
 def _choice(number: int, *, stage: int = 0, share: float = 0.0, int8: int | None = None) -> Choice:
