@@ -1,7 +1,7 @@
 """What may be chosen for each stage of a network, as a space of named choices: a candidate is a row of choice indices.
 
 4-bit weights are no choice: ONNX Runtime (1.32) has no 4-bit convolution. It unpacks such weights to floats at every
-call, which took six times as long as float32 (`results/compress/README.md`).
+call, which took four times as long as float32 (`results/compress/README.md`).
 """
 
 from __future__ import annotations
