@@ -1,13 +1,13 @@
 """Does the loss that a search chooses beat cross entropy where labels are wrong, or classes of unequal size?
 
 Command:  python scripts/bench_losses.py --work FOLDER        (NARS_DATA: the folder that holds cifar10/)
-Cost:     about 30 minutes on one CPU core, no GPU; killed, the same command goes on (FOLDER/trainings.jsonl). With
-          --work results/losses it trains nothing and prints what is committed
+Cost:     about 8 minutes on one CPU core, no GPU; killed, the same command goes on (FOLDER/trainings.jsonl). With
+          --work results/losses it trains nothing and prints what is committed; more --trials go on from there
 Result:   tables on the terminal, one line of JSON at the end of the output: test accuracy of `searched` and
           `cross_entropy` in `noise` and `imbalance`, and the `gain` within each seed
 Method:   per seed 2,000 training and 1,000 validation images of CIFAR-10 at 16 px, both spoilt alike, as a user's
           would be: 20 % of the labels another class's, or classes in a geometric row down to a fiftieth. One network,
-          30 epochs. As many trainings for both sides, in pairs: Sobol draws of the learning rate and of all that a
+          20 epochs. As many trainings for both sides, in pairs: Sobol draws of the learning rate and of all that a
           recipe may say of the loss; and the same learning rates with plain cross entropy. Each side keeps its best
           by what the validation images say: accuracy on the wrong labels, or the mean accuracy of classes, in which
           the smallest have 7 images. That one counts, on all 10,000 test images, whose labels are right and whose
@@ -98,8 +98,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder of trainings.jsonl")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--trials", type=int, default=8, help="trainings of each side, per problem and seed")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--trials", type=int, default=3, help="trainings of each side, per problem and seed")
+    parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
     torch.set_num_threads(1)
     file = options.work / "trainings.jsonl"
