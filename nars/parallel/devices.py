@@ -136,8 +136,17 @@ def device_memory(device: str) -> int | None:
         return None
     import torch
 
-    free, total = torch.cuda.mem_get_info(device)
-    return min(free, int(total * torch.cuda.get_per_process_memory_fraction(device)))
+    index = _index_of(device)
+    free, total = torch.cuda.mem_get_info(index)
+    return min(free, int(total * torch.cuda.get_per_process_memory_fraction(index)))
+
+
+def _index_of(device: str) -> int:
+    """Which GPU; "cuda" is the current one, which not all of torch's functions know."""
+    import torch
+
+    _, _, index = device.partition(":")
+    return int(index) if index else torch.cuda.current_device()
 
 
 def start_device(device: str) -> None:
@@ -159,8 +168,8 @@ def start_device(device: str) -> None:
             if index:
                 torch.cuda.set_device(int(index))
             if (processes := _SHARING.get()) > 1:
-                _, total = torch.cuda.mem_get_info(device)
-                torch.cuda.set_per_process_memory_fraction(memory_fraction(total, processes), device)
+                _, total = torch.cuda.mem_get_info(_index_of(device))
+                torch.cuda.set_per_process_memory_fraction(memory_fraction(total, processes), _index_of(device))
             _take_a_step(device)
         except RuntimeError as error:
             raise DeviceError(

@@ -123,7 +123,7 @@ def test_a_worker_owns_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     setups = worker_setups(("cuda:0", "cuda:1", "cuda:0", "cpu"))
     assert [setup.sharing for setup in setups] == [2, 1, 2, 1]
     copy_context().run(lambda: (share_device(setups[0].sharing), start_device("cuda:0")))
-    assert done[3:] == [0, (memory_fraction(16 * 2**30, 2), "cuda:0"), "cuda:0"]
+    assert done[3:] == [0, (memory_fraction(16 * 2**30, 2), 0), "cuda:0"]
 
 
 @pytest.mark.skipif(

@@ -42,6 +42,13 @@ def test_processes_on_a_gpu_share_its_memory_less_their_contexts(processes: int,
     assert processes * each <= whole
 
 
+def test_a_process_counts_on_its_part_and_on_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.current_device", lambda: 1)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda index: (3000 * index + 1000, 16000))
+    monkeypatch.setattr("torch.cuda.get_per_process_memory_fraction", lambda index: 0.25 / index if index else 0.5)
+    assert (device_memory("cuda:0"), device_memory("cuda"), device_memory("cuda:1")) == (1000, 4000, 4000)
+
+
 def test_only_a_gpu_has_memory_of_its_own() -> None:
     assert device_memory("cpu") is None
     assert device_memory("mps") is None
