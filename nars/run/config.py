@@ -244,7 +244,8 @@ class Online(_Section):
     copies: Annotated[int, Field(ge=2)] = 4
     """Copies of the network, each with settings of its own; the training takes as many times as long."""
     chunk: Whole = 1
-    """Epochs from one draw of settings to the next; then the best copy goes on as all of them."""
+    """Epochs from one draw of settings to the next; then the best copy goes on as all of them. The reward looks no
+    further ahead: short chunks favor weak augmentation, which pays at once (results/online)."""
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.5
     """Of the distribution's logits, on rewards of deviation 1 over the copies."""
 
