@@ -1,9 +1,12 @@
 """A run of a user's own, in a space of a user's own, that is computed in seconds."""
 
 from pathlib import Path
+from typing import Any
 
+from nars.files.atomic import write_json
 from nars.predictors import Predictor
-from nars.run import Run, execution
+from nars.run import Run, Silent, execution, load_config, open_run
+from nars.space import Bounds, sobol
 from nars.stages import (
     CandidatePool,
     Family,
@@ -55,6 +58,30 @@ def write_files(folder: Path, config: str = CONFIG) -> Path:
     (folder / "mine.yaml").write_text(SPACE)
     (folder / "small.yaml").write_text(config)
     return folder / "small.yaml"
+
+
+def run_with_family(config: Path, folder: Path, budgets: dict[str, float], **final: Any) -> Run:
+    """A run whose family, {name: FLOPs}, is drawn from the space instead of searched."""
+    overrides = {f"final.{key}": value for key, value in final.items()}
+    run = open_run(load_config(config, overrides), folder, execution=HOW, reporter=Silent())
+    members = []
+    for name, budget in budgets.items():
+        X = sobol(run.space, 1, seed=1, bounds=Bounds({"flops": (0.9 * budget, budget)}))
+        members.append(
+            {
+                "name": name,
+                "budget": budget,
+                "choices": X[0].tolist(),
+                "record": run.space.to_records(X)[0],
+                "costs": {key: float(cost[0]) for key, cost in run.space.costs(X).items()},
+                "predicted": 50.0,
+                "predicted_std": 1.0,
+                "history": [[1, 50.0]],
+                "seconds": 0.0,
+            }
+        )
+    write_json(run.folder.family_file, {"members": members})
+    return run
 
 
 def upto_pretrain(run: Run) -> tuple[CandidatePool, Predictor]:

@@ -12,16 +12,16 @@ import timm
 import torch
 import yaml
 from safetensors.torch import save_file
-from small_run import upto_search, upto_train
+from small_run import run_with_family, upto_search, upto_train
 
 from nars.cli import main
 from nars.errors import ConfigError
 from nars.files.atomic import write_json
 from nars.recipe import Recipe
-from nars.run import Run, Silent, execution, load_config, open_run, preview, reopen_run
+from nars.run import Run, Silent, load_config, preview, reopen_run
 from nars.run.fidelity import final_settings
 from nars.run.teaching import teaching_by
-from nars.space import Architecture, Bounds, Scaling, SpaceError, architecture_costs, sobol
+from nars.space import Architecture, Scaling, SpaceError, architecture_costs
 from nars.studies import grow, train_other
 from nars.train import MemberResult, timm_network
 
@@ -50,28 +50,7 @@ def opened(config: Path, tmp_path: Path) -> Open:
     """A run whose family is drawn from the space instead of searched."""
 
     def make(name: str = "run", **final: Any) -> Run:
-        overrides = {f"final.{key}": value for key, value in final.items()}
-        how = execution(engine="in-process", workers=1)
-        run = open_run(load_config(config, overrides), tmp_path / name, execution=how, reporter=Silent())
-        members = []
-        for label, budget in (("150k", 0.15e6), ("200k", 0.2e6)):
-            X = sobol(run.space, 1, seed=1, bounds=Bounds({"flops": (0.9 * budget, budget)}))
-            costs = {key: float(cost[0]) for key, cost in run.space.costs(X).items()}
-            members.append(
-                {
-                    "name": label,
-                    "budget": budget,
-                    "choices": X[0].tolist(),
-                    "record": run.space.to_records(X)[0],
-                    "costs": costs,
-                    "predicted": 50.0,
-                    "predicted_std": 1.0,
-                    "history": [[1, 50.0]],
-                    "seconds": 0.0,
-                }
-            )
-        write_json(run.folder.family_file, {"members": members})
-        return run
+        return run_with_family(config, tmp_path / name, {"150k": 0.15e6, "200k": 0.2e6}, **final)
 
     return make
 

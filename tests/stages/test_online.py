@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from small_run import run_with_family
 
 from nars.errors import ConfigError
 from nars.export import read_card
-from nars.files.atomic import write_json
 from nars.recipe import BUILT_IN, Drawn, Online, read_policy
 from nars.report import write_report
-from nars.run import Run, Silent, check, execution, load_config, open_run, preview
+from nars.run import Run, check, execution, load_config, open_run, preview
 from nars.run.config import Final
 from nars.run.fidelity import final_augmenting, final_settings, learned_choices
 from nars.run.previewing import _seconds
 from nars.run.rehearsing import rehearse
 from nars.run.settled import settings_of
-from nars.space import Bounds, load_space, sobol
+from nars.space import load_space
 from nars.stages import export, load_family, train
 
 CONFIG = """
@@ -47,23 +47,7 @@ def opened(config: Path, tmp_path: Path) -> Open:
     """A run whose one member is drawn from the space instead of searched."""
 
     def make(name: str = "run", **final: Any) -> Run:
-        overrides = {f"final.{key}": value for key, value in final.items()}
-        how = execution(engine="in-process", workers=1)
-        run = open_run(load_config(config, overrides), tmp_path / name, execution=how, reporter=Silent())
-        X = sobol(run.space, 1, seed=1, bounds=Bounds({"flops": (0.13e6, 0.15e6)}))
-        member = {
-            "name": "150k",
-            "budget": 0.15e6,
-            "choices": X[0].tolist(),
-            "record": run.space.to_records(X)[0],
-            "costs": {key: float(cost[0]) for key, cost in run.space.costs(X).items()},
-            "predicted": 50.0,
-            "predicted_std": 1.0,
-            "history": [[1, 50.0]],
-            "seconds": 0.0,
-        }
-        write_json(run.folder.family_file, {"members": [member]})
-        return run
+        return run_with_family(config, tmp_path / name, {"150k": 0.15e6}, **final)
 
     return make
 
