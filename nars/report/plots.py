@@ -28,6 +28,7 @@ _STYLE: Any = {
     "axes.grid": True,
     "grid.color": "#e6e6e6",
     "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,  # 99.4995, not +9.949e1 in a corner
     "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "nars",
