@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import re
@@ -53,6 +54,7 @@ def memory_limit(gigabytes: float | None) -> Iterator[None]:
         return
     import resource
 
+    gc.collect()  # what others have left in cycles, freed later, would be more for this one to spend
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
     # Libraries alone hold a gigabyte of what the system counts here, most of it never touched.
     held = re.search(r"^VmData:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)

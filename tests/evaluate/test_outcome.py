@@ -101,13 +101,13 @@ class Starting(Scripted):
         time.sleep(1.0)
 
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
-        self.started.append(bytearray(2**26))
+        self.started.append(bytearray(2**28))
         yield from super().train(trial, device=device, check=check)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are Linux's")
 def test_what_trials_share_is_none_of_their_memory_and_time() -> None:
-    assert run(0.5, 0.4, task=Starting, seconds=0.9, gigabytes=0.25).status == "ok"
+    assert run(0.5, 0.4, task=Starting, seconds=0.9, gigabytes=0.5).status == "ok"
     assert run(0.5, 0.4, task=Starting, seconds=0.9, gigabytes=0.05).status == "out_of_memory"
 
 

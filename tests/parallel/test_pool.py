@@ -1,5 +1,6 @@
 """The pool with real processes and real deaths."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -122,6 +123,17 @@ def test_memory_is_limited_inside_only() -> None:
     assert len(bytearray(2**29)) == 2**29
     with memory_limit(None):
         assert len(bytearray(2**29)) == 2**29
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits are Linux's")
+def test_what_others_have_left_is_not_to_be_spent() -> None:
+    left: list[object] = [bytearray(2**29)]
+    left.append(left)
+    del left
+    with memory_limit(0.05):
+        gc.collect()
+        with pytest.raises(MemoryError):
+            bytearray(2**28)
 
 
 def test_workers_that_cannot_start_are_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
