@@ -3,8 +3,8 @@
 Command:  python scripts/campaign_regime.py FOLDER --regime a --architectures 12 --recipes 12 --workers 2
           python scripts/campaign_regime.py FOLDER [FOLDER ...] --report        what is known so far
           (--regime rehearsal --architectures 3 --recipes 3: the digits images, in a minute)
-          Regimes: a CIFAR-10, 1,000 images of 24 px, 40 epochs; b 2,000 of 16 px, 40 epochs; c Fashion-MNIST, 1,000 of
-          28 px, 60 epochs; d CIFAR-10, 4,000 of 20 px, 20 epochs. --images, --epochs, ... change one.
+          Regimes, all of CIFAR-10: a 1,000 images of 24 px, 40 epochs; b 1,000 of 16 px, 40 epochs; c 2,000 of 16 px,
+          30 epochs; d 500 of 20 px, 60 epochs. --images, --epochs, ... change one.
 Cost:     10 to 40 s of CPU per training, 288 trainings in a full design; run at the lowest priority
 Hardware: 2 CPU cores, no GPU
 Result:   FOLDER/samples/ (Parquet, a file per training: stop at any time, start again to go on) and FOLDER/design.json.
@@ -29,6 +29,7 @@ from campaign_trials import say
 from nars.arrays import Floats
 from nars.files.atomic import write_text
 from nars.store import Sample, SampleStore
+from nars.tasks import Trial
 from regime_trials import REGIMES, Regime, RegimeTask, collect, design
 
 _OPTIONS = {"images": int, "validation": int, "resolution": int, "epochs": int, "batch_size": int}
@@ -159,11 +160,15 @@ def collected(folder: Path, regime: Regime, arguments: argparse.Namespace) -> It
     yield repr(data)
     trials = list(plan.trials(task))
     done = len(SampleStore(folder / "samples"))
-    for number, sample in enumerate(collect(task, trials, folder / "samples", workers=arguments.workers), start=1):
+    for number, sample in enumerate(_collected(task, trials, folder, arguments), start=1):
         value = sample.status if sample.result is None else f"{sample.result:.2f} %"
         place = f"{done + number}/{plan.size}: recipe {sample.round} seed {sample.seed}"
         yield f"{place}: {value}, {_seconds(sample):.0f} s"
     yield from reported([folder])
+
+
+def _collected(task: RegimeTask, trials: list[Trial], folder: Path, arguments: argparse.Namespace) -> Iterator[Sample]:
+    return collect(task, trials, folder / "samples", workers=arguments.workers, device=arguments.device)
 
 
 def main() -> int:
@@ -175,6 +180,7 @@ def main() -> int:
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help="instead of the regime's")
     for name, default in (("architectures", 12), ("recipes", 12), ("seeds", 2), ("workers", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--report", action="store_true", help="train nothing; say what is known")
     arguments = parser.parse_args()
     if arguments.report:

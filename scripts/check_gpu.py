@@ -1,15 +1,17 @@
 """Does everything that uses a GPU work on this one, and how fast is it?
 
-Command:  python scripts/check_gpu.py            (--rehearse tries the script itself, on the CPU and in small)
+Command:  python scripts/check_gpu.py            (--rehearse tries the script itself, on the CPU and in small;
+          --only CHECK ... makes some of the checks)
 Cost:     at most 8 minutes on one GPU; nothing without one, which it says
 Expected: every check "ok", fraction_of_limit >= 0.8; the last line is one JSON object, {"gpu": null} without a GPU
 Method:   the demo runs on the GPU with four trainings on it, is killed after some of them and started again, to the
           exported family; the first round's candidates are trained again on the CPU, and the accuracies must be equal
           but for the noise of trainings. A network trains in float32, in sixteen bits, and compiled: equal losses
-          within rounding. Eight candidates train one after another and four at once. Two processes share the GPU as
-          torchrun's would share two (by gloo: nccl wants a GPU for each), to the weights of one. At last a network of
-          400M FLOPs at batch 256, from memory, with all that the search's training does, against its bare forward and
-          backward in bfloat16 and channels last; smaller batches where the GPU has no memory for that.
+          within rounding. Another trains with its steps recorded and without: equal losses, and in how much less time.
+          Eight candidates train one after another and four at once. Two processes share the GPU as torchrun's would
+          share two (by gloo: nccl wants a GPU for each), to the weights of one. At last a network of 400M FLOPs at
+          batch 256, from memory, with all that the search's training does, against its bare forward and backward in
+          bfloat16 and channels last; smaller batches where the GPU has no memory for that.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,20 @@ Figures = dict[str, Any]
 
 RECIPE = Recipe(learning_rate=0.02, optimizer="sgd", ema=False)
 """Nothing that draws: processes that train together would draw differently."""
+
+
+DRAWING = Recipe(
+    learning_rate=0.02,
+    optimizer="adamw",
+    ema=True,
+    mixup=0.4,
+    cutmix=0.5,
+    erasing=0.3,
+    dropout=0.2,
+    stochastic_depth=0.1,
+    regularizer="disout",
+    regularizer_rate=0.1,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +114,8 @@ REHEARSAL = Size(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rehearse", action="store_true", help="try the script itself, on the CPU and in small")
+    names = list(checks_of(Path(), REHEARSAL))
+    parser.add_argument("--only", nargs="+", choices=names, metavar="CHECK", help=f"some of {', '.join(names)}")
     parser.add_argument("--peer", nargs=2, metavar=("DEVICE", "FILE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:
@@ -109,29 +127,35 @@ def main() -> int:
     size = REHEARSAL if arguments.rehearse else GPU
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="nars-gpu-") as scratch:
-        figures = checked(Path(scratch), size)
+        checks = checks_of(Path(scratch), size)
+        figures = checked({name: checks[name] for name in arguments.only or checks}, size)
     failed = [name for name, found in figures.items() if found.get("check") != "ok"]
     summary = {
         "gpu": describe_device(size.device) if torch.cuda.is_available() else None,
         "seconds": round(time.perf_counter() - begin, 1),
         "failed": failed,
-        **figures.pop("speed"),
+        **figures.pop("speed", {}),
         "checks": figures,
     }
     print(json.dumps(summary))
     return 1 if failed else 0
 
 
-def checked(scratch: Path, size: Size) -> dict[str, Figures]:
-    """Every check by name; one that raises has failed, and the others go on."""
-    checks: dict[str, Callable[[], Figures]] = {
+def checks_of(scratch: Path, size: Size) -> dict[str, Callable[[], Figures]]:
+    """By name; those that need the demo come after it."""
+    return {
         "speed": lambda: speed(size),
-        "sixteen bits": lambda: sixteen_bits(size),
-        "two processes": lambda: two_processes(scratch, size),
-        "demo, killed": lambda: demo(scratch / "demo", size),
-        "as on the CPU": lambda: as_on_the_cpu(scratch / "demo"),
-        "four at once": lambda: four_at_once(scratch / "demo", size),
+        "sixteen-bits": lambda: sixteen_bits(size),
+        "recorded-steps": lambda: recorded_steps(size),
+        "two-processes": lambda: two_processes(scratch, size),
+        "demo-killed": lambda: demo(scratch / "demo", size),
+        "as-on-the-cpu": lambda: as_on_the_cpu(scratch / "demo"),
+        "four-at-once": lambda: four_at_once(scratch / "demo", size),
     }
+
+
+def checked(checks: dict[str, Callable[[], Figures]], size: Size) -> dict[str, Figures]:
+    """What each check finds; one that raises has failed, and the others go on."""
     table, found = Table("check", "", "seconds", "what was found"), dict[str, Figures]()
     for name, check in checks.items():
         print(f"{name} ...", flush=True)
@@ -143,7 +167,7 @@ def checked(scratch: Path, size: Size) -> dict[str, Figures]:
         release_memory(size.device)
         found[name] = figures
         spent = time.perf_counter() - start
-        print(f"{name}: {figures}", flush=True)
+        print(f"{name}: {figures} ({spent:.0f} s)", flush=True)
         rest = ", ".join(f"{key} {value}" for key, value in figures.items() if key != "check")
         table.add_row(name, str(figures["check"]), f"{spent:.0f}", rest)
     Console().print(table)
@@ -263,19 +287,47 @@ def sixteen_bits(size: Size) -> Figures:
     )
 
 
+def recorded_steps(size: Size) -> Figures:
+    """The losses of a training that draws as much as it can, with its steps recorded and without, and their time."""
+    data = digits()
+    losses, milliseconds = dict[bool, list[float]](), dict[bool, float]()
+    for record in (True, False):
+        with exact_arithmetic():
+            loop = small_loop(data, size.device, recipe=DRAWING, record=record)
+            losses[record] = [loop.train_epoch(max_steps=12).loss for _ in range(2)]
+        loop = small_loop(data, size.device, amp=True, record=record)
+        loop.train_epoch(max_steps=6)
+        seconds = timed(lambda loop=loop: loop.train_epoch(max_steps=10), torch.device(size.device))  # type: ignore[misc]
+        milliseconds[record] = round(1e3 * seconds / 10, 2)
+    apart = max(abs(one - other) for one, other in zip(losses[True], losses[False], strict=True))
+    return judged(
+        apart < 1e-3,
+        loss=round(losses[False][-1], 4),
+        largest_difference=f"{apart:.1e}",
+        step_ms=milliseconds[False],
+        recorded_step_ms=milliseconds[True],
+    )
+
+
+def exact_arithmetic() -> AbstractContextManager[None]:
+    """Float32 with all of its digits, which rounding alone then changes; convolutions lack some by default."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
 def digits() -> ImageData:
     return load_images("digits", resolution=16, validation_fraction=0.25, seed=0)
 
 
-def small_loop(data: ImageData, device: str, *, peers: Peers = ALONE, **way: Any) -> TrainingLoop:
+def small_loop(
+    data: ImageData, device: str, *, recipe: Recipe = RECIPE, peers: Peers = ALONE, **way: Any
+) -> TrainingLoop:
     space = load_space("digits", classes=10, in_channels=1)
     (architecture,) = space.architectures(sobol(space, 1, seed=0))
     settings = TrainingSettings(
         schedule=Schedule(epochs=2, warmup_epochs=0), batch_size=64, augmentation=Augmentation(flip=False)
     )
-    return TrainingLoop(
-        build(architecture, seed=0), RECIPE, data, replace(settings, **way), seed=0, device=device, peers=peers
-    )
+    model = build(architecture, seed=0, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth)
+    return TrainingLoop(model, recipe, data, replace(settings, **way), seed=0, device=device, peers=peers)
 
 
 def two_processes(scratch: Path, size: Size) -> Figures:
@@ -297,19 +349,21 @@ def two_processes(scratch: Path, size: Size) -> Figures:
     said = [process.communicate(timeout=120)[1] for process in processes]
     if any(process.returncode for process in processes):
         return judged(False, said=" ".join(said)[-500:])
-    loop = small_loop(digits(), size.device)
-    loop.train_epoch(max_steps=4)
+    with exact_arithmetic():
+        loop = small_loop(digits(), size.device)
+        loop.train_epoch(max_steps=4)
     alone, found = loop.model.state_dict(), torch.load(file, weights_only=True)
     apart = max(float((found[name].cpu() - value.cpu()).abs().max()) for name, value in alone.items())
-    return judged(apart < 1e-2, largest_difference=f"{apart:.1e}")
+    return judged(apart < 1e-3, largest_difference=f"{apart:.1e}")
 
 
 def peer(device: str, file: str) -> int:
     """One of the two."""
     torch.distributed.init_process_group("gloo")
     peers = Peers(torch.distributed.get_rank(), 2)
-    loop = small_loop(digits(), device, peers=peers)
-    loop.train_epoch(max_steps=4)
+    with exact_arithmetic():
+        loop = small_loop(digits(), device, peers=peers)
+        loop.train_epoch(max_steps=4)
     if peers.first:
         torch.save({name: value.cpu() for name, value in loop.model.state_dict().items()}, file)
     peers.wait()

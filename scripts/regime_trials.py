@@ -15,7 +15,7 @@ from nars.arrays import Floats
 from nars.evaluate import open_engine
 from nars.images import ImageData, Split, load_images
 from nars.metric import ACCURACY, Metric
-from nars.parallel import start_device
+from nars.parallel import describe_device, start_device
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
 from nars.space import Bounds, Population, Space, architecture_costs, load_space, sobol
 from nars.store import Sample, SampleStore
@@ -45,7 +45,6 @@ class Regime:
     """Multiply-accumulates of the architectures at this resolution."""
     batch_size: int = 64
     """For recipes that do not say."""
-    ema_decay: float = 0.99
 
     def settings(self) -> TrainingSettings:
         """Cosine to zero; what the recipe says goes first."""
@@ -53,7 +52,6 @@ class Regime:
             schedule=Schedule(epochs=self.epochs, warmup_epochs=1, kind="cosine"),
             batch_size=self.batch_size,
             augmentation=Augmentation(flip=self.image_set != "digits"),
-            ema_decay=self.ema_decay,
         )
 
     def load(self) -> ImageData:
@@ -69,22 +67,14 @@ class Regime:
 
 
 _CIFAR10 = Regime(
-    image_set="cifar10",
-    space="cifar10-rich",
-    images=1000,
-    validation=5000,
-    resolution=24,
-    epochs=40,
-    flops=(0.5e6, 2.5e6),
+    image_set="cifar10", space="campaign", images=1000, validation=5000, resolution=24, epochs=40, flops=(0.5e6, 4.0e6)
 )
 
 REGIMES = {
     "a": _CIFAR10,
-    "b": replace(_CIFAR10, images=2000, resolution=16, flops=(0.25e6, 1.5e6)),
-    "c": replace(
-        _CIFAR10, image_set="fashion-mnist", space="fashion-mnist-rich", resolution=28, epochs=60, flops=(0.5e6, 2.5e6)
-    ),
-    "d": replace(_CIFAR10, images=4000, resolution=20, epochs=20, flops=(0.4e6, 2.0e6)),
+    "b": replace(_CIFAR10, resolution=16, flops=(0.2e6, 1.5e6)),
+    "c": replace(_CIFAR10, images=2000, epochs=30, resolution=16, flops=(0.2e6, 1.5e6)),
+    "d": replace(_CIFAR10, images=500, epochs=60, resolution=20, flops=(0.3e6, 2.5e6)),
     "rehearsal": Regime(
         image_set="digits",
         space="fashion-mnist-rich",
@@ -99,9 +89,10 @@ REGIMES = {
 
 @dataclass(frozen=True)
 class RegimeTask:
-    """Top-1 accuracy: a few images after each epoch, all of them after the last.
+    """Top-1 accuracy: of a few images after each epoch, of all of them after the last.
 
-    Measuring thousands of images every epoch would take longer than training on a thousand.
+    Measuring thousands of images every epoch would take longer than training on a thousand. Weights are not averaged:
+    where the learning rate ends at zero the average of the last steps is the last weights.
     """
 
     images: ImageData
@@ -129,7 +120,7 @@ class RegimeTask:
         """As in `Task`."""
         assert trial.architecture is not None
         start = time.process_time()  # what it takes where nothing else runs
-        recipe = Recipe.from_dict(trial.recipe)
+        recipe = replace(Recipe.from_dict(trial.recipe), ema=False)
         drops = {"dropout": recipe.dropout, "stochastic_depth": recipe.stochastic_depth}
         model = network.build(trial.architecture, seed=trial.seed, **drops)
         loop = TrainingLoop(model, recipe, self.images, self.regime.settings(), seed=trial.seed, device=device)
@@ -139,9 +130,8 @@ class RegimeTask:
         for epoch in range(1, trial.epochs + 1):
             loop.train_epoch()
             check()
-            split = part if epoch < trial.epochs else whole
-            value, averaged = loop.accuracy(split), loop.accuracy(split, ema=True) if recipe.ema else None
-            yield Measured(value=value, averaged=averaged, also={"cpu_seconds": time.process_time() - start})
+            value = loop.accuracy(part if epoch < trial.epochs else whole)
+            yield Measured(value=value, also={"cpu_seconds": time.process_time() - start})
 
 
 @dataclass(frozen=True)
@@ -187,7 +177,10 @@ def design(regime: Regime, data: ImageData, *, architectures: int, recipes: int,
     Raises:
         SystemExit: the space has no such architectures.
     """
-    space = load_space(regime.space, classes=len(data.classes), in_channels=data.in_channels)
+    own = Path(__file__).with_name(f"{regime.space}_space.yaml")
+    space = load_space(
+        str(own) if own.is_file() else regime.space, classes=len(data.classes), in_channels=data.in_channels
+    )
     some = sobol(space, 64, seed=SEED)
     smaller = float(np.mean(_flops(space, some, regime.resolution) / space.costs(some)["flops"]))
     chosen = []
@@ -206,18 +199,21 @@ def _flops(space: Space, X: Population, resolution: int) -> Floats:
     return np.array([float(architecture_costs(architecture)["flops"]) for architecture in smaller])
 
 
-def collect(task: RegimeTask, trials: Sequence[Trial], store: Path, *, workers: int) -> Iterator[Sample]:
+def collect(
+    task: RegimeTask, trials: Sequence[Trial], store: Path, *, workers: int, device: str = "cpu"
+) -> Iterator[Sample]:
     """Train what the store lacks; each outcome is a file of its own at once, so that it can be stopped at any time."""
     samples = SampleStore(store)
     known = samples.keys()
     waiting = [trial for trial in trials if trial.key not in known]
-    at_once = 4 * workers  # said together, kept one by one
-    with open_engine("in-process" if workers == 1 else "processes", task, workers=workers) as engine:
+    at_once = 16 * workers  # said together, kept one by one
+    host = f"{os.cpu_count()} CPU cores, {'no GPU' if device == 'cpu' else describe_device(device)}"
+    with open_engine("in-process" if workers == 1 else "processes", task, workers=workers, device=device) as engine:
         for start in range(0, len(waiting), at_once):
             done: list[Sample] = []
 
             def keep(sample: Sample, done: list[Sample] = done) -> None:
-                done.append(replace(sample, host=f"{os.cpu_count()} CPU cores, no GPU"))  # not the machine's name
+                done.append(replace(sample, host=host))  # not the machine's name
                 samples.append(done[-1:])
 
             engine.run(waiting[start : start + at_once], on_result=keep)

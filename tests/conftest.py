@@ -1,5 +1,6 @@
 """What the tests share: one torch thread, real images, a network small enough to train in a test, and its trials."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,9 @@ from nars.images import ImageData, load_images
 from nars.recipe import Augmentation, Schedule, TrainingSettings
 from nars.space import Architecture, Head, Stage, Stem
 from nars.tasks import ImageClassification, Trial
+
+if "NARS_TEST_GPU" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # torch has not looked yet: what is tested is the same on every machine
 
 # Small networks gain nothing from more threads, and a busy machine loses much.
 torch.set_num_threads(1)

@@ -37,8 +37,8 @@ class Batch:
     `images`."""
     labels: Tensor
     """(B,) before mixing."""
-    share: float
-    """Of each image in its mixture."""
+    share: float | Tensor
+    """Of each image in its mixture; a scalar tensor where the steps of a training are recorded."""
 
     @property
     def shown(self) -> Tensor:

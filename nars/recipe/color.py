@@ -32,11 +32,9 @@ class ColorJitter:
     def __call__(self, pixels: Tensor, drawn: NDArray[Any]) -> Tensor:
         """As in `Variation`."""
         factors = torch.from_numpy(drawn.astype(np.float32)).to(pixels.device)[..., None, None, None]
-        bright = _blended(pixels.float(), torch.zeros((), device=pixels.device), factors[:, 0])
-        contrast = _blended(bright, _gray(bright).mean(dim=(1, 2, 3), keepdim=True), factors[:, 1])
-        if pixels.shape[1] == 3:
-            contrast = _blended(contrast, _gray(contrast), factors[:, 2])
-        return contrast.to(torch.uint8)
+        bright = blended(pixels, torch.zeros((), device=pixels.device), factors[:, 0])
+        contrast = blended(bright, gray(bright).mean(dim=(1, 2, 3), keepdim=True), factors[:, 1])
+        return contrast if pixels.shape[1] == 1 else blended(contrast, gray(contrast), factors[:, 2])
 
 
 def color_of(recipe: Recipe, resolution: int) -> ColorJitter | None:
@@ -44,14 +42,14 @@ def color_of(recipe: Recipe, resolution: int) -> ColorJitter | None:
     return ColorJitter(recipe.color) if recipe.color > 0.0 else None
 
 
-def _blended(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
-    """factor x image + (1 - factor) x other in whole steps of 0..255."""
-    return (images * factor + other * (1.0 - factor)).clamp_(0.0, 255.0).floor_()
+def blended(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
+    """factor x image + (1 - factor) x other: uint8 of values 0..255, cut off and rounded down."""
+    return (images * factor + other * (1.0 - factor)).clamp_(0.0, 255.0).to(torch.uint8)
 
 
-def _gray(images: Tensor) -> Tensor:
-    """Luminance in whole steps, (B, 1, H, W); gray images as they are."""
+def gray(images: Tensor) -> Tensor:
+    """Luminance in whole steps, float (B, 1, H, W); gray images as they are."""
     if images.shape[1] == 1:
-        return images
+        return images.float()
     red, green, blue = images.unbind(dim=1)
     return (0.2989 * red + 0.587 * green + 0.114 * blue).floor_()[:, None]

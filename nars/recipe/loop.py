@@ -23,6 +23,7 @@ from nars.recipe.optimizer import build_optimizer, flatten
 from nars.recipe.peers import ALONE, Peers, synchronize_batch_norm
 from nars.recipe.precision import Precision
 from nars.recipe.recipe import Recipe, RecipeError, require
+from nars.recipe.recorded import Recorded, recordable
 from nars.recipe.regularizers import disturb
 from nars.recipe.settings import Teaching, TrainingSettings, settings_by
 
@@ -118,6 +119,8 @@ class TrainingLoop:
             torch.compiler.reset()
             self._forward = cast(nn.Module, torch.compile(self.model, backend=settings.compiler))
         self._precision = Precision(self._device, amp=settings.amp)
+        recorded = recordable(self.model, settings, device=self._device, processes=peers.count)
+        self._recorded = Recorded(self._device) if recorded and not self._precision.scaled else None
         if teaching is not None:
             teaching.network.to(self._device).eval()
             teaching = replace(teaching, network=self._precision.of(teaching.network))
@@ -205,8 +208,11 @@ class TrainingLoop:
         gradients = [cast(Tensor, flat.vector.grad) for flat in self._groups]
         for gradient in gradients:
             gradient.zero_()
-        for part in [batch] if self._training.accumulation == 1 else parts(batch, self._training.accumulation):
-            self._backward(part, weight=len(part.images) / len(batch.images))
+        if self._recorded is not None:
+            self._recorded(self._backward, batch)
+        else:
+            for part in [batch] if self._training.accumulation == 1 else parts(batch, self._training.accumulation):
+                self._backward(part, weight=len(part.images) / len(batch.images))
         for gradient in gradients:
             # DistributedDataParallel would sum a hundred small tensors in buckets; here they are one vector already.
             self._peers.sum_(gradient)
@@ -217,7 +223,7 @@ class TrainingLoop:
         if self._ema is not None:
             self._ema.update(self.epoch * self.steps_per_epoch + step + 1)
 
-    def _backward(self, batch: Batch, *, weight: float) -> None:
+    def _backward(self, batch: Batch, *, weight: float = 1.0) -> None:
         """Add the gradient of `weight` times the loss."""
         with self._precision.computing():
             logits = self._forward(batch.images)

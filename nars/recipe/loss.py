@@ -35,7 +35,7 @@ def paste(images: Tensor, box: Ints) -> Tensor:
 
 
 def label_loss(
-    logits: Tensor, labels: Tensor, *, share: float, recipe: Recipe, balance: Balance = UNBALANCED
+    logits: Tensor, labels: Tensor, *, share: float | Tensor, recipe: Recipe, balance: Balance = UNBALANCED
 ) -> Tensor:
     """Mean loss with the recipe's name, of images that were mixed.
 
@@ -45,7 +45,7 @@ def label_loss(
     Args:
         logits: (B, classes).
         labels: (B,) of the images before mixing.
-        share: Of each image in its mixture; 1 for images as they are.
+        share: Of each image in its mixture; 1 for images as they are. A scalar tensor is not looked into.
         recipe: The loss, its parameter, and the share of the target spread evenly over all classes.
         balance: How classes are weighed, or the logits moved.
 
@@ -59,7 +59,7 @@ def label_loss(
         return LOSSES[recipe.loss](logits, targets, recipe, weights)
 
     own = of(labels)
-    if share == 1.0:
+    if not isinstance(share, Tensor) and share == 1.0:
         return own
     return share * own + (1.0 - share) * of(labels.flip(0))
 
@@ -135,7 +135,7 @@ def training_loss(
     shown: Tensor,
     labels: Tensor,
     *,
-    share: float,
+    share: float | Tensor,
     recipe: Recipe,
     teaching: Teaching | None,
     balance: Balance = UNBALANCED,

@@ -1,13 +1,13 @@
 """Augmentation policies, drawn for each image: torchvision's operations and tables, with draws of our own.
 
 torchvision draws once for all images of a tensor. Here an image's draws are numbers of the epoch's plan, and images
-that drew the same operation go through it together.
+that drew the same operation go through it together, each with its own magnitude.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nars.arrays import Floats, Ints
+from nars.recipe.color import blended, gray
 from nars.recipe.recipe import Recipe
 
 _IDENTITY = ("Identity", 0.0)
@@ -45,30 +46,89 @@ class Policy:
     def __call__(self, pixels: Tensor, drawn: NDArray[Any]) -> Tensor:
         """As in `Variation`."""
         for places in drawn.T:
-            rows: dict[Step, list[int]] = {}
+            alike: dict[str, list[tuple[int, Step]]] = {}
             for row, place in enumerate(places.tolist()):
-                rows.setdefault(self.steps[place], []).append(row)
-            moved = {step: alike for step, alike in rows.items() if step[0] in GEOMETRY}
-            if moved:
-                where = torch.tensor([row for alike in moved.values() for row in alike], device=pixels.device)
-                matrices = np.stack([_matrix(*step, pixels.shape[-1]) for step, alike in moved.items() for _ in alike])
-                pixels[where] = move(pixels[where], torch.from_numpy(matrices.astype(np.float32)).to(pixels.device))
-            for step, alike in rows.items():
-                if step not in moved and step[0] != "Identity":
-                    where = torch.tensor(alike, device=pixels.device)
-                    pixels[where] = operate(pixels[where], *step)
+                step = self.steps[place]
+                alike.setdefault("Move" if step[0] in GEOMETRY else step[0], []).append((row, step))
+            alike.pop("Identity", None)
+            for name, drew in alike.items():
+                where = torch.tensor([row for row, _ in drew], device=pixels.device)
+                pixels[where] = _operate(name, pixels[where], [step for _, step in drew])
         return pixels
 
 
-def operate(pixels: Tensor, name: str, magnitude: float) -> Tensor:
-    """An operation of torchvision's policies on images uint8 (N, C, H, W)."""
-    from torchvision.transforms import v2
+def _operate(name: str, pixels: Tensor, steps: list[Step]) -> Tensor:
+    """Each of the images uint8 (N, C, H, W) by its own step."""
+    if name == "Move":
+        matrices = np.stack([_matrix(*step, pixels.shape[-1]) for step in steps]).astype(np.float32)
+        return move(pixels, torch.from_numpy(matrices).to(pixels.device))
+    magnitudes = torch.tensor([magnitude for _, magnitude in steps], dtype=torch.float32)
+    return OPERATIONS[name](pixels, magnitudes.to(pixels.device)[:, None, None, None])
 
-    policy, nearest = v2.RandAugment(), v2.InterpolationMode.NEAREST
-    done: Tensor = policy._apply_image_or_video_transform(
-        pixels, name, magnitude, interpolation=nearest, fill=policy._fill
-    )
-    return done
+
+# torchvision's take one magnitude in each call: of thirty levels, hardly two images would go together, which on a GPU
+# takes ten times as long as the rest of the training.
+
+
+def _brightness(pixels: Tensor, magnitudes: Tensor) -> Tensor:
+    return blended(pixels, torch.zeros((), device=pixels.device), 1.0 + magnitudes)
+
+
+def _color(pixels: Tensor, magnitudes: Tensor) -> Tensor:
+    return pixels if pixels.shape[1] == 1 else blended(pixels, gray(pixels), 1.0 + magnitudes)
+
+
+def _contrast(pixels: Tensor, magnitudes: Tensor) -> Tensor:
+    return blended(pixels, gray(pixels).mean(dim=(1, 2, 3), keepdim=True), 1.0 + magnitudes)
+
+
+def _sharpness(pixels: Tensor, magnitudes: Tensor) -> Tensor:
+    """Away from the mean of its neighbourhood, where a pixel counts five times; the border stays."""
+    kernel = torch.ones((3, 3), device=pixels.device)
+    kernel[1, 1] = 5.0
+    inner = pixels.float()[..., 1:-1, 1:-1]
+    channels = pixels.shape[1]
+    weight = (kernel / 13.0).expand(channels, 1, 3, 3)
+    blurred = torch.nn.functional.conv2d(pixels.float(), weight, groups=channels).round_()
+    sharper = pixels.clone()
+    sharper[..., 1:-1, 1:-1] = (inner - magnitudes * (blurred - inner)).clamp_(0.0, 255.0).to(torch.uint8)
+    return sharper
+
+
+def _posterize(pixels: Tensor, bits: Tensor) -> Tensor:
+    """The first bits of each pixel."""
+    return pixels & (256.0 - 2.0 ** (8.0 - bits)).to(torch.uint8)
+
+
+def _solarize(pixels: Tensor, thresholds: Tensor) -> Tensor:
+    return torch.where(pixels >= 255.0 * thresholds, 255 - pixels, pixels)
+
+
+def _torchvision(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """One whose result does not depend on a magnitude."""
+
+    def operate(pixels: Tensor, _: Tensor) -> Tensor:
+        from torchvision.transforms.v2 import functional
+
+        done: Tensor = getattr(functional, name)(pixels)
+        return done
+
+    return operate
+
+
+OPERATIONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "Brightness": _brightness,
+    "Color": _color,
+    "Contrast": _contrast,
+    "Sharpness": _sharpness,
+    "Posterize": _posterize,
+    "Solarize": _solarize,
+    "AutoContrast": _torchvision("autocontrast"),
+    "Equalize": _torchvision("equalize"),
+    "Invert": _torchvision("invert"),
+}
+"""By torchvision's name: (images uint8 (N, C, H, W), magnitudes (N, 1, 1, 1)) -> images that are torchvision's but for
+single pixels, which round to the neighbouring value."""
 
 
 GEOMETRY = ("ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate")

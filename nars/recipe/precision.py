@@ -18,8 +18,9 @@ class Precision:
     def __init__(self, device: torch.device, *, amp: bool) -> None:
         self._device, self._amp = device, amp
         self._type = torch.bfloat16 if has_bfloat16(str(device)) else torch.float16
-        scaled = amp and self._type == torch.float16  # whose smallest gradients would be 0
-        self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
+        self.scaled = amp and self._type == torch.float16
+        """Whether the smallest gradients would be 0 as they are."""
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.scaled)
         """Scales the loss, and skips steps whose gradients overflowed; does nothing where none is needed."""
 
     def computing(self) -> AbstractContextManager[object]:

@@ -79,8 +79,11 @@ def test_policies_do_what_torchvision_does_to_one_image(augment: str, channels: 
     varied = policy(images.clone(), drawn)
     for image, found, (place,) in zip(images, varied, drawn.tolist(), strict=True):
         name, magnitude = policy.steps[place]
-        different = (found != _by_torchvision(image, name, magnitude)).float().mean().item()
-        assert different <= (0.02 if name in GEOMETRY else 0.0), name  # halfway between two pixels either is nearest
+        expected = _by_torchvision(image, name, magnitude)
+        different = (found != expected).float().mean().item()
+        # Halfway between two pixels either is the nearest; a blend is cut off at whole steps, and may round past one.
+        assert different <= (0.02 if name in GEOMETRY else 0.03 if name in ("Color", "Sharpness") else 0.0), name
+        assert name in GEOMETRY or (found.int() - expected.int()).abs().max() <= 1, name
 
 
 def test_randaugment_has_torchvisions_operations_at_its_magnitude() -> None:
