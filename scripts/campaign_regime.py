@@ -3,8 +3,8 @@
 Command:  python scripts/campaign_regime.py FOLDER --regime a --architectures 12 --recipes 12 --workers 2
           python scripts/campaign_regime.py FOLDER [FOLDER ...] --report        what is known so far
           (--regime rehearsal --architectures 3 --recipes 3: the digits images, in a minute)
-          Regimes, all of CIFAR-10: a 1,000 images of 24 px, 40 epochs; b 1,000 of 16 px, 40 epochs; c 2,000 of 16 px,
-          30 epochs; d 500 of 20 px, 60 epochs. --images, --epochs, ... change one.
+          Regimes, all of CIFAR-10: a 1,000 images for 45 epochs; b 2,000 for 15; c 4,000 for 8; d 2,000 for 30.
+          --images, --epochs, ... change one.
 Cost:     10 to 40 s of CPU per training, 288 trainings in a full design; run at the lowest priority
 Hardware: 2 CPU cores, no GPU
 Result:   FOLDER/samples/ (Parquet, a file per training: stop at any time, start again to go on) and FOLDER/design.json.
@@ -32,7 +32,7 @@ from nars.store import Sample, SampleStore
 from nars.tasks import Trial
 from regime_trials import REGIMES, Regime, RegimeTask, collect, design
 
-_OPTIONS = {"images": int, "validation": int, "resolution": int, "epochs": int, "batch_size": int}
+_OPTIONS = {"images": int, "validation": int, "epochs": int, "batch_size": int}
 
 
 def components(accuracy: Floats) -> dict[str, float]:

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from nars import network
-from nars.arrays import Floats
 from nars.evaluate import open_engine
 from nars.images import ImageData, Split, load_images
 from nars.metric import ACCURACY, Metric
 from nars.parallel import describe_device, start_device
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
-from nars.space import Bounds, Population, Space, architecture_costs, load_space, sobol
+from nars.space import Bounds, Population, Space, load_space, sobol
 from nars.store import Sample, SampleStore
 from nars.tasks import Measured, Trial, make_trials
 
@@ -38,11 +37,9 @@ class Regime:
     """Training images, a stratified subset."""
     validation: int
     """Validation images: all of them after the last epoch, the first 256 after each."""
-    resolution: int
-    """Side of the images, pixels, whatever the space says."""
     epochs: int
     flops: tuple[float, float]
-    """Multiply-accumulates of the architectures at this resolution."""
+    """Multiply-accumulates of the architectures, which choose the resolution of their images too."""
     batch_size: int = 64
     """For recipes that do not say."""
 
@@ -58,7 +55,7 @@ class Regime:
         """The image subset; read from the folder NARS_DATA or downloaded."""
         return load_images(
             self.image_set,
-            resolution=self.resolution,
+            resolution=8,  # until an architecture asks for its own
             validation_fraction=0.1,
             validation_images=self.validation,
             max_train=self.images,
@@ -66,23 +63,15 @@ class Regime:
         )
 
 
-_CIFAR10 = Regime(
-    image_set="cifar10", space="campaign", images=1000, validation=5000, resolution=24, epochs=40, flops=(0.5e6, 4.0e6)
-)
+_CIFAR10 = Regime(image_set="cifar10", space="campaign", images=1000, validation=5000, epochs=45, flops=(0.04e6, 1.6e6))
 
 REGIMES = {
     "a": _CIFAR10,
-    "b": replace(_CIFAR10, resolution=16, flops=(0.2e6, 1.5e6)),
-    "c": replace(_CIFAR10, images=2000, epochs=30, resolution=16, flops=(0.2e6, 1.5e6)),
-    "d": replace(_CIFAR10, images=500, epochs=60, resolution=20, flops=(0.3e6, 2.5e6)),
+    "b": replace(_CIFAR10, images=2000, epochs=15),
+    "c": replace(_CIFAR10, images=4000, epochs=8),
+    "d": replace(_CIFAR10, images=2000, epochs=30),
     "rehearsal": Regime(
-        image_set="digits",
-        space="fashion-mnist-rich",
-        images=160,
-        validation=400,
-        resolution=8,
-        epochs=2,
-        flops=(0.06e6, 0.4e6),
+        image_set="digits", space="fashion-mnist-rich", images=160, validation=400, epochs=2, flops=(0.6e6, 4e6)
     ),
 }
 
@@ -109,8 +98,8 @@ class RegimeTask:
         return self.images.fingerprint
 
     def fidelity(self, epochs: int) -> str:
-        """As in `Task`: the settings, and the resolution, which is not the record's."""
-        return f'{self.regime.settings().fidelity(epochs)[:-1]},"resolution":{self.regime.resolution}}}'
+        """As in `Task`: the settings."""
+        return self.regime.settings().fidelity(epochs)
 
     def set_up(self, trial: Trial, *, device: str) -> None:
         """As in `Task`."""
@@ -123,8 +112,9 @@ class RegimeTask:
         recipe = replace(Recipe.from_dict(trial.recipe), ema=False)
         drops = {"dropout": recipe.dropout, "stochastic_depth": recipe.stochastic_depth}
         model = network.build(trial.architecture, seed=trial.seed, **drops)
-        loop = TrainingLoop(model, recipe, self.images, self.regime.settings(), seed=trial.seed, device=device)
-        whole = self.images.validation
+        images = self.images.at(trial.architecture.resolution)
+        loop = TrainingLoop(model, recipe, images, self.regime.settings(), seed=trial.seed, device=device)
+        whole = images.validation
         assert isinstance(whole, Split)
         part = Split(images=whole.images[:_EACH_EPOCH], labels=whole.labels[:_EACH_EPOCH])
         for epoch in range(1, trial.epochs + 1):
@@ -157,7 +147,7 @@ class Design:
             rows = self.architectures.copy()
             rows[:, columns] = recipe[columns]
             for seed in range(self.seeds):
-                for trial in make_trials(
+                yield from make_trials(
                     self.space,
                     self.space.canonical(rows),
                     data=task.data,
@@ -165,10 +155,7 @@ class Design:
                     epochs=task.regime.epochs,
                     seed=SEED + seed,
                     number=number,
-                ):
-                    assert trial.architecture is not None
-                    smaller = replace(trial.architecture, resolution=task.regime.resolution)
-                    yield replace(trial, architecture=smaller)
+                )
 
 
 def design(regime: Regime, data: ImageData, *, architectures: int, recipes: int, seeds: int) -> Design:
@@ -181,22 +168,13 @@ def design(regime: Regime, data: ImageData, *, architectures: int, recipes: int,
     space = load_space(
         str(own) if own.is_file() else regime.space, classes=len(data.classes), in_channels=data.in_channels
     )
-    some = sobol(space, 64, seed=SEED)
-    smaller = float(np.mean(_flops(space, some, regime.resolution) / space.costs(some)["flops"]))
     chosen = []
     for number, wanted in enumerate(np.geomspace(*regime.flops, architectures)):
-        own = wanted / smaller  # at the resolution of the space
-        pool = sobol(space, 32, seed=SEED + number, bounds=Bounds({"flops": (0.85 * own, 1.15 * own)}))
+        pool = sobol(space, 32, seed=SEED + number, bounds=Bounds({"flops": (0.85 * wanted, 1.15 * wanted)}))
         if len(pool) == 0:
             raise SystemExit(f"{space.name} has no network of {wanted:,.0f} multiply-accumulates; change the regime's")
-        chosen.append(pool[np.argmin(np.abs(_flops(space, pool, regime.resolution) - wanted))])
+        chosen.append(pool[np.argmin(np.abs(space.costs(pool)["flops"] - wanted))])
     return Design(space, np.stack(chosen), sobol(space, recipes, seed=SEED + 1), seeds)
-
-
-def _flops(space: Space, X: Population, resolution: int) -> Floats:
-    """Multiply-accumulates at another resolution, (N,)."""
-    smaller = [replace(architecture, resolution=resolution) for architecture in space.architectures(X)]
-    return np.array([float(architecture_costs(architecture)["flops"]) for architecture in smaller])
 
 
 def collect(
@@ -206,7 +184,7 @@ def collect(
     samples = SampleStore(store)
     known = samples.keys()
     waiting = [trial for trial in trials if trial.key not in known]
-    at_once = 16 * workers  # said together, kept one by one
+    at_once = 4 * workers  # said together, kept one by one
     host = f"{os.cpu_count()} CPU cores, {'no GPU' if device == 'cpu' else describe_device(device)}"
     with open_engine("in-process" if workers == 1 else "processes", task, workers=workers, device=device) as engine:
         for start in range(0, len(waiting), at_once):
