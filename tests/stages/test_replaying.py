@@ -41,7 +41,7 @@ def by_rounds(space: Space, measured: Measured, *, trainings: int, batch: int, s
 
 def test_evolution_and_stage_two_find_more_than_chance(everything) -> None:
     space, measured = everything
-    found = {"rounds": by_rounds(space, measured, trainings=40, batch=5, seeds=6)}
+    found = {"rounds": by_rounds(space, measured, trainings=40, batch=5, seeds=2)}
     for name, among in (("random", RandomSearch), ("evolution", RegularizedEvolution)):
         strategies = [among(measured.choices, rng=np.random.default_rng(seed)) for seed in range(6)]
         found[name] = [replay(measured, strategy, trainings=40, batch=5) for strategy in strategies]
