@@ -4,8 +4,8 @@ Command:  python scripts/campaign_pairs.py FOLDER --regime a            (again, 
           (--regime rehearsal --architectures 4 --recipes 4 --pairs 4 --thrice 1: the digits images, in a minute)
 Cost:     some 15 s of CPU per training; 24 x 24 x 2 and 400 + 2 x 60 of them; run at the lowest priority
 Hardware: 2 CPU cores, no GPU
-Result:   FOLDER/table/ and FOLDER/sample/, a Parquet file per training, and FOLDER/design.json, which names what is usual:
-          the recipes and architectures that a search of the other alone would keep fixed.
+Result:   FOLDER/table/ and FOLDER/sample/, a Parquet file per training, and FOLDER/design.json, which names what is
+          usual: the recipes and architectures that a search of the other alone would keep fixed.
 Order:    squares of the table, each complete before it grows (6, 12, 18, 24), with a part of the sample after each, so
           that whatever is there when it stops is a design of its own.
 """

@@ -23,7 +23,7 @@ from nars.tasks import Measured, Trial, make_trials
 SEED = 0
 """Of the images and of the design."""
 
-_EACH_EPOCH = 256
+_EACH_EPOCH = 512
 """Validation images that the curve is measured on."""
 
 
