@@ -3,7 +3,7 @@
 Command:  python scripts/campaign_regime.py FOLDER --regime a --architectures 12 --recipes 12 --workers 2
           python scripts/campaign_regime.py FOLDER [FOLDER ...] --report        what is known so far
           (--regime rehearsal --architectures 3 --recipes 3: the digits images, in a minute)
-          Regimes, all of CIFAR-10: a 1,000 images for 45 epochs; b 2,000 for 15; c 4,000 for 8; d 2,000 for 30.
+          Regimes, all of CIFAR-10: a 1,000 images for 45 epochs; b 2,000 for 15; c 4,000 for 8; d 1,000 for 30.
           --images, --epochs, ... change one.
 Cost:     10 to 40 s of CPU per training, 288 trainings in a full design; run at the lowest priority
 Hardware: 2 CPU cores, no GPU

@@ -69,7 +69,7 @@ REGIMES = {
     "a": _CIFAR10,
     "b": replace(_CIFAR10, images=2000, epochs=15),
     "c": replace(_CIFAR10, images=4000, epochs=8),
-    "d": replace(_CIFAR10, images=2000, epochs=30),
+    "d": replace(_CIFAR10, epochs=30),
     "rehearsal": Regime(
         image_set="digits", space="fashion-mnist-rich", images=160, validation=400, epochs=2, flops=(0.6e6, 4e6)
     ),
