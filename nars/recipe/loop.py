@@ -119,11 +119,12 @@ class TrainingLoop:
             torch.compiler.reset()
             self._forward = cast(nn.Module, torch.compile(self.model, backend=settings.compiler))
         self._precision = Precision(self._device, amp=settings.amp)
-        recorded = recordable(self.model, settings, device=self._device, processes=peers.count)
-        self._recorded = Recorded(self._device) if recorded and not self._precision.scaled else None
         if teaching is not None:
             teaching.network.to(self._device).eval()
             teaching = replace(teaching, network=self._precision.of(teaching.network))
+        networks = [self.model] if teaching is None else [self.model, teaching.network]
+        alike = recordable(networks, settings, device=self._device, processes=peers.count)
+        self._recorded = Recorded(self._device) if alike and not self._precision.scaled else None
         self._recipe, self._teaching = recipe, teaching
         self._balance = balance_of(recipe, data.train.labels, classes=len(data.classes), device=self._device)
         self.epoch = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import final
 
@@ -21,9 +21,14 @@ _KNOWN = {"torch", "timm", "nars"}
 """Packages whose layers launch the same kernels in every step; others may branch in Python."""
 
 
-def recordable(model: nn.Module, settings: TrainingSettings, *, device: torch.device, processes: int) -> bool:
-    """Whether the steps of a training can be recorded: on a CUDA device, each alike, by one process."""
-    packages = {type(module).__module__.partition(".")[0] for module in model.modules()}
+def recordable(
+    networks: Iterable[nn.Module], settings: TrainingSettings, *, device: torch.device, processes: int
+) -> bool:
+    """Whether the steps of a training can be recorded: on a CUDA device, each alike, by one process.
+
+    `networks` are all that compute in a step: the one being trained, and its teacher.
+    """
+    packages = {type(module).__module__.partition(".")[0] for network in networks for module in network.modules()}
     alike = settings.accumulation == 1 and settings.compiler is None and packages <= _KNOWN
     return settings.record and device.type == "cuda" and processes == 1 and alike
 

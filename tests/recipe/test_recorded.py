@@ -39,11 +39,13 @@ def test_steps_are_recorded_on_cuda_where_all_are_alike(
 ) -> None:
     settings = replace(SETTINGS, **change)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
-    assert recordable(network, settings, device=torch.device(device), processes=processes) is expected
+    assert recordable([network], settings, device=torch.device(device), processes=processes) is expected
 
 
 def test_steps_of_layers_that_may_branch_are_not_recorded() -> None:
-    assert not recordable(nn.Sequential(nn.ReLU(), Own()), SETTINGS, device=torch.device("cuda"), processes=1)
+    network, device = nn.Sequential(nn.ReLU()), torch.device("cuda")
+    assert recordable([network], SETTINGS, device=device, processes=1)
+    assert not recordable([network, nn.Sequential(Own())], SETTINGS, device=device, processes=1)
 
 
 def test_recording_is_no_part_of_what_decides_the_weights() -> None:
