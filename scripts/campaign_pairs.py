@@ -6,8 +6,8 @@ Cost:     some 15 s of CPU per training; 24 x 24 x 2 and 400 + 2 x 60 of them; r
 Hardware: 2 CPU cores, no GPU
 Result:   FOLDER/table/ and FOLDER/sample/, a Parquet file per training, and FOLDER/design.json, which names what is
           usual: the recipes and architectures that a search of the other alone would keep fixed.
-Order:    squares of the table, each complete before it grows (6, 12, 18, 24), with a part of the sample after each, so
-          that whatever is there when it stops is a design of its own.
+Order:    squares of the table, each complete before it grows (6, 12, 18, 24), most of the sample after the first, so that
+          whatever is there when it stops is a design of its own.
 """
 
 from __future__ import annotations
@@ -98,6 +98,9 @@ class Pairs:
 STEP = 6
 """Rows and columns by which the square grows."""
 
+_MOST_OF_SAMPLE = 0.75
+"""Share of the random pairs that are trained before the table grows."""
+
 
 def usual_recipe(space: Space, named: dict[str, Any]) -> Population:
     """A row (D,) with this recipe, or the nearest choices; the architecture's columns are 0."""
@@ -153,8 +156,8 @@ def trials_of_sample(task: RegimeTask, pairs: Pairs, part: slice, *, thrice: int
     rows = np.arange(len(pairs.random))[part]
     again = pairs.random[rows[rows < thrice]]
     return [
-        *_trials(task, pairs.space, pairs.random[rows], seed=0),
         *(trial for seed in (1, 2) for trial in _trials(task, pairs.space, again, seed=seed)),
+        *_trials(task, pairs.space, pairs.random[rows], seed=0),
     ]
 
 
@@ -167,15 +170,10 @@ def _trials(task: RegimeTask, space: Space, X: Population, *, seed: int, number:
 def steps_of(task: RegimeTask, pairs: Pairs, *, thrice: int) -> list[tuple[str, list[Trial]]]:
     """(table or sample, trainings) in their order."""
     sides = range(STEP, max(len(pairs.architectures), len(pairs.recipes)) + STEP, STEP)
-    parts = np.array_split(np.arange(len(pairs.random)), max(len(sides) - 1, 1))
-    found: list[tuple[str, list[Trial]]] = []
-    for number, side in enumerate(sides):
-        found.append(("table", trials_of_table(task, pairs, side)))
-        if number > 0 or len(sides) == 1:
-            part = parts[max(number - 1, 0)]
-            rows = slice(int(part[0]), int(part[-1]) + 1) if len(part) else slice(0, 0)
-            found.append(("sample", trials_of_sample(task, pairs, rows, thrice=thrice)))
-    return found
+    squares = [("table", trials_of_table(task, pairs, side)) for side in sides]
+    most = round(_MOST_OF_SAMPLE * len(pairs.random))
+    parts = [trials_of_sample(task, pairs, part, thrice=thrice) for part in (slice(0, most), slice(most, None))]
+    return [squares[0], ("sample", parts[0]), *squares[1:], ("sample", parts[1])]
 
 
 def hours(steps: Sequence[tuple[str, list[Trial]]], folder: Path, workers: int) -> str:
