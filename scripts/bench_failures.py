@@ -9,9 +9,11 @@ Method:   stage 2 of the digits space as it is, `nars.stages.Rounds` (5 rounds o
           rate that the optimizer sees (divergence; the best candidates are next to it); `size`, the quarter with the
           most weights (a limit on memory, the same); `chance`, one in seven, whoever it is (machines, time limits).
           Failed trainings are left out of what the predictor is fitted to; or have the worst accuracy measured so far;
-          or 0 %; or are left out and, as `nars.stages.avoiding` learns who fails, avoided. Failures of rounds 2 to 5
-          are trainings wasted. The regret is that of the family: the best measured below each of three FLOPs limits
-          against the best there is in the pool that does not fail.
+          or 0 %; or are left out and, as `nars.predictors.Failures` learns who fails, counted at their probability.
+          Failures of rounds 2 to 5 are trainings wasted. The regret is that of the family: the best measured below
+          each of three FLOPs limits against the best there is in the pool that does not fail. Stage 3 then answers the
+          three budgets, with that knowledge and without: the share of members that fail, and the accuracy without
+          noise of those that do not.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ from rich.table import Table
 from nars.predictors import Predictor
 from nars.recipe import Recipe
 from nars.run import Run, load_config, open_run
-from nars.stages import CandidatePool, Rounds, RoundSettings, pretrain, sample_pool
+from nars.search import search_family
+from nars.space import Population
+from nars.stages import CandidatePool, Rounds, RoundSettings, pretrain, sample_pool, scorer
 from nars.studies import answered, unanswered
 
 CONFIG = """
@@ -46,7 +50,7 @@ collect: {rounds: 5, per_round: 24}
 search: {budgets: [0.15M, 0.25M, 0.5M]}
 """
 FAILURES = ("cliff", "size", "chance")
-LABELS = ("left out", "the worst", "zero", "avoided")
+LABELS = ("left out", "the worst", "zero", "foreseen")
 
 
 def main() -> None:
@@ -67,25 +71,27 @@ def main() -> None:
                     collect(run, pool, pretrained, kind, label, np.random.default_rng(seed))
                     for seed in range(arguments.seeds)
                 ]
+                regrets = [one["regret"] for one in runs]
                 found[kind][label] = {
-                    "wasted": round(float(np.mean([wasted for wasted, _ in runs])), 1),
-                    "regret": round(float(np.mean([regret for _, regret in runs])), 3),
-                    "regret_error": round(float(np.std([regret for _, regret in runs]) / len(runs) ** 0.5), 3),
+                    name: round(float(np.nanmean([one[name] for one in runs])), 3) for name in runs[0]
                 }
-    table = Table("what fails", "failed trainings are", "wasted of 96", "regret, %")
+                found[kind][label]["regret_error"] = round(float(np.std(regrets) / len(runs) ** 0.5), 3)
+    table = Table("what fails", "failed trainings are", "wasted of 96", "regret, %", "members fail", "the others, %")
     for kind, by_label in found.items():
         for label, row in by_label.items():
-            table.add_row(kind, label, f"{row['wasted']:.1f}", f"{row['regret']:.2f} ± {row['regret_error']:.2f}")
+            regret_text = f"{row['regret']:.2f} ± {row['regret_error']:.2f}"
+            members = f"{100 * row['failing']:.0f} %", f"{row['survivors']:.1f}"
+            table.add_row(kind, label, f"{row['wasted']:.1f}", regret_text, *members)
     Console().print(table)
     print(json.dumps(found))
 
 
 def collect(
     run: Run, pool: CandidatePool, pretrained: Predictor, kind: str, label: str, rng: np.random.Generator
-) -> tuple[int, float]:
-    """Stage 2 from the first round to the last; failed trainings of rounds 2 to 5, and the family's regret."""
+) -> dict[str, float]:
+    """Stages 2 and 3: failed trainings of rounds 2 to 5, the family's regret, and what the answers are worth."""
     config, space = run.config.collect, run.space
-    accuracy, fails = outcomes(run, pool, kind, rng)
+    accuracy, fails = outcomes(run, pool.X, pool, kind, rng)
     at = {row.tobytes(): place for place, row in enumerate(pool.X)}
     settings = RoundSettings(
         total=config.rounds * config.per_round,
@@ -96,7 +102,7 @@ def collect(
         bounds=run.config.range,
         keep=config.keep,
         fewest=2,
-        avoid=label == "avoided",
+        avoid=label == "foreseen",
     )
     rounds = Rounds(space, pool, pretrained, settings, trials=partial(unanswered, space), seeds=repeat(0))
     good: list[float] = []
@@ -108,23 +114,39 @@ def collect(
             rounds.tell(answered(sample, bad if fails[place] else accuracy[place]))
     tried = np.array([at[row.tobytes()] for row in rounds.planned])
     later = tried[config.per_round :]
-    return int(fails[later].sum()), regret(run, pool, accuracy, fails, tried)
+    found = search_family(
+        space, scorer(space, rounds.predictor), run.config.budgets, rng=rng, seed_population=pool.X[:50]
+    )
+    true, failing = outcomes(run, found.rows, pool, kind, rng, noise=0.0)
+    return {
+        "wasted": float(fails[later].sum()),
+        "regret": regret(run, pool, accuracy, fails, tried),
+        "failing": float(failing.mean()),
+        "survivors": float(true[~failing].mean()) if not failing.all() else float("nan"),
+    }
 
 
 def outcomes(
-    run: Run, pool: CandidatePool, kind: str, rng: np.random.Generator
+    run: Run, X: Population, pool: CandidatePool, kind: str, rng: np.random.Generator, *, noise: float = 0.3
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Accuracy in percent and failure of each pool member, both (N,), as if all had been trained."""
-    recipes = [Recipe.from_dict(recipe) for recipe in run.space.recipes(pool.X)]
-    rate = np.log2([recipe.effective_learning_rate for recipe in recipes])
-    weights = np.log2(pool.costs["weights"])
-    spread = np.array([recipe.dropout + recipe.stochastic_depth + recipe.mixup for recipe in recipes])
-    accuracy = 80 + 2 * np.log2(pool.costs["flops"] / 1e5) - 3 * spread + rng.normal(0.0, 0.3, len(rate))
-    accuracy += 0.8 * (rate - rate.mean()) + 1.5 * (weights - weights.mean())
+    """Accuracy in percent and failure of candidates X (N, D), both (N,), as if all had been trained."""
+    rate, weights, spread, flops = causes(run, X)
+    rates, sizes, _, _ = causes(run, pool.X)
+    accuracy = 80 + 2 * np.log2(flops / 1e5) - 3 * spread + rng.normal(0.0, noise, len(rate))
+    accuracy += 0.8 * (rate - rates.mean()) + 1.5 * (weights - sizes.mean())
     if kind == "chance":
         return accuracy, rng.random(len(rate)) < 1 / 7
-    cause = rate if kind == "cliff" else weights
-    return accuracy, cause > np.quantile(cause, 0.75)
+    cause, known = (rate, rates) if kind == "cliff" else (weights, sizes)
+    return accuracy, cause > np.quantile(known, 0.75)
+
+
+def causes(run: Run, X: Population) -> tuple[NDArray[np.float64], ...]:
+    """Learning rate and number of weights, both as powers of two, regularisation, and FLOPs; each (N,)."""
+    recipes = [Recipe.from_dict(recipe) for recipe in run.space.recipes(X)]
+    costs = run.space.costs(X)
+    spread = np.array([recipe.dropout + recipe.stochastic_depth + recipe.mixup for recipe in recipes])
+    rate = np.log2([recipe.effective_learning_rate for recipe in recipes])
+    return rate, np.log2(costs["weights"]), spread, costs["flops"]
 
 
 def regret(

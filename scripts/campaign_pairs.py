@@ -6,8 +6,8 @@ Cost:     some 15 s of CPU per training; 24 x 24 x 2 and 400 + 2 x 60 of them; r
 Hardware: 2 CPU cores, no GPU
 Result:   FOLDER/table/ and FOLDER/sample/, a Parquet file per training, and FOLDER/design.json, which names what is
           usual: the recipes and architectures that a search of the other alone would keep fixed.
-Order:    squares of the table, each complete before it grows (6, 12, 18, 24), most of the sample after the first, so that
-          whatever is there when it stops is a design of its own.
+Order:    squares of the table, each complete before it grows (6, 12, 18, 24), most of the sample after the first, so
+          that whatever is there when it stops is a design of its own.
 """
 
 from __future__ import annotations

@@ -201,6 +201,7 @@ def _part(choice: Choice, ranks: Sequence[int]) -> Choice:
         predicted=choice.predicted[at],
         predicted_std=choice.predicted_std[at],
         costs={name: values[at] for name, values in choice.costs.items()},
+        failing=None if choice.failing is None else choice.failing[at],
     )
 
 
@@ -235,6 +236,7 @@ def _plain(space: Space, choice: Choice) -> list[dict[str, Any]]:
         {
             "predicted": float(choice.predicted[at]),
             "predicted_std": float(choice.predicted_std[at]),
+            **({} if choice.failing is None else {"failure_probability": round(float(choice.failing[at]), 4)}),
             "costs": {name: float(values[at]) for name, values in choice.costs.items()},
             "record": record,
         }

@@ -14,6 +14,7 @@ from .contest import (
     samples_needed as samples_needed,
     score as score,
 )
+from .failures import Failures as Failures
 from .files import load_predictor as load_predictor, save_predictor as save_predictor
 from .improvement import expected_improvement as expected_improvement, improving as improving
 from .metrics import (

@@ -20,6 +20,7 @@ from nars.arrays import Floats32
 from nars.errors import PredictorError, expect
 from nars.files.atomic import write_bytes, write_json
 from nars.metric import ACCURACY, Metric, MetricError
+from nars.predictors.failures import Failures
 from nars.predictors.predictor import Fit, Predictor
 from nars.predictors.process import Process
 from nars.predictors.regressor import PretrainingReport, StatisticError
@@ -72,6 +73,7 @@ def save_predictor(
         "statistics": {name: np.asarray(values).tolist() for name, values in vars(predictor.scale).items()},
         "pretraining": asdict(predictor.pretraining) if predictor.pretraining else None,
         "fit": _fit_document(predictor.fitted),
+        **({} if predictor.failures is None else {"failures": predictor.failures.document}),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("nars", "torch", "numpy", "safetensors")},
@@ -147,6 +149,7 @@ def _assembled(folder: Path, card: Mapping[str, Any], weights: Mapping[str, Floa
         metric=_metric(folder, card),
         pretraining=_report(card["pretraining"]),
         fitted=_fit(card["fit"], weights),
+        failures=Failures.of(card["failures"]) if "failures" in card else None,
     )
 
 

@@ -18,7 +18,15 @@ _TOGETHER = 400
 """Candidates of the largest improvement among which several are chosen, by their covariance."""
 
 
-def improving(predictor: Predictor, encoding: Numbers, measured: Numbers, count: int, *, maximize: bool = True) -> Ints:
+def improving(
+    predictor: Predictor,
+    encoding: Numbers,
+    measured: Numbers,
+    count: int,
+    *,
+    maximize: bool = True,
+    chance: Floats | None = None,
+) -> Ints:
     """Where the candidates are that should be measured next, (count,), the first one first.
 
     One after the other, as if each had given what is predicted of it before the next is chosen (the Kriging believer;
@@ -30,25 +38,27 @@ def improving(predictor: Predictor, encoding: Numbers, measured: Numbers, count:
         measured: those that have been measured, (n, E); the best counts as what is predicted of it, without its noise.
         count: how many.
         maximize: whether more is better.
+        chance: (N,) probability of each that its training does not fail; None where none does.
 
     Raises:
         PredictorError: the predictor is not fitted, or the encoding is another space's.
     """
     encoding, sign = np.asarray(encoding), 1.0 if maximize else -1.0
     best = float((sign * predictor.latent(measured)[0]).max())
-    rows = np.arange(len(encoding))
+    rows, chance = np.arange(len(encoding)), np.ones(len(encoding)) if chance is None else chance
     if len(rows) > _SURVEYED:
         rows = np.argsort(-sign * predictor.latent(encoding, with_std=False)[0], kind="stable")[:_SURVEYED]
     mean, std = predictor.latent(encoding[rows])
     # Where nothing promises anything any more (all is known without noise), the best predicted come first.
-    top = np.lexsort((-sign * mean, -expected_improvement(sign * mean, std, best)))[: max(count, _TOGETHER)]
+    promised = chance[rows] * expected_improvement(sign * mean, std, best)
+    top = np.lexsort((-sign * mean, -promised))[: max(count, _TOGETHER)]
     rows, mean, variance = rows[top], sign * mean[top], std[top] ** 2
     covariance = predictor.latent_covariance(encoding[rows])
     noise = np.maximum(variance - covariance.diagonal(), 1e-9 * variance)
     chosen: list[int] = []
     for _ in range(min(count, len(rows))):
         spread = np.sqrt(np.maximum(covariance.diagonal(), 1e-12 * variance))
-        gain = expected_improvement(mean, spread, best)
+        gain = chance[rows] * expected_improvement(mean, spread, best)
         gain[chosen] = -np.inf
         at = int(np.argmax(gain))
         chosen.append(at)

@@ -16,6 +16,7 @@ from nars.metric import ACCURACY, Metric
 from nars.parallel import one_blas_thread
 from nars.predictors.calibration import PAID_BY_PROCESS, best_share, conformal_stretch, to_percent
 from nars.predictors.checks import Numbers, accuracies, matrix
+from nars.predictors.failures import Failures
 from nars.predictors.network import Layers, apply_layers, layers_of, with_ones
 from nars.predictors.process import ENCODING_SCALE, Process
 from nars.predictors.regressor import JointPrediction, Prediction, PretrainingReport, StatisticError
@@ -74,6 +75,8 @@ class Predictor:
     """None for an encoder with random weights."""
     fitted: Fit | None = None
     """None until fitted."""
+    failures: Failures | None = None
+    """Who is likely to fail, as trainings that failed say it; None where none did, or nobody can tell why."""
 
     def __repr__(self) -> str:
         state = "not fitted" if self.fitted is None else f"fitted on {self.fitted.samples:,} samples"

@@ -53,6 +53,8 @@ class Choice:
     """(K,)"""
     costs: dict[str, Floats]
     """{name: (K,)}."""
+    failing: Floats | None = None
+    """(K,) probability that a training of it fails; None where no trainings failed that could say."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,10 +189,13 @@ def _answer(
     space: Space, model: Predictor, metric: Metric, archive: Archive, found: SearchResult, *, seed: int
 ) -> BudgetAnswer:
     """The best candidate of a budget, those that may well be better, and which of them to train."""
+    failures = model.failures
     for count in _LOOKED_AT:
         rows = archive.take(archive.best(found.bounds, count))
         joint = model.predict_jointly(space.encode(rows))
         scores = metric.score(joint.mean)
+        if failures is not None:
+            scores = failures.expected(scores, failures.probability(space, rows))
         at = near_ties(scores, joint.covariance)
         if len(at) < count:
             break
@@ -267,12 +272,13 @@ def _open(name: str | Path, latency: str | Path | None, known: Archive | None) -
 
 
 def _choice(space: Space, model: Predictor, rows: Population) -> Choice:
-    prediction = model.predict(space.encode(rows))
+    prediction, failures = model.predict(space.encode(rows)), model.failures
     return Choice(
         rows=rows,
         predicted=model.metric.inside(prediction.mean),
         predicted_std=prediction.std,
         costs=dict(space.costs(rows)),
+        failing=None if failures is None else failures.probability(space, rows),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from nars.arrays import Ints
 from nars.errors import DataError, expect
 from nars.files.atomic import write_json
-from nars.predictors import Predictor, kendall
+from nars.predictors import Failures, Predictor, kendall
 from nars.printing import brief_repr
 from nars.run.folder import RunFolder, read_json
 from nars.run.progress import Reporter, Silent, counting
@@ -102,7 +102,7 @@ def fit(
             fold = pretrained.fit(encoding[train], values[train], seed=seed)
             taus.append(kendall(fold.predict_mean(encoding[held_out]), values[held_out]))
             advance(1, f"fold {len(taus)}: tau {taus[-1]:.2f}")
-        predictor = pretrained.fit(encoding, values, seed=seed)
+        predictor = replace(pretrained.fit(encoding, values, seed=seed), failures=_failures(asked, table))
         advance(1, "")
     made = _fitted(folder, table, asked, predictor, float(np.mean(taus)), made=True)
     counts = {name: getattr(made, name) for name in ("candidates", "trainings", "failed")}
@@ -115,6 +115,14 @@ def fit(
         origin={"trials": table.name, "content": content, **counts},
     )
     return made
+
+
+def _failures(space: Space, table: TrialTable) -> Failures | None:
+    """Who fails, by candidates none of whose trainings succeeded."""
+    if table.failed is None:
+        return None
+    scores = np.concatenate([table.metric.score(table.mean), np.full(len(table.failed), np.nan)])
+    return Failures.learned(space, np.concatenate([table.X, table.failed]), scores)
 
 
 def _fitted(

@@ -119,9 +119,14 @@ def _check_home(folder: Path) -> None:
 
 
 def scorer(space: Space, predictor: Predictor) -> Callable[[Population], Floats]:
-    """Predictions of rows as the search wants them, more being better: X (N, D) -> (N,)."""
+    """Predictions of rows as the search wants them, more being better: X (N, D) -> (N,).
+
+    Where it is known who fails, it is what a training comes to on average (`Failures.expected`).
+    """
+    failures = predictor.failures
 
     def score(X: Population) -> Floats:
-        return predictor.metric.score(predictor.predict_mean(space.encode(X)))
+        scores = predictor.metric.score(predictor.predict_mean(space.encode(X)))
+        return scores if failures is None else failures.expected(scores, failures.probability(space, X))
 
     return score

@@ -14,16 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nars.arrays import Floats
 from nars.evaluate import StopAdvice
 from nars.metric import ACCURACY, Metric
-from nars.predictors import Predictor, improving, kendall
+from nars.predictors import Failures, Predictor, improving, kendall
 from nars.run.journal import Journal, Plan, RoundResult, pairs
 from nars.search import propose_round, row_keys, shrink_pool
 from nars.space import Bounds, Population, Space
-from nars.stages.avoiding import failures_last, likely_to_fail
 from nars.stages.pool import CandidatePool
 from nars.stages.prior import PriorSamples
 from nars.stages.stopping import label
@@ -61,7 +59,7 @@ class RoundSettings:
     fewest: int
     """Successful trainings that the predictor is fitted to at least."""
     avoid: bool = True
-    """Whether candidates that are likely to fail come last."""
+    """Whether it counts how likely a candidate is to fail."""
 
 
 def best_of_bins(rounds: Rounds[Any], count: int) -> Population:
@@ -78,10 +76,11 @@ def most_improving(rounds: Rounds[Any], count: int) -> Population:
     free = ~np.isin(row_keys(X), row_keys(rounds.planned))
     if not len(rounds.taught) or not free.any():
         return best_of_bins(rounds, count)  # which also says that none is left
-    fine = free & ~rounds.failing()
-    X = X[fine if fine.sum() >= count else free]
-    encoding, taught, maximize = space.encode(X), space.encode(rounds.taught), rounds.settings.metric.maximized
-    return X[improving(rounds.predictor, encoding, taught, count, maximize=maximize)]
+    X, predictor, maximize = X[free], rounds.predictor, rounds.settings.metric.maximized
+    chance = None if predictor.failures is None else 1.0 - predictor.failures.probability(space, X)
+    return X[
+        improving(predictor, space.encode(X), space.encode(rounds.taught), count, maximize=maximize, chance=chance)
+    ]
 
 
 @final
@@ -196,22 +195,31 @@ class Rounds(Generic[Asked]):
             if self._prior is not None:
                 X = X.reshape(-1, self.pool.X.shape[1])
                 X, measured = self._prior.lessons(X, measured, {sample.key for sample in samples}, self._stop_epoch)
-            self._predictor = self._pretrained.fit(self.space.encode(X), measured, seed=next(self._seeds))
+            fitted = self._pretrained.fit(self.space.encode(X), measured, seed=next(self._seeds))
+            self._predictor = replace(fitted, failures=self._failures(samples))
             self.taught, self._fitted_to = X, len(samples)
         return self._predictor
 
     def scores(self) -> Floats | None:
-        """What is predicted of the candidates alive, (len(alive),), such that more is better; those behind that are
-        likely to fail. None before the predictor is fitted."""
+        """What is expected of the candidates alive, (len(alive),), such that more is better, failures included; None
+        before the predictor is fitted."""
         if self._predictor.fitted is None:
             return None
         scores = self.settings.metric.score(self._predictor.predict_mean(self._encoded[self.alive]))
-        return failures_last(scores, self.failing())
+        failures = self._predictor.failures
+        return scores if failures is None else failures.expected(scores, failures.probability(self.space, self._alive))
 
-    def failing(self) -> NDArray[np.bool_]:
-        """Which of the candidates alive are likely to fail, (len(alive),)."""
-        samples = self.samples if self.settings.avoid else ()
-        return likely_to_fail(self.space, self.pool.X[self.alive], samples)
+    @property
+    def _alive(self) -> Population:
+        return self.pool.X[self.alive]
+
+    def _failures(self, samples: Sequence[Sample]) -> Failures | None:
+        """Who fails, by the outcomes so far."""
+        if not self.settings.avoid or all(sample.status == "ok" for sample in samples):
+            return None
+        X = np.array([sample.choices for sample in samples], dtype=np.int64)
+        values = [label(sample, self._stop_epoch) if sample.status == "ok" else np.nan for sample in samples]
+        return Failures.learned(self.space, X, self.settings.metric.score(np.array(values, dtype=np.float64)))
 
     @property
     def _left(self) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 
 from nars.arrays import Ints
 from nars.errors import ConfigError, EvaluationError, require
+from nars.predictors import Failures
 from nars.run import Execution, Reporter, Run, open_run, read_config, reopen_run
 from nars.run.folder import read_json, run_in
 from nars.run.given import run_folder
@@ -266,11 +267,8 @@ def inform(run: Run) -> Path:
         raise ConfigError(f"{run.folder.path} has no pretrained predictor: nars pretrain {run.folder.path}")
     epochs = stop_epoch(run)
     comparable = {fidelity_of(run, length) for length in (epochs, run.config.collect.epochs)}
-    good = [
-        sample
-        for sample in SampleStore(run.folder.samples).samples()
-        if sample.status == "ok" and sample.fidelity in comparable
-    ]
+    told = [sample for sample in SampleStore(run.folder.samples).samples() if sample.fidelity in comparable]
+    good = [sample for sample in told if sample.status == "ok"]
     X = np.array([sample.choices for sample in good], dtype=np.int64)
     values = np.array([label(sample, epochs) for sample in good], dtype=np.float64)
     planned = _planned(run, run.config.collect.rounds)
@@ -280,7 +278,12 @@ def inform(run: Run) -> Path:
     if card.is_file() and read_json(card).get("origin") == origin:
         return run.folder.informed
     with run.reporter.bar("fitting the predictor to all of them", 1):
-        fitted = pretrained.fit(run.space.encode(X), values, seed=run.config.seed)
+        failures = Failures.learned(
+            run.space,
+            np.array([sample.choices for sample in told], dtype=np.int64),
+            run.metric.score(np.array([label(one, epochs) if one.status == "ok" else np.nan for one in told])),
+        )
+        fitted = replace(pretrained.fit(run.space.encode(X), values, seed=run.config.seed), failures=failures)
         write_predictor(
             run.folder.informed, fitted, space=run.space, data=run.data_facts.fingerprint, quality={}, origin=origin
         )
