@@ -16,6 +16,7 @@ from torch import nn
 import nars
 from nars.export.card import read_part
 from nars.export.errors import ExportError
+from nars.images import evaluation_side
 from nars.network import GENERIC, build
 from nars.network.building import timm_config
 from nars.network.mbconv.models import LAYERS
@@ -48,6 +49,13 @@ class MemberConfig:
     std: tuple[float, ...]
     array_side: int | None = None
     """Side of the arrays that its images were stored as, pixels; None where they were files of any size."""
+    evaluation_crop: float = 1.0
+    """Share of an image's middle square, by its side, that the network was judged on."""
+
+    @property
+    def resized(self) -> int:
+        """Side that the middle square of an image is resized to, pixels."""
+        return evaluation_side(self.architecture.resolution, self.evaluation_crop)
 
     @property
     def standalone(self) -> bool:
@@ -62,7 +70,7 @@ class MemberConfig:
     @property
     def preprocessing(self) -> str:
         """From an image to what the network takes, in words."""
-        side, mode = self.architecture.resolution, self.mode
+        side, mode = self.resized, self.mode
         how = (
             f"decode a JPEG file at the smallest of its sizes that is no smaller than {2 * side} px (Pillow: "
             f"draft(None, ({2 * side}, {2 * side}))), turn it upright (exif_transpose), convert it to {mode}, "
@@ -72,6 +80,8 @@ class MemberConfig:
             f"antialiasing; of images of {self.array_side} x {self.array_side} in float32 and rounded once, of others "
             f"by Pillow's ImageOps.fit)"
         )
+        if side != self.architecture.resolution:
+            how += f", cut out the middle {self.architecture.resolution} x {self.architecture.resolution}"
         how += "; what is transparent lies over white, gray of 16 bits is scaled linearly to 8"
         return f"{how}; then (pixels / 255 - mean) / std, channels first"
 
@@ -91,7 +101,7 @@ class MemberConfig:
     def timm(self) -> dict[str, Any]:
         """timm's `pretrained_cfg`."""
         layers = LAYERS if self.standalone else {}
-        seen = {"mean": list(self.mean), "std": list(self.std)}
+        seen = {"mean": list(self.mean), "std": list(self.std), "crop_pct": self.evaluation_crop}
         return timm_config(self.architecture) | seen | layers | {"label_names": list(self.classes)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,6 +126,7 @@ class MemberConfig:
             mean=tuple(seen["mean"]),
             std=tuple(seen["std"]),
             array_side=document.get("array_side"),
+            evaluation_crop=seen.get("crop_pct", 1.0),
         )
 
 

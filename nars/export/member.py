@@ -159,4 +159,5 @@ def _config(name: str, architecture: AnyArchitecture, data: ImageData) -> Member
         mean=tuple(data.mean.tolist()),
         std=tuple(data.std.tolist()),
         array_side=data.array_side,
+        evaluation_crop=data.evaluation_crop,
     )

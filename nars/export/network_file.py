@@ -30,6 +30,7 @@ CLASSES: list[str] = []
 MEAN: list[float] = []  # of the training images, per channel; a pixel of 255 counts as 1
 STD: list[float] = []
 ARRAY_SIDE: int | None = None  # images were arrays of this side; None: files of any size
+RESIZED: int = 0  # the middle square of an image is resized to this side, then its middle cut out
 # </settings>
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -195,8 +196,9 @@ def reading_of(opened: Any, name: str) -> Any:
 def pixels(image: Any) -> Tensor:
     """A picture as the network was measured on: uint8 (1, C, R, R).
 
-    It is turned upright, the middle square cut out and resized. A JPEG file is decoded at a fraction of its size where
-    that is enough, as it was in training; so a path, or what Image.open(path) gives, comes closest to that.
+    It is turned upright, the middle square cut out and resized, its middle cut out where that is larger. A JPEG file is
+    decoded at a fraction of its size where that is enough, as it was in training; so a path, or what Image.open(path)
+    gives, comes closest to that.
 
     Args:
         image: A path, or a Pillow image of any size.
@@ -206,7 +208,7 @@ def pixels(image: Any) -> Tensor:
     """
     from PIL import Image, ImageOps
 
-    side, mode = ARCHITECTURE["resolution"], "L" if ARCHITECTURE["in_channels"] == 1 else "RGB"
+    side, mode = RESIZED, "L" if ARCHITECTURE["in_channels"] == 1 else "RGB"
     if getattr(image, "tile", None) and getattr(image, "filename", ""):
         image = image.filename  # opened and not yet decoded
     if isinstance(image, (str, Path)):
@@ -218,9 +220,16 @@ def pixels(image: Any) -> Tensor:
     else:
         picture = reading_of(image, "the image")(ImageOps.exif_transpose(image)).convert(mode)
     if ARRAY_SIDE is None or picture.size != (ARRAY_SIDE, ARRAY_SIDE):
-        return as_tensor(ImageOps.fit(picture, (side, side), method=Image.Resampling.BILINEAR))
+        return middle_of(as_tensor(ImageOps.fit(picture, (side, side), method=Image.Resampling.BILINEAR)))
     resized = functional.interpolate(as_tensor(picture).float(), size=(side, side), mode="bilinear", antialias=True)
-    return resized.round().clamp(0, 255).to(torch.uint8)
+    return middle_of(resized.round().clamp(0, 255).to(torch.uint8))
+
+
+def middle_of(images: Tensor) -> Tensor:
+    """uint8 (N, C, H, H) -> their middle, (N, C, R, R)."""
+    side = ARCHITECTURE["resolution"]
+    start = round((images.shape[-1] - side) / 2)
+    return images[..., start : start + side, start : start + side].contiguous()
 
 
 def as_tensor(picture: Any) -> Tensor:

@@ -46,12 +46,12 @@ from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession("FILE")
 facts = session.get_modelmeta().custom_metadata_map
-_, height, width = json.loads(facts["input_size"])
+*_, width = json.loads(facts["input_size"])
 mean, std = (np.array(json.loads(facts[key]), np.float32) for key in ("mean", "std"))
 picture = Image.open("photo.jpg")
-DRAFTpicture = ImageOps.exif_transpose(picture).convert(facts["color"])
-picture = ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR)
-images = (np.atleast_3d(np.asarray(picture, np.float32)) / 255 - mean) / std
+RESIZEDDRAFTpicture = ImageOps.exif_transpose(picture).convert(facts["color"])
+picture = ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.BILINEAR)
+CROPimages = (np.atleast_3d(np.asarray(picture, np.float32)) / 255 - mean) / std
 logits = session.run(None, {"images": images.transpose(2, 0, 1)[None]})[0][0]
 print(json.loads(facts["classes"])[logits.argmax()])
 """
@@ -60,7 +60,11 @@ _DRAWN = f"""
 Augmentation was drawn anew every few epochs from the distribution in `{POLICY_FILE}`, learned while training; the
 recipe has its likeliest settings. Another training draws from it with `--set final.policy={POLICY_FILE}`."""
 
-_DRAFT = "picture.draft(None, (2 * width, 2 * height))\n"
+_DRAFT = "picture.draft(None, (2 * SIDE, 2 * SIDE))\n"
+
+_CROP = """start = round((side - width) / 2)
+picture = picture.crop((start, start, start + width, start + width))
+"""
 
 
 def write_card(card: Card, config: MemberConfig, folder: Path) -> None:
@@ -74,7 +78,7 @@ def readme(card: Card, config: MemberConfig) -> str:
     size, channels = config.architecture.resolution, config.architecture.in_channels
     differences = ", ".join(f"{file} {difference:.1e}" for file, difference in card.max_difference.items())
     by_timm = config.standalone or bool(_timm_model(config))
-    onnx = _ONNX.replace("FILE", ONNX).replace("DRAFT", _DRAFT if config.array_side is None else "")
+    onnx = _onnx(config)
     return "\n".join(
         (
             f"# {card.name}\n",
@@ -115,6 +119,14 @@ def readme(card: Card, config: MemberConfig) -> str:
             "",
         )
     )
+
+
+def _onnx(config: MemberConfig) -> str:
+    """How the ONNX file is used."""
+    code = _ONNX.replace("FILE", ONNX).replace("DRAFT", _DRAFT if config.array_side is None else "")
+    cropped = config.resized != config.architecture.resolution
+    code = code.replace("RESIZED", 'side = int(width / json.loads(facts["crop_pct"]))\n' if cropped else "")
+    return code.replace("CROP", _CROP if cropped else "").replace("SIDE", "side" if cropped else "width")
 
 
 def _own_forms(card: Card, config: MemberConfig) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ def standalone_source(config: MemberConfig) -> str:
             f"STD: list[float] = {list(config.std)!r}",
             f"ARRAY_SIDE: int | None = {config.array_side!r}"
             "  # images were arrays of this side; None: files of any size",
+            f"RESIZED: int = {config.resized}"
+            "  # the middle square of an image is resized to this side, then its middle cut out",
         )
     )
     source = resources.files("nars.export").joinpath("network_file.py").read_text(encoding="utf-8")

@@ -1,3 +1,4 @@
+from .crops import ResizedCrop as ResizedCrop, evaluation_side as evaluation_side
 from .images import ImageData as ImageData, Split as Split, Streaming as Streaming, load_images as load_images
 from .listing import Listing as Listing, list_images as list_images
 from .names import FOLDER_PREFIX as FOLDER_PREFIX, IMAGE_SETS as IMAGE_SETS

@@ -21,10 +21,11 @@ from nars.arrays import Ints
 from nars.errors import DataError, require
 from nars.files.home import looked_for
 from nars.images.contents import copy_notes
+from nars.images.crops import Wholes, evaluation_side, middle_of
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
-from nars.images.pixels import OnRead, check_headers, mean_and_std
+from nars.images.pixels import OnRead, check_headers, mean_and_std, read_wholes, weight_of_wholes
 from nars.images.split import hold_out
 from nars.images.streaming import StreamedSplit, path_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
@@ -87,6 +88,8 @@ class ImageData:
     _streaming: Streaming = field(repr=False, compare=False)
     _loaders: int | None = field(repr=False, compare=False)
     _copies: int = field(repr=False, compare=False)
+    _whole: bool = field(repr=False, compare=False)
+    _share: float = field(repr=False, compare=False)
     _rendered: dict[int, ImageData] = field(repr=False, compare=False)
     """Resolution -> this set at that resolution; one dict for all of them."""
 
@@ -105,6 +108,11 @@ class ImageData:
         return self._source.side
 
     @property
+    def evaluation_crop(self) -> float:
+        """Share of an image's middle square, by its side, that validation and test images show."""
+        return self._share
+
+    @property
     def resolution(self) -> int:
         """Side of the square images, pixels."""
         return self.train.shape[-1]
@@ -118,7 +126,9 @@ class ImageData:
     def _held(self) -> int:
         """Bytes of the images in memory, at all resolutions."""
         parts = [part for data in self._rendered.values() for part in (data.train, data.validation, data.test)]
-        return sum(part.images.nbytes for part in parts if isinstance(part, Split))
+        squares = sum(part.images.nbytes for part in parts if isinstance(part, Split))
+        wholes = {id(part.held): part.held for part in parts if isinstance(part, StreamedSplit) and part.held}
+        return squares + sum(whole.pixels.nbytes for whole in wholes.values())
 
     def at(self, resolution: int) -> ImageData:
         """The same set at another resolution, made from the original pixels (not from the resized ones) and kept.
@@ -132,8 +142,15 @@ class ImageData:
             DataError: it would not fit into memory.
         """
         if resolution not in self._rendered:
-            how = (resolution, self._streaming, self._loaders, self._copies, None)
-            train, validation, test = _splits(self._source, self._indices, *how, held=self._held)
+            train, validation, test = _splits(
+                self._source,
+                self._indices,
+                resolution,
+                how=_How(self._streaming, self._loaders, self._copies, self._whole, self._share),
+                progress=None,
+                others=tuple(self._rendered.values()),
+                held=self._held,
+            )
             mean, std = _mean_and_std(self._source, train)
             at = replace(self, mean=mean, std=std, train=train, validation=validation, test=test)
             self._rendered[resolution] = at
@@ -153,6 +170,8 @@ def load_images(
     streaming: Streaming = "auto",
     loaders: int | None = None,
     copies: int = 2,
+    whole: bool = False,
+    evaluation_crop: float = 1.0,
     progress: OnRead | None = None,
     source: Source | None = None,
 ) -> ImageData:
@@ -176,6 +195,9 @@ def load_images(
         loaders: Processes that read ahead for each training that streams; None is one per core, 8 at most.
         copies: How many of the images this machine's memory must hold where they are not streamed: these, and another,
             cropped from, for each training at once.
+        whole: Keep the training images of a folder whole, for random resized crops; else their middle squares.
+        evaluation_crop: Validation and test images are resized so that the middle which is judged is this share of
+            their side, in (0, 1]; 1 is the whole middle square.
         progress: Called with (images decoded, images in all).
         source: What `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
 
@@ -187,19 +209,21 @@ def load_images(
     require(DataError, 0 < validation_fraction < 1, "validation_fraction", open_interval, validation_fraction)
     fix = "Leave it out to train on all."
     require(DataError, max_train is None or max_train >= 1, "max_train", "at least 1 image", max_train, fix=fix)
+    require(DataError, 0 < evaluation_crop <= 1, "evaluation_crop", "above 0 and at most 1", evaluation_crop)
     source = source or _open(name, root, progress)
     if max_classes is not None and max_classes < len(source.classes):
         source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
     if validation_images is not None:
         validation_fraction = _share(source, validation_images)
     indices = _divide(source, validation_fraction, seed, max_train)
-    train, validation, test = _splits(source, indices, resolution, streaming, loaders, copies, progress)
+    how = _How(streaming, loaders, copies, whole, evaluation_crop)
+    train, validation, test = _splits(source, indices, resolution, how=how, progress=progress)
     if source.files is not None and isinstance(train, StreamedSplit):
         check_headers([path_of(file) for file in source.files[np.concatenate(indices)]])
     mean, std = _mean_and_std(source, train)
     data = ImageData(
         name=name,
-        fingerprint=_fingerprint(source, indices),
+        fingerprint=_fingerprint(source, indices, evaluation_crop),
         classes=source.classes,
         mean=mean,
         std=std,
@@ -213,6 +237,8 @@ def load_images(
         _streaming=streaming,
         _loaders=loaders,
         _copies=copies,
+        _whole=whole,
+        _share=evaluation_crop,
         _rendered={},
     )
     data._rendered[resolution] = data
@@ -282,35 +308,82 @@ def _missing(source: Source, indices: Sequence[Ints]) -> list[str]:
     return notes
 
 
+@dataclass(frozen=True)
+class _How:
+    """How splits are made, as `load_images` takes it."""
+
+    streaming: Streaming
+    loaders: int | None
+    copies: int
+    whole: bool
+    share: float
+
+
 def _splits(
     source: Source,
     indices: Sequence[Ints],
     resolution: int,
-    streaming: Streaming,
-    loaders: int | None,
-    copies: int,
-    progress: OnRead | None,
     *,
+    how: _How,
+    progress: OnRead | None,
+    others: Sequence[ImageData] = (),
     held: int = 0,
-) -> list[Split] | list[StreamedSplit]:
-    """The splits at a resolution, in memory or in their files."""
+) -> list[Split | StreamedSplit]:
+    """The splits at a resolution, in memory or in their files; `others` of `held` bytes are in memory already."""
     labels = [torch.from_numpy(source.labels[index]) for index in indices]
-    if source.files is not None and _streams(streaming, copies * sum(map(len, indices)), resolution, held):
-        return [
-            StreamedSplit(files=source.files[index], labels=part, resolution=resolution, loaders=loaders)
-            for index, part in zip(indices, labels, strict=True)
-        ]
-    # One call for all of them: all threads stay busy to the end.
-    images = torch.split(source.render(np.concatenate(indices), resolution, progress), [len(part) for part in labels])
-    return [Split(images=those, labels=part) for those, part in zip(images, labels, strict=True)]
+    shares = (1.0, how.share, how.share)
+    if source.files is None:
+        return _held(source, indices, labels, resolution, shares, progress)
+    files, whole = [source.files[index] for index in indices], how.whole
+    split = [
+        StreamedSplit(files=those, labels=part, resolution=resolution, loaders=how.loaders, share=share)
+        for those, part, share in zip(files, labels, shares, strict=True)
+    ]
+    earlier = next((wholes for other in others if (wholes := _kept(other, resolution)) is not None), None)
+    paths = [path_of(file) for file in files[0]] if whole and how.streaming is not True else []
+    if how.streaming == "auto":
+        installed, squares = installed_memory(), sum(map(len, indices[1:] if whole else indices))
+        needed: float = held + 3 * how.copies * squares * resolution**2
+        if whole and earlier is None:
+            needed += weight_of_wholes(paths, resolution=resolution)
+        streams = installed is not None and needed > _MOST_MEMORY * installed
+    else:
+        streams = how.streaming
+    if streams:
+        return [*split]
+    if not whole:
+        return _held(source, indices, labels, resolution, shares, progress)
+    kept = earlier or read_wholes(paths, resolution=resolution, progress=progress)
+    judged = _held(source, indices[1:], labels[1:], resolution, shares[1:], progress)
+    return [replace(split[0], held=kept), *judged]
 
 
-def _streams(streaming: Streaming, count: int, resolution: int, held: int) -> bool:
-    """Whether `count` images of a folder stay in their files, where others of `held` bytes are in memory."""
-    if streaming != "auto":
-        return streaming
-    installed = installed_memory()
-    return installed is not None and held + 3 * count * resolution**2 > _MOST_MEMORY * installed
+def _kept(other: ImageData, resolution: int) -> Wholes | None:
+    """The whole images of a set at another resolution, where they are the same at this one."""
+    wholes = other.train.held if isinstance(other.train, StreamedSplit) else None
+    same = wholes is not None and not wholes.reduced and other.resolution <= resolution
+    return wholes if same else None
+
+
+def _held(
+    source: Source,
+    indices: Sequence[Ints],
+    labels: Sequence[Tensor],
+    resolution: int,
+    shares: Sequence[float],
+    progress: OnRead | None,
+) -> list[Split | StreamedSplit]:
+    """Splits in memory."""
+    splits: list[Split | StreamedSplit] = []
+    for share in dict.fromkeys(shares):
+        # One call for all that are alike: all threads stay busy to the end.
+        alike = [place for place, other in enumerate(shares) if other == share]
+        rows = np.concatenate([indices[place] for place in alike])
+        images = middle_of(source.render(rows, evaluation_side(resolution, share), progress), resolution)
+        images = images.contiguous()
+        parts = torch.split(images, [len(labels[place]) for place in alike])
+        splits += [Split(images=those, labels=labels[place]) for those, place in zip(parts, alike, strict=True)]
+    return splits
 
 
 def _mean_and_std(source: Source, train: Split | StreamedSplit) -> tuple[Tensor, Tensor]:
@@ -321,11 +394,14 @@ def _mean_and_std(source: Source, train: Split | StreamedSplit) -> tuple[Tensor,
     return mean_and_std(train.some(rows) if isinstance(train, StreamedSplit) else train.images[torch.from_numpy(rows)])
 
 
-def _fingerprint(source: Source, indices: Sequence[Ints]) -> str:
-    """Hash of what a measured accuracy depends on: each split's images and labels in order, and the class names."""
+def _fingerprint(source: Source, indices: Sequence[Ints], share: float) -> str:
+    """Hash of what a measured accuracy depends on: each split's images and labels in order, the class names, and which
+    middle of an image is judged."""
     digest = hashlib.sha256(json.dumps(source.classes).encode())
     for index in indices:
         digest.update(len(index).to_bytes(8, "little"))
         digest.update(source.digest(index).tobytes())
         digest.update(source.labels[index].astype("<i8").tobytes())
+    if share != 1.0:
+        digest.update(f"the middle {share!r}".encode())
     return digest.hexdigest()[:32]

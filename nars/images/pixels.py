@@ -16,7 +16,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
 
+from nars.arrays import Ints
 from nars.errors import DataError
+from nars.images.crops import Wholes
 from nars.images.modes import reading_of
 from nars.parallel import installed_memory
 
@@ -30,6 +32,9 @@ _TASK = 16
 """Files a thread reads per turn: few enough for an even load, enough to hide the hand-over."""
 
 _REPORT_EVERY = 512
+
+_SAMPLED = 64
+"""Files by which the memory that whole images take is estimated."""
 
 
 def decode(
@@ -71,15 +76,47 @@ def read(files: Sequence[Path], *, resolution: int, progress: OnRead | None) -> 
     check_memory(len(files), 3, resolution)
     pixels = np.empty((len(files), 3, resolution, resolution), dtype=np.uint8)
 
-    def work(start: int) -> None:
-        for index in range(start, min(start + _TASK, len(files))):
-            pixels[index] = read_one(files[index], resolution)
+    def work(index: int) -> None:
+        pixels[index] = read_one(files[index], resolution)
+
+    _in_threads(work, len(files), progress)
+    return torch.from_numpy(pixels)
+
+
+def read_wholes(files: Sequence[Path], *, resolution: int, progress: OnRead | None) -> Wholes:
+    """Read image files of any size as `read_whole` does, in parallel threads.
+
+    Raises:
+        DataError: a file cannot be read as an image, or all of them would not fit into memory.
+    """
+    _check_bytes(weight_of_wholes(files, resolution=resolution), f"{len(files):,} whole images")
+    images: list[NDArray[np.uint8]] = [np.empty(0, dtype=np.uint8)] * len(files)
+    reduced = np.zeros(len(files), dtype=np.bool_)
+
+    def work(index: int) -> None:
+        images[index], reduced[index] = read_whole(files[index], resolution)
+
+    _in_threads(work, len(files), progress)
+    return Wholes.of(images, reduced=bool(reduced.any()))
+
+
+def weight_of_wholes(files: Sequence[Path], *, resolution: int) -> float:
+    """Bytes that whole images take, about: by some evenly spaced ones."""
+    some = [files[place] for place in np.unique(np.linspace(0, len(files) - 1, min(_SAMPLED, len(files))).astype(int))]
+    return float(np.mean([read_whole(file, resolution)[0].nbytes for file in some])) * len(files)
+
+
+def _in_threads(work: Callable[[int], None], count: int, progress: OnRead | None) -> None:
+    """Do what there is to do for each of so many files."""
+
+    def some(start: int) -> None:
+        for index in range(start, min(start + _TASK, count)):
+            work(index)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for task, _ in enumerate(pool.map(work, range(0, len(files), _TASK)), start=1):
+        for task, _ in enumerate(pool.map(some, range(0, count, _TASK)), start=1):
             if progress is not None:
-                progress(min(task * _TASK, len(files)), len(files))
-    return torch.from_numpy(pixels)
+                progress(min(task * _TASK, count), count)
 
 
 def read_one(file: Path, resolution: int) -> NDArray[np.uint8]:
@@ -89,13 +126,46 @@ def read_one(file: Path, resolution: int) -> NDArray[np.uint8]:
         DataError: it cannot be read as an image.
     """
     with _opened(file, str(file)) as opened:
-        reading = reading_of(opened, name=str(file))
-        # JPEG can be decoded at 1/2, 1/4, 1/8 of its size; from twice the wanted size the result is as good.
-        opened.draft(None, (2 * resolution, 2 * resolution))
-        image = reading(ImageOps.exif_transpose(opened)).convert("RGB")
-        image = ImageOps.fit(image, (resolution, resolution), method=Image.Resampling.BILINEAR)
-        pixels: NDArray[np.uint8] = np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
-        return pixels
+        return square_of(_decoded(opened, file, resolution), resolution)
+
+
+def square_of(image: Image.Image, resolution: int) -> NDArray[np.uint8]:
+    """The middle square of an RGB image, resized: (3, resolution, resolution)."""
+    image = ImageOps.fit(image, (resolution, resolution), method=Image.Resampling.BILINEAR)
+    pixels: NDArray[np.uint8] = np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
+    return pixels
+
+
+def squares_of(wholes: Wholes, rows: Ints, *, resolution: int) -> Tensor:
+    """The middle squares of some whole images, in parallel threads: uint8 (n, 3, resolution, resolution)."""
+    pixels = np.empty((len(rows), 3, resolution, resolution), dtype=np.uint8)
+
+    def work(index: int) -> None:
+        pixels[index] = square_of(Image.fromarray(wholes[int(rows[index])]), resolution)
+
+    _in_threads(work, len(rows), None)
+    return torch.from_numpy(pixels)
+
+
+def read_whole(file: Path, resolution: int) -> tuple[NDArray[np.uint8], bool]:
+    """One file as (H, W, 3), whole, for parts of it that are resized to `resolution`; and whether it is smaller than it
+    was, because a JPEG file was decoded at a fraction of its size.
+
+    Raises:
+        DataError: it cannot be read as an image.
+    """
+    with _opened(file, str(file)) as opened:
+        before = min(opened.size)
+        image = _decoded(opened, file, resolution)
+        return np.array(image, dtype=np.uint8), min(image.size) < before
+
+
+def _decoded(opened: Image.Image, file: Path, resolution: int) -> Image.Image:
+    """An image file upright, in RGB."""
+    reading = reading_of(opened, name=str(file))
+    # JPEG can be decoded at 1/2, 1/4, 1/8 of its size; from twice the wanted size the result is as good.
+    opened.draft(None, (2 * resolution, 2 * resolution))
+    return reading(ImageOps.exif_transpose(opened)).convert("RGB")
 
 
 def check_headers(files: Sequence[Path]) -> None:
@@ -179,11 +249,14 @@ def check_memory(count: int, channels: int, resolution: int) -> None:
     Raises:
         DataError: `count` images need more than the machine has.
     """
-    needed = count * channels * resolution * resolution
+    _check_bytes(count * channels * resolution**2, f"{count:,} of {resolution} x {resolution} x {channels}")
+
+
+def _check_bytes(needed: float, what: str) -> None:
     installed = installed_memory()
     if installed is not None and needed > 0.9 * installed:
         raise DataError(
-            f"images are held in memory, and {count:,} of {resolution} x {resolution} x {channels} take "
-            f"{needed / 2**30:.1f} GiB; this machine has {installed / 2**30:.1f}. Lower the resolution or "
-            f"max_train; an image folder can be streamed (data.streaming)."
+            f"images are held in memory, and {what} take {needed / 2**30:.1f} GiB; this machine has "
+            f"{installed / 2**30:.1f}. Lower the resolution or max_train; an image folder can be "
+            f"streamed (data.streaming)."
         )

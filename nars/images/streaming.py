@@ -1,4 +1,5 @@
-"""Image folders larger than memory: files are read as they are needed, by processes beside the training.
+"""Image folders larger than memory: files are read as they are needed, by processes beside the training. Images that
+are held whole, for random resized crops, are cut by the same code.
 
 What comes out is, bit for bit, what the same folder gives in memory, whatever the number of processes: every crop and
 flip is decided by the caller, the processes only read and cut.
@@ -17,17 +18,20 @@ from typing import Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nars.arrays import Ints
 from nars.errors import DataError
-from nars.images.pixels import read, read_one
+from nars.images.crops import ResizedCrop, Wholes, evaluation_side, middle_of
+from nars.images.pixels import read, read_one, read_whole, square_of, squares_of
 from nars.parallel import interrupts_blocked, usable_cores, without_program
 from nars.printing import brief_repr
 
 Cuts = Ints
-"""(B, 4): row of the split, first pixel row and column of the crop from the padded image, whether it is mirrored."""
+"""(B, 5): row of the split, first pixel row and column of the crop from the padded image, whether it is mirrored, and
+the seed of a random resized crop."""
 
 _MOST_LOADERS = 8
 """Processes that read for one training, when nobody says how many."""
@@ -47,6 +51,10 @@ class StreamedSplit:
     """Side that they are read at, pixels."""
     loaders: int | None
     """Processes that read ahead; 0 reads when asked, None is one per core, 8 at most."""
+    held: Wholes | None = None
+    """The decoded images, where they are cut from memory after all."""
+    share: float = 1.0
+    """The middle that is judged: this share of the side, in (0, 1]."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,17 +75,37 @@ class StreamedSplit:
 
     def some(self, rows: Ints) -> Tensor:
         """uint8 (n, C, H, W): the images of these rows, read now."""
-        return read([path_of(self.files[row]) for row in rows], resolution=self.resolution, progress=None)
+        if self.held is not None:
+            return squares_of(self.held, rows, resolution=self.resolution)
+        side = evaluation_side(self.resolution, self.share)
+        images = read([path_of(self.files[row]) for row in rows], resolution=side, progress=None)
+        return middle_of(images, self.resolution)
 
-    def reader(self, *, padding: int, border: str) -> Reader:
+    def whole(self, row: int) -> Tensor:
+        """uint8 (C, H, W): one image, whole."""
+        pixels = read_whole(path_of(self.files[row]), self.resolution)[0] if self.held is None else self.held[row]
+        return torch.from_numpy(pixels).permute(2, 0, 1)
+
+    def square(self, row: int) -> Tensor:
+        """uint8 (C, resolution, resolution): the middle of one image."""
+        side = evaluation_side(self.resolution, self.share)
+        if self.held is not None:
+            pixels = square_of(Image.fromarray(self.held[row]), side)
+        else:
+            pixels = read_one(path_of(self.files[row]), side)
+        return middle_of(torch.from_numpy(pixels.copy()), self.resolution)
+
+    def reader(self, *, padding: int, border: str, resized: ResizedCrop | None = None) -> Reader:
         """What reads images of this split, in processes that stay as long as it does.
 
         Args:
             padding: Pixels added on each side before a crop.
             border: What they show, "reflect" or "constant" (black).
+            resized: Crops of the whole image instead, resized.
         """
         count = min(_MOST_LOADERS, len(usable_cores())) if self.loaders is None else self.loaders
-        return Reader(_Files(self.files, self.resolution, padding, border), processes=count)
+        files = _Files(self, padding, border, resized)
+        return Reader(files, processes=0 if self.held is not None else count)
 
 
 @final
@@ -119,8 +147,8 @@ class Reader:
 class _Files(Dataset[Any]):
     """What a reading process holds."""
 
-    def __init__(self, files: NDArray[np.bytes_], resolution: int, padding: int, border: str) -> None:
-        self._files, self._resolution, self._padding, self._border = files, resolution, padding, border
+    def __init__(self, split: StreamedSplit, padding: int, border: str, resized: ResizedCrop | None) -> None:
+        self._split, self._padding, self._border, self._resized = split, padding, border, resized
 
     def __getitems__(self, cuts: Cuts) -> Tensor | DataError:
         try:
@@ -128,11 +156,14 @@ class _Files(Dataset[Any]):
         except DataError as error:  # raised here, it would come out with the traceback of this process in its message
             return error
 
-    def _cut(self, row: int, top: int, left: int, flipped: int) -> Tensor:
+    def _cut(self, row: int, top: int, left: int, flipped: int, seed: int) -> Tensor:
         from torchvision.transforms.v2 import functional
 
-        side = self._resolution
-        image: Tensor = torch.from_numpy(read_one(path_of(self._files[row]), side).copy())
+        side = self._split.resolution
+        if self._resized is not None:
+            image = self._resized.cut(self._split.whole(row), seed, side)
+            return functional.horizontal_flip(image) if flipped else image
+        image = self._split.square(row)
         if self._padding:
             image = functional.pad(image, [self._padding] * 4, padding_mode=self._border)
             image = functional.crop(image, top, left, side, side)

@@ -67,5 +67,5 @@ def _images(split: Split | StreamedSplit, parts: Sequence[slice]) -> Iterator[Te
     if isinstance(split, Split):
         return (split.images[part] for part in parts)
     rows = np.arange(len(split))
-    whole = [np.stack([rows[part], *np.zeros((3, len(rows[part])), dtype=np.int64)], axis=1) for part in parts]
+    whole = [np.stack([rows[part], *np.zeros((4, len(rows[part])), dtype=np.int64)], axis=1) for part in parts]
     return split.reader(padding=0, border="constant").read(whole)

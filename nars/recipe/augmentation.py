@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -13,9 +14,12 @@ from nars.arrays import Floats, Ints
 from nars.recipe.recipe import require
 
 if TYPE_CHECKING:
+    from nars.images import ResizedCrop
     from nars.recipe.variations import Variation
 
 Border = Literal["reflect", "constant"]
+
+Cropping = Literal["pad", "resized"]
 
 PolicyName = Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment", "trivialaugment"]
 
@@ -24,6 +28,13 @@ PolicyName = Literal["none", "autoaugment", "autoaugment-cifar10", "randaugment"
 class Augmentation:
     """How training images are varied; validation and test images never are."""
 
+    cropping: Cropping = "pad"
+    """pad: by `crop`, for small images; resized: a random part of the whole image, by `scale` and `ratio`, resized to
+    the side of the network (torchvision's RandomResizedCrop), as usual for photographs."""
+    scale: tuple[float, float] = (0.08, 1.0)
+    """Of a resized crop: least and largest share of the image's area, in (0, 1]."""
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """Of a resized crop: least and largest width : height, > 0."""
     crop: float = 0.125
     """Random crop: the image is enlarged on each side by this share of its own side (rounded to pixels) and cut back at
     a random place; 0.125 are the usual 4 pixels of a 32-pixel image. 0 <= crop < 1; 0 crops nothing."""
@@ -32,21 +43,44 @@ class Augmentation:
     flip: bool = True
     """Mirror left and right half of the time. False for digits and letters, whose meaning it changes."""
     policy: PolicyName = "none"
-    """A learned or random policy on top, torchvision's (transforms.v2), drawn for 8 images at a time. The paper's final
-    training has AutoAugment. A recipe that says `augment` has its own instead, drawn for each image."""
+    """A learned or random policy on top, torchvision's (transforms.v2), drawn for each image. The paper's final
+    training has AutoAugment. A recipe that says `augment` has its own instead."""
     erasing: float = 0.0
     """Probability of blanking a rectangle of 2 to 33 % of an image, in [0, 1] (random erasing, arXiv 1708.04896)."""
 
     def __post_init__(self) -> None:
         require(0.0 <= self.crop < 1.0, "augmentation crop", ">= 0 and < 1", self.crop)
         require(0.0 <= self.erasing <= 1.0, "augmentation erasing", "between 0 and 1", self.erasing)
-        for name, allowed in (("border", get_args(Border)), ("policy", get_args(PolicyName))):
+        words = {"border": get_args(Border), "policy": get_args(PolicyName), "cropping": get_args(Cropping)}
+        for name, allowed in words.items():
             value = getattr(self, name)
             require(value in allowed, f"augmentation {name}", f"one of {', '.join(allowed)}", value)
+        for name, end in (("scale", 1.0), ("ratio", math.inf)):
+            low, high = getattr(self, name)
+            ordered = 0.0 < low <= high <= end and low < math.inf
+            until = f" <= {end:g}" if end < math.inf else ""
+            require(ordered, f"augmentation {name}", f"two numbers, 0 < least <= largest{until}", (low, high))
 
     def padding(self, resolution: int) -> int:
         """Pixels added on each side of an image of this resolution."""
-        return round(self.crop * resolution)
+        return round(self.crop * resolution) if self.cropping == "pad" else 0
+
+    @property
+    def resized(self) -> ResizedCrop | None:
+        """The random resized crops, where there are any."""
+        from nars.images import ResizedCrop  # brings torch, which a run's settings are read without
+
+        return ResizedCrop(scale=self.scale, ratio=self.ratio) if self.cropping == "resized" else None
+
+    def described(self) -> dict[str, Any]:
+        """What decides the images, as plain values."""
+        document = asdict(self)
+        if self.cropping == "pad":  # written only where it is used, as trainings before it lack it
+            for name in ("cropping", "scale", "ratio"):
+                del document[name]
+        if self.policy != "none":  # a training of an earlier version drew it for eight images at a time
+            document["policy"] = f"{self.policy}, for each image"
+        return document
 
 
 @dataclass(frozen=True)
@@ -65,6 +99,8 @@ class EpochPlan:
     """(S, B) first pixel column."""
     flipped: NDArray[np.bool_]
     """(S, B)"""
+    seeds: Ints
+    """(S, B) of each image's random resized crop, which is drawn once its size is known; 0 where there is none."""
     mixing: Floats
     """(S,) share of each image in its mixture, in [0, 1]; 1 where nothing is mixed."""
     boxes: Ints
@@ -112,6 +148,7 @@ def plan_epoch(
         top=rng.integers(0, 2 * padding, size=shape, endpoint=True),
         left=rng.integers(0, 2 * padding, size=shape, endpoint=True),
         flipped=rng.random(shape) < 0.5 if augmentation.flip else np.zeros(shape, dtype=np.bool_),
+        seeds=_crop_seeds(seed, epoch, shape) if augmentation.cropping == "resized" else np.zeros(shape, np.int64),
         mixing=rng.beta(mixup, mixup, size=steps) if mixup > 0.0 else np.ones(steps),
         torch_seeds=rng.integers(0, 2**63, size=steps),
         boxes=np.zeros((steps, 4), dtype=np.int64),
@@ -128,8 +165,12 @@ def plan_epoch(
     return replace(plan, mixing=np.where(cut, shares, plan.mixing), boxes=np.where(cut[:, None], boxes, plan.boxes))
 
 
-_CUTMIX = 1
-"""Number of its random stream."""
+_CUTMIX, _CROPS = 1, 4
+"""Numbers of random streams; `VARIATIONS` has others."""
+
+
+def _crop_seeds(seed: int, epoch: int, shape: tuple[int, int]) -> Ints:
+    return np.random.default_rng([seed, epoch, _CROPS]).integers(2**63, size=shape, dtype=np.int64)
 
 
 def _cuts(rng: np.random.Generator, alpha: float, steps: int, side: int) -> tuple[Floats, Ints]:

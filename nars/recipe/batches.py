@@ -13,17 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from nars.arrays import Ints
-from nars.images import ImageData, StreamedSplit
+from nars.images import ImageData, ResizedCrop, Split, StreamedSplit
 from nars.parallel import device_memory
-from nars.recipe.augmentation import Augmentation, Border, EpochPlan, PolicyName, plan_epoch
+from nars.recipe.augmentation import Augmentation, Border, EpochPlan, plan_epoch
 from nars.recipe.loss import mix, paste
 from nars.recipe.peers import Peers
 from nars.recipe.recipe import Recipe, RecipeError
 from nars.recipe.variations import variations_of
-
-_POLICY_GROUP = 8
-"""Images that share one draw of a policy: torchvision draws once for all images of a tensor, and one by one takes five
-times as long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,24 +72,32 @@ class Batches:
         self._columns = peers.columns(self.batch_size)
         self._train, self._side, self._device = data.train, data.resolution, device
         self._labels = data.train.labels.to(device)
-        self._padding: int | None = None
+        self._whole = data.array_side is not None or not isinstance(data.train, Split)
+        self._cut: tuple[Any, ...] | None = None
         self.vary(recipe, augmentation)
         self.normalize = Normalizer(data.mean, data.std, device=device)
 
     def vary(self, recipe: Recipe, augmentation: Augmentation) -> None:
         """From the next plan on, vary the images as these say."""
-        padding, before = augmentation.padding(self._side), self._padding
-        self._augmentation, self._recipe, self._padding = augmentation, recipe, padding
-        if padding != before:
-            self._images = self._padded(padding, augmentation.border)
-        self._policy = _policy(augmentation.policy)
-        self._variations = variations_of(recipe, self._side)
+        self._augmentation, self._recipe = augmentation, recipe
+        cut = (augmentation.padding(self._side), augmentation.border, augmentation.resized)
+        if cut != self._cut:
+            self._images = self._opened(*cut)
+            self._cut = cut
+        self._variations = variations_of(recipe, self._side, policy=augmentation.policy)
 
-    def _padded(self, padding: int, border: Border) -> ImageStore | ImageStream:
+    def _opened(self, padding: int, border: Border, resized: ResizedCrop | None) -> ImageStore | ImageStream | Crops:
         kept: dict[str, Any] = {"padding": padding, "border": border, "device": self._device}
         if isinstance(self._train, StreamedSplit):
-            return ImageStream(self._train, **kept)
-        return ImageStore(self._train.images, **kept)
+            return ImageStream(self._train, resized=resized, **kept)
+        if resized is None:
+            return ImageStore(self._train.images, **kept)
+        if not self._whole:
+            raise RecipeError(
+                "random resized crops are cut from whole images, and these are middle squares; load them with "
+                "load_images(..., whole=True)."
+            )
+        return Crops(self._train.images, resized, device=self._device)
 
     @property
     def steps(self) -> int:
@@ -116,11 +120,9 @@ class Batches:
         )
 
     def batch(self, plan: EpochPlan, step: int) -> Batch:
-        """This process's share of a step, channels last; policy and erasing draw from torch's global generator."""
+        """This process's share of a step, channels last; erasing draws from torch's global generator."""
         raw = self._images.batch(plan, step, self._columns)
         clean = self.normalize(raw) if self._clean else None  # a copy, before anything varies the pixels in place
-        if self._policy is not None:
-            raw = torch.cat([self._policy(group) for group in torch.split(raw, _POLICY_GROUP)])
         for variation, drawn in zip(self._variations.values(), plan.varied, strict=True):
             raw = variation(raw, drawn[step, self._columns])
         images = self.normalize(raw)
@@ -172,21 +174,6 @@ def erase(images: Tensor, probability: float) -> Tensor:
     return images.masked_fill(blank, 0.0)
 
 
-def _policy(name: PolicyName) -> Callable[[Tensor], Tensor] | None:
-    if name == "none":
-        return None
-    from torchvision.transforms import v2
-
-    policies: dict[PolicyName, Any] = {
-        "autoaugment": v2.AutoAugment,
-        "autoaugment-cifar10": lambda: v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10),
-        "randaugment": v2.RandAugment,
-        "trivialaugment": v2.TrivialAugmentWide,
-    }
-    policy: Callable[[Tensor], Tensor] = policies[name]()
-    return policy
-
-
 _MOST_OF_DEVICE = 0.25
 """Share of the memory that a process has on its GPU which images may take; networks need the rest."""
 
@@ -230,9 +217,17 @@ class ImageStore:
 class ImageStream:
     """Training images that stay in their files, read and cropped by other processes some batches ahead."""
 
-    def __init__(self, split: StreamedSplit, *, padding: int, border: Border, device: torch.device) -> None:
+    def __init__(
+        self,
+        split: StreamedSplit,
+        *,
+        padding: int,
+        border: Border,
+        device: torch.device,
+        resized: ResizedCrop | None = None,
+    ) -> None:
         _require_mirror(split.resolution, padding, border)
-        self._reader, self._device = split.reader(padding=padding, border=border), device
+        self._reader, self._device = split.reader(padding=padding, border=border, resized=resized), device
         self._plan: EpochPlan | None = None
         self._step = 0
         self._batches: Iterator[Tensor] = iter(())
@@ -240,12 +235,28 @@ class ImageStream:
     def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
         """As of `ImageStore`; steps of one plan one after the other, or it begins to read anew."""
         if self._plan is not plan or self._step != step:
-            cuts = np.stack([plan.rows, plan.top, plan.left, plan.flipped.astype(np.int64)], axis=2)
+            cuts = np.stack([plan.rows, plan.top, plan.left, plan.flipped.astype(np.int64), plan.seeds], axis=2)
             here = [cuts[later, columns] for later in range(step, len(cuts))]
             self._batches = self._reader.read(here)
             self._plan = plan
         self._step = step + 1
         return next(self._batches).to(self._device, memory_format=torch.channels_last, non_blocking=True)
+
+
+class Crops:
+    """Training images that are arrays of one size, cut as random resized crops."""
+
+    def __init__(self, images: Tensor, resized: ResizedCrop, *, device: torch.device) -> None:
+        self._images, self._resized, self._device = images, resized, device
+
+    def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
+        """As of `ImageStore`."""
+        side, drawn = self._images.shape[-1], (plan.rows, plan.seeds, plan.flipped)
+        cut = []
+        for row, seed, flipped in zip(*(draw[step, columns].tolist() for draw in drawn), strict=True):
+            image = self._resized.cut(self._images[row], seed, side)
+            cut.append(image.flip(-1) if flipped else image)
+        return torch.stack(cut).to(self._device, memory_format=torch.channels_last, non_blocking=True)
 
 
 def _require_mirror(side: int, padding: int, border: Border) -> None:

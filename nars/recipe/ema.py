@@ -10,14 +10,16 @@ from torch import nn
 class MovingAverage:
     """A copy of a network that follows it: weights, and the running statistics of batch norm.
 
-    Copy and schedule of the decay are timm's `ModelEmaV3` with warm-up: a_t = min(decay, 1 - t^(-2/3)), so that
-    a training of a few hundred steps is not left with the average of its first, untrained ones. Only the update is
-    written here: timm's collects the state dicts of both networks in every step (0.7 ms where the average takes 0.25).
+    It starts from the same weights. Copy and schedule of the decay are timm's `ModelEmaV3`: constant as in the paper,
+    or with warm-up a_t = min(decay, 1 - t^(-2/3)), so that a training of a few hundred steps is not left with the
+    average of its first, untrained ones. Only the update is written here: timm's collects the state dicts of both
+    networks in every step (0.7 ms where the average takes 0.25).
     """
 
-    def __init__(self, model: nn.Module, *, decay: float) -> None:
-        self._average = ModelEmaV3(model, decay=decay, use_warmup=True)
+    def __init__(self, model: nn.Module, *, decay: float, warmup: bool) -> None:
+        self._average = ModelEmaV3(model, decay=decay, use_warmup=warmup)
         self._average.requires_grad_(False)
+        self._warmup = warmup
         pairs = list(zip(self.model.state_dict().values(), model.state_dict().values(), strict=True))
         averaged = [pair for pair in pairs if pair[0].is_floating_point()]
         self._own = [own for own, _ in averaged]
@@ -31,8 +33,8 @@ class MovingAverage:
         return module
 
     def decay(self, step: int) -> float:
-        """The decay a of the `step`-th update, from 1; 0 at the first one."""
-        return float(self._average.get_decay(step))
+        """The decay a of the `step`-th update, from 1; with warm-up 0 at the first one."""
+        return float(self._average.get_decay(step) if self._warmup else self._average.decay)
 
     @torch.no_grad()
     def update(self, step: int) -> None:

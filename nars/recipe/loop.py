@@ -112,7 +112,8 @@ class TrainingLoop:
         self._groups = flatten(self.model, weight_decay=recipe.weight_decay)
         self._learning_rate = recipe.effective_learning_rate * settings.learning_rate_scale
         self._optimizer = build_optimizer(recipe, self._groups, learning_rate=self._learning_rate)
-        self._ema = MovingAverage(self.model, decay=settings.ema_decay) if recipe.ema else None
+        decay, warmup = settings.ema_decay, settings.ema_warmup
+        self._ema = MovingAverage(self.model, decay=decay, warmup=warmup) if recipe.ema else None
         self._forward = self.model
         if settings.compiler is not None:
             # Else the ninth network of a process would be one recompilation too many and train uncompiled, in silence.
@@ -241,7 +242,7 @@ class TrainingLoop:
         self._loss += loss.detach()
 
     def _seed_torch(self, seed: int) -> None:
-        """For dropout, stochastic depth, policies and erasing: other draws in every process."""
+        """For dropout, stochastic depth and erasing: other draws in every process."""
         seed = (seed + self._peers.rank) % 2**63
         # torch.manual_seed would queue seeds for absent devices, at 1 ms a call; torch.cuda's seeds the current GPU.
         for generator in self._generators:

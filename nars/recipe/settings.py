@@ -86,6 +86,9 @@ class TrainingSettings:
     """Factor on the recipe's learning rate, > 0: for another batch than the recipe's, linear scaling."""
     ema_decay: float = IMAGENET_DECAY
     """Decay of the moving average, in [0, 1); used when the recipe has one."""
+    ema_warmup: bool = True
+    """Let the decay rise to that over the first steps, for short trainings; false keeps it constant, as in the
+    paper."""
     accumulation: int = 1
     """Parts that a batch goes through the network in, >= 1, to save memory; each is a batch of its own to batch
     norm."""
@@ -113,6 +116,9 @@ class TrainingSettings:
         """What decides the weights, as plain values; how it is computed does not count."""
         document = asdict(self)
         del document["compiler"], document["record"]
+        document["augmentation"] = self.augmentation.described()
+        if self.ema_warmup:  # as below
+            del document["ema_warmup"]
         if self.channels_last:  # written only where it is unusual, as trainings before it lack it
             del document["channels_last"]
         return document
@@ -130,6 +136,7 @@ def settings_by(recipe: Recipe, settings: TrainingSettings) -> TrainingSettings:
     """How a network is trained by a recipe: what the recipe says takes the place of what the run says."""
     varied: dict[str, Any] = {} if recipe.augment is None else {"policy": "none"}
     varied |= {name: value for name in ("crop", "erasing") if (value := getattr(recipe, name)) is not None}
+    varied |= {} if recipe.crop is None else {"cropping": "pad"}
     paced: dict[str, Any] = {} if recipe.schedule is None else {"kind": recipe.schedule}
     if recipe.warmup is not None:
         paced["warmup_epochs"] = recipe.warmup * settings.schedule.epochs

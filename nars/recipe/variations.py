@@ -6,6 +6,7 @@ A new way is a `Variation` in a module of its own and a line in `VARIATIONS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from numpy.random import Generator
@@ -32,7 +33,12 @@ VARIATIONS: Mapping[int, Callable[[Recipe, int], Variation | None]] = {2: policy
 has a stream of its own, so that one more leaves the draws of all others as they are; 1 is cutmix's."""
 
 
-def variations_of(recipe: Recipe, resolution: int) -> dict[int, Variation]:
-    """What a recipe asks for, by the number of the random stream; empty for the recipes of the paper."""
+def variations_of(recipe: Recipe, resolution: int, *, policy: str = "none") -> dict[int, Variation]:
+    """What a recipe asks for, by the number of the random stream; empty for the recipes of the paper.
+
+    `policy` is the run's, for a recipe that has none of its own.
+    """
+    if recipe.augment is None:
+        recipe = replace(recipe, augment=policy)
     asked = {number: ask(recipe, resolution) for number, ask in VARIATIONS.items()}
     return {number: variation for number, variation in asked.items() if variation is not None}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from math import inf
+from math import inf, isinf
 from typing import Annotated, Any, Literal, get_args
 
 import pydantic
@@ -51,6 +51,7 @@ def _listed(value: Any) -> Any:
 Limits = Annotated[Bounds, PlainValidator(_bounds), PlainSerializer(lambda bounds: bounds.document)]
 """Bounds on costs, as files and command lines have them."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Ends = Annotated[tuple[float, float], Field(strict=False)]
 Whole = Annotated[int, Field(ge=1)]
 
 
@@ -98,8 +99,27 @@ class Data(_Section):
     result depends on it."""
     flip: bool = True
     """Horizontal flips; off where left and right mean something (digits, text)."""
+    cropping: Literal["pad", "resized"] = "pad"
+    """Of training images. pad: by `crop`, for small ones; resized: a random part of the whole image by `scale` and
+    `ratio`, resized to what the network takes (RandomResizedCrop), for photographs. A recipe that says `crop` pads."""
     crop: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.125
-    """Random crops of the image enlarged by this share of its side on each side."""
+    """pad: random crops of the image enlarged by this share of its side on each side."""
+    scale: Ends = (0.08, 1.0)
+    """resized: least and largest share of the image's area."""
+    ratio: Ends = (0.75, 4 / 3)
+    """resized: least and largest width : height."""
+    evaluation_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Of validation and test images: they are resized so that the middle which is judged is this share of their side;
+    0.875 judges 224 of 256 pixels. 1: the whole middle square."""
+
+    @model_validator(mode="after")
+    def _ends_in_order(self) -> Data:
+        for name, most in (("scale", 1.0), ("ratio", inf)):
+            low, high = getattr(self, name)
+            if not 0.0 < low <= high <= most or isinf(high):
+                limit = "" if isinf(most) else f", at most {most:g}"
+                raise ValueError(f"{name} takes two numbers above 0, least and largest{limit}; got [{low:g}, {high:g}]")
+        return self
 
 
 class OwnTask(_Section):
@@ -175,6 +195,9 @@ class Collect(_Section):
     """Images per step."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
     """Decay of the averaged weights (paper: 0.99985 ImageNet, 0.999 CIFAR-10)."""
+    ema_warmup: Literal[True, False, "auto"] = "auto"
+    """Let the decay rise to `ema_decay`, so that a short training is not left with the average of its first weights;
+    false: it is constant (paper). auto: it rises in trainings of fewer steps than 20 / (1 - ema_decay)."""
     stop_correlation: Annotated[float, Field(gt=0.0, le=1.0)] = 0.92
     """Rank correlation with the final accuracy at which later rounds stop training (paper: 0.92)."""
     propose: Literal["auto", "bins", "improvement"] = "auto"
@@ -262,6 +285,8 @@ class Final(_Section):
     batch_size: Whole = 256
     """Images per step, over all processes together."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
+    ema_warmup: Literal[True, False, "auto"] = "auto"
+    """As of `collect`."""
     distillation: Share = 0.8
     """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2). 1 switches labels off: for
     augmentation so strong that they may no longer hold (KD + AA, arXiv 2003.11342)."""
@@ -453,10 +478,25 @@ def execution(**settings: Any) -> Execution:
     return made.model_copy(update={"device": resolve_device(made.device)})
 
 
+_EARLIER: Mapping[str, Any] = {"ema_warmup": True}
+"""What trainings did when there was no such key."""
+
+
+def as_trained(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A section of trainings that was kept (`collect`, `final`), with what they did where it does not say."""
+    return {**_EARLIER, **section}
+
+
+def as_run(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration that was kept, perhaps by an earlier version, with what it did where it does not say."""
+    trainings = {name: kept.get(name) or {} for name in ("collect", "final")}
+    return {**kept, **{name: as_trained(part) for name, part in trainings.items() if isinstance(part, Mapping)}}
+
+
 def in_current_form(kept: Mapping[str, Any]) -> Mapping[str, Any]:
     """A configuration that was kept, perhaps by an earlier version, as it would be kept now; as it is if that fails."""
     try:
-        return RunConfig.model_validate(kept).model_dump(mode="json")
+        return RunConfig.model_validate(as_run(kept)).model_dump(mode="json")
     except pydantic.ValidationError:
         return kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 from nars.files import Value
@@ -18,34 +19,37 @@ from nars.recipe import (
     TrainingSettings,
     read_policy,
 )
-from nars.run.config import Collect, Final, RunConfig
+from nars.run.config import Collect, Data, Final, RunConfig
 from nars.space import Space
 
 
-def search_settings(config: RunConfig) -> TrainingSettings:
-    """How every candidate of the search is trained."""
-    collect, data = config.collect, config.images
+def search_settings(config: RunConfig, *, images: int | None) -> TrainingSettings:
+    """How every candidate of the search is trained; `images` are those that it is trained on, None where nobody
+    knows."""
+    collect = config.collect
     return TrainingSettings(
         schedule=_schedule(collect),
         batch_size=collect.batch_size,
-        augmentation=Augmentation(crop=data.crop, flip=data.flip),
+        augmentation=_augmentation(config.images),
         ema_decay=collect.ema_decay,
+        ema_warmup=warms_up(collect, images),
         amp=collect.amp,
         compiler="inductor" if collect.compile else None,
     )
 
 
-def final_settings(config: RunConfig) -> TrainingSettings:
-    """How every network of final training is trained."""
-    final, data = config.final, config.images
+def final_settings(config: RunConfig, *, images: int | None) -> TrainingSettings:
+    """How every network of final training is trained; `images` as in `search_settings`."""
+    final = config.final
     policy = "none" if final.learns or final.draws else cast(PolicyName, final.policy)
     return TrainingSettings(
         schedule=_schedule(final),
         batch_size=final.batch_size,
-        augmentation=Augmentation(crop=data.crop, flip=data.flip, policy=policy, erasing=final.erasing),
+        augmentation=replace(_augmentation(config.images), policy=policy, erasing=final.erasing),
         # The recipe was found at the search's batch size.
         learning_rate_scale=final.batch_size / config.collect.batch_size if final.scale_learning_rate else 1.0,
         ema_decay=final.ema_decay,
+        ema_warmup=warms_up(final, images),
         accumulation=final.accumulation,
         amp=final.amp == "bf16",
         channels_last=final.channels_last,
@@ -100,6 +104,25 @@ def _few(values: tuple[Value, ...]) -> tuple[Value, ...]:
 
 _MOST = 5
 """Choices of a setting that are learned over."""
+
+
+_LENGTHS = 20
+"""Lengths 1 / (1 - decay) of the moving average from which a training has a constant decay by itself: after fewer, the
+average is largely of weights at a large learning rate, hardly trained. The paper's trainings have 22 and 37."""
+
+
+def warms_up(part: Collect | Final, images: int | None) -> bool:
+    """Whether the decay of the moving average rises, in trainings on so many images."""
+    if part.ema_warmup != "auto":
+        return part.ema_warmup
+    if images is None:
+        return True
+    steps = part.epochs * max(1, images // part.batch_size)
+    return steps * (1.0 - part.ema_decay) < _LENGTHS
+
+
+def _augmentation(data: Data) -> Augmentation:
+    return Augmentation(crop=data.crop, flip=data.flip, cropping=data.cropping, scale=data.scale, ratio=data.ratio)
 
 
 def _schedule(part: Collect | Final) -> Schedule:

@@ -116,7 +116,7 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
     from nars.recipe import Augmentation
 
     small, large = (int(end) for end in cost_range(space)["resolution"])
-    padding = Augmentation(crop=config.images.crop).padding(small)
+    padding = Augmentation(crop=config.images.crop, cropping=config.images.cropping).padding(small)
     if padding >= small:
         yield Finding(
             keys=("data.crop", "space"),

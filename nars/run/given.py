@@ -20,7 +20,7 @@ import pydantic
 from nars.errors import ConfigError, expect
 from nars.files.home import expanded
 from nars.images import FOLDER_PREFIX
-from nars.run.config import Data, RunConfig, in_current_form, keys_at, message_of, set_value, value_at
+from nars.run.config import Data, RunConfig, as_run, in_current_form, keys_at, message_of, set_value, value_at
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.naming import fault_of_name
 from nars.run.suggesting import suggested_budgets
@@ -77,8 +77,10 @@ class Given:
         Args:
             kept: The configuration in its run.json, perhaps of an earlier version that chose other values.
         """
+        older = [f"{part}.ema_warmup" for part in ("collect", "final")]  # of runs that began before there was a choice
+        older = [key for key in older if value_at(kept, key) is None and key not in self.origin.options]
         content, kept = self.config.model_dump(mode="json"), in_current_form(kept)
-        for key in self.adapted:
+        for key in (*self.adapted, *older):
             if (value := value_at(kept, key, absent=_ABSENT)) is not _ABSENT:
                 set_value(content, key, value)
         try:
@@ -191,7 +193,7 @@ def kept_config(
     """
     options = {key: key for key in overrides} | dict(options or {})
     origin = _Origin(document=Document(source, dict(content), {}), built_in=False, options=options)
-    return Given(config=_validated(deepcopy(dict(content)), overrides, origin), origin=origin)
+    return Given(config=_validated(deepcopy(as_run(content)), overrides, origin), origin=origin)
 
 
 def run_folder(name: str | Path) -> Path | None:
@@ -212,7 +214,7 @@ def _given_by_run(home: Path, overrides: Mapping[str, Any], options: Mapping[str
         raise ConfigError(f"{run.run_file} holds no configuration: it is not a run's file, or was edited. Put it back")
     origin = _Origin(document=Document(str(run.run_file), content, {}), built_in=False, options=options)
     try:
-        config = _validated(content, overrides, origin)
+        config = _validated(as_run(content), overrides, origin)
     except ConfigError as error:
         if overrides:
             raise
@@ -310,6 +312,10 @@ def _said(value: Any) -> str:
         return "all"
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return " to ".join(f"{number:.3g}" for number in value)
     return f"{value:,}"
 
 

@@ -19,7 +19,7 @@ from nars.files.atomic import write_bytes, write_json
 from nars.images import FOLDER_PREFIX
 from nars.run.changes import Change, as_begun, changes, first_values, refuse_others
 from nars.run.checking import Checked, check
-from nars.run.config import Execution, RunConfig
+from nars.run.config import Execution, RunConfig, as_run
 from nars.run.earlier import upgraded
 from nars.run.environment import Stage, remaining
 from nars.run.folder import RunFolder, existing_run, read_json
@@ -224,7 +224,7 @@ def _check_format(kept: dict[str, Any], home: RunFolder) -> None:
 
 def _kept_config(kept: dict[str, Any], home: RunFolder) -> RunConfig:
     try:
-        return RunConfig.model_validate(kept["config"])
+        return RunConfig.model_validate(as_run(kept["config"]))
     except pydantic.ValidationError as error:
         raise ConfigError(
             f"{home.run_file} holds a configuration that this version cannot read ({error.errors()[0]['msg']}); use "

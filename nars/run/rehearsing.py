@@ -111,7 +111,7 @@ def _measured(
             recipe,
             data,
             replace(
-                search_settings(config),
+                search_settings(config, images=None),
                 schedule=Schedule(epochs=1_000_000, warmup_epochs=1_000_000),  # so long that no step ends it
                 batch_size=batch,
                 compiler=None,

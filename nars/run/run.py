@@ -206,6 +206,8 @@ def read_images(
             streaming=data.streaming,
             loaders=0 if execution is not None and execution.engine == "in-process" else None,
             copies=_copies(execution),
+            whole=data.cropping == "resized",
+            evaluation_crop=data.evaluation_crop,
             progress=progress,
             source=source,
         )

@@ -15,7 +15,7 @@ from typing import Any
 import pydantic
 
 from nars.files.atomic import write_json
-from nars.run.config import Final
+from nars.run.config import Final, as_trained
 from nars.run.folder import RunFolder, read_json
 from nars.run.identity import digest
 
@@ -38,6 +38,8 @@ def settings_of(final: Final, *, choices: Sequence[int], teacher: Sequence[int] 
         "choices": list(choices),
         "final": _deciding(final),
         "teacher": teacher if isinstance(teacher, str) else list(teacher),
+        # An earlier version drew it for eight images at a time: one that it left unfinished begins again beside it.
+        **({} if final.policy == "none" or final.learns or final.draws else {"policy": "for each image"}),
     }
 
 
@@ -128,7 +130,7 @@ def _kept(file: Path) -> Settings | None:
         return None
     settings = read_json(file)
     try:
-        final = _deciding(Final.model_validate(settings["final"]))
+        final = _deciding(Final.model_validate(as_trained(settings["final"])))
     except (pydantic.ValidationError, KeyError):
         return settings
     return settings | {"final": final}

@@ -14,6 +14,7 @@ from nars.tasks import ImageClassification, Task, Trial, make_trials
 
 if TYPE_CHECKING:
     from nars.images import ImageData
+    from nars.recipe import TrainingSettings
 
 
 def engine_of(run: Run) -> Engine:
@@ -38,7 +39,7 @@ def engine_for(run: Run, task: Task) -> Engine:
 def task_of(run: Run) -> Task:
     """What the run's candidates are trained for."""
     if run.config.trains_images:
-        return ImageClassification(_at_all_resolutions(run), search_settings(run.config))
+        return ImageClassification(_at_all_resolutions(run), _settings(run))
     task: Task = own_task(run.config)
     return task
 
@@ -78,8 +79,13 @@ def trials_for(run: Run, X: Population, *, epochs: int, round: int = 0, seed: in
 
 def fidelity_of(run: Run, epochs: int) -> str:
     """How thoroughly a candidate of so many epochs is trained: what its samples say."""
-    of = search_settings(run.config) if run.config.trains_images else own_task(run.config)
+    of = _settings(run) if run.config.trains_images else own_task(run.config)
     return of.fidelity(epochs)
+
+
+def _settings(run: Run) -> TrainingSettings:
+    known = run.data_facts.images
+    return search_settings(run.config, images=None if known is None else known[0])
 
 
 def spell(sample: Sample) -> str:

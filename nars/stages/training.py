@@ -157,7 +157,7 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
         results = train_members(
             jobs,
             run.final_images,
-            final_settings(run.config),
+            final_settings(run.config, images=len(run.final_images.train)),
             teaching=teaching,
             augmenting=final_augmenting(run.config, lambda: run.space),
             peers=peers,

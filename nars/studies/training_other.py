@@ -212,7 +212,7 @@ def _train(
                 network,
                 recipe,
                 images,
-                final_settings(config),
+                final_settings(config, images=len(images.train)),
                 folder=folder,
                 seed=config.seed,
                 teaching=teaching,

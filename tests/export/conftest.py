@@ -73,6 +73,14 @@ def of_photos(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 @pytest.fixture(scope="session")
+def of_middles(of_photos: Exported, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Of the same folder, judged on the middle of each image."""
+    name = f"imagefolder:{of_photos.folder.parent / 'images'}"
+    data = load_images(name, resolution=20, validation_fraction=0.2, seed=0, streaming=True, evaluation_crop=0.8)
+    return _export(_COLOUR, data, tmp_path_factory.mktemp("middles") / "middles", "middles")
+
+
+@pytest.fixture(scope="session")
 def of_digits(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Of grey arrays of 8 x 8, resized to 12."""
     data = load_images("digits", resolution=12, validation_fraction=0.2, seed=0, max_train=200)

@@ -1,6 +1,7 @@
 """The standalone file's own PyTorch code against timm's blocks, on networks drawn from the shipped spaces."""
 
 import ast
+from dataclasses import replace
 
 import pytest
 import torch
@@ -42,13 +43,14 @@ def test_generated_source_holds_the_settings_as_literals() -> None:
     config = MemberConfig(
         name="nars_x_1M", architecture=architecture, classes=tuple(classes), mean=(0.25,), std=(0.5,), array_side=8
     )
+    config = replace(config, evaluation_crop=0.5)
     source = standalone_source(config)
-    wanted = ("ARCHITECTURE", "CLASSES", "MEAN", "STD", "ARRAY_SIDE")
+    wanted = ("ARCHITECTURE", "CLASSES", "MEAN", "STD", "ARRAY_SIDE", "RESIZED")
     settings = {
         node.target.id: ast.literal_eval(node.value)
         for node in ast.parse(source).body
         if isinstance(node, ast.AnnAssign) and node.target.id in wanted
     }
     expected = {"ARCHITECTURE": architecture.to_dict(), "CLASSES": classes, "MEAN": [0.25], "STD": [0.5]}
-    assert settings == expected | {"ARRAY_SIDE": 8}
+    assert settings == expected | {"ARRAY_SIDE": 8, "RESIZED": 2 * architecture.resolution}
     assert "<settings>" not in source

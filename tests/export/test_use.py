@@ -150,8 +150,20 @@ def test_what_the_onnx_file_says(of_photos: Any, of_digits: Any) -> None:
         assert facts["color"] == ("RGB" if member.data.in_channels == 3 else "L")
 
 
-def test_the_code_of_the_readme_runs_and_agrees(of_photos: Any, of_digits: Any, photo: Photo, tmp_path: Path) -> None:
-    for member, picture in ((of_photos, photo((200, 150), 8)), (of_digits, photo((12, 12), 8).convert("L"))):
+def test_a_member_shows_the_middle_that_it_was_judged_on(of_middles: Any) -> None:
+    """20 of 25 pixels, by the standalone file and by timm, which reads the share from config.json."""
+    standalone, split = runpy.run_path(str(of_middles.folder / "model.py")), of_middles.data.test
+    (name,) = nars.register(of_middles.folder)
+    assert timm.data.resolve_model_data_config(timm.create_model(name))["crop_pct"] == 0.8
+    for file, expected in zip(split.files, split.images, strict=True):
+        assert torch.equal(standalone["pixels"](file.decode())[0], expected)
+
+
+def test_the_code_of_the_readme_runs_and_agrees(
+    of_photos: Any, of_digits: Any, of_middles: Any, photo: Photo, tmp_path: Path
+) -> None:
+    pictures = (of_photos, photo((200, 150), 8)), (of_digits, photo((12, 12), 8).convert("L"))
+    for member, picture in (*pictures, (of_middles, photo((200, 150), 8))):
         folder = Path(shutil.copytree(member.folder, tmp_path / member.folder.name / "moved"))
         picture.save(folder / "photo.jpg")
         text = (folder / "README.md").read_text(encoding="utf-8")

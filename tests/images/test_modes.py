@@ -285,7 +285,7 @@ def test_all_of_them_streamed_and_in_memory(tmp_path: Path) -> None:
         for part in ("train", "validation", "test"):
             one, other = getattr(held, part), getattr(streamed, part)
             np.testing.assert_array_equal(one.images, other.images)
-            cuts = np.stack([np.arange(len(one)), *[np.zeros(len(one), dtype=int)] * 3], axis=1)
+            cuts = np.stack([np.arange(len(one)), *[np.zeros(len(one), dtype=int)] * 4], axis=1)
             (batch,) = other.reader(padding=0, border="constant").read([cuts])
             np.testing.assert_array_equal(batch, one.images)
 

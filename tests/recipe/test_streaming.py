@@ -121,7 +121,7 @@ def test_a_file_that_cannot_be_read_is_named(photos: Path, tmp_path: Path, loade
         files=np.array([str(tmp_path / "broken.png").encode()]), labels=split.labels[:1], resolution=8, loaders=loaders
     )
     with pytest.raises(DataError, match=r"broken\.png") as error:
-        list(broken.reader(padding=0, border="constant").read([np.zeros((1, 4), dtype=np.int64)]))
+        list(broken.reader(padding=0, border="constant").read([np.zeros((1, 5), dtype=np.int64)]))
     assert "Traceback" not in str(error.value)
 
 

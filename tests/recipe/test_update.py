@@ -60,7 +60,8 @@ def test_norm_and_bias_do_not_decay(network: nn.Module) -> None:
 
 
 def test_moving_average_is_timms(network: nn.Module) -> None:
-    reference, ours = ModelEmaV3(network, decay=0.9, use_warmup=True), MovingAverage(network, decay=0.9)
+    reference = ModelEmaV3(network, decay=0.9, use_warmup=True)
+    ours = MovingAverage(network, decay=0.9, warmup=True)
     for step in range(1, 9):
         with torch.no_grad():
             for value in network.state_dict().values():
@@ -72,6 +73,20 @@ def test_moving_average_is_timms(network: nn.Module) -> None:
     assert ours.decay(1) == 0.0
     assert ours.decay(8) == pytest.approx(1 - 8 ** (-2 / 3))
     assert ours.decay(10**6) == 0.9
+
+
+def test_without_warmup_the_moving_average_is_the_papers_formula(network: nn.Module) -> None:
+    """w_ema <- a w_ema + (1 - a) w from the first step on, from the same weights (FBNetV3, eq. 2)."""
+    ours = MovingAverage(network, decay=0.9, warmup=False)
+    expected = {name: value.double() for name, value in network.state_dict().items() if value.is_floating_point()}
+    for step in range(1, 9):
+        with torch.no_grad():
+            for value in network.parameters():
+                value.add_(step)
+        ours.update(step)
+        expected = {name: 0.9 * before + 0.1 * network.state_dict()[name] for name, before in expected.items()}
+    for name, value in expected.items():
+        torch.testing.assert_close(ours.model.state_dict()[name].double(), value, msg=name, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.3])

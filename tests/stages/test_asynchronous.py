@@ -90,7 +90,7 @@ def outcome(run: Run, trial: Trial) -> Sample:
         seed=trial.seed,
         space=trial.space,
         data=run.images.fingerprint,
-        fidelity=search_settings(run.config).fidelity(trial.epochs),
+        fidelity=search_settings(run.config, images=None).fidelity(trial.epochs),
         value=None if fails else curve[-1],
         curve=curve,
         round=trial.round,

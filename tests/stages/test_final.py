@@ -131,7 +131,7 @@ def test_every_option_reaches_the_training(config: Path) -> None:
     read = load_config(config, {f"final.{key}": value for key, value in final.items()})
     teaching = teaching_by(read.final, torch.nn.Identity(), resolution=12)
     assert (teaching.weight, teaching.sees, teaching.temperature, teaching.resolution) == (1.0, "clean", 2.0, 12)
-    settings = final_settings(read)
+    settings = final_settings(read, images=None)
     assert settings.learning_rate_scale == 96 / 48
     assert (settings.accumulation, settings.amp, settings.compiler) == (2, True, "inductor")
     assert settings.channels_last is False

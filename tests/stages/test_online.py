@@ -115,7 +115,7 @@ def test_the_space_says_what_is_learned_and_built_in_choices_the_rest(config: Pa
     assert final_augmenting(asked, lambda: rich) == Online(
         choices=learned_choices(rich), copies=5, chunk=2, learning_rate=0.1
     )
-    assert final_settings(asked).augmentation.policy == "none"
+    assert final_settings(asked, images=None).augmentation.policy == "none"
     fixed = load_config(config, {"final.policy": "randaugment"})
     assert final_augmenting(fixed, lambda: rich) is None
 

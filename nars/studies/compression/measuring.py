@@ -195,7 +195,8 @@ def _trained(workshop: Workshop, choice: Choice, advance: Advance) -> nn.Module:
 def _settings(workshop: Workshop) -> TrainingSettings:
     """As in final training, but short: from a learning rate that falls at once, and to the end."""
     schedule = Schedule(epochs=workshop.epochs, warmup_epochs=0, kind="cosine")
-    return replace(final_settings(workshop.source.run), schedule=schedule)
+    final = final_settings(workshop.source.run, images=len(workshop.source.images.train))
+    return replace(final, schedule=schedule, ema_warmup=True)
 
 
 def _some_validation(workshop: Workshop) -> torch.Tensor:

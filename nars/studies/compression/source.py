@@ -57,6 +57,7 @@ class Source:
             mean=tuple(self.images.mean.tolist()),
             std=tuple(self.images.std.tolist()),
             array_side=self.images.array_side,
+            evaluation_crop=self.images.evaluation_crop,
         )
 
 

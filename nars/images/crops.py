@@ -1,0 +1,108 @@
+"""Random resized crops: a part of a whole image, resized to the side that a network takes (arXiv 1409.4842).
+
+The draws are torchvision's (`RandomResizedCrop`): a share of the area, a ratio of the sides from a logarithmic
+distribution, up to ten times until the part lies within the image; then the largest middle part of an allowed ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_ATTEMPTS = 10
+
+Box = tuple[int, int, int, int]
+"""First row, first column, height, width: pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizedCrop:
+    """Which parts of an image may be drawn."""
+
+    scale: tuple[float, float]
+    """Least and largest share of the area, 0 < least <= largest <= 1."""
+    ratio: tuple[float, float]
+    """Least and largest width : height, 0 < least <= largest."""
+
+    def box(self, seed: int, height: int, width: int) -> Box:
+        """The part of an image of this size that a seed (>= 0) stands for."""
+        rng = np.random.Generator(np.random.PCG64(seed))
+        shares = rng.uniform(*self.scale, _ATTEMPTS)
+        ratios = np.exp(rng.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), _ATTEMPTS))
+        wide = np.rint(np.sqrt(height * width * shares * ratios)).astype(np.int64)
+        tall = np.rint(np.sqrt(height * width * shares / ratios)).astype(np.int64)
+        fits = np.flatnonzero((wide > 0) & (wide <= width) & (tall > 0) & (tall <= height))
+        if len(fits) == 0:
+            return self._middle(height, width)
+        h, w = int(tall[fits[0]]), int(wide[fits[0]])
+        top, left = rng.integers([height - h, width - w], endpoint=True).tolist()
+        return top, left, h, w
+
+    def _middle(self, height: int, width: int) -> Box:
+        """The largest part of an allowed ratio."""
+        low, high = self.ratio
+        h, w = height, width
+        if width / height < low:
+            h = min(height, max(1, round(width / low)))
+        elif width / height > high:
+            w = min(width, max(1, round(height * high)))
+        return (height - h) // 2, (width - w) // 2, h, w
+
+    def cut(self, image: Tensor, seed: int, side: int) -> Tensor:
+        """The part of uint8 (C, H, W) that a seed stands for as (C, side, side), bilinear and antialiased."""
+        from torchvision.transforms.v2 import functional
+
+        part: Tensor = functional.resized_crop(image, *self.box(seed, *image.shape[-2:]), [side, side], antialias=True)
+        return part
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Wholes:
+    """Images of any size in memory, whole: one array, which processes can share."""
+
+    pixels: Tensor
+    """uint8 (bytes,): each image (H, W, 3), one after the other."""
+    starts: NDArray[np.int64]
+    """(N,), places of their first bytes."""
+    sizes: NDArray[np.int64]
+    """(N, 2), height and width."""
+    reduced: bool
+    """Whether any of them is smaller than its file is."""
+
+    @staticmethod
+    def of(images: Sequence[NDArray[np.uint8]], *, reduced: bool) -> Wholes:
+        """Pack images (H, W, 3)."""
+        ends = np.cumsum([image.size for image in images])
+        return Wholes(
+            pixels=torch.from_numpy(np.concatenate([image.reshape(-1) for image in images])),
+            starts=np.concatenate([[0], ends[:-1]]).astype(np.int64),
+            sizes=np.array([image.shape[:2] for image in images], dtype=np.int64),
+            reduced=reduced,
+        )
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, row: int) -> NDArray[np.uint8]:
+        """(H, W, 3)."""
+        height, width = self.sizes[row]
+        start = self.starts[row]
+        flat: NDArray[np.uint8] = self.pixels[start : start + 3 * height * width].numpy()
+        return flat.reshape(height, width, 3)
+
+
+def evaluation_side(resolution: int, share: float) -> int:
+    """Side that an image is resized to before its middle is cut out, of which `share` is the resolution (as timm)."""
+    return math.floor(resolution / share)
+
+
+def middle_of(images: Tensor, resolution: int) -> Tensor:
+    """The middle (..., resolution, resolution) of square images (..., H, H)."""
+    start = round((images.shape[-1] - resolution) / 2)
+    return images[..., start : start + resolution, start : start + resolution]
