@@ -77,10 +77,8 @@ class Given:
         Args:
             kept: The configuration in its run.json, perhaps of an earlier version that chose other values.
         """
-        older = [f"{part}.ema_warmup" for part in ("collect", "final")]  # of runs that began before there was a choice
-        older = [key for key in older if value_at(kept, key) is None and key not in self.origin.options]
         content, kept = self.config.model_dump(mode="json"), in_current_form(kept)
-        for key in (*self.adapted, *older):
+        for key in self.adapted:
             if (value := value_at(kept, key, absent=_ABSENT)) is not _ABSENT:
                 set_value(content, key, value)
         try:

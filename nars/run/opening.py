@@ -6,7 +6,7 @@ opens it gets it as it began, or is told what is not as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -175,6 +175,7 @@ def _reopen(
         if config.space == before.space:  # the file that has just become the run's own copy
             config = config.model_copy(update={"space": str(home.space_file)})
         before = _kept_config(kept, home)
+    config = _warming_up(config, kept["config"])
     facts = DataFacts.of(kept["data"])
     space = _own_space(kept, home, facts, before)
     if config.trains_images and before.trains_images:
@@ -230,6 +231,15 @@ def _kept_config(kept: dict[str, Any], home: RunFolder) -> RunConfig:
             f"{home.run_file} holds a configuration that this version cannot read ({error.errors()[0]['msg']}); use "
             f"the version that wrote it, {kept.get('versions', {}).get('nars', 'an older one')}"
         ) from error
+
+
+def _warming_up(config: RunConfig, kept: Mapping[str, Any]) -> RunConfig:
+    """The configuration with the averages of a run that began before there was a choice, where it leaves it open."""
+    updates = {}
+    for name, part in (("collect", config.collect), ("final", config.final)):
+        if part.ema_warmup == "auto" and "ema_warmup" not in (kept.get(name) or {}):
+            updates[name] = part.model_copy(update={"ema_warmup": True})
+    return config.model_copy(update=updates)
 
 
 def _own_space(kept: dict[str, Any], home: RunFolder, facts: DataFacts, before: RunConfig) -> Space:

@@ -26,6 +26,7 @@ from nars.cli import main
 from nars.errors import ConfigError
 from nars.images import list_images, load_images
 from nars.run import Execution, Silent, check, load_config, open_run, preview, read_config, run_names
+from nars.run.fidelity import final_settings, search_settings
 from nars.space import cost_range, load_space, quantity, space_names
 from nars.stages import Family, TrainedFamily, export, run_all
 
@@ -244,6 +245,37 @@ def test_a_run_that_was_begun_with_another_versions_choice_goes_on(here: Path, t
     assert json.loads((folder / "run.json").read_text())["config"] == before
     with pytest.raises(ConfigError, match=r"data\.validation was 6"):
         open_run(read_config("fashion-mnist", images | {"data.validation": 7}).begun_as(before).config, folder)
+
+
+def test_averages_warm_up_in_short_trainings_and_in_runs_from_before_there_was_a_choice(
+    here: Path, tmp_path: Path
+) -> None:
+    config = load_config("digits", {"collect.epochs": 500})
+    assert not search_settings(config, images=1_000).ema_warmup  # 15,500 steps, of which the average spans 50
+    assert search_settings(config, images=50).ema_warmup
+    assert search_settings(load_config("digits"), images=1_000).ema_warmup
+    assert "ema_warmup" not in search_settings(load_config("digits"), images=1_000).fidelity(3)
+    assert '"ema_warmup":false' in search_settings(config, images=1_000).fidelity(3)
+    assert not final_settings(load_config("digits", {"final.ema_warmup": False}), images=50).ema_warmup
+    file = open_run(config, tmp_path / "run").folder.run_file
+    document = json.loads(file.read_text())
+    for part in ("collect", "final"):
+        del document["config"][part]["ema_warmup"]
+    file.write_text(json.dumps(document))
+    for asked in (config, load_config(tmp_path / "run")):
+        assert open_run(asked, tmp_path / "run").config.collect.ema_warmup is True
+    with pytest.raises(ConfigError, match=r"collect\.ema_warmup was True, now False"):
+        open_run(load_config(tmp_path / "run", {"collect.ema_warmup": False}), tmp_path / "run")
+
+
+def test_crops_of_whole_images_are_asked_for_in_the_configuration(here: Path) -> None:
+    said = {"data.cropping": "resized", "data.scale": [0.25, 1], "data.evaluation_crop": 0.875}
+    config = load_config("digits", said)
+    assert final_settings(config, images=9).augmentation.scale == (0.25, 1.0)
+    assert load_config("digits").images.cropping == "pad"
+    for wrong in ({"data.scale": [1, 0.25]}, {"data.ratio": [0, 1]}, {"data.evaluation_crop": 1.5}):
+        with pytest.raises(ConfigError, match=next(iter(wrong)).removeprefix("data.")):
+            load_config("digits", said | wrong)
 
 
 def test_a_run_that_was_begun_under_its_configurations_name_is_found(
