@@ -268,12 +268,15 @@ def _show_plan(wanted: Asked, out: Path | None, how: How) -> None:
     load_torch()
     from nars.run import Terminal, check, check_reopening, preview
     from nars.run.given import run_folder
+    from nars.run.paper import beside_the_paper
 
     out = out or run_folder(wanted.name)
     given, settings = understood(wanted, out, how)
     check_reopening(given.config, out or Path("runs") / given.config.name)
     checked = check(given.config, settings, folder=out, upto="export", place=given.place)
     Console().print(preview(given.config, settings, checked=checked))
+    if given.config.data is not None and given.config.data.name == "imagenet":  # the paper's images
+        Console().print(beside_the_paper(given.config, recipe_only=checked.space.architecture_width == 0))
     say_remarks(given, checked, Terminal())
 
 

@@ -12,7 +12,7 @@ from nars.printing import counted
 from nars.recipe import likely, read_policy
 from nars.run.checking import Checked, check
 from nars.run.config import Execution, Final, RunConfig
-from nars.run.fidelity import built_in_choices, learned_choices
+from nars.run.fidelity import built_in_choices, learned_choices, warms_up
 from nars.run.outlook import LIKELY_STOP
 from nars.run.own_task import own_facts
 from nars.run.rehearsing import Pace, rehearse
@@ -72,6 +72,7 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
     table.add_row("final training", f"{trainings} x {final.epochs} epochs{copies}: {_steps(final)}")
     if final.learns or final.draws:
         table.add_row("augmentation", _augmentation(config, checked))
+    table.add_row("averages", _averages(config, checked))
     table.add_row("images", _images(config, checked))
     pace = rehearse(config, execution, space)
     search, family = _seconds(config, execution, checked, pace)
@@ -117,6 +118,21 @@ def _augmentation(config: RunConfig, checked: Checked) -> str:
 
 def _listed(values: Sequence[Value]) -> str:
     return ", ".join(value if isinstance(value, str) else f"{value:g}" for value in values)
+
+
+def _averages(config: RunConfig, checked: Checked) -> str:
+    """What the decay of the averaged weights does."""
+    assert checked.sizes is not None
+    parts = ("stage 2", config.collect, checked.sizes.searched), ("final training", config.final, checked.sizes.trained)
+    told = []
+    for name, part, images in parts:
+        warmup = warms_up(part, images)
+        how = "rises to" if warmup else "constant at"
+        why = " (so short a training)" if warmup and part.ema_warmup == "auto" else ""
+        told.append(f"{name} {how} {part.ema_decay:g}{why}")
+    return (
+        f"of weights, where the recipe has them; their decay in {', in '.join(told)}; ema_warmup decides (paper: false)"
+    )
 
 
 def _images(config: RunConfig, checked: Checked) -> str:

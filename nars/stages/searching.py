@@ -18,7 +18,7 @@ from nars.stages.members import Family, Member, family_in, read_family, write_fa
 from nars.stages.predictors import scorer
 from nars.stages.trust import Answer, Evidence, doubts, evidence_of
 
-_SEED_POPULATION = 50
+SEED_POPULATION = 50
 """Best pairs of stage 2 in the first generation (paper: 50)."""
 
 
@@ -118,5 +118,5 @@ def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
 def _seeds(run: Run, known: Sequence[Member]) -> Population:
     """Stage 2's pairs, best measured first, and the members of other budgets: a larger one is never worse."""
     X, values = Journal(run).measured()
-    best = X[np.argsort(-run.metric.score(values), kind="stable")[:_SEED_POPULATION]]
+    best = X[np.argsort(-run.metric.score(values), kind="stable")[:SEED_POPULATION]]
     return np.concatenate([best, [member.choices for member in known]]) if known else best

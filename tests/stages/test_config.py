@@ -128,7 +128,8 @@ def test_imagenet_is_the_paper() -> None:
     assert (config.collect.decay, config.collect.stop_correlation) == (0.963, 0.92)
     assert [budget.document for budget in config.budgets] == [{"flops": 1e6 * n} for n in (450, 550, 650, 750)]
     assert (config.final.epochs, config.final.warmup_epochs, config.final.decay) == (400, 5, 0.9875)
-    assert (config.final.distillation, config.final.ema_decay, config.final.batch_size) == (0.8, 0.99985, 256)
+    assert (config.final.distillation, config.final.ema_decay, config.final.batch_size) == (0.8, 0.99985, 2048)
+    assert (config.final.scale_learning_rate, config.final.ema_warmup) == (True, False)
     assert (config.images.search_classes, config.images.validation) == (200, 10_000)
 
 
