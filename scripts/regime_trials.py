@@ -110,8 +110,8 @@ class RegimeTask:
         assert trial.architecture is not None
         start = time.process_time()  # what it takes where nothing else runs
         recipe = replace(Recipe.from_dict(trial.recipe), ema=False)
-        drops = {"dropout": recipe.dropout, "stochastic_depth": recipe.stochastic_depth}
-        model = network.build(trial.architecture, seed=trial.seed, **drops)
+        dropout, depth = recipe.dropout, recipe.stochastic_depth
+        model = network.build(trial.architecture, seed=trial.seed, dropout=dropout, stochastic_depth=depth)
         images = self.images.at(trial.architecture.resolution)
         loop = TrainingLoop(model, recipe, images, self.regime.settings(), seed=trial.seed, device=device)
         whole = images.validation

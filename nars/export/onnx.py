@@ -84,7 +84,7 @@ def untrained_onnx(architecture: AnyArchitecture, *, batch: int) -> bytes:
     """
     require_onnx()
     images = torch.zeros(2, architecture.in_channels, architecture.resolution, architecture.resolution)
-    program = capture(reference(build(architecture, seed=0)), images)
+    program = capture(reference(build(architecture, seed=0, pretrained=False)), images)
     return fixed_batch(encode_onnx(program, {}), batch)
 
 

@@ -10,7 +10,7 @@ from nars.export.card import CARD, Card, Int8
 from nars.export.layout import ARCHITECTURE, INT8, ONNX, PROGRAM, README, RECIPE, STANDALONE, WEIGHTS, MemberConfig
 from nars.export.onnx import OPSET
 from nars.files.atomic import write_json, write_text
-from nars.network.timm_models import FAMILY
+from nars.network.timm_models import timm_name
 from nars.recipe import POLICY_FILE
 
 _STANDALONE = """
@@ -142,11 +142,12 @@ def _own_forms(card: Card, config: MemberConfig) -> tuple[str, ...]:
 
 def _timm_model(config: MemberConfig) -> tuple[str, ...]:
     """A network of timm, which timm opens; nothing of others."""
-    if config.architecture.family != FAMILY:
+    name = timm_name(config.architecture)
+    if name is None:
         return ()
     code = _TIMM_MODEL.replace("CLASSES", str(config.architecture.classes)).replace("WEIGHTS", WEIGHTS)
     code = code.replace("CHANNELS", str(config.architecture.in_channels))
-    return "A network of timm:", _block(code.replace("MODEL", str(config.architecture.record()["model"])))
+    return "A network of timm:", _block(code.replace("MODEL", name))
 
 
 def _quantized(int8: Int8) -> str:

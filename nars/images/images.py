@@ -31,6 +31,7 @@ from nars.images.streaming import StreamedSplit, path_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
 from nars.parallel import installed_memory
 from nars.printing import brief_repr, some_names
+from nars.space import AnyArchitecture
 
 Streaming = bool | Literal["auto"]
 """Whether the images of a folder stay in their files; "auto" if they would take more than half of the memory,
@@ -155,6 +156,18 @@ class ImageData:
             at = replace(self, mean=mean, std=std, train=train, validation=validation, test=test)
             self._rendered[resolution] = at
         return self._rendered[resolution]
+
+    def seen_by(self, architecture: AnyArchitecture) -> ImageData:
+        """The same set as a network sees it: at its resolution, normalized as the weights want it that it starts from.
+
+        Raises:
+            DataError: as `at`.
+        """
+        images = self.at(architecture.resolution)
+        if architecture.normalization is None:
+            return images
+        mean, std = map(torch.tensor, architecture.normalization)
+        return replace(images, mean=mean, std=std)
 
 
 def load_images(

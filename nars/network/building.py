@@ -15,7 +15,12 @@ from nars.space import AnyArchitecture, family_of
 
 
 def build(
-    architecture: AnyArchitecture, *, dropout: float = 0.0, stochastic_depth: float = 0.0, seed: int | None
+    architecture: AnyArchitecture,
+    *,
+    dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
+    seed: int | None,
+    pretrained: bool = True,
 ) -> nn.Module:
     """The classifier of an architecture.
 
@@ -26,6 +31,8 @@ def build(
             from 0 at the first block.
         seed: Of the initial weights: the same seed gives the same weights, and the global generators are left alone.
             None for a network whose weights are loaded next: its values are unspecified.
+        pretrained: Whether the network gets the weights that its architecture names, where it names any; without a seed
+            it gets none.
 
     Returns:
         A network in training mode, an `Architecture` as a timm `MobileNetV3`: float (N, in_channels, R, R) -> logits
@@ -34,19 +41,30 @@ def build(
     Raises:
         NetworkError: no network can be built from the architecture, or its family's builder cannot be loaded.
     """
-    where = family_of(architecture.family).builder
-    if where is None:
+    family = family_of(architecture.family)
+    if family.builder is None:
         raise NetworkError(f"the family {architecture.family} has no networks to build; choose a space of networks")
-    try:
-        builder = resolve_name(where)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise NetworkError(
-            f"the family {architecture.family} names the builder {where!r}, which cannot be loaded ({error}); write "
-            f"package.module:function of what builds its networks"
-        ) from error
+    builder = _named("builder", family.builder, architecture.family)
     with seeded(seed):
         network: nn.Module = builder(architecture, dropout=dropout, stochastic_depth=stochastic_depth)
+        if family.initializer is not None and pretrained and seed is not None:
+            _named("initializer", family.initializer, architecture.family)(network, architecture)
     return network
+
+
+def _named(what: str, where: str, family: str) -> Any:
+    """The function that a family names.
+
+    Raises:
+        NetworkError: it cannot be loaded.
+    """
+    try:
+        return resolve_name(where)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise NetworkError(
+            f"the family {family} names the {what} {where!r}, which cannot be loaded ({error}); write "
+            f"package.module:function"
+        ) from error
 
 
 def timm_config(architecture: AnyArchitecture) -> dict[str, Any]:

@@ -1,20 +1,35 @@
-"""Networks of timm as a family: one architecture is timm's name of a model, at a resolution."""
+"""Networks of timm: built, counted, and given the weights that their training starts from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nars.network.errors import NetworkError
 from nars.space import Flat, Rule
 from nars.space.families.generic.flat import FlatArchitecture
+from nars.space.families.timm.architecture import KIND, NO_WEIGHTS, TIMMS, TimmArchitecture
+from nars.space.families.timm.counted import Count, Line
+from nars.space.families.timm.weights import MARK
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from nars.space import AnyArchitecture
 
 FAMILY = "nars.network.timm_models:TIMM"
 
 TIMM = Flat(settings={"model": Rule()}, builder="nars.network.timm_models:build")
-"""The family; its costs are counted, not computed."""
+"""The family of `nars train --model timm:NAME`: its costs are counted when it is exported, and spaces have `kind: timm`
+instead."""
+
+_REASON = 300
+"""Characters of what torch, timm or the network says that an error repeats."""
 
 
 def timm_architecture(name: str, *, resolution: int, in_channels: int, classes: int) -> FlatArchitecture:
@@ -22,6 +37,11 @@ def timm_architecture(name: str, *, resolution: int, in_channels: int, classes: 
     return FlatArchitecture(
         family=FAMILY, resolution=resolution, settings={"model": name}, in_channels=in_channels, classes=classes
     )
+
+
+def timm_name(architecture: AnyArchitecture) -> str | None:
+    """timm's name of a network, None where it is none of timm's."""
+    return str(architecture.record()["model"]) if architecture.family in (FAMILY, KIND) else None
 
 
 def build(architecture: FlatArchitecture, *, dropout: float, stochastic_depth: float) -> nn.Module:
@@ -42,3 +62,178 @@ def create(name: str, options: Mapping[str, Any], drops: Mapping[str, Any]) -> n
     except TypeError:  # a model without stochastic depth
         model = timm.create_model(name, **options, **{k: v for k, v in drops.items() if k != "drop_path_rate"})
     return model
+
+
+# ---- the family `timm`
+
+
+def classifier(architecture: TimmArchitecture, *, dropout: float, stochastic_depth: float) -> nn.Module:
+    """As in `Family.builder`; stochastic depth is left out of models that have none.
+
+    Raises:
+        NetworkError: timm has no such model, or it cannot be built for such images.
+    """
+    return _model(architecture, drops={"drop_rate": dropout, "drop_path_rate": stochastic_depth})
+
+
+def initial_weights(network: nn.Module, architecture: TimmArchitecture) -> None:
+    """As in `Family.initializer`. The last layer stays as it is where it is for other classes than the weights'; those
+    of a first layer for other channels are adapted as timm does it.
+
+    Raises:
+        NetworkError: the weights cannot be downloaded, read, or are of another network.
+    """
+    if architecture.weights == NO_WEIGHTS:
+        return
+    if architecture.weights == TIMMS:
+        network.load_state_dict(_model(architecture, downloading=True).state_dict())
+        return
+    file, _, digest = architecture.weights.rpartition(MARK)
+    state = _read_state(Path(file), digest)
+    heads = _classifiers(architecture.model)
+    classes = next((len(state[f"{head}.weight"]) for head in heads if f"{head}.weight" in state), 0)
+    try:
+        # Of as many classes as the file has, so that timm insists on every tensor.
+        overlay = {"state_dict": state, "num_classes": classes, "label_offset": 0, "custom_load": False}
+        source = _model(replace(architecture, classes=classes), pretrained=overlay).state_dict()
+        if classes != architecture.classes:
+            source = {name: value for name, value in source.items() if name.rpartition(".")[0] not in heads}
+            source |= {k: v for k, v in network.state_dict().items() if k.rpartition(".")[0] in heads}
+        network.load_state_dict(source)
+    except Exception as error:
+        raise NetworkError(
+            f"{file} does not hold weights of timm's {architecture.model} for {architecture.in_channels} channels "
+            f"({_short(error)}); name a file of that model"
+        ) from error
+
+
+def _classifiers(model: str) -> tuple[str, ...]:
+    """Names of the layers that give logits."""
+    named = _facts(model).classifier or ()
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def count_model(model: str, *, in_channels: int, sides: Sequence[int]) -> Count:
+    """Count a model of timm at each side, in pixels.
+
+    Raises:
+        NetworkError: timm has no such model, or it cannot take such images.
+    """
+    from nars.network.building import seeded
+
+    with seeded(0):
+        counts = {side: _lines(model, in_channels, side) for side in sides}
+    known = _facts(model)
+    return Count(mean=tuple(known.mean), std=tuple(known.std), has_weights=bool(known.has_weights), sides=counts)
+
+
+def _lines(model: str, in_channels: int, side: int) -> dict[str, Line]:
+    """Each cost over the number of classes, through the counts at two of them."""
+    few, more = 10, 20
+    at_few, at_more = (
+        _counted(TimmArchitecture(model=model, resolution=side, in_channels=in_channels, classes=classes))
+        for classes in (few, more)
+    )
+    return {name: _line(few, more, at_few[name], at_more[name]) for name in ("flops", "params", "activations")}
+
+
+def _line(few: int, more: int, at_few: int, at_more: int) -> Line:
+    each = (at_more - at_few) // (more - few)
+    return at_few - few * each, each
+
+
+def _counted(architecture: TimmArchitecture) -> dict[str, int]:
+    from nars.network.counts import count, count_activations
+
+    network, of = _model(architecture), (architecture.resolution, architecture.in_channels)
+    try:
+        return count(network, *of) | {"activations": count_activations(network, *of)}
+    except Exception as error:  # whatever a network does with images that it is not made for
+        raise NetworkError(
+            f"{architecture.model} cannot take images of {architecture.resolution} px ({_short(error)}); "
+            f"choose another resolution"
+        ) from error
+
+
+def _model(
+    architecture: TimmArchitecture,
+    *,
+    drops: Mapping[str, Any] | None = None,
+    downloading: bool = False,
+    pretrained: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """The model, with timm's weights, or with those of an overlay of its `pretrained_cfg`."""
+    name = architecture.model
+    known = _facts(name)
+    options: dict[str, Any] = {"num_classes": architecture.classes, "in_chans": architecture.in_channels}
+    if known.fixed_input_size:
+        options["img_size"] = architecture.resolution
+    if downloading or pretrained is not None:
+        options |= {"pretrained": True, "pretrained_cfg_overlay": pretrained}
+    try:
+        return create(name, options, drops or {})
+    except Exception as error:
+        if pretrained is not None:
+            raise
+        if downloading:
+            raise NetworkError(
+                f"timm's weights of {name} cannot be downloaded ({_short(error)}); check the network, put them into "
+                f"Hugging Face's cache, or name a file of them: weights: {{{name}: FILE}}"
+            ) from error
+        raise NetworkError(
+            f"timm cannot build {name} for {architecture.in_channels} channels and {architecture.resolution} px "
+            f"({_short(error)}); choose another model or resolution"
+        ) from error
+
+
+def _facts(name: str) -> Any:
+    """timm's `PretrainedCfg` of a model.
+
+    Raises:
+        NetworkError: timm has none of that name, or no weights of that tag.
+    """
+    from timm.models import get_pretrained_cfg, is_model, list_models
+
+    release = f"timm {metadata.version('timm')}"
+    base, _, tag = name.partition(".")
+    if not is_model(base):
+        near = ", ".join(get_close_matches(base, list_models(), n=3)) or "timm.list_models() names all"
+        raise NetworkError(f"{release} has no model {name!r}; near it: {near}")
+    try:
+        return get_pretrained_cfg(name, allow_unregistered=False)
+    except RuntimeError as error:
+        raise NetworkError(f"{release} has no weights {tag!r} of {base}; leave out the part after the dot") from error
+
+
+def _read_state(path: Path, digest: str) -> dict[str, Tensor]:
+    """A state dict in a file: safetensors, or what torch saved of tensors alone.
+
+    Raises:
+        NetworkError: it cannot be read, or has changed.
+    """
+    import torch
+    from safetensors.torch import load
+
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest()[:16] != digest:
+            raise NetworkError(f"{path} has other weights than it had; put the old file back, or begin a new run")
+        if path.suffix == ".safetensors":
+            return load(content)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except NetworkError:
+        raise
+    except Exception as error:  # no file, another format, or objects beside tensors
+        raise NetworkError(
+            f"{path} does not hold weights ({_short(error)}); name a .safetensors file or a state dict that torch saved"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
+        raise NetworkError(f"{path} holds {type(found).__name__}, not a state dict; name a file of weights")
+    return {name.removeprefix("module."): value for name, value in found.items()}
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:_REASON]

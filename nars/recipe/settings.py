@@ -168,6 +168,9 @@ class Teaching:
     """augmented: the batch as the student gets it; clean: cropped, mirrored and mixed like it, but without policy,
     colors and erasing."""
 
+    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    """Mean and deviation per channel that its input is normalized by; None: those of the training images."""
+
     def __post_init__(self) -> None:
         require(0.0 <= self.weight <= 1.0, "distillation", "between 0 and 1", self.weight)
         require(0.0 < self.temperature < math.inf, "the teacher's temperature", "> 0", self.temperature)

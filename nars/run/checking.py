@@ -22,6 +22,7 @@ from nars.run.findings import (
     sizes_of,
     task_findings,
     teacher_findings,
+    weights_findings,
 )
 from nars.run.folder import RunFolder, read_json
 from nars.space import Space, SpaceError, latency_costs, load_space
@@ -114,6 +115,8 @@ def check(
     if config.trains_images:
         findings += [*final_findings(config, sizes)]
     left = remaining(home, upto, grown=grown)
+    if space is not None and starting and left & {"collect", "train"}:
+        findings += weights_findings(space)
     if images is not None:
         findings += teacher_findings(config, images, fetch=starting and "train" in left)
     findings += machine_findings(config, execution or Execution(), left)

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nars.errors import ConfigError
+from nars.errors import ConfigError, UserError
 from nars.parallel import installed_memory
 from nars.run.config import Final, Online, RunConfig
 from nars.run.suggesting import suggested_options
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
-from nars.space import InfeasibleError, Space, SpaceError, cost_range, cost_unit, shorten, sobol
+from nars.space import (
+    InfeasibleError,
+    Space,
+    SpaceError,
+    cost_range,
+    cost_unit,
+    enumerate_architectures,
+    shorten,
+    sobol,
+)
 
 if TYPE_CHECKING:
     from nars.images import Listing
@@ -136,6 +145,21 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
             f"{needed / 2**30:.1f} GiB, this machine has {installed / 2**30:.1f}; {way}",
             here=True,
         )
+
+
+def weights_findings(space: Space) -> Findings:
+    """What is wrong with the weights that training starts from, each of which is loaded (and downloaded) once."""
+    if space.family.initializer is None:
+        return
+    from nars.network import build
+
+    sides = space.values("resolution")
+    networks = space.architectures(enumerate_architectures(space))
+    for network in dict.fromkeys(replace(network, resolution=sides[0]) for network in networks):
+        try:
+            build(network, seed=0)
+        except UserError as error:
+            yield Finding(keys=("space",), text=str(error), here=True)
 
 
 # ---- costs

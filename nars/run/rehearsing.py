@@ -107,7 +107,9 @@ def _measured(
     data = _noise(architecture, batch)
     with torch_threads(1):
         loop = TrainingLoop(
-            build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=0),
+            build(
+                architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=0, pretrained=False
+            ),
             recipe,
             data,
             replace(

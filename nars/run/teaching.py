@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nars.images import ImageData, Listing
     from nars.recipe import Teaching
+    from nars.space import AnyArchitecture
 
 LARGEST, NONE, _TIMM = "largest", "none", "timm:"
 
@@ -147,6 +148,12 @@ def teaching_by(final: Final, network: nn.Module, *, resolution: int | None) -> 
         temperature=final.teacher_temperature,
         sees=final.teacher_sees,
     )
+
+
+def family_teaching(final: Final, network: nn.Module, architecture: AnyArchitecture) -> Teaching:
+    """A network of a family that teaches as the configuration has it."""
+    by = teaching_by(final, network, resolution=architecture.resolution)
+    return replace(by, normalization=architecture.normalization)
 
 
 def outside_teacher(final: Final, images: ImageData) -> Teaching:

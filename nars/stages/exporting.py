@@ -73,7 +73,7 @@ def export(run: Run, trained: TrainedFamily, *, again: bool = False) -> Exported
                 architecture=architecture,
                 recipe=recipe,
                 # Called as the user called it: a member that is given away does not tell where the images lie.
-                data=replace(run.final_images.at(architecture.resolution), name=run.data_facts.name),
+                data=replace(run.final_images.seen_by(architecture), name=run.data_facts.name),
                 accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
                 policy=policy,
                 progress=lambda file: advance(0, file),
@@ -97,7 +97,7 @@ def quantize(run: Run, exported: ExportedFamily) -> ExportedFamily:
     for member in distinct(exported.family.members):
         if cards[member.name].int8 is not None:
             continue
-        images = run.final_images.at(architecture_of(run, member).resolution)
+        images = run.final_images.seen_by(architecture_of(run, member))
         with run.reporter.bar(f"int8: {member.name}", 1):
             folder = run.folder.member(member.name)
             cards[member.name] = quantize_member(folder, calibration=calibration_images(images), evaluation=images.test)
@@ -110,6 +110,6 @@ def verify_family(run: Run, family: Family) -> tuple[Verification, ...]:
     """Each exported form of each member, loaded by its own runtime and compared on the test images."""
     checks = []
     for member in distinct(family.members):
-        images = run.final_images.at(architecture_of(run, member).resolution).test
+        images = run.final_images.seen_by(architecture_of(run, member)).test
         checks.append(verify(run.folder.member(member.name), images.images, images.labels))
     return tuple(checks)

@@ -17,7 +17,7 @@ from nars.run import Run, Silent
 from nars.run.fidelity import final_augmenting, final_settings
 from nars.run.outlook import together
 from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, take_places
-from nars.run.teaching import NONE, outside_teacher, teaching_by
+from nars.run.teaching import NONE, family_teaching, outside_teacher
 from nars.space import AnyArchitecture
 from nars.stages.finished import TrainedFamily, load_trained, own_teacher, settings_for, untrained
 from nars.stages.members import Family, Member
@@ -109,8 +109,7 @@ def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | Non
     if not is_settled(run.folder, TEACHER, settings, teachers=()):
         _train_into_place(run, {TEACHER: (own, settings)}, f"on labels ({own.name})", peers=peers)
     weights = MemberResult.load(run.folder.training_result(TEACHER)).weights
-    resolution = architecture_of(run, own).resolution
-    return teaching_by(final, network_of(run, own, weights), resolution=resolution), own.choices
+    return family_teaching(final, network_of(run, own, weights), architecture_of(run, own)), own.choices
 
 
 def _train_into_place(

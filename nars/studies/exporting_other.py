@@ -124,7 +124,7 @@ def verify_trained(
     if (member := of_a_family(place, reporter or Silent())) is not None:
         run, name = member
         (found,) = [one for one in read_family(run).members if one.name == name]
-        test = run.final_images.at(architecture_of(run, found).resolution).test
+        test = run.final_images.seen_by(architecture_of(run, found)).test
         return verify(run.folder.member(found.same_as or name), test.images, test.labels)
     training = training_of(place)
     about = read_trained(training)
@@ -191,14 +191,14 @@ def images_of_training(about: TrainedNetwork, config: RunConfig, training: Path,
     Raises:
         DataError: they are gone, or others.
     """
-    resolution = read_architecture(about.architecture).resolution
-    images = read_images(config, resolution=resolution, whole=True, reporter=reporter)
+    architecture = read_architecture(about.architecture)
+    images = read_images(config, resolution=architecture.resolution, whole=True, reporter=reporter)
     if images.fingerprint != about.images:
         raise DataError(
             f"{config.images.name} does not hold the images that {training} was trained on. Put them back as they "
             f"were, or name the place where they are (--set data.name=imagefolder:PATH)"
         )
-    return images
+    return images.seen_by(architecture)
 
 
 def _public(name: str) -> str:

@@ -18,14 +18,14 @@ from nars.run.fidelity import final_augmenting, final_settings
 from nars.run.folder import RunFolder
 from nars.run.places import absolute
 from nars.run.run import introduce, read_images
-from nars.run.teaching import LARGEST, NONE, member_names, outside_teacher, teaching_by
+from nars.run.teaching import LARGEST, NONE, family_teaching, member_names, outside_teacher
 from nars.space import AnyArchitecture, load_space
 from nars.stages.finished import own_teacher
 from nars.stages.members import read_family
 from nars.stages.training import TEACHER, architecture_of, network_of
 from nars.stages.watching import watching
 from nars.studies.pairs import Pair, architecture_in, find_pair, images_of, read_mapping
-from nars.train import EpochReport, MemberResult, TrainedNetwork, known_timm, train_network
+from nars.train import EpochReport, MemberResult, TrainedNetwork, known_timm, teaching_for, train_network
 
 _TIMM_RESOLUTION = 32
 """Pixels, of a timm network without another wish: the side of CIFAR's images."""
@@ -182,6 +182,8 @@ def _train(
     reporter: Reporter,
 ) -> MemberResult:
     """One training, by all processes that torchrun has started; its folder says what it is of."""
+    teaching = teaching_for(architecture, teaching, images)
+    images = images.seen_by(architecture)
     about = TrainedNetwork(
         name=name,
         architecture=architecture.to_dict(),
@@ -266,5 +268,4 @@ def _of_the_family(config: RunConfig, folder: RunFolder, images: ImageData) -> t
     if not run.folder.training_result(place).is_file():
         return None, f"{folder.path} has not trained it yet (nars train {folder.path})"
     network = network_of(run, wanted, MemberResult.load(run.folder.training_result(place)).weights)
-    resolution = architecture_of(run, wanted).resolution
-    return (teaching_by(config.final, network, resolution=resolution), wanted.name), ""
+    return (family_teaching(config.final, network, architecture_of(run, wanted)), wanted.name), ""

@@ -50,7 +50,7 @@ class ImageClassification:
         """
         assert trial.architecture is not None, "images are classified by networks"
         by = recipe.Recipe.from_dict(trial.recipe)
-        images = self.images.at(trial.architecture.resolution)
+        images = self.images.seen_by(trial.architecture)
         model = network.build(
             trial.architecture, dropout=by.dropout, stochastic_depth=by.stochastic_depth, seed=trial.seed
         )

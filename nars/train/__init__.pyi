@@ -10,6 +10,7 @@ from .networks import (
     Renormalized as Renormalized,
     check_timm_teacher as check_timm_teacher,
     known_timm as known_timm,
+    teaching_for as teaching_for,
     timm_network as timm_network,
     timm_teacher as timm_teacher,
 )

@@ -22,6 +22,7 @@ from nars.parallel import (
 from nars.recipe import ALONE, Drawn, Online, Peers, Recipe, Teaching, TrainingSettings
 from nars.space import AnyArchitecture
 from nars.train.member import EpochReport, train_network
+from nars.train.networks import teaching_for
 from nars.train.result import MemberResult, TrainError
 
 
@@ -75,9 +76,8 @@ def train_members(
     devices = worker_devices(device, workers=workers, per_gpu=per_gpu, threads=threads)[: len(jobs)]
     results: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
-    alike = partial(
-        train_network, settings=settings, teaching=teaching, augmenting=augmenting, peers=peers, threads=threads
-    )
+    alike = partial(train_network, settings=settings, augmenting=augmenting, peers=peers, threads=threads)
+    shared = (alike, data, teaching)
 
     def report(job: MemberJob, value: EpochReport) -> None:
         if on_epoch is not None:
@@ -91,12 +91,12 @@ def train_members(
 
     if len(devices) <= 1:
         for job in jobs:
-            keep(job, _train(job, (alike, data), devices[0], partial(report, job)))
+            keep(job, _train(job, shared, devices[0], partial(report, job)))
     else:
         for job in jobs:  # once, for all workers
             data.at(job.architecture.resolution)
         setups = worker_setups(devices, threads=threads)
-        with Pool(_train, (alike, data), setups=setups) as pool:
+        with Pool(_train, shared, setups=setups) as pool:
             pool.run(jobs, on_result=keep, on_failure=fail, on_report=report)
     if failures:
         listed = "; ".join(f"{name}: {message}" for name, message in failures.items())
@@ -105,14 +105,26 @@ def train_members(
 
 
 def _train(
-    job: MemberJob, shared: tuple[Callable[..., MemberResult], ImageData], device: str, on_epoch: Report
+    job: MemberJob,
+    shared: tuple[Callable[..., MemberResult], ImageData, Teaching | None],
+    device: str,
+    on_epoch: Report,
 ) -> MemberResult:
     """A job, here or in a worker."""
     start_device(device)
-    (train, data), recipe = shared, job.recipe
+    (train, data, teaching), recipe = shared, job.recipe
     model = build(job.architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=job.seed)
-    at = data.at(job.architecture.resolution)
+    at = data.seen_by(job.architecture)
     with device_watched(device):
-        result = train(model, recipe, at, folder=job.folder, seed=job.seed, device=device, on_epoch=on_epoch)
+        result = train(
+            model,
+            recipe,
+            at,
+            folder=job.folder,
+            seed=job.seed,
+            device=device,
+            teaching=teaching_for(job.architecture, teaching, data),
+            on_epoch=on_epoch,
+        )
     release_memory(device)
     return result

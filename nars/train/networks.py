@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 from nars.images import ImageData
 from nars.network.building import seeded
 from nars.network.timm_models import create
-from nars.recipe import Recipe
+from nars.recipe import Recipe, Teaching
+from nars.space import AnyArchitecture
 from nars.train.result import TrainError
 
 PREFIX = "timm:"
@@ -88,6 +90,18 @@ def timm_teacher(name: str, data: ImageData, *, checkpoint: Path | None = None) 
     config: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
     mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
     return Renormalized(model, ours=(data.mean, data.std), theirs=(mean, std)).eval()
+
+
+def teaching_for(architecture: AnyArchitecture, teaching: Teaching | None, images: ImageData) -> Teaching | None:
+    """A teacher for a network of its own normalization, or a teacher that has one: it gets its input as it knows it."""
+    if teaching is None or teaching.normalization == architecture.normalization:
+        return teaching
+    own = images.at(architecture.resolution)
+    ours, theirs = (
+        (own.mean, own.std) if seen is None else (torch.tensor(seen[0]), torch.tensor(seen[1]))
+        for seen in (architecture.normalization, teaching.normalization)
+    )
+    return replace(teaching, network=Renormalized(teaching.network, ours=ours, theirs=theirs))
 
 
 def check_timm_teacher(name: str, data: Labelled, *, checkpoint: Path | None = None, fetch: bool = False) -> None:

@@ -47,11 +47,18 @@ architecture: {units: {low: 16, high: 64, step: 16}, layers: [1, 2, 3], act: [re
 recipe: {rate: [0.1, 0.2], decay: [0.0, 0.1]}
 costs: {function: own_costs:of_layers}
 """
+TIMM = """
+name: of-timm
+kind: timm
+architecture: {model: [test_resnet, test_efficientnet.r160_in1k, test_vit4], resolution: [32, 48], classes: 5}
+recipe: {learning_rate: [0.01, 0.02], dropout: [0.0, 0.1], stochastic_depth: [0.0, 0.1]}
+"""
 SPACES = {
     "mbconv": SMALL,
     "mbconv-shared": SHARED,
     "generic": GENERIC,
     "generic-function": FUNCTION,
+    "timm": TIMM,
     "two_layers": two_layers.SPACE,
 }
 
@@ -164,8 +171,8 @@ def test_mistakes_in_a_file_have_a_line(space: Space) -> None:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("mbcon", r"kind takes mbconv, generic or package\.module:name of a family of your own, got 'mbcon'"),
-        ("[1]", r"kind takes mbconv, generic or"),
+        ("mbcon", r"kind takes mbconv, generic, timm or package\.module:name of a family of your own, got 'mbcon'"),
+        ("[1]", r"kind takes mbconv, generic, timm or"),
         (
             "gone.layers:FAMILY",
             r"cannot be loaded \(ModuleNotFoundError: No module named 'gone'\); install its package",

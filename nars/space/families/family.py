@@ -58,6 +58,11 @@ class AnyArchitecture(Protocol):
     def classes(self) -> int:
         """Logits that it gives."""
 
+    @property
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """Mean and standard deviation per channel that its images are normalized by (a pixel of 255 counts as 1), as
+        the weights want it that training starts from; None: by those of the training images."""
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types, for `read_architecture`; with "family" unless that is mbconv."""
 
@@ -93,6 +98,11 @@ class Family(Protocol):
         float (N, in_channels, R, R) into logits (N, classes); None where there are no networks behind the choices."""
 
     @property
+    def initializer(self) -> str | None:
+        """ "package.module:function", called as (network, architecture) to put the weights into a network that its
+        architecture names, where a training starts; None where all start from random ones."""
+
+    @property
     def standalone(self) -> bool:
         """Whether its exported networks have forms that need none of their builder: the standalone file and timm's."""
 
@@ -107,6 +117,9 @@ class Family(Protocol):
 
     def check(self, entries: Entries, space: Space) -> None:
         """Note the mistakes that only show once all settings are known."""
+
+    def relocated(self, space: Space) -> Mapping[str, Any]:
+        """What the architecture part of the space's file must say instead where it is written to another folder."""
 
     def costs(self, space: Space, X: Population) -> Costs:
         """The costs in `cost_names`, each (N,)."""
@@ -151,6 +164,7 @@ class Family(Protocol):
 FAMILIES: Mapping[str, str] = {
     "mbconv": "nars.space.families.mbconv.family",
     "generic": "nars.space.families.generic.flat:GENERIC",
+    "timm": "nars.space.families.timm.family",
 }
 """Where each kind of space is found, as `pkgutil.resolve_name` takes it: imported when a space of it is read."""
 

@@ -76,7 +76,7 @@ def space_files(space: Space, name: str) -> dict[str, bytes]:
     content, beside = dict(space.document.content), {}
     if space.family.builder is not None:
         shape = {"classes": space.classes, "in_channels": space.in_channels}
-        content["architecture"] = dict(content["architecture"]) | shape
+        content["architecture"] = dict(content["architecture"]) | shape | dict(space.family.relocated(space))
     else:
         for part in ("architecture", "recipe"):
             if part in content:

@@ -62,7 +62,7 @@ class Entries:
         for key in entry:
             if key not in allowed:
                 self.problem((*path, key), f"unknown key; allowed are {', '.join(allowed)}")
-        for key in SHAPE if optional is SHAPE else ():
+        for key in SHAPE if set(SHAPE) <= set(optional) else ():
             value = entry.get(key, 1)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
                 self.problem((*path, key), f"takes a whole number from 1 to 1,000,000, got {value!r}")

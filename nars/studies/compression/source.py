@@ -102,6 +102,6 @@ def _member(run: Run, name: str) -> Source:
         architecture=architecture,
         recipe=recipe_of(run, member),
         run=run.config,
-        images=run.final_images.at(architecture.resolution),
+        images=run.final_images.seen_by(architecture),
         home=run.folder.path / COMPRESSED / name,
     )

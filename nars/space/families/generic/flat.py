@@ -39,6 +39,10 @@ class FlatArchitecture:
     in_channels: int
     classes: int
 
+    @property
+    def normalization(self) -> None:
+        """As the training images are."""
+
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON types."""
         return asdict(self)
@@ -72,6 +76,10 @@ class Flat:
     """As in `Family`."""
 
     @property
+    def initializer(self) -> None:
+        """Training starts from random weights."""
+
+    @property
     def standalone(self) -> bool:
         """No."""
         return False
@@ -97,6 +105,10 @@ class Flat:
 
     def check(self, entries: Entries, space: Space) -> None:
         """Nothing depends on anything."""
+
+    def relocated(self, space: Space) -> dict[str, Any]:
+        """Nothing."""
+        return {}
 
     def costs(self, space: Space, X: Population) -> Costs:
         """As `closed_form` computes them."""

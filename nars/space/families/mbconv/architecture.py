@@ -142,6 +142,10 @@ class Architecture:
     in_channels: int = 3
     classes: int = 1000
 
+    @property
+    def normalization(self) -> None:
+        """As the training images are."""
+
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON types; `from_dict` reads it back."""
         document = asdict(self)

@@ -36,6 +36,7 @@ from nars.space.space import Space
 
 cost_names = closed_form.COST_NAMES
 builder = "nars.network.mbconv.models:classifier"
+initializer = None
 standalone = True
 
 _ROWS_AT_ONCE = 4096
@@ -122,6 +123,11 @@ def check(entries: Entries, space: Space) -> None:
                 strides = space.values(f"{stage}.stride")
                 after |= {(side + 2 * padding - kernel) // stride + 1 for side in sides for stride in strides}
         sides = after
+
+
+def relocated(space: Space) -> dict[str, Any]:
+    """Nothing: the file names no others."""
+    return {}
 
 
 # ---- rows

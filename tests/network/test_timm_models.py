@@ -1,0 +1,127 @@
+"""Networks of timm as a family: weights to start from, costs that are kept, and what is said of mistakes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from nars.network import NetworkError, build, count
+from nars.space import Space, SpaceError, enumerate_architectures, load_space, space_files
+from nars.space.families.timm import counted
+
+MODEL = "test_resnet"
+SPACE = """
+name: photos
+kind: timm
+architecture: {model: MODEL, resolution: [32, 48], weights: WEIGHTS, classes: 7}
+recipe: {learning_rate: [0.01, 0.02]}
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    counted._known.cache_clear()
+    return tmp_path / "cache"
+
+
+def space_of(folder: Path, weights: str, model: str = MODEL) -> Space:
+    (folder / "space.yaml").write_text(SPACE.replace("WEIGHTS", weights).replace("MODEL", model))
+    return load_space(folder / "space.yaml")
+
+
+def trained(path: Path, classes: int = 11) -> dict[str, torch.Tensor]:
+    """Weights in a file, of a network for other classes."""
+    torch.manual_seed(5)
+    state = timm.create_model(MODEL, num_classes=classes).state_dict()
+    save_file(state, path) if path.suffix == ".safetensors" else torch.save({"state_dict": state}, path)
+    return state
+
+
+@pytest.mark.parametrize(("file", "classes"), [("w.safetensors", 11), ("w.pth", 7)])
+def test_training_starts_from_the_weights_of_a_file(tmp_path: Path, file: str, classes: int) -> None:
+    state = trained(tmp_path / file, classes)
+    space = space_of(tmp_path, f"{{{MODEL}: {file}}}")
+    architecture = space.architectures(enumerate_architectures(space))[0]
+    own = timm.get_pretrained_cfg(MODEL)
+    assert own is not None
+    assert architecture.normalization == (own.mean, own.std)
+    for name, value in build(architecture, seed=0).state_dict().items():
+        if name.startswith("fc.") and classes != 7:
+            assert len(value) == 7
+        else:
+            assert torch.equal(value, state[name]), name
+    fresh = build(architecture, seed=0, pretrained=False).state_dict()
+    assert torch.equal(fresh["fc.weight"], build(architecture, seed=0).state_dict()["fc.weight"]) == (classes != 7)
+    assert not torch.equal(fresh["conv1.0.weight"], state["conv1.0.weight"])
+
+
+def test_a_space_means_the_same_wherever_its_weights_lie(tmp_path: Path) -> None:
+    trained(tmp_path / "w.pth")
+    space = space_of(tmp_path, f"{{{MODEL}: w.pth}}")
+    away = tmp_path / "run"
+    away.mkdir()
+    for name, content in space_files(space, "space.yaml").items():
+        (away / name).write_bytes(content)
+    (tmp_path / "w.pth").rename(tmp_path / "gone.pth")
+    moved = load_space(away / "space.yaml")  # what was measured can be asked without the weights
+    assert moved.fingerprint == space.fingerprint != space_of(tmp_path, "none").fingerprint
+    (architecture, _) = moved.architectures(enumerate_architectures(moved))
+    with pytest.raises(NetworkError, match=r"w\.pth does not hold weights .FileNotFoundError"):
+        build(architecture, seed=0)
+    trained(tmp_path / "w.pth", classes=3)
+    with pytest.raises(NetworkError, match="has other weights than it had"):
+        build(architecture, seed=0)
+    build(architecture, seed=None)  # trained weights come next
+
+
+def test_counts_are_those_of_fvcore_and_are_kept(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = space_of(tmp_path, "none")
+    costs = space.costs(enumerate_architectures(space))
+    for number, side in enumerate((32, 48)):
+        found = count(timm.create_model(MODEL, num_classes=7), side, 3)
+        assert (costs["flops"][number], costs["params"][number]) == (found["flops"], found["params"])
+    (kept,) = cache.rglob(f"{MODEL}-3.json")
+    assert json.loads(kept.read_text())["sides"].keys() == {"32", "48"}
+    counted._known.cache_clear()
+    monkeypatch.setattr(counted, "_COUNTER", "nowhere:count")
+    assert space_of(tmp_path, "none").costs(enumerate_architectures(space)).keys() == costs.keys()
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "message"),
+    [
+        ("resnt18", "none", r":4: architecture\.model: timm .* has no model 'resnt18'; near it: resnet18"),
+        ("resnet18.a7", "none", "has no weights 'a7' of resnet18; leave out"),
+        ("eca_resnext26tn", "timm", "has no model"),
+        (MODEL, "[timm]", r"architecture\.weights: takes timm, none, or"),
+        (MODEL, "{resnet18: none}", "resnet18 is no choice of model; there are test_resnet"),
+        (MODEL, "{test_resnet: gone.pth}", r"gone\.pth cannot be read \(No such file"),
+        ("resnet18d, 3", "none", "takes names of timm's models, got 3"),
+    ],
+)
+def test_mistakes(tmp_path: Path, model: str, weights: str, message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        space_of(tmp_path, weights, model=f"[{model}]")
+
+
+def test_a_network_that_cannot_take_such_images(tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(
+        SPACE.replace("WEIGHTS", "none").replace("MODEL", "test_vit").replace("48", "36")
+    )
+    with pytest.raises(SpaceError, match=r"test_vit cannot take images of 36 px .*; choose another resolution"):
+        load_space(tmp_path / "space.yaml")
+
+
+def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
+    torch.save(timm.create_model("test_efficientnet", num_classes=4).state_dict(), tmp_path / "w.pth")
+    space = space_of(tmp_path, f"{{{MODEL}: w.pth}}")
+    with pytest.raises(NetworkError, match=r"does not hold weights of timm's test_resnet for 3 channels"):
+        build(space.architectures(enumerate_architectures(space))[0], seed=0)
+    torch.save(object, tmp_path / "p.pth")
+    space = space_of(tmp_path, f"{{{MODEL}: p.pth}}")
+    with pytest.raises(NetworkError, match=r"p\.pth does not hold weights \(UnpicklingError"):
+        build(space.architectures(enumerate_architectures(space))[0], seed=0)
