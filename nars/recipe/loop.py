@@ -16,7 +16,9 @@ from nars.recipe.accuracy import DivergedError, evaluate
 from nars.recipe.augmentation import EpochPlan
 from nars.recipe.balance import balance_of
 from nars.recipe.batches import Batch, Batches, parts
+from nars.recipe.depth import treatments
 from nars.recipe.ema import MovingAverage
+from nars.recipe.frozen import Frozen
 from nars.recipe.generators import generators_of, left_alone
 from nars.recipe.loss import training_loss
 from nars.recipe.optimizer import build_optimizer, flatten
@@ -109,7 +111,10 @@ class TrainingLoop:
         disturb(self.model, recipe, (1, data.in_channels, data.resolution, data.resolution))
         if peers.count > 1:
             self.model = synchronize_batch_norm(self.model, self._device)
-        self._groups = flatten(self.model, weight_decay=recipe.weight_decay)
+        ways = treatments(self.model, recipe)
+        self._groups = flatten(self.model, weight_decay=recipe.weight_decay, treatments=ways)
+        frozen_steps = round(recipe.freeze_share * settings.schedule.epochs * self._batches.steps)
+        self._frozen = Frozen(self.model, self._groups, steps=frozen_steps)
         self._learning_rate = recipe.effective_learning_rate * settings.learning_rate_scale
         self._optimizer = build_optimizer(recipe, self._groups, learning_rate=self._learning_rate)
         decay, warmup = settings.ema_decay, settings.ema_warmup
@@ -130,6 +135,7 @@ class TrainingLoop:
         self._balance = balance_of(recipe, data.train.labels, classes=len(data.classes), device=self._device)
         self.epoch = 0
         """Epochs done."""
+        self._rate = 0.0
         self.step = 0
         """Steps done in the current epoch, 0 <= step < steps_per_epoch."""
         self._loss = torch.zeros((), dtype=_exact(self._device), device=self._device)
@@ -192,22 +198,21 @@ class TrainingLoop:
         if self.step == self.steps_per_epoch:
             self.epoch, self.step, self._plan = self.epoch + 1, 0, None
             self._loss.zero_()
-        return EpochStats(
-            loss=loss,
-            images=(last - first) * self._batches.batch_size,
-            learning_rate=self._optimizer.param_groups[0]["lr"],
-        )
+        return EpochStats(loss=loss, images=(last - first) * self._batches.batch_size, learning_rate=self._rate)
 
     def _train_step(self, plan: EpochPlan, step: int) -> None:
         self._seed_torch(int(plan.torch_seeds[step]))
         # The factor at the middle of the step: above 0 in the first of a warm-up and in the last of a cosine.
         factor = self._schedule.factor(self.epoch + (step + 0.5) / self.steps_per_epoch)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._learning_rate * factor
+        self._rate = self._learning_rate * factor
+        for group, flat in zip(self._optimizer.param_groups, self._groups, strict=True):
+            group["lr"] = self._rate * flat.factor
+        if self._frozen.begin(self.epoch * self.steps_per_epoch + step) and self._recorded is not None:
+            self._recorded = Recorded(self._device)  # another part of the network is trained from here on
         batch = self._batches.batch(plan, step)
         if not self._training.channels_last:
             batch = batch.each(Tensor.contiguous)
-        gradients = [cast(Tensor, flat.vector.grad) for flat in self._groups]
+        gradients = [flat.vector.grad for flat in self._groups if flat.vector.grad is not None]
         for gradient in gradients:
             gradient.zero_()
         if self._recorded is not None:

@@ -2,17 +2,18 @@
 
 The networks of a search are small: a hundred tensors of a few hundred numbers, on which an optimizer spends its time in
 the calls, not in the arithmetic. With parameters and gradients being views of two vectors (those with weight decay, and
-the rest), every elementwise optimizer takes the same step with a handful of calls; measured on
-a network of 26k parameters, RMSProp: 0.08 ms a step instead of 1.4 (0.65 with torch's foreach). Summing gradients over
-processes is one call as well, where torch's DistributedDataParallel sums them in buckets. torch's own flat parameters
-belong to its fully sharded training, which needs a process group and cuts networks in pieces.
+the rest; of more where layers have learning rates of their own), every elementwise optimizer takes the same step with a
+handful of calls; measured on a network of 26k parameters, RMSProp: 0.08 ms a step instead of 1.4 (0.65 with torch's
+foreach). Summing gradients over processes is one call as well, where torch's DistributedDataParallel sums them in
+buckets. torch's own flat parameters belong to its fully sharded training, which needs a process group and cuts networks
+in pieces.
 
 LAMB weighs the step of each layer by the layer's norm: it is the one that gets the parameters as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,7 @@ from timm.optim.lamb import Lamb
 from timm.optim.rmsprop_tf import RMSpropTF
 from torch import Tensor, nn
 
+from nars.recipe.depth import Treatment
 from nars.recipe.recipe import Recipe
 
 MOMENTUM = 0.9
@@ -36,10 +38,17 @@ class FlatGroup:
     weight_decay: float
     members: tuple[nn.Parameter, ...]
     """The parameters themselves, views of the vector."""
+    factor: float = 1.0
+    """On the learning rate."""
+    frozen: bool = False
+    """Whether they are out of the training as long as the recipe freezes parts."""
 
 
-def flatten(model: nn.Module, *, weight_decay: float) -> tuple[FlatGroup, ...]:
-    """Make the trainable parameters of `model` views of at most two vectors, and their gradients too.
+def flatten(
+    model: nn.Module, *, weight_decay: float, treatments: Mapping[nn.Parameter, Treatment] | None = None
+) -> tuple[FlatGroup, ...]:
+    """Make the trainable parameters of `model` views of two vectors, and their gradients too: of two for each way in
+    which parameters are to be treated.
 
     Which parameters decay is timm's rule (`param_groups_weight_decay`: none with at most one dimension, no bias, none
     that the model names in `no_weight_decay`). The model keeps its values and works as before, but must no longer be
@@ -48,10 +57,19 @@ def flatten(model: nn.Module, *, weight_decay: float) -> tuple[FlatGroup, ...]:
     Args:
         model: On its final device; changed in place.
         weight_decay: >= 0, of the parameters that decay.
+        treatments: Of the parameters that are not trained like the others; none without any.
     """
     excluded: set[str] = getattr(model, "no_weight_decay", set)()
     groups = param_groups_weight_decay(model, weight_decay, no_weight_decay_list=excluded)
-    return tuple(FlatGroup(_join(group["params"]), group["weight_decay"], tuple(group["params"])) for group in groups)
+    found = []
+    for group in groups:
+        alike: dict[Treatment, list[nn.Parameter]] = {}
+        for parameter in group["params"]:
+            alike.setdefault((treatments or {}).get(parameter, Treatment()), []).append(parameter)
+        for way, members in alike.items():
+            vector = _join(members)
+            found.append(FlatGroup(vector, group["weight_decay"], tuple(members), way.factor, way.frozen))
+    return tuple(found)
 
 
 def _join(parameters: Sequence[nn.Parameter]) -> nn.Parameter:

@@ -83,6 +83,8 @@ REGULARIZERS = ("none", "dropblock", "disout")
 
 SCHEDULES = ("exponential", "cosine", "linear")
 
+FREEZES = ("none", "early", "features")
+
 _RANDAUGMENT = ("recipe.augment", ("randaugment",))
 
 
@@ -184,6 +186,19 @@ class Recipe:
     """How the learning rate falls after warm-up."""
     warmup: Annotated[float | None, Says(purpose="optimization", rule=Rule(low=0.0, high=0.9), below=1.0)] = None
     """Share of the epochs over which the learning rate rises to its start value, 0 <= w < 1."""
+
+    layer_decay: Annotated[float, Says(purpose="optimization", rule=Rule(low=0.1, high=1.0))] = 1.0
+    """Factor on the learning rate from each layer to the one before it, in [0.1, 1], as timm counts layers: the first
+    ones of a pretrained network know most and change least."""
+    head_factor: Annotated[float, Says(purpose="optimization", rule=Rule(low=0.01, high=100.0))] = 1.0
+    """Factor on the learning rate of the layer that gives logits, which is new to a pretrained network."""
+    freeze: Annotated[str, Says(purpose="optimization", rule=Rule(words=FREEZES))] = "none"
+    """What stays as it is at first: early, the first half of the layers; features, all but the layer that gives
+    logits."""
+    freeze_share: Annotated[
+        float, Says(purpose="optimization", rule=Rule(low=0.0, high=1.0, read=("recipe.freeze", FREEZES[1:])))
+    ] = 1.0
+    """Share of the training for which it does, in [0, 1]; 1 to its end."""
 
     def __post_init__(self) -> None:
         for name, says in RECIPE_SAYS.items():

@@ -41,8 +41,7 @@ class Count:
     has_weights: bool
     """Whether timm has weights of it."""
     sides: dict[int, dict[str, Line]]
-    """{side in pixels: {"flops": ..., "params": ..., "activations": ...}}; some networks learn their places in the image,
-    which makes parameters a matter of side too."""
+    """{side in pixels: {"flops": ..., "params": ..., "activations": ...}}: transformers have parameters by the side."""
 
     def costs(self, side: int, classes: int) -> dict[str, int]:
         """Multiply-accumulates, parameters and activations of the network with so many classes."""
