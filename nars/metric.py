@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -92,4 +93,17 @@ class Metric:
 
 
 ACCURACY = Metric(name="accuracy", unit="%", low=0.0, high=100.0)
-"""Top-1 accuracy in percent: the metric of classified images."""
+"""Top-1 accuracy in percent: the metric of classified images, unless a run has another."""
+
+IMAGE_METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        ACCURACY,
+        Metric(name="balanced_accuracy", unit="%", low=0.0, high=100.0),
+        Metric(name="macro_f1", unit="%", low=0.0, high=100.0),
+        Metric(name="top5", unit="%", low=0.0, high=100.0),
+        Metric(name="auroc", unit="%", low=0.0, high=100.0),
+        Metric(name="log_loss", goal="minimize", low=0.0),
+    )
+}
+"""What classified images can be measured by; `nars.recipe.scores` computes them."""

@@ -55,10 +55,7 @@ def train(wanted: Asked, config: str | None, out: Path | None, device: str) -> N
     )
     if first:
         folder = result.weights.parent
-        typer.echo(
-            f"{folder}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %; "
-            f"nars export {out or wanted.name}"
-        )
+        typer.echo(f"{folder}: {result.says}; nars export {out or wanted.name}")
 
 
 def export(wanted: Asked, out: Path | None, *, verify: bool, again: bool, int8: bool) -> bool:

@@ -199,7 +199,7 @@ def train(
         given.config, model, recipe, folder=folder, resolution=resolution, device=how.device, reporter=reporter
     )
     if os.environ.get("RANK", "0") == "0":
-        typer.echo(f"{model}: validation {result.validation_accuracy:.2f} %, test {result.test_accuracy:.2f} %")
+        typer.echo(f"{model}: {result.says}")
 
 
 def export(
@@ -294,7 +294,7 @@ def _show_family(folder: RunFolder) -> None:
 
     found = read_findings(folder)
     if found.family.members and found.config.trains_images:
-        Console().print(family_table(found.family, found.results, found.cards))
+        Console().print(family_table(found.family, found.results, found.cards, found.metric))
     elif found.family.members:
         Console().print(own_table(found.family, found.measured, found.metric))
     Terminal().say(f"report: {folder.report_file}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nars.export.errors import ExportError
 from nars.export.fixed_input import LogitsHash
 from nars.printing import brief_repr
+from nars.recipe import ClassTable
 
 CARD = "card.json"
 """The last file of an export, so a folder that has it is complete; the others are in `nars.export.layout`."""
@@ -70,6 +71,10 @@ class Card:
     """SHA-256 of each file of the folder, the card and the README apart."""
     versions: Mapping[str, str]
     int8: Int8 | None = None
+    test_scores: Mapping[str, float] = field(default_factory=dict)
+    """The test images by each metric of `nars.metric.IMAGE_METRICS`, in its unit; none of earlier exports."""
+    test_classes: ClassTable | None = None
+    """The classes one by one on the test images; None as above."""
 
 
 def read_card(folder: str | Path) -> Card:
@@ -83,6 +88,8 @@ def read_card(folder: str | Path) -> Card:
         document["logits_hash"] = LogitsHash(**document["logits_hash"])
         document["fixed_logits"] = tuple(document["fixed_logits"])
         document["int8"] = None if document.get("int8") is None else Int8(**document["int8"])
+        if document.get("test_classes") is not None:
+            document["test_classes"] = ClassTable.read(document["test_classes"])
         return Card(**document)
 
     return read_part(folder, CARD, parse)

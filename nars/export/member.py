@@ -24,7 +24,7 @@ from nars.files.atomic import write_bytes
 from nars.images import ImageData
 from nars.network import count, measure_latency
 from nars.parallel import processor_name
-from nars.recipe import POLICY_FILE
+from nars.recipe import POLICY_FILE, ClassTable
 from nars.space import AnyArchitecture, dump_yaml, family_of
 
 _CHECKED_IMAGES = 256
@@ -43,6 +43,8 @@ def export_member(
     recipe: Mapping[str, Any],
     data: ImageData,
     accuracy: Mapping[str, float],
+    test_scores: Mapping[str, float] | None = None,
+    test_classes: ClassTable | None = None,
     policy: Path | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Card:
@@ -60,6 +62,7 @@ def export_member(
         data: What it was trained on, at the architecture's resolution; the exported forms are compared on its
             validation images.
         accuracy: The model's by split, percent: {"validation": ..., "test": ...}.
+        test_scores, test_classes: As `MemberResult` has them, for the card.
         policy: The file of the distribution that its augmentation was drawn from; None where that did not change.
         progress: Called with the name of the file that is being made.
 
@@ -138,6 +141,8 @@ def export_member(
         fixed_logits=tuple(fixed[:10].tolist()),
         logits_hash=LogitsHash.of(fixed),
         files={file: sha256(folder / file) for file in content},
+        test_scores=dict(test_scores or {}),
+        test_classes=test_classes,
         versions={"python": platform.python_version()} | {package: metadata.version(package) for package in _PACKAGES},
     )
     write_card(card, config, folder)

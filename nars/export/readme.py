@@ -10,8 +10,9 @@ from nars.export.card import CARD, Card, Int8
 from nars.export.layout import ARCHITECTURE, INT8, ONNX, PROGRAM, README, RECIPE, STANDALONE, WEIGHTS, MemberConfig
 from nars.export.onnx import OPSET
 from nars.files.atomic import write_json, write_text
+from nars.metric import ACCURACY, IMAGE_METRICS
 from nars.network.timm_models import timm_name
-from nars.recipe import POLICY_FILE
+from nars.recipe import POLICY_FILE, ClassTable
 
 _STANDALONE = """
 from model import predict
@@ -66,6 +67,9 @@ _CROP = """start = round((side - width) / 2)
 picture = picture.crop((start, start, start + width, start + width))
 """
 
+_MOST_MISTAKES = 10
+"""Pairs of classes that the README names."""
+
 
 def write_card(card: Card, config: MemberConfig, folder: Path) -> None:
     """Write the README, then the card."""
@@ -89,6 +93,7 @@ def readme(card: Card, config: MemberConfig) -> str:
             "|---|---|",
             f"| data | {card.data['name']} |",
             *(f"| {split} accuracy | {percent:.2f} % |" for split, percent in card.accuracy.items()),
+            *(f"| test {name.replace('_', ' ')} | {value} |" for name, value in _other_scores(card)),
             f"| multiply-accumulates (conv + linear) | {_twice(card, 'flops')} |",
             f"| parameters | {_twice(card, 'params')} |",
             f"| ms per image, PyTorch | {card.latency_ms['eager']:.3f} |",
@@ -99,6 +104,7 @@ def readme(card: Card, config: MemberConfig) -> str:
             "\n## Classes\n",
             "In the order of the logits:\n",
             *(f"{number}. {_plain(name)}" for number, name in enumerate(config.classes)),
+            *(() if card.test_classes is None else _class_by_class(card.test_classes)),
             "\n## Preprocessing\n",
             f"Of an image: {config.preprocessing}.\n",
             f"- mean: {_numbers(config.mean)}",
@@ -127,6 +133,32 @@ def _onnx(config: MemberConfig) -> str:
     cropped = config.resized != config.architecture.resolution
     code = code.replace("RESIZED", 'side = int(width / json.loads(facts["crop_pct"]))\n' if cropped else "")
     return code.replace("CROP", _CROP if cropped else "").replace("SIDE", "side" if cropped else "width")
+
+
+def _other_scores(card: Card) -> list[tuple[str, str]]:
+    """The metrics beside accuracy."""
+    others = {name: value for name, value in card.test_scores.items() if name != ACCURACY.name}
+    return [(name, IMAGE_METRICS[name].spell(value)) for name, value in others.items()]
+
+
+def _class_by_class(table: ClassTable) -> tuple[str, ...]:
+    """The classes on the test images, and the commonest mistakes; the card has the whole matrix."""
+    pairs = [
+        (count, table.names[row], table.names[column])
+        for row, counts in enumerate(table.confusion)
+        for column, count in enumerate(counts)
+        if count and row != column
+    ]
+    worst = sorted(pairs, key=lambda pair: -pair[0])[:_MOST_MISTAKES]
+    return (
+        "\n## Class by class\n",
+        "On the test images, in percent:\n",
+        "| class | images | recall | precision | F1 |",
+        "|---|---:|---:|---:|---:|",
+        *(f"| {' | '.join((_plain(name), *figures))} |" for name, *figures in table.rows()),
+        *(("\nTaken most often for another:\n",) if worst else ()),
+        *(f"- {count:,} of {_plain(true)} for {_plain(taken)}" for count, true, taken in worst),
+    )
 
 
 def _own_forms(card: Card, config: MemberConfig) -> tuple[str, ...]:

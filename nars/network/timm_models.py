@@ -14,7 +14,7 @@ from nars.network.errors import NetworkError
 from nars.space import Flat, Rule
 from nars.space.families.generic.flat import FlatArchitecture
 from nars.space.families.timm.architecture import KIND, NO_WEIGHTS, TIMMS, TimmArchitecture
-from nars.space.families.timm.counted import Count, Line
+from nars.space.families.timm.counted import Count, Plane
 from nars.space.families.timm.weights import MARK
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _classifiers(model: str) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(named)
 
 
-def count_model(model: str, *, in_channels: int, sides: Sequence[int]) -> Count:
+def count_model(model: str, *, sides: Sequence[int]) -> Count:
     """Count a model of timm at each side, in pixels.
 
     Raises:
@@ -122,24 +122,22 @@ def count_model(model: str, *, in_channels: int, sides: Sequence[int]) -> Count:
     from nars.network.building import seeded
 
     with seeded(0):
-        counts = {side: _lines(model, in_channels, side) for side in sides}
+        counts = {side: _planes(model, side) for side in sides}
     known = _facts(model)
     return Count(mean=tuple(known.mean), std=tuple(known.std), has_weights=bool(known.has_weights), sides=counts)
 
 
-def _lines(model: str, in_channels: int, side: int) -> dict[str, Line]:
-    """Each cost over the number of classes, through the counts at two of them."""
-    few, more = 10, 20
-    at_few, at_more = (
-        _counted(TimmArchitecture(model=model, resolution=side, in_channels=in_channels, classes=classes))
-        for classes in (few, more)
+def _planes(model: str, side: int) -> dict[str, Plane]:
+    """Each cost over channels and classes, through three counts."""
+    usual, gray, more = (
+        _counted(TimmArchitecture(model=model, resolution=side, in_channels=channels, classes=classes))
+        for channels, classes in ((3, 10), (1, 10), (3, 20))
     )
-    return {name: _line(few, more, at_few[name], at_more[name]) for name in ("flops", "params", "activations")}
-
-
-def _line(few: int, more: int, at_few: int, at_more: int) -> Line:
-    each = (at_more - at_few) // (more - few)
-    return at_few - few * each, each
+    found = {}
+    for name in ("flops", "params", "activations"):
+        x, y = (usual[name] - gray[name]) // 2, (more[name] - usual[name]) // 10
+        found[name] = (usual[name] - 3 * x - 10 * y, x, y)
+    return found
 
 
 def _counted(architecture: TimmArchitecture) -> dict[str, int]:

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from nars.errors import UserError
 from nars.images import Split, StreamedSplit
+from nars.metric import ACCURACY, Metric
 from nars.recipe.batches import Normalizer
 from nars.recipe.peers import ALONE, Peers
 from nars.recipe.recipe import RecipeError
+from nars.recipe.scores import score
 
 
 class DivergedError(UserError, ArithmeticError):
@@ -25,16 +27,18 @@ def evaluate(
     split: Split | StreamedSplit,
     normalize: Normalizer,
     *,
+    metric: Metric = ACCURACY,
     device: str | torch.device = "cpu",
     batch_size: int = 512,
     peers: Peers = ALONE,
 ) -> float:
-    """Top-1 accuracy of any network on `split` in percent; the network is left in the mode it was in.
+    """How good any network is on `split`; the network is left in the mode it was in.
 
     Args:
         model: On `device`; float (B, C, H, W) -> logits (B, classes).
         split: Not empty.
         normalize: What the network was trained with.
+        metric: One of `nars.metric.IMAGE_METRICS`; top-1 accuracy in percent, unless told otherwise.
         device: Where the network is.
         batch_size: Images at once; the result depends on it in rounding only.
         peers: Processes that call this together, each of which looks at its share of the images.
@@ -43,23 +47,65 @@ def evaluate(
         DivergedError: the outputs are not finite.
         RecipeError: the split is empty.
     """
+    if metric != ACCURACY:
+        logits = outputs(model, split, normalize, device=device, batch_size=batch_size, peers=peers)
+        return score(metric, logits, split.labels)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    finite = torch.ones((), dtype=torch.bool, device=device)
+    for part, logits in _logits(model, split, normalize, device=device, batch_size=batch_size, peers=peers):
+        finite &= logits.isfinite().all()
+        correct += (logits.argmax(dim=1) == split.labels[part].to(device)).sum()
+    peers.sum_(correct)
+    _require_finite(peers.sum_((~finite).to(torch.int64)))
+    return 100.0 * correct.item() / len(split)
+
+
+@torch.inference_mode()
+def outputs(
+    model: nn.Module,
+    split: Split | StreamedSplit,
+    normalize: Normalizer,
+    *,
+    device: str | torch.device = "cpu",
+    batch_size: int = 512,
+    peers: Peers = ALONE,
+) -> Tensor:
+    """Logits of any network for a split, float32 (N, classes) on `device`; arguments and errors are `evaluate`'s."""
+    found: Tensor | None = None
+    for part, logits in _logits(model, split, normalize, device=device, batch_size=batch_size, peers=peers):
+        if found is None:
+            found = torch.zeros(len(split), logits.shape[1], device=device)
+        found[part] = logits
+    assert found is not None
+    peers.sum_(found)
+    _require_finite((~found.isfinite()).sum())
+    return found
+
+
+def _require_finite(others: Tensor) -> None:
+    if others.item():
+        raise DivergedError("the outputs of the network on validation images are not finite.")
+
+
+def _logits(
+    model: nn.Module,
+    split: Split | StreamedSplit,
+    normalize: Normalizer,
+    *,
+    device: str | torch.device,
+    batch_size: int,
+    peers: Peers,
+) -> Iterator[tuple[slice, Tensor]]:
+    """Parts of a split, this process's share, with the logits for their images (B, classes); one part at least."""
     if len(split) == 0:
         raise RecipeError("there are no images to measure the accuracy on; hold some out for validation.")
     training = model.training
     model.eval()
-    correct = torch.zeros((), dtype=torch.int64, device=device)
-    finite = torch.ones((), dtype=torch.bool, device=device)
     starts = range(peers.rank * batch_size, len(split), peers.count * batch_size)
-    parts = [slice(start, start + batch_size) for start in starts]
+    parts = [slice(start, start + batch_size) for start in starts] or [slice(0, 0)]
     for part, images in zip(parts, _images(split, parts), strict=True):
-        logits = model(normalize(images.to(device)))
-        finite &= logits.isfinite().all()
-        correct += (logits.argmax(dim=1) == split.labels[part].to(device)).sum()
+        yield part, model(normalize(images.to(device)))
     model.train(training)
-    peers.sum_(correct)
-    if peers.sum_((~finite).to(torch.int64)).item():
-        raise DivergedError("the outputs of the network on validation images are not finite.")
-    return 100.0 * correct.item() / len(split)
 
 
 def _images(split: Split | StreamedSplit, parts: Sequence[slice]) -> Iterator[Tensor]:

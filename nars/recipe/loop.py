@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nars.images import ImageData, Split, StreamedSplit
-from nars.recipe.accuracy import DivergedError, evaluate
+from nars.metric import ACCURACY, Metric
+from nars.recipe.accuracy import DivergedError, evaluate, outputs
 from nars.recipe.augmentation import EpochPlan
 from nars.recipe.balance import balance_of
 from nars.recipe.batches import Batch, Batches, parts
@@ -73,6 +74,7 @@ class TrainingLoop:
         device: str | torch.device = "cpu",
         teaching: Teaching | None = None,
         peers: Peers = ALONE,
+        metric: Metric = ACCURACY,
     ) -> None:
         """Prepare a training; `model` is trained in place, and must not be moved or cast while the loop is in use.
 
@@ -86,6 +88,7 @@ class TrainingLoop:
             teaching: Who teaches it, beside the labels; None trains by labels alone.
             peers: The processes that train together, each calling with the same arguments: gradients and batch norm are
                 those of the global batch.
+            metric: What `measure` measures, one of `nars.metric.IMAGE_METRICS`.
 
         Raises:
             RecipeError: a seed out of range, a batch that cannot be shared out, or no training images.
@@ -132,6 +135,8 @@ class TrainingLoop:
         alike = recordable(networks, settings, device=self._device, processes=peers.count)
         self._recorded = Recorded(self._device) if alike and not self._precision.scaled else None
         self._recipe, self._teaching = recipe, teaching
+        self.metric = metric
+        """What the network is measured by."""
         self._balance = balance_of(recipe, data.train.labels, classes=len(data.classes), device=self._device)
         self.epoch = 0
         """Epochs done."""
@@ -274,13 +279,35 @@ class TrainingLoop:
             DivergedError: the outputs are not finite.
             RecipeError: the moving average is asked for and the recipe has none, or the split is empty.
         """
+        return self._evaluate(split, ACCURACY, ema=ema, exact=exact, batch_size=batch_size)
+
+    def measure(self, split: Split | StreamedSplit, *, ema: bool = False, exact: bool = False) -> float:
+        """The training's metric on `split`, as `accuracy`."""
+        return self._evaluate(split, self.metric, ema=ema, exact=exact, batch_size=512)
+
+    def _evaluate(
+        self, split: Split | StreamedSplit, metric: Metric, *, ema: bool, exact: bool, batch_size: int
+    ) -> float:
+        with nullcontext() if exact else self._precision.computing():
+            return evaluate(
+                self._measured(ema),
+                split,
+                self._batches.normalize,
+                metric=metric,
+                device=self._device,
+                batch_size=batch_size,
+                peers=self._peers,
+            )
+
+    def outputs(self, split: Split | StreamedSplit, *, ema: bool = False) -> Tensor:
+        """Logits for `split` in float32, (N, classes); errors as `accuracy`."""
+        return outputs(self._measured(ema), split, self._batches.normalize, device=self._device, peers=self._peers)
+
+    def _measured(self, ema: bool) -> nn.Module:
         model = self.ema_model if ema else self.model
         if model is None:
             raise RecipeError("this recipe keeps no moving average (ema is false); ask for the accuracy without it.")
-        with nullcontext() if exact else self._precision.computing():
-            return evaluate(
-                model, split, self._batches.normalize, device=self._device, batch_size=batch_size, peers=self._peers
-            )
+        return model
 
     def state_dict(self) -> dict[str, Any]:
         """All that a training needs to go on, as tensors and plain types: `torch.load(weights_only=True)` reads it."""

@@ -11,9 +11,10 @@ from markupsafe import Markup
 from nars.evaluate.stopping import StopAdvice
 from nars.files.atomic import write_text
 from nars.recipe import likely, read_policy
+from nars.report.classes import class_views
 from nars.report.findings import Findings, read_findings
 from nars.report.plots import plots
-from nars.report.table import HEADINGS, NOTE, family_rows, own_rows
+from nars.report.table import HEADINGS, family_note, family_rows, own_rows
 from nars.run.folder import RunFolder
 from nars.stages.member_latency import DeviceLatency
 
@@ -34,9 +35,9 @@ def render(findings: Findings) -> str:
     page = Environment(loader=PackageLoader("nars.report", "."), autoescape=True).get_template("page.html")
     advice = findings.rounds[0].advice if findings.rounds else None
     headings: tuple[str, ...] = HEADINGS
-    note = NOTE
+    note = family_note(findings.metric)
     if findings.config.trains_images:
-        rows = family_rows(findings.family, findings.results, findings.cards)
+        rows = family_rows(findings.family, findings.results, findings.cards, findings.metric)
     else:
         headings, rows = own_rows(findings.family, findings.measured, findings.metric)
         note = "Predicted: at the search's stop epoch, before final training."
@@ -51,6 +52,7 @@ def render(findings: Findings) -> str:
         doubts=findings.family.attention,
         warnings=advice.warnings if advice is not None else (),
         plots=[Markup(svg) for svg in plots(findings)],
+        classes=class_views(findings.results),
         members=findings.family.members,
     )
 

@@ -97,7 +97,7 @@ def value_against_cost(findings: Findings) -> str | None:
         look: Any = {"cmap": "Blues", "vmin": -1, "s": 18, "edgecolors": _BLUE, "linewidths": 0.4, "zorder": 2}
         label = "samples (darker: later round)"
         axes.scatter(x, values, c=good["round"], label=label, **look)
-        reached = {name: result.validation_accuracy for name, result in findings.results.items()}
+        reached = {name: result.validation for name, result in findings.results.items()}
         reached |= {name: sample.result for name, sample in findings.measured.items() if sample.result is not None}
         trained = [member for member in findings.family.members if member.name in reached]
         if trained and cost is not None:

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from nars.metric import Metric
+from nars.metric import ACCURACY, Metric
 from nars.space import shorten
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from nars.train.result import MemberResult
 
 HEADINGS = ("budget", "FLOPs", "params", "ms", "px", "recipe", "predicted", "valid.", "test", "diff")
-NOTE = (
-    "FLOPs are multiply-accumulates of convolution and linear layers. Predicted: at the search's stop epoch, before "
-    "final training. ms: latency of one image on one CPU thread, eager PyTorch/ONNX Runtime. Accuracy in percent. "
-    "diff: largest difference of a logit between the exported forms (ONNX, torch.export) and PyTorch."
-)
 
 _PLAIN: Any = {"box": None, "pad_edge": False, "padding": (0, 2, 0, 0)}
 _SHORT = {"learning_rate": "lr", "stochastic_depth": "drop path", "weight_decay": "wd", "label_smoothing": "smoothing"}
@@ -74,11 +69,22 @@ class FittingTable:
             yield ""
 
 
+def family_note(metric: Metric = ACCURACY) -> str:
+    """How to read the family's table."""
+    unit = " in percent" if metric.unit == "%" else ""
+    return (
+        "FLOPs are multiply-accumulates of convolution and linear layers. Predicted: at the search's stop epoch, "
+        "before final training. ms: latency of one image on one CPU thread, eager PyTorch/ONNX Runtime. "
+        f"{metric.name.replace('_', ' ').capitalize()}{unit}. "
+        "diff: largest difference of a logit between the exported forms (ONNX, torch.export) and PyTorch."
+    )
+
+
 def family_rows(
-    family: Family, results: Mapping[str, MemberResult], cards: Mapping[str, Card]
+    family: Family, results: Mapping[str, MemberResult], cards: Mapping[str, Card], metric: Metric = ACCURACY
 ) -> list[tuple[str, ...]]:
     """One row of text per member, under `HEADINGS`; "-" for what is not known yet."""
-    return [_row(member, results.get(member.name), cards.get(member.name)) for member in family.members]
+    return [_row(member, results.get(member.name), cards.get(member.name), metric) for member in family.members]
 
 
 def own_rows(
@@ -124,15 +130,18 @@ def own_table(family: Family, measured: Mapping[str, Sample], metric: Metric) ->
     )
 
 
-def family_table(family: Family, results: Mapping[str, MemberResult], cards: Mapping[str, Card]) -> RenderableType:
+def family_table(
+    family: Family, results: Mapping[str, MemberResult], cards: Mapping[str, Card], metric: Metric = ACCURACY
+) -> RenderableType:
     """The family for the terminal: the figures, then the recipes, which are too long to stand in the same row.
 
     Args:
         family: A run's.
         results: Final trainings by the member's name, those that are done.
         cards: Exports by the member's name, those that are done.
+        metric: The run's.
     """
-    rows, recipe = family_rows(family, results, cards), HEADINGS.index("recipe")
+    rows, recipe = family_rows(family, results, cards, metric), HEADINGS.index("recipe")
     headings, *figures = ([*row[:recipe], *row[recipe + 1 :]] for row in (HEADINGS, *rows))
     recipes = Table(**_PLAIN, show_header=False)
     recipes.add_column(no_wrap=True)
@@ -145,7 +154,7 @@ def family_table(family: Family, results: Mapping[str, MemberResult], cards: Map
         "",
         recipes,
         "",
-        Text(NOTE, style="dim"),
+        Text(family_note(metric), style="dim"),
         *doubtful(family.attention),
     )
 
@@ -168,7 +177,7 @@ def recipe_text(member: Member) -> str:
     return ", ".join(parts)
 
 
-def _row(member: Member, result: MemberResult | None, card: Card | None) -> tuple[str, ...]:
+def _row(member: Member, result: MemberResult | None, card: Card | None, metric: Metric) -> tuple[str, ...]:
     latency = card.latency_ms if card is not None else {}
     return (
         member.name,
@@ -177,8 +186,8 @@ def _row(member: Member, result: MemberResult | None, card: Card | None) -> tupl
         "/".join(f"{latency[runtime]:.2f}" for runtime in ("eager", "onnxruntime") if runtime in latency) or "-",
         str(member.record.get("resolution", "-")),
         recipe_text(member),
-        f"{member.predicted:.2f} ± {member.predicted_std:.2f}",
-        f"{result.validation_accuracy:.2f}" if result is not None else "-",
-        f"{result.test_accuracy:.2f}" if result is not None else "-",
+        metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}"),
+        metric.figure(result.validation) if result is not None else "-",
+        metric.figure(result.test) if result is not None else "-",
         f"{max(card.max_difference.values()):.1e}" if card is not None else "-",
     )

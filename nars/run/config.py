@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from nars.errors import ConfigError
-from nars.metric import ACCURACY, Metric
+from nars.metric import ACCURACY, IMAGE_METRICS, Metric
 from nars.parallel import AUTO, resolve_device
 from nars.space import Bounds, SpaceError
 from nars.space.files.scalars import YesNo, among
@@ -140,6 +140,10 @@ class OwnTask(_Section):
         if [self.function, self.command, self.loop].count(None) != 2:
             raise ValueError('takes images, or one of {function: "module:name"}, {command: "python ..."}, {loop: NAME}')
         return self
+
+
+ImageMetric = Literal["accuracy", "balanced_accuracy", "macro_f1", "top5", "auroc", "log_loss"]
+"""One of `IMAGE_METRICS`."""
 
 
 class OwnMetric(_Section):
@@ -358,8 +362,9 @@ class RunConfig(_Section):
     """A built-in space, or the path of a space file (relative to this file)."""
     task: Literal["images"] | OwnTask = "images"
     """What candidates are trained for: images, or a trainer of your own."""
-    metric: OwnMetric | None = None
-    """What your own trainer measures; images are classified by accuracy."""
+    metric: ImageMetric | OwnMetric | None = None
+    """Of images accuracy (when absent), balanced_accuracy, macro_f1, top5, auroc or log_loss, of networks on validation
+    images; what a trainer of your own measures."""
     data: Data | None = None
     """Of images."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -389,9 +394,12 @@ class RunConfig(_Section):
         if self.task == "images":
             if self.data is None:
                 raise ValueError("data is missing: name the images, e.g. data: {name: digits}, or a task of your own")
-            if self.metric is not None:
-                raise ValueError("metric goes with a task of your own; images are classified by accuracy")
-        elif self.metric is None or self.data is not None:
+            if isinstance(self.metric, OwnMetric):
+                raise ValueError(
+                    f"of images, metric is one of {', '.join(IMAGE_METRICS)}; its name, goal and unit are for a task "
+                    f"of your own"
+                )
+        elif not isinstance(self.metric, OwnMetric) or self.data is not None:
             raise ValueError(
                 "a task of your own comes with its metric, e.g. metric: {name: macro_f1, goal: maximize}, and without "
                 "data, which is that of images"
@@ -433,7 +441,9 @@ class RunConfig(_Section):
     @property
     def measured(self) -> Metric:
         """What candidates are measured by."""
-        return ACCURACY if self.metric is None else self.metric.built()
+        if self.metric is None:
+            return ACCURACY
+        return IMAGE_METRICS[self.metric] if isinstance(self.metric, str) else self.metric.built()
 
     @property
     def in_bins(self) -> bool:

@@ -95,6 +95,11 @@ def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings
                 f"raise it, or add images",
                 warning=True,
             )
+    if config.measured.name == "top5" and min(count, data.search_classes or count) <= 5:
+        yield Finding(
+            keys=("metric", "data.name"),
+            text=f"top5 of {count} classes is always 100 %; take another metric, e.g. balanced_accuracy",
+        )
     if data.search_classes is not None and data.search_classes > count:
         yield Finding(
             keys=("data.search_classes", "data.name"),

@@ -75,6 +75,8 @@ def export(run: Run, trained: TrainedFamily, *, again: bool = False) -> Exported
                 # Called as the user called it: a member that is given away does not tell where the images lie.
                 data=replace(run.final_images.seen_by(architecture), name=run.data_facts.name),
                 accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
+                test_scores=result.test_scores,
+                test_classes=result.test_classes,
                 policy=policy,
                 progress=lambda file: advance(0, file),
             )

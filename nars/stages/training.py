@@ -147,10 +147,10 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
     ):
 
         def on_epoch(name: str, report: EpochReport) -> None:
-            accuracy = report.accuracy if report.ema_accuracy is None else report.ema_accuracy
+            value = report.accuracy if report.ema_accuracy is None else report.ema_accuracy
             step, done[name] = report.epoch - done[name], report.epoch
             left = run.outlook.epochs(sum(done.values()), config.epochs * len(jobs), teacher=jobs[0].name == TEACHER)
-            advance(step, together(f"{name} {accuracy:.2f} %", left))
+            advance(step, together(f"{name} {report.metric.spell(value)}", left))
             watch(name, report)
 
         results = train_members(
@@ -162,9 +162,10 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
             peers=peers,
             workers=1 if run.execution.engine == "in-process" else run.execution.workers or None,
             per_gpu=run.execution.per_gpu,
+            metric=run.metric,
             device=run.execution.device,
             on_epoch=on_epoch,
         )
     if peers.first:
         for name, result in results.items():
-            run.log(f"final training: {name} {how}: validation {result.validation_accuracy:.2f} %")
+            run.log(f"final training: {name} {how}: validation {run.metric.spell(result.validation)}")

@@ -192,7 +192,9 @@ def _end(value: float, scale: Sequence[float]) -> str:
 
 
 def _noise(evidence: Evidence) -> str:
-    if evidence.validation_images is None or evidence.measured is None or len(evidence.measured) < 3:
+    if evidence.metric != ACCURACY or evidence.validation_images is None:
+        return ""  # of other metrics chance makes more or less
+    if evidence.measured is None or len(evidence.measured) < 3:
         return ""
     share = float(np.mean(evidence.measured)) / 100
     noise = 100 * math.sqrt(max(share * (1 - share), 0.0) / evidence.validation_images)

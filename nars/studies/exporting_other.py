@@ -98,6 +98,8 @@ def export_trained(
             recipe=dict(about.recipe) if result.policy is None else likeliest_recipe(result.policy),
             data=replace(images, name=_public(config.images.name)),
             accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
+            test_scores=result.test_scores,
+            test_classes=result.test_classes,
             policy=result.policy,
             progress=lambda file: advance(0, file),
         )

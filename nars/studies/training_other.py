@@ -207,7 +207,7 @@ def _train(
         ):
 
             def on_epoch(report: EpochReport) -> None:
-                advance(1, f"{report.accuracy:.2f} %")
+                advance(1, report.metric.spell(report.accuracy))
                 watch("network", report)
 
             result = train_network(
@@ -222,6 +222,7 @@ def _train(
                 device=own_device,
                 threads=1,
                 peers=peers,
+                metric=config.measured,
                 on_epoch=on_epoch,
             )
         if peers.first:

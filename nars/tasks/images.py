@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, final
 
 from nars import network, recipe
 from nars.metric import ACCURACY, Metric
@@ -21,13 +21,14 @@ _STEPS_BETWEEN_CHECKS = 16
 @final
 @dataclass(frozen=True)
 class ImageClassification:
-    """Top-1 accuracy on validation images after each epoch, of the network and of its moving average."""
+    """A metric on validation images after each epoch, of the network and of its moving average."""
 
     images: ImageData
     """At any resolution; a candidate is trained at its own."""
     settings: recipe.TrainingSettings
 
-    metric: ClassVar[Metric] = ACCURACY
+    metric: Metric = ACCURACY
+    """One of `nars.metric.IMAGE_METRICS`."""
 
     @property
     def data(self) -> str:
@@ -54,10 +55,10 @@ class ImageClassification:
         model = network.build(
             trial.architecture, dropout=by.dropout, stochastic_depth=by.stochastic_depth, seed=trial.seed
         )
-        loop = recipe.TrainingLoop(model, by, images, self.settings, seed=trial.seed, device=device)
+        loop = recipe.TrainingLoop(model, by, images, self.settings, seed=trial.seed, device=device, metric=self.metric)
         for epoch in range(trial.epochs):
             while loop.epoch == epoch:
                 loop.train_epoch(max_steps=_STEPS_BETWEEN_CHECKS)
                 check()
-            value = loop.accuracy(images.validation)
-            yield Measured(value=value, averaged=loop.accuracy(images.validation, ema=True) if by.ema else None)
+            value = loop.measure(images.validation)
+            yield Measured(value=value, averaged=loop.measure(images.validation, ema=True) if by.ema else None)

@@ -17,7 +17,7 @@ _DRAWS = 0x0D4A
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """What an epoch has shown. Accuracies are validation percentages."""
+    """What an epoch has shown on validation images, in the unit of the metric: accuracy, unless a run has another."""
 
     loss: float
     accuracy: float
@@ -115,7 +115,7 @@ def train(loop: TrainingLoop, data: ImageData, max_steps: int | None) -> Epoch |
         return None
     return Epoch(
         loss=stats.loss,
-        accuracy=loop.accuracy(data.validation),
-        ema_accuracy=None if loop.ema_model is None else loop.accuracy(data.validation, ema=True),
+        accuracy=loop.measure(data.validation),
+        ema_accuracy=None if loop.ema_model is None else loop.measure(data.validation, ema=True),
         learning_rate=stats.learning_rate,
     )

@@ -16,9 +16,22 @@ from torch import Tensor, nn
 
 from nars.files.atomic import machine_at_fault, write_bytes
 from nars.images import ImageData
+from nars.metric import ACCURACY, Metric
 from nars.parallel import torch_threads
 from nars.printing import brief_repr
-from nars.recipe import ALONE, POLICY_FILE, Drawn, Online, Peers, Recipe, Teaching, TrainingLoop, TrainingSettings
+from nars.recipe import (
+    ALONE,
+    POLICY_FILE,
+    Drawn,
+    Online,
+    Peers,
+    Recipe,
+    Teaching,
+    TrainingLoop,
+    TrainingSettings,
+    class_table,
+    scores,
+)
 from nars.train.course import Course, Epoch, Straight
 from nars.train.online import OnlineCourse
 from nars.train.result import MemberResult, TrainError
@@ -29,7 +42,7 @@ CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.safetensors", "result.json
 
 @dataclass(frozen=True, kw_only=True)
 class EpochReport:
-    """What is known after an epoch. Accuracies are validation percentages."""
+    """What is known after an epoch. Accuracies are of validation images, and values of the training's metric."""
 
     __repr__ = brief_repr
 
@@ -40,6 +53,7 @@ class EpochReport:
     accuracy: float
     ema_accuracy: float | None
     """None when the recipe has no EMA."""
+    metric: Metric
     learning_rate: float
     """In the last step."""
     seconds: float
@@ -61,13 +75,14 @@ class _History:
         if epoch.ema_accuracy is not None:
             self.ema_curve.append(epoch.ema_accuracy)
 
-    def report(self, epochs: int, learning_rate: float) -> EpochReport:
+    def report(self, epochs: int, learning_rate: float, metric: Metric) -> EpochReport:
         return EpochReport(
             epoch=len(self.curve),
             epochs=epochs,
             loss=self.losses[-1],
             accuracy=self.curve[-1],
             ema_accuracy=self.ema_curve[-1] if self.ema_curve else None,
+            metric=metric,
             learning_rate=learning_rate,
             seconds=self.seconds,
         )
@@ -86,6 +101,7 @@ def train_network(
     device: str = "cpu",
     threads: int | None = None,
     peers: Peers = ALONE,
+    metric: Metric = ACCURACY,
     checkpoint_every: int | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
     on_steps: Callable[[int, int], None] | None = None,
@@ -103,6 +119,7 @@ def train_network(
             learned from the validation split, never from the test split.
         threads: torch threads to use meanwhile; None leaves the process's setting.
         peers: The processes that train together (`nars.recipe.joined_peers`), on one folder that all of them see.
+        metric: One of `nars.metric.IMAGE_METRICS`, by which the better weights are kept.
         checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
         on_epoch: Told after every epoch; where augmentation is learned, of all epochs of a chunk at its end.
         on_steps: Told (steps done, steps in all) after every epoch or `checkpoint_every` steps.
@@ -113,11 +130,15 @@ def train_network(
         DivergedError: the loss is not finite; the last checkpoint stays.
     """
     initial, epochs = _hash(model.state_dict()), settings.schedule.epochs
-    loop = TrainingLoop(model, recipe, data, settings, seed=seed, device=device, teaching=teaching, peers=peers)
+    loop = TrainingLoop(
+        model, recipe, data, settings, seed=seed, device=device, teaching=teaching, peers=peers, metric=metric
+    )
     taught = None if teaching is None else [_hash(teaching.network.state_dict()), teaching.resolution]
     decides = {"loop": loop.settings, "network": initial, "teacher": taught}
     if augmenting is not None:  # trainings before it lack it
         decides["augmenting"] = augmenting.described()
+    if metric != ACCURACY:
+        decides["metric"] = metric.name
     document = json.dumps(decides, sort_keys=True)
     identity = hashlib.sha256(document.encode()).hexdigest()[:32]
     if (folder / RESULT).exists():
@@ -135,7 +156,7 @@ def train_network(
                 history.add(epoch)
                 if on_epoch is not None and peers.first:
                     # Before the checkpoint: killed in between, the same report comes twice rather than never.
-                    on_epoch(history.report(epochs, epoch.learning_rate))
+                    on_epoch(history.report(epochs, epoch.learning_rate, metric))
             if peers.first:
                 _save(course, folder / CHECKPOINT, identity, history)
             if on_steps is not None and peers.first:
@@ -181,15 +202,23 @@ def _finish(
     loop: TrainingLoop, data: ImageData, folder: Path, identity: str, history: _History, *, peers: Peers
 ) -> MemberResult:
     """Keep the better weights, look at the test split once, and write the result."""
-    uses_ema = bool(history.ema_curve) and history.ema_curve[-1] >= history.curve[-1]
+    metric = loop.metric
+    uses_ema = bool(history.ema_curve) and metric.score(history.ema_curve[-1]) >= metric.score(history.curve[-1])
     model = loop.ema_model if uses_ema else loop.model
     assert model is not None
     if peers.first:
         weights = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
         write_bytes(folder / WEIGHTS, save(weights))
+    value = (history.ema_curve if uses_ema else history.curve)[-1]
+    logits = loop.outputs(data.test, ema=uses_ema)
+    found = scores(logits, data.test.labels)
     result = MemberResult(
-        test_accuracy=loop.accuracy(data.test, ema=uses_ema, exact=True),
-        validation_accuracy=(history.ema_curve if uses_ema else history.curve)[-1],
+        test_accuracy=found[ACCURACY.name],
+        validation_accuracy=value if metric == ACCURACY else loop.accuracy(data.validation, ema=uses_ema),
+        metric=metric.name,
+        validation_value=value,
+        test_scores=found,
+        test_classes=class_table(logits, data.test.labels, data.classes),
         uses_ema=uses_ema,
         losses=tuple(history.losses),
         curve=tuple(history.curve),

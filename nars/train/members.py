@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from nars.images import ImageData
+from nars.metric import ACCURACY, Metric
 from nars.network import build
 from nars.parallel import (
     Failure,
@@ -50,6 +51,7 @@ def train_members(
     workers: int | None = None,
     per_gpu: int = 1,
     threads: int = 1,
+    metric: Metric = ACCURACY,
     device: str = "cpu",
     on_epoch: Callable[[str, EpochReport], None] | None = None,
 ) -> dict[str, MemberResult]:
@@ -63,6 +65,7 @@ def train_members(
         workers: How many at once; None is as many as fit on the cores, or `per_gpu` per GPU. One works in this process.
         per_gpu: Trainings at once on one GPU; every GPU has one before any has two.
         threads: torch threads of each training.
+        metric: As `train_network` takes it.
         device: What `resolve_device` takes.
         on_epoch: Told the job's name and how it stands, in this thread.
 
@@ -76,7 +79,9 @@ def train_members(
     devices = worker_devices(device, workers=workers, per_gpu=per_gpu, threads=threads)[: len(jobs)]
     results: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
-    alike = partial(train_network, settings=settings, augmenting=augmenting, peers=peers, threads=threads)
+    alike = partial(
+        train_network, settings=settings, augmenting=augmenting, peers=peers, threads=threads, metric=metric
+    )
     shared = (alike, data, teaching)
 
     def report(job: MemberJob, value: EpochReport) -> None:

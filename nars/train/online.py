@@ -131,7 +131,7 @@ class OnlineCourse:
 
     def _end_copy(self) -> list[Epoch]:
         """A copy is at the end of its chunk; the epochs that count where it was the last one."""
-        reward = self._under_way[-1].accuracy
+        reward = self._loop.metric.score(self._under_way[-1].accuracy)
         if self._best is None or reward > self._best.reward:
             self._best = _Copy(reward=reward, epochs=self._under_way, state=self._loop.state_dict())
         self._rewards.append(reward)

@@ -25,8 +25,9 @@ class Scalars:
 
 def scalars_of(report: EpochReport) -> dict[str, float]:
     """The numbers of an epoch under their names."""
-    values = {"loss": report.loss, "accuracy": report.accuracy, "learning_rate": report.learning_rate}
-    return values if report.ema_accuracy is None else values | {"ema_accuracy": report.ema_accuracy}
+    metric = report.metric
+    values = {"loss": report.loss, metric.name: report.accuracy, "learning_rate": report.learning_rate}
+    return values if report.ema_accuracy is None else values | {metric.averaged: report.ema_accuracy}
 
 
 def _tensorboard(folder: Path, _: str) -> Scalars:

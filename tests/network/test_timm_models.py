@@ -1,6 +1,7 @@
 """Networks of timm as a family: weights to start from, costs that are kept, and what is said of mistakes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,10 +82,12 @@ def test_a_space_means_the_same_wherever_its_weights_lie(tmp_path: Path) -> None
 def test_counts_are_those_of_fvcore_and_are_kept(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = space_of(tmp_path, "none")
     costs = space.costs(enumerate_architectures(space))
+    gray = space.family.costs(replace(space, in_channels=1), enumerate_architectures(space))
     for number, side in enumerate((32, 48)):
-        found = count(timm.create_model(MODEL, num_classes=7), side, 3)
-        assert (costs["flops"][number], costs["params"][number]) == (found["flops"], found["params"])
-    (kept,) = cache.rglob(f"{MODEL}-3.json")
+        for channels, ours in ((3, costs), (1, gray)):
+            found = count(timm.create_model(MODEL, num_classes=7, in_chans=channels), side, channels)
+            assert (ours["flops"][number], ours["params"][number]) == (found["flops"], found["params"])
+    (kept,) = cache.rglob(f"{MODEL}.json")
     assert json.loads(kept.read_text())["sides"].keys() == {"32", "48"}
     counted._known.cache_clear()
     monkeypatch.setattr(counted, "_COUNTER", "nowhere:count")

@@ -1,4 +1,4 @@
-"""What fine-tuning trains more gently, later, or not at all: against timm's groups, and parameters that must not move."""
+"""What fine-tuning trains more gently, later, or not at all: by timm's groups, and parameters that must not move."""
 
 import copy
 from dataclasses import replace

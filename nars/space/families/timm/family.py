@@ -105,7 +105,7 @@ def _sources_of(space: Space) -> dict[str, str]:
 
 
 def _count(space: Space, model: Value) -> Count:
-    return count_of(str(model), in_channels=space.in_channels, sides=[int(side) for side in space.values("resolution")])
+    return count_of(str(model), sides=[int(side) for side in space.values("resolution")])
 
 
 def costs(space: Space, X: Population) -> Costs:
@@ -118,7 +118,9 @@ def costs(space: Space, X: Population) -> Costs:
 def _table(space: Space) -> dict[str, Floats]:
     """Each cost of each model at each side, (models, sides)."""
     models, sides = space.values("model"), space.values("resolution")
-    rows = [[_count(space, model).costs(int(side), space.classes) for side in sides] for model in models]
+    rows = [
+        [_count(space, model).costs(int(side), space.in_channels, space.classes) for side in sides] for model in models
+    ]
     return {name: np.array([[at[name] for at in row] for row in rows], dtype=np.float64) for name in cost_names}
 
 
