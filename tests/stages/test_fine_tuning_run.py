@@ -1,0 +1,89 @@
+"""Networks of timm from a space file to exported members: weights of a file, several normalizations, another metric."""
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+from small_run import run_with_family
+
+from nars.export import read_card, read_config
+from nars.report import read_findings, write_report
+from nars.run import Run
+from nars.stages import export, train, verify_family
+from nars.stages.members import read_family
+from nars.train import MemberResult
+
+SPACE = """
+name: pretrained
+kind: timm
+architecture:
+  resolution: 24
+  model: [test_resnet, test_efficientnet]
+  weights: {test_resnet: none, test_efficientnet: w.safetensors}
+recipe:
+  learning_rate: {low: 0.002, high: 0.05, count: 5, scale: log}
+  freeze: features
+  ema: false
+"""
+CONFIG = """
+name: fine
+space: space.yaml
+metric: macro_f1
+data: {name: digits, validation: 0.5, flip: false, crop: 0.0, max_train: 120}
+collect: {rounds: 2, per_round: 3, epochs: 1, warmup_epochs: 0, batch_size: 48}
+search: {budgets: [1.3M, 2450112]}
+final: {epochs: 1, warmup_epochs: 0, policy: none, batch_size: 96, label_smoothing: 0.0}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("fine")
+    torch.manual_seed(3)
+    model = timm.create_model("test_efficientnet", num_classes=1000)
+    save_file(model.state_dict(), folder / "w.safetensors")
+    (folder / "space.yaml").write_text(SPACE)
+    (folder / "run.yaml").write_text(CONFIG)
+    run = run_with_family(folder / "run.yaml", folder / "out", {"small": 1.3e6, "large": 2450112.0})
+    family = read_family(run)
+    trained = train(run, family)
+    export(run, trained)
+    return run
+
+
+@pytest.mark.slow
+def test_members_are_trained_from_the_weights_and_normalized_as_they_want_it(run: Run) -> None:
+    family = read_family(run)
+    started = load_file(run.folder.path.parent / "w.safetensors")
+    for member in family.members:
+        config = read_config(run.folder.member(member.name))
+        weights = load_file(run.folder.training_result(member.name).with_name("model.safetensors"))
+        cfg = timm.get_pretrained_cfg("test_efficientnet")
+        assert cfg is not None
+        mean = (sum(cfg.mean) / 3,)
+        if member.record["model"] == "test_efficientnet":
+            assert config.mean == pytest.approx(mean)
+            assert torch.equal(weights["blocks.1.0.conv_exp.weight"], started["blocks.1.0.conv_exp.weight"])
+        else:
+            assert config.mean == pytest.approx(run.final_images.at(24).mean.tolist())
+    assert {member.record["model"] for member in family.members} == {"test_resnet", "test_efficientnet"}
+    assert all(check.passed for check in verify_family(run, family))
+
+
+@pytest.mark.slow
+def test_report_and_card_have_the_metric_and_the_classes(run: Run) -> None:
+    for name in ("small", "large"):
+        result = MemberResult.load(run.folder.training_result(name))
+        assert result.metric == "macro_f1"
+        assert result.test == result.test_scores["macro_f1"]
+        card = read_card(run.folder.member(name))
+        assert card.test_classes is not None
+        assert card.test_classes == result.test_classes
+        assert sum(card.test_classes.images) == len(run.final_images.test)
+        readme = (run.folder.member(name) / "README.md").read_text()
+        assert f"| test macro f1 | {result.test:.2f} % |" in readme
+        assert "## Class by class" in readme
+    page = write_report(run.folder).read_text()
+    assert "Class by class, on the test images" in page
+    assert 'class="confusion"' in page
+    assert read_findings(run.folder).metric.name == "macro_f1"
