@@ -10,6 +10,7 @@ from nars import __version__
 from nars.cli import run, space, store
 from nars.cli.audit import audit
 from nars.cli.compress import compress
+from nars.cli.explore import explore
 from nars.cli.fit import fit
 from nars.cli.latency import latency
 from nars.cli.options import spread
@@ -63,6 +64,11 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         "nars compress answers/300k --trainings 12 --out small",
     ),
     ("report", run.report, "nars report runs/digits"),
+    (
+        "explore",
+        explore,
+        "nars explore runs/digits    nars explore cifar10    nars explore runs/digits --export digits.html",
+    ),
     (
         "latency",
         latency,

@@ -1,0 +1,127 @@
+"""The page in a browser: from a file without a network, and served to one machine alone."""
+
+import http.client
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import CHROMIUM, Tab, browser
+from conftest import sample_of
+
+from nars.explore import Server, Source, export_page, open_source
+from nars.explore.answers import low_rank
+from nars.run import Run
+from nars.store import SampleStore
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium (Debian: apt-get install chromium)")
+    with browser(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def server(source: Source) -> Iterator[Server]:
+    with Server(source) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.close()
+        thread.join()
+
+
+def request(server: Server, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        reply = connection.getresponse()
+        text = reply.read().decode()
+    return reply.status, json.loads(text) if "json" in str(reply.getheader("Content-Type")) else text
+
+
+def in_milliseconds(change: str) -> str:
+    """A script that measures how long a change takes until the page is laid out anew."""
+    return (
+        f"(() => {{ const start = performance.now(); {change}; document.body.offsetHeight; "
+        f"return performance.now() - start; }})()"
+    )
+
+
+def typed(place: str, value: object) -> str:
+    return f"byId('{place}').value = {value!r}; byId('{place}').dispatchEvent(new Event('input'))"
+
+
+def test_a_page_from_a_file_answers_compares_and_filters(source: Source, run: Run, tab: Tab, tmp_path: Path) -> None:
+    tab.open(export_page(source, tmp_path / "page.html").as_uri())
+    before = tab.run("byId('family').innerText")
+    assert tab.run(in_milliseconds(typed("slider-params", 120))) < 300
+    assert tab.run("byId('family').innerText") != before
+    assert tab.run("familyNow().length") > 1
+    assert tab.run("familyNow().every(one => one.candidate.costs.params <= state.limits.params)")
+
+    tab.run("byId('compare-with-this').click(); choose(candidates[0])")
+    assert tab.run("document.querySelectorAll('.candidate').length") == 2
+    assert tab.run("document.querySelectorAll('.candidate svg rect').length") > 4
+
+    assert tab.run(in_milliseconds(typed("find", "round=2 flops<300k"))) < 100
+    frame = SampleStore(run.folder.samples).frame()
+    assert tab.run("state.found.length") == ((frame["round"] == 2) & (frame["cost.flops"] < 3e5)).sum()
+    assert tab.complaints == []
+
+
+def test_a_run_that_goes_on_grows_on_the_page(run: Run, server: Server, tab: Tab) -> None:
+    tab.open(server.address)
+    count = tab.run("data.samples.length")
+    tab.wait("state.asked && state.asked.candidate")  # the search that follows the first answer
+    SampleStore(run.folder.samples).append([sample_of(run, tab.run("state.shown.row"), 96.5, 12_345)])
+    tab.wait(f"data.samples.length === {count + 1}")
+    assert tab.complaints == []
+
+
+def test_who_does_not_know_the_token_gets_nothing(server: Server) -> None:
+    assert request(server, "GET", f"/{server.token}/")[0] == 200
+    for path, host in (("/", None), ("/wrong/", None), (f"/{server.token}/", f"evil.example:{server.port}")):
+        for method, body in (("GET", None), ("POST", {})):
+            status, said = request(server, method, path, body, **({"Host": host} if host else {}))
+            assert status == 403
+            assert set(said) == {"error"}
+    assert request(server, "GET", f"/{server.token}/../../etc/passwd")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("place", "question", "message"),
+    [
+        ("ask", {"limits": {"flops": 1.0}}, "nearest"),
+        ("ask", {"limits": {"/etc/passwd": 1.0}}, "limits are numbers by the costs"),
+        ("files", {"row": [10**6]}, "a row is"),
+        ("train", {"row": "../x", "limits": {}}, "a row is"),
+    ],
+)
+def test_a_wrong_question_is_answered_in_a_sentence(
+    server: Server, place: str, question: dict[str, Any], message: str
+) -> None:
+    status, said = request(server, "POST", f"/{server.token}/{place}", question)
+    assert status == 400
+    assert message in said["error"]
+
+
+def test_the_page_of_a_run_without_a_predictor_waits_for_it(run: Run, tab: Tab, tmp_path: Path) -> None:
+    young = shutil.copytree(run.folder.path, tmp_path / "young", ignore=shutil.ignore_patterns("predictor"))
+    tab.open(export_page(open_source(young), tmp_path / "page.html").as_uri())
+    assert "no predictor yet" in tab.run("byId('answer').innerText")
+    assert tab.complaints == []
+
+
+def test_ties_by_few_columns_have_the_right_variances() -> None:
+    A = np.random.default_rng(0).normal(size=(40, 5))
+    covariance = A @ A.T + 0.1 * np.eye(40)
+    factor, rest = low_rank(covariance, 5)
+    assert np.allclose(factor @ factor.T + np.diag(rest), covariance, atol=0.1)
+    assert np.allclose((factor**2).sum(axis=1) + rest, covariance.diagonal())
