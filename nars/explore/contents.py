@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nars.explore.answers import Answers, effects, front_document
+from nars.explore.answers import Answers
 from nars.explore.source import Source, reduced
 from nars.run.folder import read_json
 from nars.run.journal import read_results
@@ -55,10 +55,7 @@ def contents(source: Source, answers: Answers | None) -> dict[str, Any]:
         "progress": progress(source),
         "live": False,
     }
-    if answers is not None and source.predictor is not None:
-        document["front"] = front_document(source, answers.front)
-        document["effects"] = effects(space, source.predictor, answers.front.rows)
-    return document
+    return document if answers is None else document | answers.document
 
 
 def predicted_of(source: Source) -> str:

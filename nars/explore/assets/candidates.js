@@ -55,10 +55,10 @@ function add(candidate) {
 const within = (candidate, limits) => Object.entries(limits).every(([name, limit]) => candidate.costs[name] <= limit);
 
 /** The candidate predicted best within {cost: upper limit}; undefined where nothing keeps them. */
-function best(limits) {
+function best(limits, counts = () => true) {
   let found;
   for (const one of candidates)
-    if (one.value !== undefined && within(one, limits) && (!found || sign * one.value > sign * found.value)) found = one;
+    if (counts(one) && one.value !== undefined && within(one, limits) && (!found || sign * one.value > sign * found.value)) found = one;
   return found;
 }
 
@@ -69,10 +69,11 @@ function tail(z) {
   return z >= 0 ? p : 1 - p;
 }
 
-/** Candidates of the front within the limits with 10 % chance or more to be better than `top`, likeliest first. */
-function ties(top, limits) {
-  if (!top || top.at === undefined) return [];
-  const { factor, rest } = data.front, found = [];
+/** Candidates of the front within the limits with 10 % chance or more to be better than its best, likeliest first. */
+function ties(limits) {
+  const top = best(limits, one => one.at !== undefined), found = [];
+  if (!top) return [];
+  const { factor, rest } = data.front;
   for (const one of candidates) {
     if (one === top || one.at === undefined || !within(one, limits)) continue;
     let variance = rest[one.at] + rest[top.at];

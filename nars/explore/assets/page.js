@@ -53,7 +53,7 @@ async function searchOn() {
   const limits = { ...state.limits }, asked = JSON.stringify(limits);
   try {
     const reply = await ask("ask", { limits });
-    const found = add({ ...reply, from: "a search" });
+    const found = add({ ...reply, from: "found by a search" });
     if (asked === JSON.stringify(state.limits)) state.asked = { ...reply, candidate: found };
   } catch (error) {
     if (asked === JSON.stringify(state.limits)) state.asked = { error: error.message };
@@ -87,8 +87,9 @@ function firstBudgets() {
 }
 
 function familyNow() {
-  return state.budgets.flatMap(budget => {
-    const limits = { ...state.limits, [state.axis]: Math.min(budget, state.limits[state.axis] ?? Infinity) };
+  const own = state.limits[state.axis], budgets = own === undefined || state.budgets.includes(own) ? state.budgets : [...state.budgets, own];
+  return [...budgets].sort((one, other) => one - other).flatMap(budget => {
+    const limits = { ...state.limits, [state.axis]: budget };
     const candidate = best(limits);
     return candidate ? [{ budget, candidate, limits }] : [];
   });
@@ -102,7 +103,7 @@ function drawFamily(family) {
     before = candidate.value;
     const trained = candidate.validation != null ? `${figure(candidate.validation)} validation, ${figure(candidate.test)} test` : "-";
     return element("tr", { onclick: () => choose(candidate), className: candidate === state.chosen ? "chosen" : "" },
-      ...[shorten(budget), spell(candidate.value, candidate.std), gain, `${ties(candidate, limits).length}`, ...data.costs.map(({ name }) => shorten(candidate.costs[name])), trained].map(text => element("td", {}, text)));
+      ...[shorten(budget), spell(candidate.value, candidate.std), gain, `${ties(limits).length}`, ...data.costs.map(({ name }) => shorten(candidate.costs[name])), trained].map(text => element("td", {}, text)));
   });
   byId("family").replaceChildren(element("thead", {}, head), element("tbody", {}, ...rows));
 }
@@ -196,7 +197,7 @@ async function watch() {
 
 function draw() {
   const top = state.asked?.candidate ?? best(state.limits);
-  state.tied = ties(top, state.limits);
+  state.tied = ties(state.limits);
   state.family = answerable && state.axis ? familyNow() : [];
   state.shown = state.chosen ?? top ?? data.samples.at(-1);
   drawSpots();
