@@ -10,6 +10,7 @@ from nars import __version__
 from nars.cli import run, space, store
 from nars.cli.audit import audit
 from nars.cli.compress import compress
+from nars.cli.config import config
 from nars.cli.explore import explore
 from nars.cli.fit import fit
 from nars.cli.latency import latency
@@ -63,6 +64,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         "nars compress runs/digits/family/500k --max-bytes 60k --max-drop 1\n"
         "nars compress answers/300k --trainings 12 --out small",
     ),
+    ("config", config, "nars config    nars config collect    nars config final.teacher"),
     ("report", run.report, "nars report runs/digits"),
     (
         "explore",

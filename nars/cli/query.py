@@ -28,6 +28,7 @@ from nars.stages import (
     doubts,
     evidence_of,
     open_predictor,
+    predicted_of,
     save_answers,
 )
 from nars.stages.asking import Choice, gain_text, prediction_text
@@ -74,6 +75,7 @@ def query(question: Question, out: Path | None = None) -> None:
             f"{front.evaluations:,} scored in {front.seconds:.2f} s"
         )
         console.print(_front_table(front))
+        console.print(f"predicted: {predicted_of(predictor, front.metric)}", style="dim")
         rows = _plain(front.space, front.front)
         document = _head(front.space, front.seconds) | {"pareto": objectives, "front": rows}
     else:
@@ -82,6 +84,7 @@ def query(question: Question, out: Path | None = None) -> None:
         family = ask(predictor, budgets, seed=seed, latency=latency)
         console.print(f"{len(budgets)} budget{'s' * (len(budgets) > 1)} answered in {family.seconds:.2f} s")
         console.print(_family_table(family))
+        console.print(f"predicted: {predicted_of(predictor, family.metric)}", style="dim")
         many = _CUT if any(budget.cut for budget in family.budgets) else "of the best found"
         console.print(_LEGEND.format(many=many), style="dim")
         for budget, record in zip(family.budgets, _first_records(family), strict=True):

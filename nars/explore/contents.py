@@ -9,10 +9,10 @@ import numpy as np
 
 from nars.explore.answers import Answers
 from nars.explore.source import Source, reduced
-from nars.run.folder import read_json
 from nars.run.journal import read_results
 from nars.space import RECIPE_SAYS, Space, cost_unit
 from nars.space.dimension import Fixed
+from nars.stages import predicted_of
 from nars.stages.members import family_in
 from nars.train.result import MemberResult
 
@@ -38,7 +38,7 @@ def contents(source: Source, answers: Answers | None) -> dict[str, Any]:
             "unit": metric.unit,
             "sign": 1 if metric.maximized else -1,
         },
-        "of": predicted_of(source),
+        "of": "" if source.predictor is None else predicted_of(source.name, metric),
         "costs": [{"name": name, "unit": cost_unit(name)} for name in space.cost_names],
         "settings": _settings(space),
         "reads": {
@@ -56,17 +56,6 @@ def contents(source: Source, answers: Answers | None) -> dict[str, Any]:
         "live": False,
     }
     return document if answers is None else document | answers.document
-
-
-def predicted_of(source: Source) -> str:
-    """What a prediction is of, as the end of a sentence: stop epoch and data, where a run says so."""
-    name = source.metric.name.replace("_", " ")
-    results = [] if source.run is None else read_results(source.run)
-    if source.run is None or not results:
-        return f"{name} at the end of a training like those that the predictor has learned from"
-    data = read_json(source.run.run_file)["data"]["name"]
-    held_out = "validation images" if source.config is not None and source.config.trains_images else "data"
-    return f"{name} after {results[-1].stop_epoch} epochs, on the {held_out} of {data}; final training comes after"
 
 
 def samples(source: Source, *, since: str = "") -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from nars.predictors.metrics import kendall, mean_within, spearman
 from nars.predictors.noise import Ceiling, noise_ceiling
 from nars.predictors.process import ENCODING_SCALE
 from nars.predictors.statistics import Scale, Statistics, free_statistics
+from nars.predictors.verdict import verdict_on
 from nars.predictors.warp import Warp
 from nars.space import Population, Space
 
@@ -90,20 +91,11 @@ class Audit:
 
     @property
     def verdict(self) -> str | None:
-        """The pretrained predictor, fitted on the most samples, in one sentence; None where it did not take part."""
-        most = max((row.n for row in self.rows if row.model == "pretrained"), default=None)
-        if most is None:
-            return None
-        taus = {row.model: row.mean.tau for row in self.rows if row.n == most}
-        text = (
-            f"with {most} samples the pretrained predictor puts {50 * (1 + taus['pretrained']):.0f} % of pairs in the "
-            f"right order"
-        )
-        rivals = {model: tau for model, tau in taus.items() if model not in OWN}
-        if rivals:
-            best = max(rivals, key=rivals.__getitem__)
-            text += f", the best of its rivals ({best}) {50 * (1 + rivals[best]):.0f} %"
-        return text
+        """Whether to trust the pretrained predictor, why, and how many more trainings help, in one sentence.
+
+        None where it did not take part.
+        """
+        return verdict_on(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -150,12 +150,15 @@ class OwnMetric(_Section):
     """What a trainer of your own measures."""
 
     name: str
+    """Letters, digits and underscores: the key of its JSON lines, and its column in the store."""
     unit: str = ""
     """Such as "%"; values are shown with it."""
     goal: Literal["maximize", "minimize"] = "maximize"
+    """Whether more or less of it is better."""
     low: float | None = None
     """Values below are a failed training."""
     high: float | None = None
+    """Values above are a failed training."""
 
     @model_validator(mode="after")
     def _possible(self) -> OwnMetric:
@@ -183,9 +186,9 @@ class Collect(_Section):
     """Stage 2, constrained iterative optimization."""
 
     rounds: Whole = 5
-    """T (paper: 5 joint, 4 recipe-only)."""
+    """T: how often candidates are chosen, trained and learned from (paper: 5 joint, 4 recipe-only)."""
     per_round: Annotated[int, Field(ge=2)] = 48
-    """m, candidates per round and FLOPs bins (paper: 48)."""
+    """m: candidates trained in each round, one for each bin of FLOPs (paper: 48)."""
     epochs: Whole = 150
     """Epochs of the first round (paper: 150)."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
@@ -283,18 +286,22 @@ class Final(_Section):
     epochs: Annotated[int, Field(ge=1)] = 400
     """Epochs of each training (paper: 400)."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 5
+    """Epochs over which the learning rate rises to its start value."""
     schedule: Literal["exponential", "cosine", "linear"] = "exponential"
+    """How the learning rate falls: x `decay` per epoch (paper: exponential), or to 0 at the end."""
     decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9875
     """Learning rate factor per epoch (paper: 0.9875 in final training)."""
     batch_size: Whole = 256
     """Images per step, over all processes together."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
+    """Decay of the averaged weights (paper: 0.99985 ImageNet, 0.999 CIFAR-10)."""
     ema_warmup: Literal[True, False, "auto"] = "auto"
     """As of `collect`."""
     distillation: Share = 0.8
     """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2). 1 switches labels off: for
     augmentation so strong that they may no longer hold (KD + AA, arXiv 2003.11342)."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Share of the labels spread evenly over all classes; a recipe that says `label_smoothing` has its own."""
     policy: Annotated[str, AfterValidator(_policy)] = "autoaugment"
     """Augmentation on top of crop and flip (paper: AutoAugment). online: learned while training from the validation
     split, as `online` has it; the policy.json that such a training leaves: drawn from what it has learned."""
@@ -358,6 +365,7 @@ class RunConfig(_Section):
     name: str
     """Name of the run; its folder is runs/NAME unless told otherwise."""
     about: str = ""
+    """A sentence for the report."""
     space: str
     """A built-in space, or the path of a space file (relative to this file)."""
     task: Literal["images"] | OwnTask = "images"
@@ -368,6 +376,7 @@ class RunConfig(_Section):
     data: Data | None = None
     """Of images."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of all random choices: equal seeds give equal runs on one machine."""
     range: Limits = Bounds()
     """Where stage 2 looks: bounds on costs (paper: 400M to 800M FLOPs); the space's own when absent."""
     latency: str | None = None

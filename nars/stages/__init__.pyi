@@ -32,6 +32,7 @@ from .pool import CandidatePool as CandidatePool, load_pool as load_pool, sample
 from .predictors import (
     load_fitted as load_fitted,
     open_predictor as open_predictor,
+    predicted_of as predicted_of,
     predictor_folder as predictor_folder,
     scorer as scorer,
     write_predictor as write_predictor,

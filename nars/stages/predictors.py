@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nars.arrays import Floats
 from nars.errors import ConfigError
+from nars.metric import Metric
 from nars.predictors import Predictor, load_predictor, save_predictor
-from nars.run.folder import RunFolder, read_json
+from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.identity import of_another_run
+from nars.run.journal import read_results
 from nars.space import Population, Space, read_document, read_space, shipped
 from nars.store import write_space
 
@@ -97,6 +99,20 @@ def predictor_folder(name: str | Path) -> Path:
         f"no predictor at {str(name)!r}; give a run folder, a predictor folder (card.json and {_SPACE}), "
         f"or a shipped one: {', '.join(known) or 'there is none yet'}"
     )
+
+
+def predicted_of(name: str | Path, metric: Metric) -> str:
+    """What the predictions of a predictor are of, in words: which metric, after how many epochs, on which data."""
+    folder, called = predictor_folder(name), metric.name.replace("_", " ")
+    run = run_in(folder.parent)
+    results = [] if run is None else read_results(run)
+    if run is None or not results:
+        samples = read_json(folder / "card.json").get("samples", 0)
+        return f"{called} at the end of trainings like the {samples:,} that the predictor has learned from"
+    document = read_json(run.run_file)
+    images = document["config"].get("task", "images") == "images"
+    where = f"on the validation images of {document['data']['name']}" if images else "as your trainer measures it"
+    return f"{called} after {results[0].stop_epoch} epochs, {where}; final training comes on top"
 
 
 def _check_home(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from typer.testing import CliRunner
 from nars.cli.app import app
 from nars.cli.audit import _findings
 from nars.errors import DataError, PredictorError
-from nars.predictors import REGRESSORS, audit, plot_audit
+from nars.metric import ACCURACY
+from nars.predictors import REGRESSORS, Audit, Row, Score, audit, plot_audit
+from nars.predictors.noise import Ceiling
 from nars.space import SpaceError, load_space, parse_document, read_space, sobol
 from nars.store import SampleStore, keep_space
 from nars.trials import TrialTable, samples_of
@@ -133,6 +136,39 @@ def test_the_fewest_candidates_and_labels_with_gaps() -> None:
     assert "noise of the labels is unknown" in _findings(plain)[-1]
 
 
+def audited(*taus: float, ceiling: float | None = None, rival: float = 0.0) -> Audit:
+    """An audit of 20, 40, 80, ... samples with these figures."""
+    rows = [("pretrained", 20 * 2**n, tau) for n, tau in enumerate(taus)] + [
+        ("ridge", 20 * 2 ** (len(taus) - 1), rival)
+    ]
+    allowed = None
+    if ceiling is not None:
+        allowed = Ceiling(tau=ceiling, interval=(0.0, 1.0), noise=1.0, noise_interval=(0.5, 2.0), repeated=20, ties=3)
+    score = Score(tau=0.0, within=None, spearman=0.0, mae=1.0, mse=1.0, precision=0.5, coverage=0.8)
+    return Audit(
+        candidates=200,
+        splits=1,
+        metric=ACCURACY,
+        rows=tuple(Row(model=model, n=n, mean=replace(score, tau=tau), error=None) for model, n, tau in rows),
+        tau_all_targets=0.5,
+        targets=(),
+        ceiling=allowed,
+        efficiency=None,
+    )
+
+
+def test_the_verdict_says_whether_to_trust_it_and_what_would_help() -> None:
+    assert str(audited(0.4, 0.7).verdict).startswith("verdict: trust it: fitted on 40 of these trials it puts 85 %")
+    assert str(audited(0.3, 0.45, ceiling=0.5).verdict).startswith("verdict: trust it: ")  # all that labels allow
+    # 1 - tau = 4 n^-0.5: 0.4 are left at n = 100.
+    curve = [1 - 4 * (20 * 2**n) ** -0.5 for n in range(3)]
+    assert "narrow down" in str(audited(*curve).verdict)
+    assert "about 20 more trainings for 80 %" in str(audited(*curve).verdict)
+    assert str(audited(0.1, 0.1).verdict).startswith("verdict: do not trust it")
+    assert "hardly help" in str(audited(0.1, 0.1).verdict)
+    assert "ridge does better here (95 %)" in str(audited(0.4, 0.7, rival=0.9).verdict)
+
+
 def run(*arguments: str, columns: int = 80):
     result = CliRunner().invoke(app, ["audit", *arguments], env={"COLUMNS": str(columns), "NO_COLOR": "1"})
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -161,7 +197,7 @@ def test_a_store_is_audited_without_asking_for_its_space(store: Path, tmp_path: 
     assert sorted(first) == sorted(REGRESSORS)  # each with its whole name, once
     assert "±" not in result.stdout
     assert "what these labels allow: a tau of" in result.stdout
-    assert "of pairs in the right order" in lines[-2]
+    assert re.match(r"verdict: (do not )?trust it.*of pairs in the right order", lines[-2])
     document = json.loads((tmp_path / "audit" / "audit.json").read_text())
     assert document["candidates"] == 40
     low, high = document["ceiling"]["interval"]
