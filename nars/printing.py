@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+
+QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+"""Whether nothing is said of how things go (`--quiet`): results, warnings and errors alone."""
 
 _MOST_ITEMS = 4
 _MOST_LETTERS = 60
@@ -56,3 +61,13 @@ def counted(number: int, what: str) -> str:
 def readable_name(name: str) -> str:
     """A file name as every terminal and file can take it."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def quietly(quiet: bool = True) -> Iterator[None]:
+    """Inside, nothing is said of how things go; with False, as it is outside."""
+    before = QUIET.set(quiet or QUIET.get())
+    try:
+        yield
+    finally:
+        QUIET.reset(before)

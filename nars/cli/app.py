@@ -14,7 +14,7 @@ from nars.cli.config import config
 from nars.cli.explore import explore
 from nars.cli.fit import fit
 from nars.cli.latency import latency
-from nars.cli.options import spread
+from nars.cli.options import quietable, spread
 from nars.cli.scale import scale
 from nars.cli.swap import swap
 from nars.cli.trials import import_trials
@@ -23,7 +23,8 @@ from nars.cli.verify import verify
 app = typer.Typer(
     name="nars",
     help="Search a network's architecture and its training recipe together, for any resource budget.",
-    epilog="Start with: nars run digits",
+    epilog="Start with: nars run digits\n\nExit codes: 0 done; 1 a check has failed (export --verify), or nobody reads "
+    "the output; 2 something to put right, said in a sentence; 130 interrupted, and the same command goes on.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -109,7 +110,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 """Name, function and examples of each."""
 
 for name, command, examples in _COMMANDS:
-    app.command(name, epilog=f"Example: {examples}")(spread(command))
+    app.command(name, epilog=f"Example: {examples}")(quietable(spread(command)))
 app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nars.cli.interrupts import GOES_ON, INTERRUPTED, end_children
+from nars.cli.interrupts import GOES_ON, INTERRUPTED, end_children, same_command
 from nars.cli.machine import spell
 from nars.cli.streams import close_quietly, mend_streams, reader_is_gone, say
 from nars.errors import NarsWarning, UserError
@@ -47,7 +47,7 @@ def _leave(code: object) -> None:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is near; a second Ctrl-C has nothing to stop
         end_children()
-        say(GOES_ON)
+        say(f"{GOES_ON}\n{same_command()}")
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

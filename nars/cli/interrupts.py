@@ -60,12 +60,22 @@ def end_children() -> None:
             child.kill()
 
 
+def same_command() -> str:
+    """This command, to be copied."""
+    plain = "+,-./:=@_%"  # and letters and digits; shlex takes long to load
+    words = (
+        word if all(sign.isalnum() or sign in plain for sign in word) and word else repr(word) for word in sys.argv[1:]
+    )
+    return f"  {' '.join(['nars', *words])}"
+
+
 def _end_at_once() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         end_children()
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""  # a bar hides it
-        os.write(2, f"{show_cursor}{GOES_ON}\n".encode())  # not by rich, which may be what is being loaded
+        text = f"{show_cursor}{GOES_ON}\n{same_command()}\n"
+        os.write(2, text.encode(errors="backslashreplace"))  # not by rich, which may be what is being loaded
     finally:
         os._exit(INTERRUPTED)
 

@@ -11,6 +11,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from nars.printing import quietly
+
 DEVICE_HELP = "auto (a GPU where there is one), cpu, cuda, cuda:N, mps."
 
 
@@ -96,6 +98,21 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
         group = groups.get(name)
         parameters += [parameter] if group is None else _options(group)
     called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]  # what Typer reads
+    return called
+
+
+def quietable(command: Callable[..., None]) -> Callable[..., None]:
+    """The same command with --quiet."""
+    own = inspect.signature(command, eval_str=True)
+    annotation = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results, warnings and errors.")]
+
+    @wraps(command)
+    def called(*, quiet: bool, **given: Any) -> None:
+        with quietly(quiet):
+            command(**given)
+
+    option = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+    called.__signature__ = own.replace(parameters=[*own.parameters.values(), option])  # type: ignore[attr-defined]
     return called
 
 

@@ -235,12 +235,18 @@ def export(
         raise typer.Exit(1)
 
 
-def report(folder: Annotated[Path, typer.Argument(help="Run folder, finished or not.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="Run folder, finished or not.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+) -> None:
     """Write report.html from what a run folder holds, and show the family."""
-    from nars.report import write_report
+    from nars.files.atomic import write_json
+    from nars.report import document_of, read_findings, write_report
 
     home = existing_run(folder)
     write_report(home)
+    if json_file is not None:
+        write_json(json_file, document_of(read_findings(home)))
     _show_family(home)
 
 

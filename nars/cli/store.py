@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from nars.cli.spaces import SpaceName, open_store, space_of
 from nars.errors import StoreError
+from nars.files.atomic import write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +35,7 @@ def info(
         str | None, typer.Option(help="Also show the best sample within each of these, e.g. 0.2M,0.4M.")
     ] = None,
     cost: Annotated[str, typer.Option(help="Cost that the budgets bound.")] = "flops",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
 ) -> None:
     """What a store holds."""
     from nars.space import quantity, shorten
@@ -41,6 +44,13 @@ def info(
     opened, limits = open_store(store), [quantity(part) for part in budgets.split(",")] if budgets else []
     best = best_per_budget(opened, cost=cost, budgets=limits) if limits else []
     found = store_info(opened)
+    if json_file is not None:
+        identity = asdict(found.identity) if found.identity is not None else {}
+        document = asdict(found) | {
+            "metric": found.metric.document,
+            "identity": identity | {"metric": found.metric.name},
+        }
+        write_json(json_file, document)
     table = Table(title=found.path, show_header=False, title_justify="left")
     table.add_row(
         "rows", f"{found.rows:,} in {found.files:,} files, {found.bytes / max(1, found.rows):,.0f} bytes each"

@@ -11,6 +11,8 @@ import unicodedata
 from contextlib import suppress
 from typing import TextIO
 
+from nars.printing import QUIET
+
 _HANDLER = "nars-plain"
 
 _PLAIN = {
@@ -61,7 +63,12 @@ def mend_streams() -> None:
 
 
 def say(text: str, *, heading: str = "", color: str = "default") -> None:
-    """One message on standard error, its heading in color on a terminal; nothing if it cannot be written."""
+    """One message on standard error, its heading in color on a terminal; nothing if it cannot be written.
+
+    With `--quiet` only what has a heading: an error, a warning.
+    """
+    if QUIET.get() and not heading:
+        return
     with suppress(OSError, ValueError):  # full, or closed: there is nobody left to tell
         from rich.console import Console
         from rich.text import Text

@@ -12,6 +12,7 @@ from rich.console import Console
 from nars.cli.opening import parse_sets
 from nars.cli.options import How
 from nars.cli.starting import load_torch, say_device
+from nars.files.atomic import write_json
 from nars.printing import counted
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def verify(
     trainings: Annotated[
         int | None, typer.Option(help="At most so many; three for each candidate if not given.")
     ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write what was found here.")] = None,
     *,
     how: How,
 ) -> None:
@@ -66,6 +68,8 @@ def verify(
     console = Console(highlight=False)
     console.print(_table(answer))
     console.print(_verdict(answer), soft_wrap=True)
+    if json_file is not None and answer.verified is not None:
+        write_json(json_file, {"folder": str(answer.folder)} | asdict(answer.verified))
 
 
 def _table(answer: SavedAnswer) -> FittingTable:

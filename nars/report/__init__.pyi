@@ -1,3 +1,4 @@
+from .document import document_of as document_of
 from .findings import Findings as Findings, read_findings as read_findings
 from .page import write_report as write_report
 from .table import (

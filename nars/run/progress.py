@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from typing import Protocol, final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
+
+from nars.printing import QUIET
 
 _SECONDS_BETWEEN_LINES = 30.0
 
 Advance = Callable[[int, str], None]
-"""advance(steps, note): so many more steps are done; the note stands beside the bar."""
+"""advance(steps, note): so many more steps are done; the note stands beside the bar, its further lines below."""
 
 
 class Reporter(Protocol):
@@ -51,16 +53,19 @@ class Terminal:
         """On a console, standard error when None; at least `every` seconds between the lines that stand for a bar."""
         self.console = console or Console(stderr=True, highlight=False, emoji=False)
         self._every, self._spoke, self._drawing = every, time.monotonic(), False
+        self._quiet = QUIET.get()
 
     def say(self, text: str) -> None:
         """Print a line above any bar."""
+        if self._quiet:
+            return
         self._spoke = time.monotonic()
         self.console.print(text, soft_wrap=True, markup=False, emoji=False)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Advance]:
         """A bar with count, elapsed and remaining time."""
-        if self._drawing or not self.console.is_terminal or self.console.is_dumb_terminal:
+        if self._quiet or self._drawing or not self.console.is_terminal or self.console.is_dumb_terminal:
             yield self._lines(title, total)
             return
         columns = (
@@ -74,9 +79,14 @@ class Terminal:
         self._drawing = True
         try:
             # Trainings may take many minutes each: the speed is that of all so far, not that of the last half minute.
-            with Progress(*columns, console=self.console, transient=True, speed_estimate_period=1e9) as progress:
-                task = progress.add_task(title, total=total, note="")
-                yield lambda steps, note: progress.update(task, advance=steps, note=note)
+            with _View(*columns, console=self.console, transient=True, speed_estimate_period=1e9) as progress:
+                task = progress.add_task(title, total=total, note="", below="")
+
+                def advance(steps: int, note: str) -> None:
+                    beside, _, below = note.partition("\n")
+                    progress.update(task, advance=steps, note=beside, below=below)
+
+                yield advance
         finally:
             self._drawing = False
 
@@ -86,10 +96,23 @@ class Terminal:
         def advance(steps: int, note: str) -> None:
             nonlocal done
             done += steps
+            note = note.partition("\n")[0]
             if done < total and time.monotonic() - self._spoke >= self._every:
                 self.say(f"  {title}: {done:,} of {total:,}{note and f'; {note}'}")
 
         return advance
+
+
+@final
+class _View(Progress):
+    """A bar with the further lines of its note below it."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """As rich asks for it."""
+        yield from super().get_renderables()
+        for task in self.tasks:
+            if below := task.fields.get("below"):
+                yield Text(f"  {below}".replace("\n", "\n  "), style="dim")
 
 
 @final

@@ -12,6 +12,8 @@ from nars.predictors import Predictor
 from nars.run import Run
 from nars.run.journal import Journal, RoundResult, check_samples
 from nars.run.outlook import together
+from nars.run.run import trainings_at_once
+from nars.stages.board import Board
 from nars.stages.measuring import engine_of, spell, trials_for
 from nars.stages.pool import CandidatePool
 from nars.stages.predictors import write_predictor
@@ -31,11 +33,14 @@ def collect(run: Run, pool: CandidatePool, pretrained: Predictor) -> Predictor:
     """
     rounds = rounds_of(run, pool, pretrained)
     if not rounds.finished:
+        workers = 0 if run.execution.engine == "ray" else trainings_at_once(run.execution)
+        board = Board(run.config.budgets, workers=workers)
         for known in rounds.samples:
             run.outlook.trained(known)
+            board.known(known)
         with engine_of(run) as engine:
             while not rounds.finished:
-                _train(run, rounds, engine)
+                _train(run, rounds, engine, board)
     return keep_fitted(run, rounds)
 
 
@@ -86,7 +91,7 @@ def keep_fitted(run: Run, rounds: Rounds[Trial]) -> Predictor:
     return rounds.predictor
 
 
-def _train(run: Run, rounds: Rounds[Trial], engine: Engine) -> None:
+def _train(run: Run, rounds: Rounds[Trial], engine: Engine, board: Board) -> None:
     """Until the rounds are finished, or a round that is waited for."""
     trials, title = iter(rounds.ask, None), "stage 2: training candidates"
     total, measured, note = rounds.settings.total, rounds.measured, ""
@@ -96,11 +101,12 @@ def _train(run: Run, rounds: Rounds[Trial], engine: Engine) -> None:
         trials, title = iter(missing), f"stage 2: round {number} of {run.config.collect.rounds}"
         total, measured, note = size, size - len(missing), "workers are starting" if number == 1 else ""
     with run.reporter.bar(title, total) as advance:
-        advance(measured, note)
+        advance(measured, "\n".join([note, *board.lines]))
 
         def tell(sample: Sample) -> None:
             rounds.tell(sample)
-            advance(1, together(spell(sample), run.outlook.trained(sample)))
+            board.tell(sample)
+            advance(1, "\n".join([together(spell(sample), run.outlook.trained(sample)), *board.lines]))
 
         engine.run(trials, on_result=tell)
 

@@ -46,6 +46,7 @@ def interrupt(process: subprocess.Popen[str], *, times: int = 1) -> str:
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines().count(SENTENCE) == 1
+    assert said.splitlines()[-1].startswith("  nars run ")
     assert "Traceback" not in said
     assert "Exception ignored" not in said
     deadline = time.monotonic() + 10.0

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from nars.metric import Metric
+from nars.printing import quietly
 from nars.run import Terminal, load_config
 from nars.run.outlook import Outlook, spell, together
 from nars.run.progress import counting
+from nars.space import Bounds
+from nars.stages.board import Board
 
 ROUNDS, PER_ROUND, EPOCHS, FINAL = 3, 8, 10, 20
 
@@ -141,6 +145,38 @@ def test_a_bar_on_a_terminal_shows_the_note_and_no_unknown_time(monkeypatch: pyt
     shown = lines(30.0, force_terminal=True)
     assert "[red] 4 :cat:" in shown
     assert "-:--:--" not in shown
+
+
+def test_further_lines_of_a_note_are_below_the_bar_of_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    shown, plain = (Console(file=io.StringIO(), width=100, force_terminal=real) for real in (True, False))
+    for console in (shown, plain):
+        with Terminal(console, every=0.0).bar("stage 2", 2) as advance:
+            advance(1, "ok 91.2 %\nbest so far   flops <= 200k: 91.2 %")
+    assert "best so far" in shown.file.getvalue()  # type: ignore[attr-defined]
+    assert plain.file.getvalue() == "  stage 2: 1 of 2; ok 91.2 %\n"  # type: ignore[attr-defined]
+    with quietly():
+        silent = Terminal(Console(file=io.StringIO()), every=0.0)
+        silent.say("loading")
+        with silent.bar("stage 2", 2) as advance:
+            advance(1, "ok")
+    assert silent.console.file.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def outcome(value: float | None, flops: float) -> Any:
+    metric = Metric(name="loss", goal="minimize")
+    return SimpleNamespace(result=value, costs={"flops": flops}, metric=metric)
+
+
+def test_the_board_has_the_best_of_each_budget_by_its_metric() -> None:
+    times = iter((0.0, 30.0))
+    board = Board([Bounds.at_most(flops=2e5), Bounds.at_most(flops=4e5)], workers=2, clock=lambda: next(times))
+    board.known(outcome(0.9, 1e5))
+    for sample in (outcome(0.5, 3e5), outcome(0.7, 1e5), outcome(None, 1e5)):
+        board.tell(sample)
+    best, rate = board.lines
+    assert best == "best so far   flops <= 200k: 0.7   flops <= 400k: 0.5"
+    assert rate == "2 workers, 6 trainings a minute, 1 failed"
 
 
 def test_a_bar_inside_a_bar_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
