@@ -11,6 +11,7 @@ from typing import Protocol, final
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from nars.printing import QUIET
@@ -68,13 +69,14 @@ class Terminal:
         if self._quiet or self._drawing or not self.console.is_terminal or self.console.is_dumb_terminal:
             yield self._lines(title, total)
             return
+        whole = Column(no_wrap=True)  # the note alone gives way where a terminal is narrow
         columns = (
-            TextColumn("  {task.description}", markup=False),
-            BarColumn(bar_width=16),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            _Left(),
-            TextColumn("{task.fields[note]}", markup=False),
+            TextColumn("  {task.description}", markup=False, table_column=whole),
+            BarColumn(bar_width=16, table_column=whole),
+            MofNCompleteColumn(table_column=whole),
+            TimeElapsedColumn(table_column=whole),
+            _Left(table_column=whole),
+            TextColumn("{task.fields[note]}", markup=False, table_column=Column()),
         )
         self._drawing = True
         try:
