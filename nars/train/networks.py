@@ -68,7 +68,7 @@ def timm_network(
         model = create(name, options, drops)
     if checkpoint is not None:
         try:
-            load_checkpoint(model, str(checkpoint))
+            load_checkpoint(model, str(checkpoint), weights_only=True)  # the default of later timm alone
         except Exception as error:  # no file, no weights or another network's: torch and timm raise many classes
             reason = " ".join(str(error).split())[:_REASON]
             raise TrainError(
