@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = open_run(load_config("digits"), tmp_path_factory.mktemp("explore") / "run", reporter=Silent())
     space, count = run.space, 10_000
     X = sobol(space, 500, seed=1)
-    values = 80 + 3 * np.log10(space.costs(X)["flops"]) - 0.3 * X[:, -1]
+    values = 40 + 10 * np.log10(space.costs(X)["params"]) - 0.1 * X[:, -1]
     few = [sample_of(run, row, value, 0) for row, value in zip(X.tolist(), values.tolist(), strict=True)]
     again = [replace(few[n % 500], key=f"{n}", seed=n, round=1 + n % 4) for n in range(count)]
     SampleStore(run.folder.samples).append(again)

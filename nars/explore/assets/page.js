@@ -245,7 +245,7 @@ function begin() {
     if (there) { const key = element("span", { className: "key" }); key.style.background = `var(--${color})`; byId("legend").append(key, text); }
   for (const { name } of data.costs) byId("axis").append(element("option", { value: name }, title(name)));
   byId("axis").onchange = () => { state.axis = byId("axis").value; state.budgets = firstBudgets(); byId("budgets").value = state.budgets.map(shorten).join(", "); draw(); };
-  limitFields();
+  if (answerable) limitFields();
   buttons();
   hovering();
   if (state.axis) {

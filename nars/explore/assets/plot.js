@@ -30,7 +30,7 @@ function ticks(low, high, count, log) {
 }
 
 /** Axes in a canvas; the scales that place a value. */
-function axes(canvas, { x, y, xTitle, yTitle, log = false }) {
+function axes(canvas, { x, y, xTitle, yTitle, log = false, whole = false }) {
   const [context, width, height] = sheet(canvas), [left, right, top, bottom] = [58, 14, 12, 42];
   const at = log ? Math.log : value => value;
   const across = value => left + (width - left - right) * (at(value) - at(x[0])) / (at(x[1]) - at(x[0]) || 1);
@@ -39,7 +39,7 @@ function axes(canvas, { x, y, xTitle, yTitle, log = false }) {
   context.fillStyle = style("soft");
   context.lineWidth = 1;
   context.textAlign = "center";
-  for (const value of ticks(x[0], x[1], Math.max(3, width / 110), log)) {
+  for (const value of ticks(x[0], x[1], Math.max(3, width / 110), log).filter(one => !whole || Number.isInteger(one))) {
     line(context, [[across(value), top], [across(value), height - bottom]]);
     context.fillText(shorten(value), across(value), height - bottom + 16);
   }
@@ -146,7 +146,7 @@ function nearest(spots, x, y) {
 function drawCurves(canvas, found, one) {
   const shown = found.filter(sample => sample.curve.length > 1).slice(0, 150);
   const all = one && one.curve.length > 1 ? [...shown, one] : shown;
-  const { context, across, up } = axes(canvas, { xTitle: "epoch", yTitle: data.metric.title,
+  const { context, across, up } = axes(canvas, { xTitle: "epoch", whole: true, yTitle: data.metric.title,
     x: [1, Math.max(2, ...all.map(sample => sample.curve.length))], y: range(all.flatMap(sample => sample.curve)) });
   const draw = sample => line(context, sample.curve.map((value, epoch) => [across(epoch + 1), up(value)]));
   context.strokeStyle = style("gray");
