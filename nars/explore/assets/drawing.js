@@ -59,10 +59,10 @@ function recipe(row) {
   const optimizer = at < 0 ? [] : settings.splice(at, 1);
   const off = settings.filter(([, value]) => value === 0 || value === false || value === "none").map(([name]) => name);
   const on = settings.filter(([name]) => !off.includes(name)).map(([name, value]) =>
-    value === true ? `with ${name}` : `${name} ${typeof value === "number" ? +value.toPrecision(3) : value}`);
-  const words = [...optimizer.map(([, value]) => `with ${value}`), ...on];
+    value === true ? name : `${name} ${typeof value === "number" ? +value.toPrecision(3) : value}`);
+  const words = [...optimizer.map(([, value]) => String(value)), ...on];
   if (!words.length) return "";
-  return `Trained ${words.join(", ")}${off.length ? `; without ${off.join(", ")}` : ""}.`;
+  return `Trained with ${words.join(", ")}${off.length ? `; without ${off.join(", ")}` : ""}.`;
 }
 
 /** One candidate; settings in which it differs from `other` stand out. */

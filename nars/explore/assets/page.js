@@ -245,6 +245,8 @@ function begin() {
     if (there) { const key = element("span", { className: "key" }); key.style.background = `var(--${color})`; byId("legend").append(key, text); }
   for (const { name } of data.costs) byId("axis").append(element("option", { value: name }, title(name)));
   byId("axis").onchange = () => { state.axis = byId("axis").value; state.budgets = firstBudgets(); byId("budgets").value = state.budgets.map(shorten).join(", "); draw(); };
+  if (!state.axis) byId("asking-title").textContent = "The best candidate";
+  if (!data.networks) byId("candidates-title").textContent = "The candidate";
   if (answerable) limitFields();
   buttons();
   hovering();
