@@ -12,12 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import CHROMIUM, Tab, browser
-from conftest import sample_of
+from made_up import made_up_run, sample_of
 
 from nars.explore import Server, Source, export_page, open_source
 from nars.explore.answers import low_rank
 from nars.run import Run
 from nars.store import SampleStore
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return made_up_run(tmp_path_factory.mktemp("explore") / "run")
+
+
+@pytest.fixture(scope="module")
+def source(run: Run) -> Source:
+    return open_source(run.folder.path)
 
 
 @pytest.fixture(scope="module")
