@@ -228,6 +228,8 @@ class ImageStream:
     ) -> None:
         _require_mirror(split.resolution, padding, border)
         self._reader, self._device = split.reader(padding=padding, border=border, resized=resized), device
+        # Policies take whole channels faster, and crops come that way; padded images are as those in memory.
+        self._format = torch.channels_last if resized is None else torch.contiguous_format
         self._plan: EpochPlan | None = None
         self._step = 0
         self._batches: Iterator[Tensor] = iter(())
@@ -240,7 +242,7 @@ class ImageStream:
             self._batches = self._reader.read(here)
             self._plan = plan
         self._step = step + 1
-        return next(self._batches).to(self._device, memory_format=torch.channels_last, non_blocking=True)
+        return next(self._batches).to(self._device, memory_format=self._format, non_blocking=True)
 
 
 class Crops:
@@ -256,7 +258,7 @@ class Crops:
         for row, seed, flipped in zip(*(draw[step, columns].tolist() for draw in drawn), strict=True):
             image = self._resized.cut(self._images[row], seed, side)
             cut.append(image.flip(-1) if flipped else image)
-        return torch.stack(cut).to(self._device, memory_format=torch.channels_last, non_blocking=True)
+        return torch.stack(cut).to(self._device, non_blocking=True)
 
 
 def _require_mirror(side: int, padding: int, border: Border) -> None:
@@ -285,5 +287,9 @@ class Normalizer:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalize; `mean` and `std` count a pixel of 255 as 1."""
-        pixels = images.to(torch.float32, memory_format=torch.channels_last)
-        return pixels.mul_(self._scale).sub_(self._shift)
+        pixels = images.contiguous(memory_format=torch.channels_last).to(torch.float32)
+        # Row by row of pixels: numbers that repeat every three would be taken one by one.
+        count, channels, height, width = pixels.shape
+        scale, shift = (number.view(-1).expand(channels).repeat(width) for number in (self._scale, self._shift))
+        pixels.permute(0, 2, 3, 1).view(count * height, width * channels).mul_(scale).sub_(shift)
+        return pixels

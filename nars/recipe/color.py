@@ -44,7 +44,7 @@ def color_of(recipe: Recipe, resolution: int) -> ColorJitter | None:
 
 def blended(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     """factor x image + (1 - factor) x other: uint8 of values 0..255, cut off and rounded down."""
-    return (images * factor + other * (1.0 - factor)).clamp_(0.0, 255.0).to(torch.uint8)
+    return (images * factor).add_(other * (1.0 - factor)).clamp_(0.0, 255.0).to(torch.uint8)
 
 
 def gray(images: Tensor) -> Tensor:
@@ -52,4 +52,4 @@ def gray(images: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images.float()
     red, green, blue = images.unbind(dim=1)
-    return (0.2989 * red + 0.587 * green + 0.114 * blue).floor_()[:, None]
+    return (0.2989 * red).add_(0.587 * green).add_(0.114 * blue).floor_()[:, None]

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from nars.arrays import Floats, Ints
@@ -23,6 +24,8 @@ from nars.recipe.color import blended, gray
 from nars.recipe.recipe import Recipe
 
 _IDENTITY = ("Identity", 0.0)
+_LARGE = 96
+"""Side in pixels from which on images are varied one by one on a CPU, whose caches hold no more of them."""
 _RANDAUGMENT_LEVELS = 31
 _AUTOAUGMENT_LEVELS = 10
 
@@ -52,6 +55,10 @@ class Policy:
                 alike.setdefault("Move" if step[0] in GEOMETRY else step[0], []).append((row, step))
             alike.pop("Identity", None)
             for name, drew in alike.items():
+                if pixels.device.type == "cpu" and pixels.shape[-1] >= _LARGE:
+                    for row, step in drew:
+                        pixels[row : row + 1] = _operate(name, pixels[row : row + 1], [step])
+                    continue
                 where = torch.tensor([row for row, _ in drew], device=pixels.device)
                 pixels[where] = _operate(name, pixels[where], [step for _, step in drew])
         return pixels
@@ -71,7 +78,7 @@ def _operate(name: str, pixels: Tensor, steps: list[Step]) -> Tensor:
 
 
 def _brightness(pixels: Tensor, magnitudes: Tensor) -> Tensor:
-    return blended(pixels, torch.zeros((), device=pixels.device), 1.0 + magnitudes)
+    return (pixels * (1.0 + magnitudes)).clamp_(0.0, 255.0).to(torch.uint8)
 
 
 def _color(pixels: Tensor, magnitudes: Tensor) -> Tensor:
@@ -104,6 +111,18 @@ def _solarize(pixels: Tensor, thresholds: Tensor) -> Tensor:
     return torch.where(pixels >= 255.0 * thresholds, 255 - pixels, pixels)
 
 
+def _equalize(pixels: Tensor, _: Tensor) -> Tensor:
+    """Large images on a CPU by Pillow, whose result is torchvision's, in a third of the time."""
+    from torchvision.transforms.v2 import functional
+
+    if pixels.device.type != "cpu" or pixels.shape[-1] < _LARGE:
+        done: Tensor = functional.equalize(pixels)
+        return done
+    planes = pixels.flatten(0, 1).numpy()
+    equal = np.stack([np.asarray(ImageOps.equalize(Image.fromarray(plane))) for plane in planes])
+    return torch.from_numpy(equal).view(pixels.shape)
+
+
 def _torchvision(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     """One whose result does not depend on a magnitude."""
 
@@ -124,7 +143,7 @@ OPERATIONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "Posterize": _posterize,
     "Solarize": _solarize,
     "AutoContrast": _torchvision("autocontrast"),
-    "Equalize": _torchvision("equalize"),
+    "Equalize": _equalize,
     "Invert": _torchvision("invert"),
 }
 """By torchvision's name: (images uint8 (N, C, H, W), magnitudes (N, 1, 1, 1)) -> images that are torchvision's but for
@@ -160,7 +179,7 @@ def move(pixels: Tensor, matrices: Tensor) -> Tensor:
     column, row = (matrices @ places + middle).round_().to(torch.int64).unbind(dim=1)
     inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
     flat = (row.clamp_(0, side - 1) * side + column.clamp_(0, side - 1))[:, None].expand(-1, pixels.shape[1], -1)
-    moved = pixels.flatten(2).gather(2, flat).masked_fill_(~inside[:, None], 0)
+    moved = pixels.flatten(2).gather(2, flat).mul_(inside[:, None])
     return moved.view(pixels.shape)
 
 
