@@ -287,7 +287,8 @@ class Normalizer:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalize; `mean` and `std` count a pixel of 255 as 1."""
-        pixels = images.contiguous(memory_format=torch.channels_last).to(torch.float32)
+        innermost = torch.channels_last
+        pixels = images.contiguous(memory_format=innermost).to(torch.float32, memory_format=innermost)
         # Row by row of pixels: numbers that repeat every three would be taken one by one.
         count, channels, height, width = pixels.shape
         scale, shift = (number.view(-1).expand(channels).repeat(width) for number in (self._scale, self._shift))
