@@ -19,7 +19,10 @@ from nars.errors import ConfigError
 from nars.files.atomic import write_json
 from nars.recipe import Recipe
 from nars.run import Run, Silent, load_config, preview, reopen_run
+from nars.run.config import Final
 from nars.run.fidelity import final_settings
+from nars.run.folder import RunFolder
+from nars.run.settled import is_settled, keep_settings, place_for, settings_of
 from nars.run.teaching import teaching_by
 from nars.space import Architecture, Scaling, SpaceError, architecture_costs
 from nars.studies import grow, train_other
@@ -275,3 +278,18 @@ def test_scaled_members_keep_their_budget_and_their_recipe_and_train(
             device="cpu",
             reporter=Silent(),
         )
+
+
+def test_a_policy_that_was_drawn_for_eight_images_counts_where_it_is_done_and_begins_again_where_not(
+    tmp_path: Path,
+) -> None:
+    folder, final = RunFolder(tmp_path), Final(policy="autoaugment")
+    settings = settings_of(final, choices=[1, 2], teacher="none", origin="origin")
+    earlier = {key: value for key, value in settings.items() if key != "policy"}
+    folder.training("1M").mkdir(parents=True)
+    keep_settings(folder, "1M", earlier)
+    assert place_for(folder, "1M", settings).startswith("1M~")
+    folder.training_result("1M").write_text("{}")
+    assert is_settled(folder, "1M", settings, teachers=())
+    plain = settings_of(Final(policy="none"), choices=[1, 2], teacher="none", origin="origin")
+    assert "policy" not in plain
