@@ -33,17 +33,14 @@ class ResizedCrop:
 
     def box(self, seed: int, height: int, width: int) -> Box:
         """The part of an image of this size that a seed (>= 0) stands for."""
-        rng = np.random.Generator(np.random.PCG64(seed))
-        shares = rng.uniform(*self.scale, _ATTEMPTS)
-        ratios = np.exp(rng.uniform(math.log(self.ratio[0]), math.log(self.ratio[1]), _ATTEMPTS))
-        wide = np.rint(np.sqrt(height * width * shares * ratios)).astype(np.int64)
-        tall = np.rint(np.sqrt(height * width * shares / ratios)).astype(np.int64)
-        fits = np.flatnonzero((wide > 0) & (wide <= width) & (tall > 0) & (tall <= height))
-        if len(fits) == 0:
-            return self._middle(height, width)
-        h, w = int(tall[fits[0]]), int(wide[fits[0]])
-        top, left = rng.integers([height - h, width - w], endpoint=True).tolist()
-        return top, left, h, w
+        rng, area = np.random.Generator(np.random.PCG64(seed)), height * width
+        low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
+        for _ in range(_ATTEMPTS):
+            share, ratio = rng.uniform(*self.scale), math.exp(rng.uniform(low, high))
+            w, h = round(math.sqrt(area * share * ratio)), round(math.sqrt(area * share / ratio))
+            if 0 < w <= width and 0 < h <= height:
+                return int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
+        return self._middle(height, width)
 
     def _middle(self, height: int, width: int) -> Box:
         """The largest part of an allowed ratio."""

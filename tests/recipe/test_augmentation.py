@@ -67,6 +67,19 @@ def test_normalized_training_images_have_mean_0_and_deviation_1(digits: ImageDat
     assert images.std(correction=0).item() == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_normalized_images_are_the_same_numbers_however_they_lie(channels: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (3, channels, 100, 100), dtype=torch.uint8, generator=generator)
+    mean, std = torch.rand(2, channels, generator=generator) + 0.1
+    normalize = Normalizer(mean, std, device=torch.device("cpu"))
+    scale, shift = (number.view(1, -1, 1, 1) for number in (1.0 / (255.0 * std), mean / std))
+    for form in (torch.contiguous_format, torch.channels_last):
+        found = normalize(images.clone(memory_format=form))
+        assert found.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(found, images.float() * scale - shift)
+
+
 def test_an_augmentation_that_cannot_be_is_refused(digits: ImageData) -> None:
     with pytest.raises(RecipeError, match="crop"):
         Augmentation(crop=1.0)
