@@ -64,7 +64,7 @@ def check(
         execution: how; None leaves the machine aside.
         folder: where; runs/NAME when None.
         upto: the last stage that will be computed now; what it and those before it need must be here. None: no stage.
-        starting: the run starts now, so that its images must be there; the weights of a timm teacher are downloaded.
+        starting: the run starts now, so that its images must be there; weights of timm's are downloaded.
         grown: the configuration of a run has changed, so that stages that are done go on.
         own_space: the run's own copy of its space, which then counts.
         place: where the value of a dotted key was written, for messages (`Given.place`).
@@ -115,7 +115,7 @@ def check(
     if config.trains_images:
         findings += [*final_findings(config, sizes)]
     left = remaining(home, upto, grown=grown)
-    if space is not None and starting and left & {"collect", "train"}:
+    if space is not None and execution is not None and starting and left & {"collect", "train"}:
         findings += weights_findings(space)
     if images is not None:
         findings += teacher_findings(config, images, fetch=starting and "train" in left)

@@ -153,7 +153,7 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
 
 
 def weights_findings(space: Space) -> Findings:
-    """What is wrong with the weights that training starts from, each of which is loaded (and downloaded) once."""
+    """What is wrong with the weights that training starts from, which are loaded (and downloaded): the first that is."""
     if space.family.initializer is None:
         return
     from nars.network import build
@@ -165,6 +165,7 @@ def weights_findings(space: Space) -> Findings:
             build(network, seed=0)
         except UserError as error:
             yield Finding(keys=("space",), text=str(error), here=True)
+            return  # without a network, each takes a minute to fail
 
 
 # ---- costs
