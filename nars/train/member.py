@@ -53,7 +53,7 @@ class EpochReport:
     accuracy: float
     ema_accuracy: float | None
     """None when the recipe has no EMA."""
-    metric: Metric
+    metric: Metric = ACCURACY
     learning_rate: float
     """In the last step."""
     seconds: float
