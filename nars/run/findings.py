@@ -153,7 +153,7 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
 
 
 def weights_findings(space: Space) -> Findings:
-    """What is wrong with the weights that training starts from, which are loaded (and downloaded): the first that is."""
+    """What is wrong with the weights that training starts from, which are loaded or downloaded: the first mistake."""
     if space.family.initializer is None:
         return
     from nars.network import build
