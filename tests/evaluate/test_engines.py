@@ -38,7 +38,8 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     soon = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 8}
-    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": soon}
+    # Ray's workers give way to everything else, and would come to nothing beside other tests.
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": soon | {"worker_niceness": 0}}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.machines = [cluster.add_node(num_cpus=1) for _ in range(2)]
     yield cluster
@@ -191,8 +192,11 @@ def test_waiting_in_the_queue_is_no_time_of_the_trial_and_hanging_is(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_a_worker_keeps_its_gpu_for_one_trial_after_another(cluster: Any, tmp_path: Path) -> None:
+def test_a_worker_keeps_its_gpu_for_one_trial_after_another(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """GPUs that there are not: Ray counts them, and the function looks at none."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)  # Ray believes it more than what it is told
     metric = Metric(name="f1", goal="maximize")
     task = TrainerFunction(place="gpu_trainer:where", metric=metric, folder=str(Path(__file__).parent))
     machine = cluster.add_node(num_cpus=2, num_gpus=2)

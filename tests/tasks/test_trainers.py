@@ -260,7 +260,9 @@ def test_what_cannot_be_a_trainer_is_refused_before_anything_runs(task: Callable
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="warning")
+    # A cluster of its own, whatever other tests have started, whose workers do not give way to everything else.
+    alone = {"address": "local", "_system_config": {"worker_niceness": 0}}
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="warning", **alone)
     yield
     ray.shutdown()
 
