@@ -9,7 +9,7 @@ demo: install            ## search architecture + recipe on real images, train a
 	$(BIN)/nars run digits
 
 test: check              ## everything CI runs: linters, types, layers, all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest   # pytest has a worker more than there are cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest   # pytest has a worker for each core
 
 check: install           ## linters, types, layers
 	$(BIN)/ruff check .

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from nars.images import ImageData, load_images
-from nars.parallel import usable_cores
 from nars.recipe import Augmentation, Schedule, TrainingSettings
 from nars.space import Architecture, Head, Stage, Stem
 from nars.tasks import ImageClassification, Trial
@@ -29,11 +28,6 @@ _TINY = Architecture(
     in_channels=1,
     classes=10,
 )
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than cores: tests that start processes wait for them a third of the time."""
-    return len(usable_cores()) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

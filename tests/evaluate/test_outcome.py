@@ -98,7 +98,7 @@ class Starting(Scripted):
 
     def set_up(self, trial: Trial, *, device: str) -> None:
         self.started.append(bytearray(2**30))
-        time.sleep(1.0)
+        time.sleep(3.1)
 
     def train(self, trial: Trial, *, device: str, check: Callable[[], None]) -> Iterator[Measured]:
         self.started.append(bytearray(2**28))
@@ -107,8 +107,8 @@ class Starting(Scripted):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are Linux's")
 def test_what_trials_share_is_none_of_their_memory_and_time() -> None:
-    assert run(0.5, 0.4, task=Starting, seconds=0.9, gigabytes=0.5).status == "ok"
-    assert run(0.5, 0.4, task=Starting, seconds=0.9, gigabytes=0.05).status == "out_of_memory"
+    assert run(0.5, 0.4, task=Starting, seconds=3.0, gigabytes=0.5).status == "ok"
+    assert run(0.5, 0.4, task=Starting, seconds=3.0, gigabytes=0.05).status == "out_of_memory"
 
 
 def test_the_next_candidate_gets_the_memory_that_torch_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
