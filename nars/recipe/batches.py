@@ -18,6 +18,7 @@ from nars.parallel import device_memory
 from nars.recipe.augmentation import Augmentation, Border, EpochPlan, plan_epoch
 from nars.recipe.loss import mix, paste
 from nars.recipe.peers import Peers
+from nars.recipe.policies import LARGE
 from nars.recipe.recipe import Recipe, RecipeError
 from nars.recipe.variations import variations_of
 
@@ -278,10 +279,6 @@ def _pad(images: Tensor, padding: int, border: Border) -> Tensor:
     return images[:, :, index][:, :, :, index]
 
 
-_LARGE = 96
-"""Side of large images, pixels."""
-
-
 class Normalizer:
     """uint8 (N, C, H, W) of any memory format -> float32 channels last with mean 0 and deviation 1 in each channel."""
 
@@ -291,7 +288,7 @@ class Normalizer:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalize; `mean` and `std` count a pixel of 255 as 1."""
-        if images.device.type == "cpu" and images.shape[-1] >= _LARGE and images.is_contiguous():
+        if images.device.type == "cpu" and images.shape[-1] >= LARGE and images.is_contiguous():
             return self._by_channel(images)
         innermost = torch.channels_last
         pixels = images.contiguous(memory_format=innermost).to(torch.float32, memory_format=innermost)

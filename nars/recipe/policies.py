@@ -24,8 +24,8 @@ from nars.recipe.color import blended, gray
 from nars.recipe.recipe import Recipe
 
 _IDENTITY = ("Identity", 0.0)
-_LARGE = 96
-"""Side in pixels from which on images are varied one by one on a CPU, whose caches hold no more of them."""
+LARGE = 96
+"""Side in pixels from which on images are taken one by one on a CPU, whose caches hold no more of them."""
 _RANDAUGMENT_LEVELS = 31
 _AUTOAUGMENT_LEVELS = 10
 
@@ -55,7 +55,7 @@ class Policy:
                 alike.setdefault("Move" if step[0] in GEOMETRY else step[0], []).append((row, step))
             alike.pop("Identity", None)
             for name, drew in alike.items():
-                if pixels.device.type == "cpu" and pixels.shape[-1] >= _LARGE:
+                if pixels.device.type == "cpu" and pixels.shape[-1] >= LARGE:
                     for row, step in drew:
                         pixels[row : row + 1] = _operate(name, pixels[row : row + 1], [step])
                     continue
@@ -115,7 +115,7 @@ def _equalize(pixels: Tensor, _: Tensor) -> Tensor:
     """Large images on a CPU by Pillow, whose result is torchvision's, in a third of the time."""
     from torchvision.transforms.v2 import functional
 
-    if pixels.device.type != "cpu" or pixels.shape[-1] < _LARGE:
+    if pixels.device.type != "cpu" or pixels.shape[-1] < LARGE:
         done: Tensor = functional.equalize(pixels)
         return done
     planes = pixels.flatten(0, 1).numpy()
