@@ -128,7 +128,8 @@ def main() -> int:
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="nars-gpu-") as scratch:
         checks = checks_of(Path(scratch), size)
-        figures = checked({name: checks[name] for name in arguments.only or checks}, size)
+        asked = {name: check for name, check in checks.items() if name in (arguments.only or checks)}
+        figures = checked(asked, size)
     failed = [name for name, found in figures.items() if found.get("check") != "ok"]
     summary = {
         "gpu": describe_device(size.device) if torch.cuda.is_available() else None,
