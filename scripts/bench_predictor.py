@@ -235,8 +235,7 @@ def products_per_candidate(predictor: Predictor) -> int:
     matrices = {name: value for name, value in predictor.weights.items() if name.endswith("weight")}
     encoder = sum(value[:2].size for name, value in matrices.items() if name.startswith(("encoder", "proxy")))
     heads = sum(value.size for name, value in matrices.items() if name.startswith(("tuned", "accuracy")))
-    process = predictor.fitted.process
-    kernels = 0 if process is None else sum(process.arrays[name].size for name in ("x", "z"))
+    kernels = sum(process.arrays[name].size for process in predictor.fitted.processes for name in ("x", "z"))
     return encoder + (heads if predictor.fitted.share > 0 else 0) + kernels
 
 
