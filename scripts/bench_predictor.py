@@ -197,10 +197,12 @@ def measure_speed() -> dict[str, float]:
         encoding[:4000],
         {k: v[:4000] for k, v in statistics.items()},
         recipe_width=0,
+        choices=tuple(np.repeat(np.arange(8), 3).tolist()),
         settings=PRESETS["default"],
         seed=0,
     )
-    accuracy = 90 - np.exp(encoding[:200] @ rng.normal(size=24))
+    encoding = np.concatenate([encoding, model.scale.standardize(statistics)], axis=1)  # as `inputs` reads candidates
+    accuracy = 90 - np.exp(encoding[:200, :24] @ rng.normal(size=24))
     started = time.perf_counter()
     fitted = model.fit(encoding[:200], accuracy, seed=0)
     fit_seconds = time.perf_counter() - started

@@ -7,7 +7,7 @@ kernels is one product of features, whatever the number of choices (Duvenaud et 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -40,6 +40,24 @@ class Features:
         near = np.maximum(1 - np.abs(along - np.arange(_KNOTS, dtype=np.float32)), 0)
         curves = (near @ self._root).reshape(len(x), -1)
         return np.concatenate([x[:, self._free], curves], axis=1)
+
+    def summing(self, slopes: Floats32) -> Callable[[Floats32], Floats32]:
+        """x (N, E) -> `of(x) @ slopes` (N,), slopes (F,), looked up in the curves: in a fifth of the time."""
+        free, curves = np.split(slopes, [len(self._free)])
+        at_knots = curves.reshape(-1, _KNOTS) @ self._root.T
+        steps, starts = np.diff(at_knots, axis=1).ravel(), at_knots[:, :-1].ravel()
+        row = (_KNOTS - 1) * np.arange(len(self._curves), dtype=np.int32)
+
+        def sums(x: Floats32) -> Floats32:
+            along = np.clip(x[:, self._curves], 0, 1) * np.float32(_KNOTS - 1)
+            before = np.minimum(along.astype(np.int32), _KNOTS - 2)
+            along -= before
+            before += row
+            along *= steps.take(before)
+            along += starts.take(before)
+            return np.asarray(x[:, self._free] @ free + along.sum(axis=1))
+
+        return sums
 
 
 def _root() -> Floats:

@@ -51,7 +51,7 @@ class Process:
         squares, roots = scratch[:, : len(x)]
         mean: Floats32 = _matern(self._both(z, x), known["x"], squares, roots) @ known["joint"]
         if self.choices:
-            mean += self._features.of(x / np.float32(ENCODING_SCALE)) @ known["additive"]
+            mean += known["additive"](x * np.float32(1 / ENCODING_SCALE))
         if prior is not None:
             mean += prior * self.arrays["slope"]
         if z.shape[1]:
@@ -132,14 +132,12 @@ class Process:
             "z": right_of(self.arrays["z"]),
             "joint": joint * weights,
             "smooth": smooth * weights,
-            "additive": self._additive_slopes(weights),
+            "additive": self._features.summing(self._additive_slopes(weights)) if self.choices else None,
             "trend": z.T @ weights * (float(trend) / max(1, z.shape[1])),
         }
 
     def _additive_slopes(self, weights: Floats32) -> Floats32:
         """What each feature adds to the mean, (F,)."""
-        if not self.choices:
-            return np.zeros(1, dtype=np.float32)
         roots = np.sqrt(self.arrays["additive"])[self._features.choice]
         return np.asarray(self._effects_of_samples.T @ weights * roots)
 

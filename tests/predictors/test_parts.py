@@ -143,6 +143,8 @@ def test_a_feature_of_a_choice_has_length_1_at_its_values() -> None:
     found = Features(CHOICES).of(x)
     squares = [np.square(found[:, Features(CHOICES).choice == choice]).sum(axis=1) for choice in range(3)]
     np.testing.assert_allclose(squares, np.ones((3, 2)), atol=1e-5)
+    x, slopes = np.random.default_rng(0).random((50, 5), dtype=np.float32), np.arange(17, dtype=np.float32)
+    np.testing.assert_allclose(Features(CHOICES).summing(slopes)(x), Features(CHOICES).of(x) @ slopes, rtol=1e-4)
 
 
 def test_too_few_steps_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
