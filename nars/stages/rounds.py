@@ -200,10 +200,10 @@ class Rounds(Generic[Asked]):
         return self._predictor
 
     def scores(self) -> Floats | None:
-        """What is expected of the candidates alive, (len(alive),), such that more is better, failures included; None
-        before the predictor is fitted."""
+        """What is expected of the candidates alive, (len(alive),), such that more is better, failures included; before
+        the predictor is fitted what its sources say, None without any."""
         if self._predictor.fitted is None:
-            return None
+            return self._predictor.prior_scores(self._inputs[self.alive])
         scores = self.settings.metric.score(self._predictor.predict_mean(self._inputs[self.alive]))
         failures = self._predictor.failures
         return scores if failures is None else failures.expected(scores, failures.probability(self.space, self._alive))
