@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 
 from nars import stages
+from nars.cli import timed
 from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
 from nars.cli.options import DEVICE_HELP, How, Prior, Question
 from nars.cli.starting import load_torch, say_device
 from nars.errors import ConfigError
-from nars.run.folder import RunFolder, existing_run
+from nars.run.folder import RunFolder, existing_run, run_in
 
 if TYPE_CHECKING:
     from nars.run import Run
@@ -59,9 +60,13 @@ def run(
     *,
     how: How,
     prior: Prior,
+    within: timed.Within,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on.
+
+    With --time all else is chosen: nars run photos/ --time 30m --max-flops 300M looks at the images and at this
+    machine, and keeps to the time. Until it is done, nars export runs/photos exports the best so far.
 
     A finished run can grow: nars run runs/quick with other --budgets, --set final.epochs=... or more collect.rounds
     computes what depends on it and nothing else.
@@ -74,6 +79,11 @@ def run(
         "search.budgets": ("--budgets", budgets),
     }
     wanted = asked(name, sets, shortcuts)
+    if timed.is_meant(name, within):
+        finished = timed.run(wanted, within, out, how, dry_run=dry_run)
+        if finished is not None:
+            _show_family(finished.folder)
+        return
     if dry_run:
         _show_plan(wanted, out, how)
         if prior.samples is not None:
@@ -222,6 +232,9 @@ def export(
     if networks.is_one(name, trained=True):
         if not networks.export(asked(name, sets), out, verify=verify, again=again, int8=int8):
             raise typer.Exit(1)
+        return
+    home = run_in(out or name)
+    if home is not None and timed.export_best(home):
         return
     opened = open_asked(asked(name, sets), out, upto="export", alone=True)
     opened.config.check_networks()

@@ -111,11 +111,19 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
     if count < 2:
         raise DataError(f"at least 2 classes must be left, got max_classes {count}.")
     classes = np.sort(rng.choice(len(source.classes), size=count, replace=False))
-    kept = np.flatnonzero(np.isin(source.labels, classes))
+    some = some_images(source, np.flatnonzero(np.isin(source.labels, classes)))
+    return replace(
+        some,
+        classes=tuple(source.classes[number] for number in classes),
+        labels=np.searchsorted(classes, some.labels).astype(np.int64),
+    )
+
+
+def some_images(source: Source, kept: Ints) -> Source:
+    """The images at these places (n,), ascending, in all classes."""
     return replace(
         source,
-        classes=tuple(source.classes[number] for number in classes),
-        labels=np.searchsorted(classes, source.labels[kept]).astype(np.int64),
+        labels=source.labels[kept],
         part=source.part[kept],
         render=partial(_among, kept, source.render),
         digest=partial(_among, kept, source.digest),

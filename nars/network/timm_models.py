@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
 
 from nars.network.errors import NetworkError
 from nars.space import Flat, Rule
@@ -105,6 +106,28 @@ def initial_weights(network: nn.Module, architecture: TimmArchitecture) -> None:
             f"{file} does not hold weights of timm's {architecture.model} for {architecture.in_channels} channels "
             f"({_short(error)}); name a file of that model"
         ) from error
+
+
+def weights_at_hand(models: Sequence[str]) -> tuple[str, ...]:
+    """Those of timm's models whose weights training could start from here: all where the hub answers, else those in its
+    cache on this machine."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if not constants.HF_HUB_OFFLINE and _answers(constants.ENDPOINT):
+        return tuple(models)
+    return tuple(model for model in models if isinstance(try_to_load_from_cache(f"timm/{model}", _HUB_FILE), str))
+
+
+def _answers(address: str) -> bool:
+    """Whether a server does, within a few seconds."""
+    try:
+        with urlopen(Request(address, method="HEAD"), timeout=_PATIENCE):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+_HUB_FILE, _PATIENCE = "model.safetensors", 4.0
 
 
 def _classifiers(model: str) -> tuple[str, ...]:

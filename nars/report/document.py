@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nars.report.findings import Findings
@@ -41,7 +42,7 @@ def _member(findings: Findings, member: Member) -> dict[str, Any]:
         "same_as": member.same_as,
         "costs": member.costs,
         "record": member.record,
-        "predicted": member.predicted,
+        "predicted": None if math.isnan(member.predicted) else member.predicted,
         "predicted_std": member.predicted_std,
         "validation": None if result is None else result.validation_accuracy,
         "test": None if result is None else result.test_accuracy,

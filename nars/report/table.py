@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
@@ -101,7 +102,7 @@ def own_rows(
             reached = metric.figure(sample.result)
         settings = ", ".join(f"{name.removeprefix('recipe.')} {_short(value)}" for name, value in member.record.items())
         figures = [shorten(member.costs[name]) if name in member.costs else "-" for name in costs]
-        predicted = metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}")
+        predicted = _predicted(member, metric)
         epochs = "-" if sample is None else str(sample.epochs)
         rows.append((member.name, *figures, settings, predicted, reached, epochs))
     return headings, rows
@@ -177,6 +178,13 @@ def recipe_text(member: Member) -> str:
     return ", ".join(parts)
 
 
+def _predicted(member: Member, metric: Metric) -> str:
+    """Without its unit; "-" where nothing was searched."""
+    if math.isnan(member.predicted):
+        return "-"
+    return metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}")
+
+
 def _row(member: Member, result: MemberResult | None, card: Card | None, metric: Metric) -> tuple[str, ...]:
     latency = card.latency_ms if card is not None else {}
     return (
@@ -186,7 +194,7 @@ def _row(member: Member, result: MemberResult | None, card: Card | None, metric:
         "/".join(f"{latency[runtime]:.2f}" for runtime in ("eager", "onnxruntime") if runtime in latency) or "-",
         str(member.record.get("resolution", "-")),
         recipe_text(member),
-        metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}"),
+        _predicted(member, metric),
         metric.figure(result.validation) if result is not None else "-",
         metric.figure(result.test) if result is not None else "-",
         f"{max(card.max_difference.values()):.1e}" if card is not None else "-",

@@ -330,7 +330,7 @@ def collect_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
                 warning=True,
             )
             break
-    if collect.per_round < FEWEST_CURVES:
+    if collect.stop_correlation is not None and collect.per_round < FEWEST_CURVES:
         yield Finding(
             keys=("collect.per_round",),
             text=f"{collect.per_round} trainings in round 1 are too few for a rank correlation: later rounds are not "

@@ -35,7 +35,7 @@ class Member:
     """Every setting, readable."""
     costs: dict[str, float]
     predicted: float
-    """Expected value of the metric at the search's stop epoch."""
+    """Expected value of the metric at the search's stop epoch; NaN where nothing was searched."""
     predicted_std: float
     history: tuple[tuple[int, float], ...]
     """(evaluations, best prediction) after each generation."""
@@ -152,13 +152,15 @@ def finished_family(run: Run, what: str) -> tuple[Member, ...]:
 def _entry(member: Member) -> dict[str, Any]:
     """A member in plain types."""
     values = {field.name: getattr(member, field.name) for field in fields(member)}
+    values["predicted"] = None if math.isnan(member.predicted) else member.predicted
     short = member.budget == Bounds.at_most(flops=member.budget.high("flops"))
     return values | {"budget": member.budget.high("flops") if short else member.budget.document}
 
 
 def _member(entry: dict[str, Any]) -> Member:
     return Member(
-        **{key: value for key, value in entry.items() if key not in ("budget", "choices", "history")},
+        **{key: value for key, value in entry.items() if key not in ("budget", "choices", "history", "predicted")},
+        predicted=math.nan if entry["predicted"] is None else entry["predicted"],
         budget=Bounds.read(entry["budget"]),
         choices=tuple(entry["choices"]),
         history=tuple((count, best) for count, best in entry["history"]),

@@ -169,6 +169,11 @@ class Rounds(Generic[Asked]):
         return self._left <= 0 and not self._out
 
     @property
+    def waiting(self) -> int:
+        """Trainings that are planned and not asked for yet."""
+        return len(self._queue)
+
+    @property
     def measured(self) -> int:
         """Trainings that have an outcome."""
         return sum(map(len, self._trials)) - len(self._out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from nars.run.naming import budget_names
 from nars.search import PRESETS, Step, search_family
 from nars.space import Bounds, Population
 from nars.stages.members import Family, Member, family_in, read_family, write_family
+from nars.stages.picking import pick
 from nars.stages.predictors import scorer
 from nars.stages.trust import Answer, Evidence, doubts, evidence_of
 
@@ -36,14 +38,20 @@ def load_family(run: Run) -> Family | None:
     return _write(run, family.members, family.removed) if family.changed else family
 
 
-def search(run: Run, predictor: Predictor) -> Family:
+def search(run: Run, predictor: Predictor | None) -> Family:
     """Ask the predictor for a member for each budget that has none; the others keep theirs.
+
+    Args:
+        run: whose budgets.
+        predictor: of stage 2; None where nothing was searched (`collect.rounds` 0).
 
     Raises:
         DataError: the family in the folder was edited, or belongs to another run.
     """
     family = read_family(run)
     known, budgets = family.answered, family.missing
+    if predictor is None or run.config.search.preset == "measured":
+        return _picked(run, family)
     started = time.perf_counter()
     finished: dict[int, float] = {}
     with run.reporter.bar("stage 3: searching", len(budgets)) as advance:
@@ -86,6 +94,18 @@ def search(run: Run, predictor: Predictor) -> Family:
     run.log(f"stage 3: {counted(len(members), 'budget')} answered in {seconds:.1f} s: {predicted}")
     for sentence in answered.attention:
         run.log(f"stage 3: attention: {sentence}")
+    return answered
+
+
+def _picked(run: Run, family: Family) -> Family:
+    """The best measured of each budget that has no member."""
+    found = pick(run, family.missing, _names(run, family.missing))
+    everything = {member.budget: member for member in (*family.members, *found)}
+    answered = write_family(run, [everything[budget] for budget in run.config.budgets], family.removed, doubts=())
+    for member in found:
+        nothing = math.isnan(member.predicted)
+        how = "nothing was searched" if nothing else f"the best measured, {run.metric.spell(member.predicted)}"
+        run.log(f"stage 3: {member.name}: {run.space.family.line(run.space, member.record)} ({how})")
     return answered
 
 
