@@ -13,7 +13,7 @@ from nars.cli.opening import Asked
 from nars.cli.options import How
 from nars.errors import ConfigError
 from nars.images.names import FOLDER_PREFIX
-from nars.run.folder import RunFolder, run_in
+from nars.run.folder import RunFolder, read_json, run_in
 
 if TYPE_CHECKING:
     from nars.run import Execution, Run
@@ -143,11 +143,11 @@ def _asked(wanted: Asked, within: Within) -> Any:
     overrides = dict(wanted.overrides)
     if "search.budgets" in overrides:
         raise ConfigError("--budgets goes without --time; with it: --max-flops, --max-params, --max-latency")
-    built_in = wanted.name in run_names()
-    if not built_in and not Path(wanted.name).is_dir():
+    built_in = wanted.name in run_names() or Path(wanted.name).suffix in (".yaml", ".yml")
+    if not built_in and not Path(wanted.name).exists():
         raise ConfigError(
-            f"with --time the first argument is a folder of images, or one of {', '.join(run_names())}; got "
-            f"{wanted.name!r}"
+            f"with --time the first argument is a folder of images, a CSV of paths and labels, a YAML file, or one of "
+            f"{', '.join(run_names())}; got {wanted.name!r}"
         )
     data = overrides.pop("data.name", None)
     if data is None:
@@ -196,6 +196,7 @@ def _again(
             f"another in another folder with --out"
         )
     clock.begin(used())
+    execution = execution.model_copy(update={"threads": int(read_json(home.time_file).get("threads", 1))})
     opened = reopen_run(home.path, execution=execution, reporter=reporter)
     reporter.say(f"{home.path} goes on: {spell_time(clock.used)} used of {spell_time(clock.asked)}")
     return replace(opened, clock=clock)
@@ -227,7 +228,9 @@ def _begin(made: Planned, home: RunFolder, execution: Execution, reporter: Any, 
 
     write_plan(made, home)
     clock: Clock = Clock(home.time_file, asked=made.seconds, used=used(), tail=made.tail)
-    clock.note({"expected": made.expected.to_dict(), "trainings": made.trainings})
+    threads = execution.threads if made.expected.pace.gain > 1 else 1
+    execution = execution.model_copy(update={"threads": threads})
+    clock.note({"expected": made.expected.to_dict(), "trainings": made.trainings, "threads": threads})
     opened = open_run(
         made.given.config, home.path, execution=execution, reporter=reporter, upto="export", place=made.given.place
     )

@@ -25,6 +25,7 @@ from nars.images.crops import Wholes, evaluation_side, middle_of
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
+from nars.images.own import own_source
 from nars.images.pixels import OnRead, check_headers, mean_and_std, read_wholes, weight_of_wholes
 from nars.images.split import hold_out
 from nars.images.streaming import StreamedSplit, path_of
@@ -272,7 +273,7 @@ def _share(source: Source, validation_images: int) -> float:
 def _open(name: str, root: str | Path | None, progress: OnRead | None) -> Source:
     with looked_for(name):
         if name.startswith(FOLDER_PREFIX):
-            return folder_source(folder_of(name))
+            return own_source(folder_of(name))
         require(DataError, name in IMAGE_SETS, "an image set", f"one of {', '.join(IMAGE_SETS)}", name)
         if name == "digits":
             return digits()

@@ -26,6 +26,9 @@ Render = Callable[[Ints, int, OnRead | None], Tensor]
 
 DIGEST_BYTES = 16
 
+MADE_HERE = "a fifth of the "
+"""How `Source.origin` begins to tell of a test part that the set does not bring along."""
+
 _Result = TypeVar("_Result")
 
 
@@ -77,6 +80,11 @@ def array_source(
         notes=notes,
         side=images.shape[-1],
     )
+
+
+def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """The different labels, numbers by their size and before words."""
+    return tuple(sorted(set(labels), key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)))
 
 
 def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:

@@ -233,7 +233,8 @@ def _budget_findings(
             got = " and ".join(map(shorten, which.values()))
             yield Finding(keys=(f"search.budgets[{min(which)}]", "space"), text=text.format(got))
     for number, limit in highest.items():
-        told = misfit or number in unmet | idle or not isfinite(limit) or smallest >= largest
+        measured = config.search.preset == "measured"  # then nothing is guessed
+        told = misfit or measured or number in unmet | idle or not isfinite(limit) or smallest >= largest
         if not told and not low <= limit <= high:
             side, end = ("above", "high") if limit > high else ("below", "low")
             yield Finding(

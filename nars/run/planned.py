@@ -175,7 +175,10 @@ def planned(
 
 def _photos(listing: Listing, asked: Asked) -> Photos:
     """What is known of the images before they are read."""
-    held = float(asked.overrides.get("data.validation", Data.model_fields["validation"].default))
+    usual = Data.model_fields["validation"].default
+    if asked.config is not None:
+        usual = read_config(asked.config, {"data.name": asked.images}).config.images.validation
+    held = float(asked.overrides.get("data.validation", usual))
     train, validation = listing.train, listing.validation
     if not validation:
         validation = round(held * train) if held < 1 else int(held)

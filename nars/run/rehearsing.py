@@ -27,6 +27,9 @@ _OPERATIONS = 4e9
 
 _CANDIDATES = 64
 
+_WORTH = 1.2
+"""Gain from which a training is to have all cores: on a machine that others use too, threads wait for each other."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
@@ -45,7 +48,7 @@ class Pace:
     evaluation: tuple[float, float]
     """Seconds per image of a look at the accuracy."""
     gain: float = 1.0
-    """How many times as fast a training is with all cores as with one thread; 1 where that was not measured."""
+    """How many times as fast a training is with all cores as with one thread; 1 where that brings nothing."""
 
     @property
     def middle(self) -> float:
@@ -102,7 +105,7 @@ def rehearse(
     gain = 1.0
     if threads > 1 and device == "cpu":
         together, _ = _measured(config, *jobs[1], batch, device, images=images, threads=threads)
-        gain = max(1.0, times[1][0] / together)
+        gain = times[1][0] / together
     workers = execution.workers or None
     at_once = len(worker_devices(device, workers=workers, per_gpu=execution.per_gpu))
     return Pace(
@@ -112,7 +115,7 @@ def rehearse(
         flops=(float(flops[0]), float(flops[1])),
         training=(times[0][0], times[1][0]),
         evaluation=(times[0][1], times[1][1]),
-        gain=gain,
+        gain=gain if gain >= _WORTH else 1.0,
     )
 
 
