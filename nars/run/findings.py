@@ -14,6 +14,7 @@ import numpy as np
 from nars.errors import ConfigError, UserError
 from nars.parallel import installed_memory
 from nars.run.config import Final, Online, RunConfig
+from nars.run.starting import start_row
 from nars.run.suggesting import suggested_options
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
 from nars.space import (
@@ -269,6 +270,27 @@ def _enough(config: RunConfig, space: Space) -> Findings:
             sobol(space, 1, seed=config.seed, bounds=budget)
         except InfeasibleError as error:
             yield Finding(keys=(f"search.budgets[{number}]", "space"), text=f"{error}")
+
+
+def start_findings(config: RunConfig, space: Space) -> Findings:
+    """What is wrong with the candidate that stage 2 begins with."""
+    if not config.collect.start:
+        return
+    try:
+        row = start_row(space, config.collect.start)
+    except ConfigError as error:
+        yield Finding(keys=("collect.start", "space"), text=str(error))
+        return
+    costs = space.costs(row)
+    where = [("range", config.range)] if config.collect.rounds else []
+    where += [(f"search.budgets[{number}]", budget) for number, budget in enumerate(config.budgets)]
+    for key, bounds in where:
+        if not bounds.admits(costs, rows=1)[0]:
+            shown = ", ".join(f"{shorten(float(costs[name][0]))} {cost_unit(name)}" for name in bounds)
+            yield Finding(
+                keys=("collect.start", key, "space"),
+                text=f"the candidate to begin with has {shown}, and {key} is {bounds}; choose another, or widen it",
+            )
 
 
 def _those(space: Space) -> str:
