@@ -93,7 +93,7 @@ def export_member(
 
     progress(PROGRAM)
     program = capture(original, images)
-    content = {PROGRAM: encode_program(program)}
+    content = {PROGRAM: encode_program(program, config.metadata())}
     progress(ONNX)
     content[ONNX] = encode_onnx(program, config.metadata())
     outputs = {
@@ -105,7 +105,7 @@ def export_member(
         if not difference <= TOLERANCE:  # so written that NaN fails
             raise ParityError(file, difference, TOLERANCE)
     content |= {
-        WEIGHTS: save(original.state_dict(), metadata={"format": "pt", "name": name}),
+        WEIGHTS: save(original.state_dict(), metadata={"format": "pt"} | config.metadata()),
         CONFIG: json.dumps(config.to_dict(), indent=2).encode(),
         ARCHITECTURE: dump_yaml(architecture.to_dict()).encode(),
         RECIPE: dump_yaml(dict(recipe)).encode(),

@@ -17,6 +17,7 @@ import pytest
 import timm
 import torch
 from PIL import Image, ImageOps
+from safetensors import safe_open
 from sklearn.datasets import load_digits
 
 import nars
@@ -141,6 +142,13 @@ def test_what_the_onnx_file_says(of_photos: Any, of_digits: Any) -> None:
         facts = {entry.key: entry.value for entry in onnx.load(member.folder / "model.onnx").metadata_props}
         session = onnxruntime.InferenceSession(member.folder / "model.onnx")
         assert session.get_modelmeta().custom_metadata_map == facts
+        torch.export.load(member.folder / "model.pt2", extra_files=(also := {"metadata.json": ""}))
+        with safe_open(member.folder / "model.safetensors", "pt") as weights:
+            assert (
+                facts
+                == json.loads(also["metadata.json"])
+                == {k: v for k, v in weights.metadata().items() if k != "format"}
+            )
         assert json.loads(facts["classes"]) == list(member.data.classes)
         assert json.loads(facts["input_size"]) == session.get_inputs()[0].shape[1:]
         assert json.loads(facts["mean"]) == member.data.mean.tolist()
@@ -168,7 +176,7 @@ def test_the_code_of_the_readme_runs_and_agrees(
         picture.save(folder / "photo.jpg")
         text = (folder / "README.md").read_text(encoding="utf-8")
         blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-        assert len(blocks) == 3
+        assert len(blocks) == 4
         likeliest = []
         for block in blocks:
             done = subprocess.run(
