@@ -240,7 +240,8 @@ def chosen(
         values |= {"data.cropping": "resized", "data.scale": [0.35, 1.0]}
     bounds = f"{shorten(_WINDOW[0] * flops)} to {shorten(high)} FLOPs, around the network to begin with"
     reasons = {"space": base.reason, "range": bounds, **dict(plan.reasons)}
-    reasons["data.cropping"] = "photos: each training image is a random part"
+    if "data.cropping" in values:
+        reasons["data.cropping"] = "of photos, each training image is a random part"
     return Chosen(values=values, reasons=reasons)
 
 

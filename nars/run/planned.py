@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,9 @@ _TRIES = 4
 """Networks whose own pace is measured until the plan stays as it is."""
 
 _TAIL = 18.0
-"""Seconds of export and report, beside the look at the test images."""
+"""Seconds of export and report on an idle machine, beside the look at the test images."""
+
+_BUSIEST = 8.0
 
 _LATENCIES = 16
 """Networks that latency is fitted to."""
@@ -142,7 +145,7 @@ def planned(
     images = None if listing.source is None else _few(listing.source, rehearsal)
     reporter.say(f"measuring how fast networks of {space.name} train here ...")
     pace = rehearse(rehearsal, execution, space, images=images, threads=execution.threads)
-    tail = _TAIL + photos.test * pace.forward(float(np.median(networks.flops))) / pace.gain
+    tail = _TAIL * _busy(used()) + photos.test * pace.forward(float(np.median(networks.flops))) / pace.gain
     lengths = lengths_for(space)
 
     def again(networks: Networks) -> TimePlan:
@@ -241,6 +244,12 @@ def _few(source: Source, config: RunConfig) -> ImageData:
         whole=config.images.cropping == "resized",
         source=replace(few, part=part, copies=None),
     )
+
+
+def _busy(used: float) -> float:
+    """How many times as long as on an idle machine things take: what this process has used until now, to its share of
+    the processors."""
+    return min(_BUSIEST, max(1.0, used / max(process_time(), 1e-3)))
 
 
 def _settled(
