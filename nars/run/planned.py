@@ -149,7 +149,8 @@ def planned(
     lengths = lengths_for(space)
 
     def again(networks: Networks) -> TimePlan:
-        return plan(photos, networks, pace, seconds=asked.seconds - used() - tail, lengths=lengths)
+        left, searching = asked.seconds - used() - tail, asked.overrides.get("collect.rounds") != 0
+        return plan(photos, networks, pace, seconds=left, lengths=lengths, searching=searching)
 
     def measured(number: int) -> float:
         return slowness(rehearsal, execution, space, X[number][None], pace, images=images)

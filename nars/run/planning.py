@@ -112,7 +112,9 @@ class TimePlan:
     """(key of the run configuration, why it is as it is)."""
 
 
-def plan(photos: Photos, networks: Networks, pace: Pace, *, seconds: float, lengths: Lengths) -> TimePlan:
+def plan(
+    photos: Photos, networks: Networks, pace: Pace, *, seconds: float, lengths: Lengths, searching: bool = True
+) -> TimePlan:
     """How to spend the time.
 
     Args:
@@ -121,6 +123,7 @@ def plan(photos: Photos, networks: Networks, pace: Pace, *, seconds: float, leng
         pace: measured here.
         seconds: for trainings alone; loading, export and report are taken off.
         lengths: of pretrained networks or of others.
+        searching: False where somebody wants no search.
 
     Raises:
         ConfigError: the time is too short for an epoch of any network.
@@ -135,7 +138,7 @@ def plan(photos: Photos, networks: Networks, pace: Pace, *, seconds: float, leng
     each *= BESIDE * float(networks.slowness[network])
     wanted = max(lengths.good * one, (1 - SHARE) * seconds)
     spare = seconds - min(wanted, lengths.most * one)
-    trainings = _trainings(spare, each, pace.at_once)
+    trainings = _trainings(spare, each, pace.at_once) if searching else 0
     search = SEARCH_BEGINS + trainings / pace.at_once * each if trainings else 0.0
     epochs = min(lengths.most, max(1, round((seconds - search) / one)))
     if trainings:
@@ -144,6 +147,8 @@ def plan(photos: Photos, networks: Networks, pace: Pace, *, seconds: float, leng
             f"{trainings} trainings in {spell_time(search)}, {pace.at_once} at once; the rest is for the network that "
             f"they find"
         )
+    elif not searching:
+        fidelity, why = "", "nothing is searched, as it was asked"
     else:
         needed = lengths.good * one + SEARCH_BEGINS + ceil(FEWEST / pace.at_once) * each
         fidelity = ""
