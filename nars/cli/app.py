@@ -36,7 +36,8 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         "run",
         run.run,
         "nars run digits    nars run photos/ --time 30m --max-flops 300M --max-latency 20ms\n"
-        "nars run runs/digits --budgets 150k,250k,500k,550k --set final.epochs=60",
+        "nars run runs/digits --budgets 150k,250k,500k,550k --set final.epochs=60\n"
+        "nars run --data imagefolder:new --initial runs/photos",
     ),
     ("pretrain", run.pretrain, "nars pretrain digits --out runs/mine"),
     ("collect", run.collect, "nars collect digits --out runs/mine --workers 2"),

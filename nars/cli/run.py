@@ -49,7 +49,13 @@ Sets = Annotated[
 
 
 def run(
-    name: Name,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet), a YAML file, or a run's "
+            "folder; with --time a folder of images. With --initial, finetune if not given."
+        ),
+    ] = None,
     out: Out = None,
     space: SpaceOption = None,
     data: DataOption = None,
@@ -57,6 +63,9 @@ def run(
     budgets: Budgets = None,
     seed: Seed = None,
     sets: Sets = None,
+    initial: Annotated[
+        str | None, typer.Option(help="Fine-tune the networks of another run (or one member's folder) on other --data.")
+    ] = None,
     *,
     how: How,
     prior: Prior,
@@ -78,6 +87,11 @@ def run(
         "data.root": ("--data-root", data_root and str(data_root)),
         "search.budgets": ("--budgets", budgets),
     }
+    if name is None and initial is None:
+        raise ConfigError("nars run takes a run configuration, e.g. nars run digits; nars run --help has more")
+    name = name or "finetune"
+    if initial is not None:
+        shortcuts["space"] = ("--initial", _initial(name, initial, out, space, data, sets))
     wanted = asked(name, sets, shortcuts)
     if timed.is_meant(name, within):
         finished = timed.run(wanted, within, out, how, dry_run=dry_run)
@@ -261,6 +275,22 @@ def report(
     if json_file is not None:
         write_json(json_file, document_of(read_findings(home)))
     _show_family(home)
+
+
+def _initial(
+    name: str, initial: str, out: Path | None, space: str | None, data: str | None, sets: list[str] | None
+) -> str:
+    """The space of the networks of another run."""
+    from nars.cli.initial import initial_space
+    from nars.cli.opening import parse_sets
+    from nars.run import read_config
+
+    if space is not None:
+        raise ConfigError("--initial is a space of its own, of the networks that it names; leave out --space")
+    if out is None and not Path(name).is_dir():
+        values = {} if data is None else {"data.name": data}
+        out = Path("runs") / read_config(name, values | parse_sets(sets)).config.name
+    return initial_space(initial, RunFolder(out or Path("runs") / Path(name).name))
 
 
 def _give(opened: Run, prior: Prior) -> None:

@@ -93,7 +93,7 @@ def base_for(photos: Photos, limits: Bounds, *, weights: Sequence[str], named: s
 
 
 def _config_of(kind: str) -> str:
-    return "finetune" if kind == "timm" else "photos-64"
+    return "finetune" if kind in ("timm", "members") else "photos-64"
 
 
 def _least(name: str) -> float:
@@ -123,7 +123,7 @@ def good_recipe(space: Space) -> dict[str, Value]:
 
 def candidates(space: Space, bounds: Bounds, photos: Photos) -> tuple[Population, Networks]:
     """The networks to begin with that a space has within bounds, (N, D) with the recipe to begin with; N may be 0."""
-    listed = space.kind == "timm" and space.size("architecture") <= _LISTED
+    listed = space.kind != "mbconv" and space.size("architecture") <= _LISTED
     X = enumerate_architectures(space) if listed else sobol(space, _SAMPLED, seed=0, bounds=bounds)
     recipe = space.columns_of("recipe")
     X = X.copy()

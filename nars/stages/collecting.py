@@ -130,7 +130,8 @@ def _train(
         return rounds.ask() if rounds.waiting or goes_on(rounds) else None
 
     trials, title = iter(ask, None), "stage 2: training candidates"
-    total, measured, note = rounds.settings.total, rounds.measured, ""
+    likely = run.config.collect.rounds * run.config.collect.per_round
+    total, measured, note = max(likely, rounds.measured), rounds.measured, ""
     if rounds.settings.wait:
         missing = list(trials)
         number, size = max((trial.round for trial in missing), default=0), run.config.collect.per_round
