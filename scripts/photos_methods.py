@@ -14,8 +14,8 @@ import numpy as np
 import timm
 import torch
 from safetensors.torch import save_file
-from timm.data import create_transform
-from timm.optim import create_optimizer_v2
+from timm.data.transforms_factory import create_transform
+from timm.optim._optim_factory import create_optimizer_v2
 from torch.utils.data import DataLoader
 
 from nars.arrays import Ints
@@ -142,7 +142,7 @@ def _accuracy(model: torch.nn.Module, images: _Photos, only: int | None = None) 
     some = torch.utils.data.Subset(images, range(only)) if only else images
     for batch, labels in DataLoader(some, batch_size=64):
         right += int((model(batch).argmax(1) == labels).sum())
-    return 100 * right / len(some)  # type: ignore[arg-type]
+    return 100 * right / (only or len(images))
 
 
 # ---- random search and Optuna

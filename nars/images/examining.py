@@ -196,7 +196,7 @@ def _pairs(root: Path, source: Source, paths: list[Path], seen: list[Seen], *, n
     """Exact copies, then near ones: each image with the first that is like it."""
     digests = digests_of_files(paths)
     first = first_of(digests)
-    couples = [(int(first[at]), at, True) for at in np.flatnonzero(first != np.arange(len(first)))]
+    couples = [(int(first[at]), int(at), True) for at in np.flatnonzero(first != np.arange(len(first)))]
     if near and len(seen) == len(paths):
         bits = np.stack([one.bits for one in seen])
         couples += [(a, b, False) for a, b in near_copies(bits) if first[a] != first[b]]
