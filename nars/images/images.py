@@ -29,7 +29,7 @@ from nars.images.own import own_source
 from nars.images.pixels import OnRead, check_headers, mean_and_std, read_wholes, weight_of_wholes
 from nars.images.split import hold_out
 from nars.images.streaming import StreamedSplit, path_of
-from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
+from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, some_classes, together_among
 from nars.parallel import installed_memory
 from nars.printing import brief_repr, some_names
 from nars.space import AnyArchitecture
@@ -286,7 +286,7 @@ def _divide(source: Source, validation_fraction: float, seed: int, max_train: in
     """Indices of the training, validation and test images, each in ascending order."""
     train, validation, test = (np.flatnonzero(source.part == mark) for mark in (TRAIN, VALIDATION, TEST))
     count = round(validation_fraction * len(train)) if len(validation) == 0 else 0
-    copies = copies_among(source, train) if count else None
+    copies = together_among(source, train) if count else None
     held_out, rest = hold_out(source.labels[train], count, copies=copies, rng=np.random.default_rng(seed))
     if len(validation) == 0:
         validation = train[held_out]

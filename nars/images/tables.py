@@ -31,6 +31,9 @@ _LABELS = (
 )
 _SPLITS = ("split", "set", "subset", "partition", "part")
 
+_GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "scene", "scene_id", "session")
+"""Columns whose equal values keep images on one side of each split."""
+
 _TEST_SHARE = 5
 
 
@@ -39,6 +42,9 @@ def table_source(files: Sequence[Path]) -> Source:
 
     Paths are relative to the table; where nothing is there, a file of that name anywhere below the table's folder is
     meant, with or without its ending, if there is one alone.
+
+    A column group (or patient, subject, scene, session, with or without _id) keeps images together: all of equal value
+    lie on one side of every split that is made here.
 
     Raises:
         DataError: a table that cannot be read, without a column of paths or labels, or with paths to nothing; naming
@@ -53,12 +59,14 @@ def table_source(files: Sequence[Path]) -> Source:
     paths: list[Path] = []
     names: list[str] = []
     parts: list[int] = []
+    groups: list[str] = []
     for file, role in zip(files, roles, strict=True):
         rows = _rows(file)
         path, label, split = _columns(file, rows)
         found = _found(file, [row[path] for row in rows])
         paths += found
         names += [row[label].strip() for row in rows]
+        groups += _groups(rows)
         by_name = role if len(files) > 1 and role is not None else TRAIN
         parts += [by_name if split is None else _part(file, row[split]) for row in rows]
     classes = _classes(files[0], names)
@@ -66,6 +74,7 @@ def table_source(files: Sequence[Path]) -> Source:
     contents = Contents(encoded)
     number = {name: at for at, name in enumerate(classes)}
     part = _without_two_names(np.array(parts, dtype=np.int8))
+    kept = f", in {counted(len(set(groups)), 'group')} that stay together" if groups else ""
     source = Source(
         classes=classes,
         labels=np.array([number[name] for name in names], dtype=np.int64),
@@ -74,8 +83,9 @@ def table_source(files: Sequence[Path]) -> Source:
         digest=contents.digests,
         copies=contents.copies,
         files=encoded,
+        groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if len(groups) == len(paths) else None,
         origin={TEST: f"{MADE_HERE}table, always the same"},
-        notes=(f"read from {some_names([file.name for file in files])}: {counted(len(paths), 'image')}",),
+        notes=(f"read from {some_names([file.name for file in files])}: {counted(len(paths), 'image')}{kept}",),
     )
     if (part == TEST).any():
         return replace(source, origin={})
@@ -103,7 +113,7 @@ def _columns(file: Path, rows: Sequence[Mapping[str, str]]) -> tuple[str, str, s
     path, label, split = (
         next((known[name] for name in names if name in known), None) for names in (_PATHS, _LABELS, _SPLITS)
     )
-    rest = [name for name in rows[0] if name not in (path, label, split)]
+    rest = [name for name in rows[0] if name not in (path, label, split) and name.strip().lower() not in _GROUPS]
     if path is not None and label is None and len(rest) == 1:
         label = rest[0]
     if path is None or label is None:
@@ -113,6 +123,12 @@ def _columns(file: Path, rows: Sequence[Mapping[str, str]]) -> tuple[str, str, s
             f"labels of an image are not taken."
         )
     return path, label, split
+
+
+def _groups(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """What each image belongs to; none where no column says it."""
+    column = next((name for name in rows[0] if name.strip().lower() in _GROUPS), None)
+    return [] if column is None else [row[column].strip() for row in rows]
 
 
 def _found(file: Path, written: Sequence[str]) -> list[Path]:

@@ -88,6 +88,23 @@ def test_images_are_the_same_however_they_are_kept(kept_as: object, folder: Path
     assert "labels.csv" in other.notes[0] or "train-0000" in other.notes[0]
 
 
+def test_groups_stay_on_one_side_of_every_split(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "images")
+    rows = [[file.stem, name, f"p{at // 3}"] for at, (file, name, _) in enumerate(listed(folder))]
+    shutil.copy(tmp_path / "images/train/cat/train-cat-0.png", tmp_path / "images/again.png")  # joins two groups
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["name", "label", "Patient_ID"], *rows, ["again", "cat", "p5"]])
+    data = load(tmp_path / "labels.csv")
+    assert data.notes[0].endswith("in 6 groups that stay together")
+    group = dict.fromkeys(("p0", "p5"), "joined") | {f"p{at}": f"p{at}" for at in range(1, 5)}
+    of = {name: group[patient] for name, _, patient in [*rows, ["again", "cat", "p5"]]}
+    sides = [
+        {of[Path(path.decode()).stem] for path in data._source.files[index]}  # type: ignore[index]
+        for index in data._indices
+    ]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 5
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
