@@ -244,12 +244,6 @@ class Collect(_Section):
     left out: the middle one); half of the pool are then candidates near it."""
 
     @model_validator(mode="after")
-    def _starts_if_nothing_is_searched(self) -> Collect:
-        if self.rounds == 0 and not self.start:
-            raise ValueError("rounds: 0 searches nothing, so that start must name the candidate to train")
-        return self
-
-    @model_validator(mode="after")
     def _refitted_or_in_rounds(self) -> Collect:
         if self.refit_every is not None and not self.asynchronous:
             raise ValueError(

@@ -275,6 +275,12 @@ def _enough(config: RunConfig, space: Space) -> Findings:
 def start_findings(config: RunConfig, space: Space) -> Findings:
     """What is wrong with the candidate that stage 2 begins with."""
     if not config.collect.start:
+        if not config.collect.rounds:
+            yield Finding(
+                keys=("collect.rounds", "collect.start"),
+                text="0 rounds search nothing, and nothing says what to train then; name it by collect.start, or take 1 "
+                "round or more",
+            )
         return
     try:
         row = start_row(space, config.collect.start)
