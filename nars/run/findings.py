@@ -278,8 +278,8 @@ def start_findings(config: RunConfig, space: Space) -> Findings:
         if not config.collect.rounds:
             yield Finding(
                 keys=("collect.rounds", "collect.start"),
-                text="0 rounds search nothing, and nothing says what to train then; name it by collect.start, or take 1 "
-                "round or more",
+                text="0 rounds search nothing, and nothing says what to train then; name it by collect.start, or take "
+                "1 round or more",
             )
         return
     try:

@@ -174,7 +174,7 @@ def test_what_is_chosen_is_a_run_configuration(tmp_path: Path) -> None:
 
 
 class Stops(Silent):
-    """Interrupts a final training after its second epoch."""
+    """Interrupts a final training after its first epoch."""
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[object]:  # type: ignore[override]
@@ -183,7 +183,7 @@ class Stops(Silent):
         def advance(steps: int, note: str) -> None:
             nonlocal done
             done += steps
-            if title.startswith("final training") and done >= 2:
+            if title.startswith("final training") and done >= 1:
                 raise KeyboardInterrupt
 
         yield advance
@@ -219,7 +219,7 @@ def timed(folder: Path, *, rounds: int, seconds: float) -> Run:
 
 @pytest.mark.slow
 def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path) -> None:
-    run = timed(tmp_path, rounds=2, seconds=12.0)
+    run = timed(tmp_path, rounds=2, seconds=6.0)
     with pytest.raises(ConfigError, match="has trained nothing to its end yet"):
         export_best(run)
     with pytest.raises(KeyboardInterrupt):
@@ -239,9 +239,9 @@ def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path) -> None:
     (member,) = exported.family.members
     assert member.predicted >= max(s.result or 0.0 for s in samples) - 5
     result = MemberResult.load(run.folder.training_result(member.name))
-    assert len(result.curve) >= 2
+    assert len(result.curve) >= 1
     assert clock.used > used
-    assert clock.used < 60  # of 12; this machine may be busy
+    assert clock.used < 90  # of 6; this machine may be busy
 
 
 def test_nothing_is_searched_where_the_time_is_short(tmp_path: Path) -> None:
