@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from small_run import HOW, write_files
 
+from nars.cli.timed import Within, is_meant
 from nars.errors import ConfigError
 from nars.export import read_card
 from nars.run import Run, Silent, load_config, open_run, reopen_run
@@ -120,6 +121,15 @@ def test_times(text: str, seconds: float) -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ConfigError, match="--time"):
         seconds_of(text)
+
+
+def test_what_a_time_is_for_is_said(tmp_path: Path) -> None:
+    assert is_meant("digits", Within(time="30m"))
+    assert not is_meant("digits", Within())
+    with pytest.raises(ConfigError, match="--max-flops goes with --time"):
+        is_meant("digits", Within(max_flops="3M"))
+    with pytest.raises(ConfigError, match=r"is a folder, and not that of a run.*--time 30m"):
+        is_meant(str(tmp_path), Within())
 
 
 @pytest.mark.parametrize(
