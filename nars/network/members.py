@@ -28,12 +28,13 @@ def build_member(architecture: MemberArchitecture, *, dropout: float, stochastic
 
 
 def initial_weights(network: nn.Module, architecture: MemberArchitecture) -> None:
-    """As in `Family.initializer`: all that has the shape that it had; the last layer stays new where the classes are
-    others, the first where the channels are.
+    """As in `Family.initializer`: all that has the shape that it had; the last layer begins at 0 where the classes are
+    others, the first anew where the channels are.
 
     Raises:
         NetworkError: the file cannot be read, has changed, or is of another network.
     """
+    import torch
     from safetensors.torch import load
 
     name, _, digest = architecture.weights.rpartition(MARK)
@@ -55,7 +56,8 @@ def initial_weights(network: nn.Module, architecture: MemberArchitecture) -> Non
             f"{file} does not hold weights of {architecture.member} ({len(others)} of {len(own)} tensors do not fit); "
             f"name its own folder"
         )
-    network.load_state_dict(own | same)
+    new = {key: torch.zeros_like(own[key]) for key in others if len(own[key]) == architecture.classes}
+    network.load_state_dict(own | same | new)
 
 
 _ENDS = 2
