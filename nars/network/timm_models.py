@@ -80,7 +80,8 @@ def classifier(architecture: TimmArchitecture, *, dropout: float, stochastic_dep
 def initial_weights(network: nn.Module, architecture: TimmArchitecture) -> None:
     """As in `Family.initializer`. For other classes than the weights', the last layer begins at 0: timm draws it so
     large that the first epochs go into getting it down again. Of EfficientNet-Lite 0 for ten classes the loss begins at
-    6.5, where log 10 is 2.3, and five epochs on 394 photos end at 57 % instead of 72 % of test images. The weights of a first layer for other channels are adapted as timm does it.
+    6.5, where log 10 is 2.3, and five epochs on 394 photos end at 57 % instead of 72 % of test images. The weights of a
+    first layer for other channels are adapted as timm does it.
 
     Raises:
         NetworkError: the weights cannot be downloaded, read, or are of another network.
