@@ -63,6 +63,10 @@ def run(
     budgets: Budgets = None,
     seed: Seed = None,
     sets: Sets = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Of a CSV of paths and labels: images of equal value stay on one side of each split."),
+    ] = None,
     initial: Annotated[
         str | None, typer.Option(help="Fine-tune the networks of another run (or one member's folder) on other --data.")
     ] = None,
@@ -85,6 +89,7 @@ def run(
         "data.name": ("--data", data),
         "seed": ("--seed", seed),
         "data.root": ("--data-root", data_root and str(data_root)),
+        "data.group_column": ("--group-column", group_column),
         "search.budgets": ("--budgets", budgets),
     }
     if name is None and initial is None:

@@ -49,18 +49,18 @@ class Listing:
     """A folder's files, for `load_images`: so that it is walked, and copies in it are looked for, once."""
 
 
-def list_images(name: str, *, root: str | Path | None = None) -> Listing:
+def list_images(name: str, *, root: str | Path | None = None, group_column: str | None = None) -> Listing:
     """Count an image set. Folders are listed, of other sets the labels or headers are read.
 
     Args:
-        name, root: As `nars.images.load_images` takes them.
+        name, root, group_column: As `nars.images.load_images` takes them.
 
     Raises:
         DataError: unknown name, missing folder, a folder that holds no classes.
     """
     with looked_for(name):
         if name.startswith(FOLDER_PREFIX):
-            return _of_source(name, own_source(folder_of(name)))
+            return _of_source(name, own_source(folder_of(name), group_column=group_column))
         require(DataError, name in _KNOWN, "an image set", f"one of {', '.join(IMAGE_SETS)}", name)
         if name == "imagenet" and (data_root(root) / name).is_dir():
             return _of_source(name, folder_source(data_root(root) / name))

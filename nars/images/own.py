@@ -19,25 +19,28 @@ from nars.images.packed import parquet_source, tar_source
 from nars.images.tables import TABLES, table_source
 from nars.images.unsplit import Source
 
-_Read = Callable[[Sequence[Path]], Source]
+_Read = Callable[[Sequence[Path], str | None], Source]
 
 _READERS: dict[str, _Read] = {**{".parquet": parquet_source, ".tar": tar_source}, **dict.fromkeys(TABLES, table_source)}
 
 
-def own_source(path: Path, *, without: frozenset[Path] = frozenset()) -> Source:
+def own_source(path: Path, *, without: frozenset[Path] = frozenset(), group_column: str | None = None) -> Source:
     """List a user's images.
 
     Args:
         path: of a folder, a table or a packed file.
         without: image files of a folder of classes that are to be passed over.
+        group_column: of a table, as `nars.images.load_images` takes it.
 
     Raises:
         DataError: there is nothing that can be read, or it can be read in several ways; naming the file.
     """
     if path.is_file() and (read := _reader(path)) is not None:
-        return read([path])
+        return read([path], group_column)
     found = _files(path) if path.is_dir() else {}
     try:
+        if group_column is not None and not found:
+            raise DataError(f"group_column goes with a table of paths and labels, and there is none in {path}.")
         return folder_source(path, without=without)
     except DataError as error:
         if not found:
@@ -47,7 +50,7 @@ def own_source(path: Path, *, without: frozenset[Path] = frozenset()) -> Source:
                 f"{error} Beside the folders there are {' and '.join(sorted(found))} files; name the one that is meant."
             ) from error
         ((ending, files),) = found.items()
-        return _READERS[ending](files)
+        return _READERS[ending](files, group_column)
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:

@@ -55,22 +55,29 @@ class _Packed:
     labels: list[str]
 
 
-def parquet_source(files: Sequence[Path]) -> Source:
+def parquet_source(files: Sequence[Path], group_column: str | None = None) -> Source:
     """Parquet files with a column of encoded images and one of labels, by split if their names say so.
 
     Raises:
         DataError: such a column is missing, or holds something else; naming the file.
     """
+    _refuse_groups(files, group_column)
     return _source(files, [_of_parquet(file) for file in files])
 
 
-def tar_source(files: Sequence[Path]) -> Source:
+def tar_source(files: Sequence[Path], group_column: str | None = None) -> Source:
     """Tar files of WebDataset: members KEY.jpg beside KEY.cls, KEY.txt or KEY.json (label or cls in it).
 
     Raises:
         DataError: an image without its label, a file that is no tar; naming it.
     """
+    _refuse_groups(files, group_column)
     return _source(files, [_of_tar(file) for file in files])
+
+
+def _refuse_groups(files: Sequence[Path], column: str | None) -> None:
+    if column is not None:
+        raise DataError(f"group_column goes with a CSV of paths and labels; {files[0]} holds images. Leave it out.")
 
 
 def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:

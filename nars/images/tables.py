@@ -37,14 +37,14 @@ _GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id"
 _TEST_SHARE = 5
 
 
-def table_source(files: Sequence[Path]) -> Source:
+def table_source(files: Sequence[Path], group_column: str | None = None) -> Source:
     """The images that a table names, or several: train.csv, val.csv, test.csv.
 
     Paths are relative to the table; where nothing is there, a file of that name anywhere below the table's folder is
     meant, with or without its ending, if there is one alone.
 
     A column group (or patient, subject, scene, session, with or without _id) keeps images together: all of equal value
-    lie on one side of every split that is made here.
+    lie on one side of every split that is made here; `group_column` names another.
 
     Raises:
         DataError: a table that cannot be read, without a column of paths or labels, or with paths to nothing; naming
@@ -66,7 +66,7 @@ def table_source(files: Sequence[Path]) -> Source:
         found = _found(file, [row[path] for row in rows])
         paths += found
         names += [row[label].strip() for row in rows]
-        groups += _groups(rows)
+        groups += _groups(file, rows, group_column)
         by_name = role if len(files) > 1 and role is not None else TRAIN
         parts += [by_name if split is None else _part(file, row[split]) for row in rows]
     classes = _classes(files[0], names)
@@ -125,9 +125,11 @@ def _columns(file: Path, rows: Sequence[Mapping[str, str]]) -> tuple[str, str, s
     return path, label, split
 
 
-def _groups(rows: Sequence[Mapping[str, str]]) -> list[str]:
+def _groups(file: Path, rows: Sequence[Mapping[str, str]], named: str | None) -> list[str]:
     """What each image belongs to; none where no column says it."""
-    column = next((name for name in rows[0] if name.strip().lower() in _GROUPS), None)
+    if named is not None and named not in rows[0]:
+        raise DataError(f"{file} has no column {named!r} to group by, it has {some_names([*rows[0]], most=8)}.")
+    column = named or next((name for name in rows[0] if name.strip().lower() in _GROUPS), None)
     return [] if column is None else [row[column].strip() for row in rows]
 
 

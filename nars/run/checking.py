@@ -80,7 +80,7 @@ def check(
     images = space = None
     if config.trains_images:
         try:
-            images = list_images(config.images.name, root=config.images.root)
+            images = list_images(config.images.name, root=config.images.root, group_column=config.images.group_column)
         except DataError as error:
             findings.append(Finding(keys=("data.name",), text=str(error), here=True))
     else:
@@ -143,7 +143,7 @@ def check_training(
             f"configuration of images, e.g. --config cifar10"
         )
     try:
-        images = list_images(config.images.name, root=config.images.root)
+        images = list_images(config.images.name, root=config.images.root, group_column=config.images.group_column)
     except DataError as error:
         raise ConfigError(f"{place('data.name')}: {error}") from error
     sizes = sizes_of(config, images)

@@ -100,6 +100,9 @@ class Data(_Section):
     validation: Annotated[float, Field(gt=0.0)] = 0.2
     """Held out of the training images, a share (below 1) or a number of images (paper: 10,000); every accuracy of the
     search is measured on these."""
+    group_column: str | None = None
+    """Of a table of paths and labels: the column whose equal values (a patient, a scene) keep images on one side of
+    each split; one that is called group, patient, subject, scene or session when absent."""
     max_train: Whole | None = None
     """Use a stratified subset of at most so many training images during the search."""
     search_classes: Annotated[int, Field(ge=2)] | None = None

@@ -132,7 +132,9 @@ def planned(
         ConfigError: no network keeps the limits, or the time is too short.
         DataError, SpaceError: images or space cannot be read.
     """
-    listing = list_images(asked.images, root=asked.overrides.get("data.root"))
+    listing = list_images(
+        asked.images, root=asked.overrides.get("data.root"), group_column=asked.overrides.get("data.group_column")
+    )
     photos = _photos(listing, asked)
     reporter.say(f"images: {photos}")
     base = _base(asked, photos, weights if listing.in_channels == 3 else tuple)

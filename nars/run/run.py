@@ -217,6 +217,7 @@ def read_images(
             copies=_copies(execution),
             whole=data.cropping == "resized",
             evaluation_crop=data.evaluation_crop,
+            group_column=data.group_column,
             progress=progress,
             source=source,
         )

@@ -103,6 +103,14 @@ def test_groups_stay_on_one_side_of_every_split(folder: Path, tmp_path: Path) ->
         for index in data._indices
     ]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 5
+    with pytest.raises(DataError, match=r"has no column 'place' to group by, it has name, label, Patient_ID"):
+        load_images(
+            f"imagefolder:{tmp_path / 'labels.csv'}",
+            resolution=8,
+            validation_fraction=0.3,
+            seed=0,
+            group_column="place",
+        )
 
 
 @pytest.mark.parametrize(
