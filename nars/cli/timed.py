@@ -48,13 +48,13 @@ class Within:
 
 
 def is_meant(name: str, within: Within) -> bool:
-    """Whether a run with a time is asked for: by --time, or because the folder is that of one.
+    """Whether a run with a time is asked for: by --time, or because the folder is that of one that is not finished.
 
     Raises:
         ConfigError: limits without a time, or a folder of images without one.
     """
     home = run_in(name)
-    if within.time is not None or (home is not None and home.time_file.is_file()):
+    if within.time is not None or (home is not None and home.time_file.is_file() and _left(home)):
         return True
     if within.limits:
         option = f"--max-{next(iter(within.limits))}"
@@ -65,6 +65,13 @@ def is_meant(name: str, within: Within) -> bool:
             f"chosen), or nars run finetune --data imagefolder:{name}"
         )
     return False
+
+
+def _left(home: RunFolder) -> bool:
+    """Whether anything is left to compute of a run."""
+    from nars.run.environment import remaining
+
+    return bool(remaining(home, "export"))
 
 
 def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: bool) -> Run | None:
@@ -89,6 +96,9 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
         return time.monotonic() - began + _STARTED
 
     opened = _again(wanted, within, out, execution, reporter, used)
+    if opened is not None and dry_run:
+        reporter.say(f"its plan, as it was made: {opened.folder.plan_file}")
+        return None
     if opened is None:
         asked = _asked(wanted, within)
         home = RunFolder(out or Path("runs") / _name(asked))
@@ -96,7 +106,7 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
         _show(made)
         if dry_run:
             return None
-        opened = _begin(made, home, execution, reporter, used)
+        opened = _begin(made, home, execution, reporter, used, given=_given(wanted, within))
     say_device(opened.execution, opened.reporter)
     stages.run_timed(opened)
     write_report(opened.folder)
@@ -195,8 +205,17 @@ def _again(
             f"{home.path} holds a run that was begun without --time; go on with it (nars run {home.path}), or begin "
             f"another in another folder with --out"
         )
+    kept, given = read_json(home.time_file), _given(wanted, within)
+    if given and given != kept["given"]:
+        before = " ".join(f"{option} {value}" for option, value in kept["given"].items()) or "none"
+        raise ConfigError(
+            f"{home.path} was begun with other options beside the time ({before}); go on with it as it is (nars run "
+            f"{home.path}), or begin another in another folder with --out"
+        )
+    if clock.asked != kept["asked"]:
+        clock.note({"trainings": kept["trainings"] + clock.asked - kept["asked"]})
     clock.begin(used())
-    execution = execution.model_copy(update={"threads": int(read_json(home.time_file).get("threads", 1))})
+    execution = execution.model_copy(update={"threads": int(kept.get("threads", 1))})
     opened = reopen_run(home.path, execution=execution, reporter=reporter)
     reporter.say(f"{home.path} goes on: {spell_time(clock.used)} used of {spell_time(clock.asked)}")
     return replace(opened, clock=clock)
@@ -221,7 +240,15 @@ def _show(made: Planned) -> None:
     Console().print(plan_table(made))
 
 
-def _begin(made: Planned, home: RunFolder, execution: Execution, reporter: Any, used: Any) -> Run:
+def _given(wanted: Asked, within: Within) -> dict[str, str]:
+    """What the command line says beside the time, by option; to see whether it says the same again."""
+    options = {wanted.options.get(key, key): str(value) for key, value in wanted.overrides.items()}
+    return options | {f"--max-{name}": limit for name, limit in within.limits.items()}
+
+
+def _begin(
+    made: Planned, home: RunFolder, execution: Execution, reporter: Any, used: Any, *, given: dict[str, str]
+) -> Run:
     from nars.run import open_run
     from nars.run.clock import Clock
     from nars.run.planned import write_plan
@@ -230,7 +257,7 @@ def _begin(made: Planned, home: RunFolder, execution: Execution, reporter: Any, 
     clock: Clock = Clock(home.time_file, asked=made.seconds, used=used(), tail=made.tail)
     threads = execution.threads if made.expected.pace.gain > 1 else 1
     execution = execution.model_copy(update={"threads": threads})
-    clock.note({"expected": made.expected.to_dict(), "trainings": made.trainings, "threads": threads})
+    clock.note({"expected": made.expected.to_dict(), "trainings": made.trainings, "threads": threads, "given": given})
     opened = open_run(
         made.given.config, home.path, execution=execution, reporter=reporter, upto="export", place=made.given.place
     )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from nars.errors import ConfigError
 from nars.files.atomic import write_bytes, write_text
 from nars.images import ImageData, Listing, list_images, load_images, typical_side
 from nars.images.names import SIDES
@@ -144,6 +145,8 @@ def planned(
         space = space.with_table(latency_costs(space, table))
     asked.limits.check(space.cost_names, of=space.name)
     X, networks = candidates(space, asked.limits, photos)
+    if not len(X):
+        raise ConfigError(f"no network of {space.name} keeps {asked.limits}; raise the limits, or name another --space")
     rehearsal = _rehearsal(base, asked, networks, space)
     images = None if listing.source is None else _few(listing.source, rehearsal)
     reporter.say(f"measuring how fast networks of {space.name} train here ...")
