@@ -113,7 +113,8 @@ def _probes(network: Any, images: ImageData) -> dict[str, float]:
 
     def features(pixels: torch.Tensor) -> np.ndarray[Any, Any]:
         with torch.inference_mode():
-            parts = [network.forward_features((p.float() / 255 - mean) / std).mean((2, 3)) for p in pixels.split(64)]
+            normal = ((part.float() / 255 - mean) / std for part in torch.split(pixels, 64))
+            parts = [network.forward_features(part).mean((2, 3)) for part in normal]
         return torch.cat(parts).numpy()
 
     train, others = features(images.train.images), [images.validation, images.test]
