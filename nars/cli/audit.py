@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from nars.cli.options import WarmStart, sources_of
 from nars.cli.spaces import SpaceName
 from nars.cli.starting import load_torch
 from nars.cli.trials import Reading, trial_table
@@ -24,6 +25,7 @@ def audit(
     reading: Reading,
     splits: Annotated[int, typer.Option(min=1, help="Number of random splits.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the splits and the models.")] = 0,
+    warm_start: WarmStart = None,
     out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.svg.")] = None,
 ) -> None:
     """Is the predictor any good on these trials, and did pretraining help?"""
@@ -45,16 +47,17 @@ def audit(
             seed=seed,
             splits=splits,
             pool=pool,
+            sources=sources_of(warm_start),
             progress=progress,
         )
-    _show(result)
+    _show(result, warm_start)
     if out is not None:
         write_json(out / "audit.json", result.to_dict())
         plot_audit(result, out / "audit.svg")
         typer.echo(f"written to {out}")
 
 
-def _show(result: Audit) -> None:
+def _show(result: Audit, warm_start: str | None) -> None:
     from nars.report import FittingTable
 
     console = Console(highlight=False, soft_wrap=True)
@@ -82,6 +85,8 @@ def _show(result: Audit) -> None:
     spread = " ± standard error over the splits" if result.splits > 1 else ""
     quintiles = "; in quintiles: inside those of the cost" if within else ""
     console.print(f"\ntau: Kendall's{spread}{quintiles}; top 1 %: share of the best that is found")
+    if result.worth is not None:
+        console.print(escape(f"{warm_start} is worth {result.worth:.0f} trainings here"))
     for line in _findings(result):
         console.print(escape(line))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nars.cli.options import WarmStart, sources_of
 from nars.cli.spaces import SpaceName
 from nars.cli.starting import load_torch
 from nars.cli.trials import Reading, trial_table
@@ -15,6 +17,7 @@ from nars.errors import ConfigError
 from nars.run.folder import RunFolder
 
 if TYPE_CHECKING:
+    from nars.predictors import Source
     from nars.stages import FittedTrials
 
 _BESIDE = "_predictor"
@@ -30,13 +33,14 @@ def fit(
     data_set: Annotated[
         str | None, typer.Option(help="Name of the data set they were measured on, for the card.")
     ] = None,
+    warm_start: WarmStart = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the pool and the fits.")] = 0,
 ) -> None:
     """Finished trials become a predictor: pretrained on what is free, fitted on them, with its quality in a card.
 
     It answers nars search --predictor, for any budget. How good it is beside others: nars audit.
     """
-    made = _fitted(trials, space, reading, out, data_set=data_set, seed=seed)
+    made = _fitted(trials, space, reading, out, data_set=data_set, sources=sources_of(warm_start), seed=seed)
     bounds = "" if not made.space.cost_names else f" --max-{_cost(made)} ..."
     typer.echo(f"ask it: {shlex.join(['nars', 'search', '--predictor', str(out)])}{bounds}")
 
@@ -83,7 +87,14 @@ def _holds_samples(folder: Path) -> bool:
 
 
 def _fitted(
-    trials: str, space: str | None, reading: Reading, out: Path, *, data_set: str | None, seed: int
+    trials: str,
+    space: str | None,
+    reading: Reading,
+    out: Path,
+    *,
+    data_set: str | None,
+    sources: Sequence[Source] = (),
+    seed: int,
 ) -> FittedTrials:
     load_torch(everything=False)
     from nars.run import Terminal
@@ -91,7 +102,7 @@ def _fitted(
 
     reporter = Terminal()
     table = trial_table(trials, space, reading)
-    made = learn(table, out, data=data_set, seed=seed, reporter=reporter)
+    made = learn(table, out, data=data_set, sources=sources, seed=seed, reporter=reporter)
     failed = f"; {made.failed:,} failed" if made.failed else ""
     reporter.say(
         f"{'fitted' if made.made else 'fitted before'} on {made.candidates:,} candidates ({made.trainings:,} "

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from nars.printing import quietly
+
+if TYPE_CHECKING:
+    from nars.predictors import Source
 
 DEVICE_HELP = "auto (a GPU where there is one), cpu, cuda, cuda:N, mps."
 
@@ -25,6 +28,15 @@ class How:
     per_gpu: Annotated[int, typer.Option(help="Trainings at once on one GPU, each with its share of the memory.")] = 1
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto"
     address: Annotated[str | None, typer.Option(help="Ray cluster to join (with --engine ray).")] = None
+
+
+WarmStart = Annotated[
+    str | None,
+    typer.Option(
+        help="Start from what other data sets taught: predictors, runs or stores, separated by commas, e.g. "
+        "cifar10,runs/mine. Choices are matched by name and value; own trainings overrule them."
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +55,18 @@ class Prior:
             "all, as whole trainings of this run."
         ),
     ] = "own"
+    warm_start: WarmStart = None
+
+
+def sources_of(text: str | None) -> tuple[Source, ...]:
+    """The predictors that --warm-start names; a store's is made, and kept beside its samples."""
+    if text is None:
+        return ()
+    from nars.cli.fit import predictor_of
+    from nars.stages import open_source
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    return tuple(open_source(predictor_of(name, make=True)) for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)

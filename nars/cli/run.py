@@ -13,7 +13,7 @@ from rich.console import Console
 from nars import stages
 from nars.cli import timed
 from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
-from nars.cli.options import DEVICE_HELP, How, Prior, Question
+from nars.cli.options import DEVICE_HELP, How, Prior, Question, sources_of
 from nars.cli.starting import load_torch, say_device
 from nars.errors import ConfigError
 from nars.run.folder import RunFolder, existing_run, run_in
@@ -299,7 +299,9 @@ def _initial(
 
 
 def _give(opened: Run, prior: Prior) -> None:
-    """Give the run the samples that --samples names."""
+    """Give the run what --samples and --warm-start name."""
+    if prior.warm_start is not None:
+        stages.give_sources(opened, sources_of(prior.warm_start))
     if prior.samples is not None:
         from nars.cli.spaces import open_store
 

@@ -19,6 +19,7 @@ from nars.predictors.gaussian import fit_process
 from nars.predictors.metrics import kendall, mean_within, spearman
 from nars.predictors.noise import Ceiling, noise_ceiling
 from nars.predictors.process import ENCODING_SCALE
+from nars.predictors.sources import Source
 from nars.predictors.statistics import Scale, Statistics, choices_of, free_statistics
 from nars.predictors.verdict import verdict_on
 from nars.predictors.warp import Warp
@@ -75,6 +76,9 @@ class Audit:
     targets: tuple[TargetVerdict, ...]
     ceiling: Ceiling | None
     """None where the noise of the labels is unknown: hardly any candidate was trained twice."""
+    worth: float | None
+    """Trainings that the predictors it started from are worth: those that the pretrained one needs to be as good as
+    with them at the fewest samples, less those; None without any."""
     efficiency: float | None
     """Samples with which the un-pretrained predictor has its best tau / samples the pretrained one needs for it."""
 
@@ -114,6 +118,7 @@ def audit(
     sizes: Sequence[int] = SIZES,
     models: Sequence[str] = tuple(REGRESSORS),
     pool: Population | None = None,
+    sources: Sequence[Source] = (),
     progress: OnStep | None = None,
 ) -> Audit:
     """Fit every model on random parts of finished trials and let it predict the rest.
@@ -129,12 +134,15 @@ def audit(
         sizes: numbers of samples to fit on, >= 5; those above 80 % of N are left out.
         models: of `REGRESSORS`.
         pool: more candidates to pretrain on, e.g. `sobol(space, 4096, seed=0)`; None where the trials are the space.
+        sources: other data sets' predictors; what they are worth here is measured.
         progress: told what is next before each step.
 
     Raises:
         PredictorError: too few candidates, one that appears twice or has no value, equal values throughout,
             a cost that is not finite, or an unknown model.
     """
+    if not sources:
+        models = [name for name in models if name != "warm-start"]
     y, labels = _labels(space, X, values, metric.name)
     _check(splits, sizes, models, seed)
     sizes = [n for n in sizes if n <= 0.8 * len(y)] or [int(0.8 * len(y))]
@@ -151,7 +159,7 @@ def audit(
     steps.say("free statistics", 0)
     # Small matrices: more threads than one wait for each other most of the time.
     with torch_threads(1), threadpool_limits(1):
-        made = contenders(space, X, models, pool=pool, seed=seed, progress=steps.pretraining)
+        made = contenders(space, X, models, pool=pool, sources=sources, seed=seed, progress=steps.pretraining)
         scores: dict[tuple[str, int], list[Score]] = {}
         for split in range(splits):
             for n in sizes:
@@ -183,6 +191,7 @@ def audit(
         tau_all_targets=tau_all,
         targets=targets,
         ceiling=ceiling,
+        worth=_worth(rows),
         efficiency=_efficiency(rows),
     )
 
@@ -358,6 +367,15 @@ def _row(model: str, n: int, scores: Sequence[Score]) -> Row:
 
     error = each(lambda values: values.std(ddof=1) / len(values) ** 0.5) if len(scores) > 1 else None
     return Row(model=model, n=n, mean=each(np.mean), error=error)
+
+
+def _worth(rows: Sequence[Row]) -> float | None:
+    own, warm = ({row.n: row.mean.tau for row in rows if row.model == name} for name in ("pretrained", "warm-start"))
+    if not own or not warm:
+        return None
+    fewest = min(warm)
+    needed = samples_needed(own, warm[fewest])
+    return float((max(own) if needed is None else needed) - fewest)
 
 
 def _efficiency(rows: Sequence[Row]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -18,6 +18,7 @@ from nars.predictors.predictor import Predictor
 from nars.predictors.regressor import Prediction, Regressor
 from nars.predictors.rivals import RIVALS
 from nars.predictors.settings import PRESETS
+from nars.predictors.sources import Source
 from nars.predictors.statistics import Scale, Statistics, choices_of, free_statistics
 from nars.space import Population, Space
 
@@ -32,6 +33,8 @@ class Entry:
     """The predictor's settings."""
     pretraining: Callable[[str], bool] = lambda statistic: False
     """Which statistics the predictor is pretrained on."""
+    warm: bool = False
+    """Whether it starts from other data sets' predictors, where there are any."""
     reads_statistics: bool = False
     """Whether it gets the free statistics as further columns."""
 
@@ -39,6 +42,7 @@ class Entry:
 REGRESSORS: Mapping[str, Entry] = MappingProxyType(
     {
         "pretrained": Entry(pretraining=lambda statistic: True),
+        "warm-start": Entry(pretraining=lambda statistic: True, warm=True),
         "paper": Entry(preset="paper", pretraining=lambda statistic: statistic in ("flops", "params")),
         "plain": Entry(preset="paper"),
         "no-pretraining": Entry(),
@@ -50,7 +54,8 @@ REGRESSORS: Mapping[str, Entry] = MappingProxyType(
         for end in ("", "+statistics")
     }
 )
-"""All regressors by name. pretrained: the default preset. paper: the paper's preset, pretrained on flops and params.
+"""All regressors by name. pretrained: the default preset. warm-start: that from other data sets' predictors; it takes
+part where there are any. paper: the paper's preset, pretrained on flops and params.
 plain: the paper's preset without pretraining. no-pretraining: the default preset without. features: that with the
 statistics as inputs. Then the rivals."""
 
@@ -97,6 +102,7 @@ def contenders(
     *,
     pool: Population | None = None,
     statistics: Statistics | None = None,
+    sources: Sequence[Source] = (),
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Contender]:
@@ -108,6 +114,7 @@ def contenders(
         names: of `REGRESSORS`.
         pool: more candidates of the space to pretrain on, (P, D).
         statistics: {name: (N + P,)} to pretrain on and to give to rivals; `free_statistics` when None.
+        sources: other data sets' predictors, for "warm-start".
         seed: of the pretraining.
         progress: of the pretraining, (epochs done, epochs in all).
     """
@@ -121,6 +128,8 @@ def contenders(
     made: dict[str, Contender] = {}
     for name in names:
         entry = REGRESSORS[name]
+        if entry.warm and not sources:
+            continue
         columns = wide if entry.reads_statistics else encoding
         if entry.rival is not None:
             made[name] = Contender(model=entry.rival, columns=columns[: len(X)])
@@ -140,6 +149,10 @@ def contenders(
         )
         if model.pretraining is not None and model.settings.process:
             columns = np.concatenate([encoding, exact], axis=1)
+        if entry.warm:
+            told = [source.scores(space, rows)[:, None] for source in sources]
+            columns = np.concatenate([columns, *told], axis=1)
+            model = replace(model, sources=tuple(sources))
         made[name] = Contender(model=model, columns=columns[: len(X)])
     return made
 

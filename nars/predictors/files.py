@@ -214,7 +214,7 @@ def _fit(
         start = f"{_PROCESS}{number}."
         arrays = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
         each = tuple(range(arrays["x"].shape[1] - arrays["z"].shape[1])) if choices is None else choices
-        found.append(Process(arrays=arrays, choices=each, source=source))
+        found.append(Process(arrays=arrays, choices=each if "additive" in arrays else (), source=source))
     return Fit(**rest, warp=warp, shares=tuple(document["shares"]), processes=tuple(found))
 
 

@@ -39,15 +39,9 @@ def stack(
     made = _processes(read, target, relative, choices, seed=seed)
     means = [blind, *(left_out.mean for _, left_out in made)]
     variances = [np.full(len(target), fitted.noise**2), *(left_out.variance for _, left_out in made)]
-    own = len(made) - read.told.shape[1]
-    prior = np.array(
-        [
-            _PRIOR_ENSEMBLE,
-            _PRIOR_FIRST,
-            *[1.0] * (own - 1),
-            *[_PRIOR_SOURCE / max(1, len(made) - own)] * (len(made) - own),
-        ]
-    )
+    told = read.told.shape[1]
+    own = [_PRIOR_FIRST, *[1.0] * (len(made) - told - 1)]
+    prior = np.array([_PRIOR_ENSEMBLE, *own, *[_PRIOR_SOURCE / max(1, told)] * told])
     shares = shares_of(np.stack(means), target, prior)
     middle = weighted(shares, means)
     spread = [variance + (mean - middle) ** 2 for mean, variance in zip(means, variances, strict=True)]

@@ -53,6 +53,8 @@ class RunFolder:
     """Export of the best that there is before the run is finished."""
     prior = _Place("prior")
     """Samples that the run was given when it began: of its own fidelity in same/, of others in other/."""
+    sources = _Place("sources")
+    """Predictors of other data sets that the run started from."""
     predictor = _Place("predictor")
     """Stage 2's result: the predictor that has seen all samples."""
     informed = _Place("informed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import numpy as np
 from nars.arrays import Ints
 from nars.errors import DataError, expect
 from nars.files.atomic import write_json
-from nars.predictors import Failures, Predictor, kendall
+from nars.predictors import Failures, Predictor, Source, kendall
 from nars.printing import brief_repr
 from nars.run.folder import RunFolder, read_json
 from nars.run.progress import Reporter, Silent, counting
 from nars.space import ListedCostTable, Population, Space, SpaceError, read_space, sobol
 from nars.stages.predictors import open_predictor, write_predictor
+from nars.stages.warm_start import fingerprint
 from nars.store import SampleStore, kept_space
 from nars.trials import TrialTable, trials_of
 
@@ -57,6 +59,7 @@ def fit(
     *,
     space: Space | None = None,
     data: str | None = None,
+    sources: Sequence[Source] = (),
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> FittedTrials:
@@ -74,6 +77,7 @@ def fit(
         folder: where to; other files in it are left alone.
         space: of a store that does not keep its own.
         data: name of the data set that they were measured on; what the samples say when None.
+        sources: predictors of other data sets that it starts from (`nars.open_source`).
         seed: of the pool and the fits, >= 0.
         reporter: shows bars.
 
@@ -87,7 +91,7 @@ def fit(
         raise DataError(f"{folder} belongs to a run, which makes its own predictor; choose another folder")
     table = trials if isinstance(trials, TrialTable) else _stored(trials, space)
     _check(table)
-    content = _content(table, seed)
+    content = _content(table, sources, seed)
     if (tau := _known_tau(folder, content)) is not None:
         asked, predictor = open_predictor(folder)
         return _fitted(folder, table, asked, predictor, tau, made=False)
@@ -95,7 +99,8 @@ def fit(
     asked = _with_cost_file(asked, folder)
     reporter = reporter or Silent()
     with counting(reporter, "pretraining on free statistics") as count:
-        pretrained = replace(Predictor.pretrained(rich, pool, seed=seed, progress=count), metric=table.metric)
+        pretrained = Predictor.pretrained(rich, pool, seed=seed, progress=count)
+        pretrained = replace(pretrained, metric=table.metric, sources=tuple(sources))
     inputs, values, taus = pretrained.inputs(asked, table.X), table.mean, list[float]()
     with reporter.bar("fitting", _FOLDS + 1) as advance:
         for train, held_out in _folds(len(values), seed):
@@ -205,9 +210,10 @@ def _folds(count: int, seed: int) -> list[tuple[Ints, Ints]]:
     return [(np.concatenate([p for p in parts if p is not part]), part) for part in parts]
 
 
-def _content(table: TrialTable, seed: int) -> str:
+def _content(table: TrialTable, sources: Sequence[Source], seed: int) -> str:
     """Hash of what decides the predictor."""
-    digest = hashlib.sha256(json.dumps([table.space.fingerprint, table.metric.document, int(seed)]).encode())
+    about = [table.space.fingerprint, table.metric.document, int(seed), *map(fingerprint, sources)]
+    digest = hashlib.sha256(json.dumps(about).encode())
     for part in (table.X, table.values, *(values for _, values in sorted(table.costs.items()))):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:32]

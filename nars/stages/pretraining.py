@@ -8,6 +8,7 @@ from nars.predictors import PRESETS, Predictor, load_predictor, save_predictor
 from nars.run import Run
 from nars.stages.pool import CandidatePool
 from nars.stages.predictors import made_here
+from nars.stages.warm_start import load_sources
 
 
 def load_pretrained(run: Run) -> Predictor | None:
@@ -20,7 +21,7 @@ def load_pretrained(run: Run) -> Predictor | None:
     if not card.is_file():
         return None
     made_here(run, card)
-    return load_predictor(run.folder.encoder, run.space)
+    return replace(load_predictor(run.folder.encoder, run.space), sources=load_sources(run))
 
 
 def pretrain(run: Run, pool: CandidatePool) -> Predictor:
@@ -35,7 +36,7 @@ def pretrain(run: Run, pool: CandidatePool) -> Predictor:
         predictor, run.folder.encoder, space=run.space, data="free statistics of the pool", origin={"run": run.origin}
     )
     run.log(f"stage 1: {len(pool.X):,} Sobol pairs of {run.space.name}; {_errors(predictor)}")
-    return predictor
+    return replace(predictor, sources=load_sources(run))
 
 
 def _errors(predictor: Predictor) -> str:
