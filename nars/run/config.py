@@ -26,6 +26,7 @@ from pydantic import (
 from nars.errors import ConfigError
 from nars.metric import ACCURACY, IMAGE_METRICS, Metric
 from nars.parallel import AUTO, resolve_device
+from nars.run.faults import faults_of
 from nars.space import Bounds, SpaceError
 from nars.space.files.scalars import YesNo, among
 
@@ -355,7 +356,9 @@ class Final(_Section):
     """Channels innermost in memory, which most convolutions are faster on."""
     compile: bool = False
     """Train through torch.compile; the first steps take a minute longer."""
-    watch: Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], Field(strict=False)] = ()
+    watch: Annotated[
+        tuple[Literal["tensorboard", "mlflow", "wandb"], ...], Field(strict=False), BeforeValidator(_listed)
+    ] = ()
     """Who gets the curves; TensorBoard's files go to tensorboard/ in the run folder."""
 
     @property
@@ -513,7 +516,7 @@ def execution(**settings: Any) -> Execution:
     try:
         made = Execution(**settings)
     except pydantic.ValidationError as error:
-        lines = [f"--{str(fault['loc'][0]).replace('_', '-')}: {message_of(fault)}" for fault in error.errors()]
+        lines = [f"--{str(fault.path[0]).replace('_', '-')}: {fault.says}" for fault in faults_of(error, Execution)]
         raise ConfigError("\n".join(lines)) from error
     if made.engine == "ray" or (made.device == AUTO and made.per_gpu == 1):  # Ray's devices are the cluster's
         return made
@@ -541,34 +544,6 @@ def in_current_form(kept: Mapping[str, Any]) -> Mapping[str, Any]:
         return RunConfig.model_validate(as_run(kept)).model_dump(mode="json")
     except pydantic.ValidationError:
         return kept
-
-
-def message_of(fault: Any) -> str:
-    """One of pydantic's faults in the house form: what is wrong or allowed, and what it got."""
-    kind, got = fault["type"], fault["input"]
-    message = fault["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    if kind in ("model_type", "model_attributes_type"):
-        message = f"takes keys of its own: {', '.join(keys_at(tuple(fault['loc'])))}"
-    elif kind == "too_short":
-        message = "needs at least one value"
-    message = message.replace("input should be", "must be", 1)
-    shown = "a mapping" if isinstance(got, dict) else repr(got)
-    if isinstance(got, (list, tuple)):
-        shown = f"[{', '.join(map(str, got))}]"
-    return message if f"got {shown}" in message else f"{message}; got {shown}"
-
-
-def keys_at(path: tuple[str | int, ...]) -> list[str]:
-    """The keys that a configuration has in the section at a path; none where there is no section."""
-    model: Any = RunConfig
-    for part in path:
-        field = model.model_fields.get(part) if isinstance(part, str) else None
-        section = None if field is None else field.annotation
-        if not (isinstance(section, type) and issubclass(section, pydantic.BaseModel)):
-            return []
-        model = section
-    return sorted(model.model_fields)
 
 
 def value_at(document: Any, key: str, absent: Any = None) -> Any:

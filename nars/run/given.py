@@ -5,7 +5,6 @@ Every value knows where it was written, so that an error can name the option, or
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +19,8 @@ import pydantic
 from nars.errors import ConfigError, expect
 from nars.files.home import expanded
 from nars.images import FOLDER_PREFIX
-from nars.run.config import Data, RunConfig, as_run, in_current_form, keys_at, message_of, set_value, value_at
+from nars.run.config import Data, RunConfig, as_run, in_current_form, set_value, value_at
+from nars.run.faults import faults_of
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.naming import fault_of_name
 from nars.run.suggesting import suggested_budgets
@@ -339,32 +339,11 @@ def _validated(content: dict[str, Any], overrides: Mapping[str, Any], origin: _O
     try:
         return RunConfig.model_validate(content)
     except pydantic.ValidationError as error:
-        faults = error.errors()
-        # A list without items that are right is called too short as well.
-        told = [
-            fault
-            for fault in faults
-            if fault["type"] != "too_short"
-            or not any(
-                len(other["loc"]) > len(fault["loc"]) and fault["loc"] == other["loc"][: len(fault["loc"])]
-                for other in faults
-            )
-        ]
-        raise ConfigError("\n".join(_explain(origin, fault) for fault in told)) from error
-
-
-def _explain(origin: _Origin, fault: Any) -> str:
-    """One mistake in the house form: place, rule, what it got, what is allowed."""
-    path = tuple(fault["loc"])
-    place = origin.place(_dotted(path)) or origin.document.source
-    if fault["type"] == "extra_forbidden":
-        allowed = keys_at(path[:-1])
-        close = difflib.get_close_matches(str(path[-1]), allowed, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        return f"{place}: unknown key {path[-1]!r}; allowed are {', '.join(allowed)}{hint}"
-    if fault["type"] == "missing":
-        return f"{place}: {path[-1]!r} is missing; add it"
-    return f"{place}: {message_of(fault)}"
+        lines = (
+            f"{origin.place(_dotted(fault.path)) or origin.document.source}: {fault.says}"
+            for fault in faults_of(error, RunConfig)
+        )
+        raise ConfigError("\n".join(lines)) from error
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:

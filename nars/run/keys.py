@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from nars.errors import ConfigError
 from nars.run.config import RunConfig
+from nars.run.faults import is_either, section_in
 from nars.space import Bounds
 
 _PAPER = re.compile(r"\s*\(paper: ([^()]*(?:\([^()]*\)[^()]*)*)\)")
@@ -59,9 +60,8 @@ def keys(section: str | None = None) -> tuple[Key, ...]:
 
 def _keys(model: type[pydantic.BaseModel], before: str) -> Iterator[Key]:
     for name, field in model.model_fields.items():
-        section = next((one for one in _parts(field.annotation) if _is_section(one)), None)
-        plain = [one for one in _parts(field.annotation) if not _is_section(one) and one is not type(None)]
-        if section is None or plain:  # task: images, or a section
+        section = section_in(field.annotation)
+        if section is None or is_either(field.annotation):  # task: images, or a section
             yield _key(f"{before}{name}", field)
         if section is not None:
             yield from _keys(section, f"{before}{name}.")
@@ -96,7 +96,7 @@ def _words(annotation: Any) -> str:
         return " | ".join("true" if one is True else "false" if one is False else str(one) for one in arguments)
     if origin in (Union, types.UnionType):
         return " or ".join(
-            dict.fromkeys(_words(one) for one in arguments if one is not type(None) and not _is_section(one))
+            dict.fromkeys(_words(one) for one in arguments if one is not type(None) and section_in(one) is None)
         )
     if origin is dict:
         return "{setting: value}"
@@ -119,11 +119,3 @@ def _default(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "-"
     return str(value) if value != "" else "-"
-
-
-def _parts(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from nars.cli.app import app
 from nars.errors import ConfigError
 from nars.run import RunConfig
-from nars.run.config import keys_at
+from nars.run.faults import keys_at
 from nars.run.keys import keys
 
 
@@ -15,7 +15,7 @@ def test_every_key_has_its_kind_and_a_sentence() -> None:
     assert {name.split(".")[0] for name in found} == set(RunConfig.model_fields)
     for section in ("collect", "search", "final", "final.online", "pretraining"):
         there = {name.removeprefix(f"{section}.").split(".")[0] for name in found if name.startswith(f"{section}.")}
-        assert there == set(keys_at(tuple(section.split("."))))
+        assert there == set(keys_at(tuple(section.split(".")), RunConfig))
     assert all(len(key.says) > 10 and key.says.endswith((".", ")")) for key in found.values())
     assert all("paper:" not in key.says for key in found.values())
     rounds = found["collect.rounds"]

@@ -44,9 +44,15 @@ def test_a_value_is_what_it_would_be_in_the_file(text: str, expected: Any) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("collect.rounds=1.5", r"collect\.rounds: .*integer; got 1\.5"),
-        ("collect.amp=maybe", r"collect\.amp: .*boolean; got 'maybe'"),
-        ("collect.decay=no", r"collect\.decay: .*number; got 'no'"),
+        ("collect.rounds=1.5", r"collect\.rounds: must be a whole number; got 1\.5"),
+        ("collect.amp=maybe", r"collect\.amp: must be true or false; got 'maybe'"),
+        ("collect.decay=no", r"collect\.decay: must be a number; got 'no'"),
+        ("metric=f2", r"^metric: must be accuracy, .*, or a section with the keys goal, .*; got 'f2'$"),
+        ("metric={name: f2, goal: up}", r"^metric\.goal: must be maximize or minimize; got 'up'$"),
+        ("task={function: 1}", r"^task\.function: must be text; got 1$"),
+        ("data=digits", r"^data: takes keys of its own: crop, .*; got 'digits'$"),
+        ("data.scale=[1, 2, 3]", r"^data\.scale: takes 2 values; got \[1, 2, 3\]$"),
+        ("final.watch=tensorbord", r"must be tensorboard, mlflow or wandb; got 'tensorbord'; did you mean tensorboard\?$"),
         ("about=[1", r"--set about:1: not valid YAML: .*got '\[1'; quote text"),
         ("about=a: b: c", r"--set about:1: .*quote text"),
         ("about=!!python/name:os.system x", r"--set about:1: the tag"),
