@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from nars.cli.options import DEVICE_HELP
+from nars.cli.opening import parse_sets
+from nars.cli.options import DEVICE_HELP, Sets
 from nars.cli.starting import load_torch
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def compress(
     epochs: Annotated[
         int | None, typer.Option(help="Of each fine-tuning; a quarter of the final training's if not given.")
     ] = None,
+    sets: Sets = None,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
 ) -> None:
     """Search smaller forms of a trained network: int8 or float32, and channels taken out, for each stage.
@@ -55,6 +57,7 @@ def compress(
         folder=out,
         trainings=trainings,
         epochs=epochs,
+        overrides=parse_sets(sets),
         device=device,
         reporter=Terminal(),
     )

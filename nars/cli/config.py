@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
+
+_INDENT = 4
+"""Of all but the first line of a key."""
 
 
 def config(
@@ -30,5 +32,10 @@ def config(
         head = Text.assemble((key.name, "bold"), f" = {key.default}", (f"   {key.kind}", "dim"))
         if key.paper:
             head.append(f"   paper: {key.paper}", style="cyan")
-        console.print(head)
-        console.print(Padding(Text(key.says), (0, 0, 0, 4), expand=False))
+        first, *rest = [
+            *head.wrap(console, console.width - _INDENT),
+            *Text(key.says).wrap(console, console.width - _INDENT),
+        ]
+        console.print(first)
+        for line in rest:
+            console.print(Text(" " * _INDENT) + line)

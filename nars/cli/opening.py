@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nars import stages
-from nars.cli.options import How
+from nars.cli.options import How, Prior
 from nars.cli.starting import load_torch
 from nars.errors import ConfigError, UserError
 from nars.run.folder import RunFolder, read_json
@@ -82,7 +83,14 @@ def _as_begun(given: Given, out: Path | None) -> Given:
 
 
 def open_asked(
-    wanted: Asked, out: Path | None, *, upto: Stage, alone: bool = False, shared: bool = False, how: How | None = None
+    wanted: Asked,
+    out: Path | None,
+    *,
+    upto: Stage,
+    alone: bool = False,
+    shared: bool = False,
+    how: How | None = None,
+    prior: Prior | None = None,
 ) -> Run:
     """The run that the options ask for, checked.
 
@@ -93,6 +101,7 @@ def open_asked(
         alone: whether it computes no other.
         shared: whether several processes of torchrun can share it.
         how: to compute it; by default when None.
+        prior: samples that it is given, if it has none yet.
     """
     from nars.run import Silent, Terminal, open_run
     from nars.run.given import run_folder
@@ -103,6 +112,11 @@ def open_asked(
             f"torchrun can start nars train only, where processes share each training; got {processes} processes. "
             f"Start the other stages once (--workers uses all cores or GPUs), then torchrun ... -m nars train"
         )
+    samples = None
+    if prior is not None and prior.samples is not None:
+        from nars.cli.spaces import open_store
+
+        samples, fidelity = open_store(prior.samples), cast("stages.PriorFidelity", prior.samples_fidelity)
     out = out or run_folder(wanted.name)  # which stands for its configuration
     likely = RunFolder(out or Path("runs") / Path(wanted.name).stem)
     if alone or not likely.report_file.is_file():  # else it may be finished, and nothing is to be loaded
@@ -111,15 +125,19 @@ def open_asked(
     reporter = Terminal() if os.environ.get("RANK", "0") == "0" else Silent()
     for note in given.notes:
         reporter.say(note)
-    return open_run(
+    opened = open_run(
         given.config,
         out,
         execution=settings,
         reporter=reporter,
         upto=upto,
         alone=stages.check_stage if alone else None,
+        admits=None if samples is None else partial(stages.check_samples, store=samples, fidelity=fidelity),
         place=given.place,
     )
+    if samples is not None:
+        stages.give_samples(opened, samples, fidelity=fidelity)
+    return opened
 
 
 def say_remarks(given: Given, checked: Checked, reporter: Reporter) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from nars.predictors import Source
 
 DEVICE_HELP = "auto (a GPU where there is one), cpu, cuda, cuda:N, mps."
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="Change any key, e.g. --set collect.rounds=2 (repeatable).")
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.console import Console
 from nars import stages
 from nars.cli import timed
 from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
-from nars.cli.options import DEVICE_HELP, How, Prior, Question, sources_of
+from nars.cli.options import DEVICE_HELP, How, Prior, Question, Sets
 from nars.cli.starting import load_torch, say_device
 from nars.errors import ConfigError
 from nars.run.folder import RunFolder, existing_run, run_in
@@ -43,9 +43,6 @@ DataOption = Annotated[
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set.")]
 Budgets = Annotated[str | None, typer.Option(help="FLOPs budgets of the family, e.g. 0.5M,1M,2M.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random choices.")]
-Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="Change any key, e.g. --set collect.rounds=2 (repeatable).")
-]
 
 
 def run(
@@ -110,8 +107,7 @@ def run(
                 f"the plan does not look at {prior.samples}: what it has measured is not trained again", err=True
             )
         return
-    opened = open_asked(wanted, out, upto="export", how=how)
-    _give(opened, prior)
+    opened = open_asked(wanted, out, upto="export", how=how, prior=prior)
     if stages.is_finished(opened):
         opened.reporter.say(
             f"{opened.folder.path} is finished; nothing to do (more --budgets, final.* or collect.rounds: it goes on)"
@@ -136,8 +132,7 @@ def pretrain(name: Name, out: Out = None, sets: Sets = None) -> None:
 
 def collect(name: Name, out: Out = None, sets: Sets = None, *, how: How, prior: Prior) -> None:
     """Stage 2: rounds of real training; each outcome goes to the sample store, the predictor learns from all."""
-    opened = open_asked(asked(name, sets), out, upto="collect", alone=True, how=how)
-    _give(opened, prior)
+    opened = open_asked(asked(name, sets), out, upto="collect", alone=True, how=how, prior=prior)
     if stages.load_fitted(opened) is None:
         say_device(opened.execution, opened.reporter)
         pretrained = stages.needed(opened, "collect", stages.load_pretrained(opened))
@@ -296,17 +291,6 @@ def _initial(
         values = {} if data is None else {"data.name": data}
         out = Path("runs") / read_config(name, values | parse_sets(sets)).config.name
     return initial_space(initial, RunFolder(out or Path("runs") / Path(name).name))
-
-
-def _give(opened: Run, prior: Prior) -> None:
-    """Give the run what --samples and --warm-start name."""
-    if prior.warm_start is not None:
-        stages.give_sources(opened, sources_of(prior.warm_start))
-    if prior.samples is not None:
-        from nars.cli.spaces import open_store
-
-        fidelity = cast("stages.PriorFidelity", prior.samples_fidelity)
-        stages.give_samples(opened, open_store(prior.samples), fidelity=fidelity)
 
 
 def _folder_of(name: str, model: str) -> Path:

@@ -49,7 +49,9 @@ def faults_of(error: pydantic.ValidationError, model: Model) -> list[Fault]:
     located = [(fault, *_located(tuple(fault["loc"]), model)) for fault in told]
     # Where a word or a section may stand, both are complained about; the one that was meant is known by what is there.
     mappings = {path[:at]: isinstance(fault["input"], Mapping) for fault, path, at, plain in located if plain}
-    kept = [(fault, path) for fault, path, at, plain in located if at < 0 or plain is not mappings.get(path[:at], not plain)]
+    kept = [
+        (fault, path) for fault, path, at, plain in located if at < 0 or plain is not mappings.get(path[:at], not plain)
+    ]
     return [Fault(path=path, says=_says(fault, path, model)) for fault, path in kept]
 
 

@@ -44,6 +44,7 @@ def open_run(
     reporter: Reporter | None = None,
     upto: Stage | None = None,
     alone: Callable[[Run, Stage], None] | None = None,
+    admits: Callable[[RunConfig, Space], None] | None = None,
     place: Callable[[str], str] = str,
 ) -> Run:
     """Start a run in a folder, or go on with the one that is there, if `check` finds nothing against it.
@@ -57,6 +58,7 @@ def open_run(
         reporter: who is told, also what `check` warns of.
         upto: the last stage that will be computed now: what it needs of this machine is checked too.
         alone: no other stage is to be computed; raises where those before are not done.
+        admits: raises where a new run is not to begin with this configuration and space; nothing is written then.
         place: where the value of a dotted key was written, for messages (`Given.place`).
 
     Raises:
@@ -74,7 +76,7 @@ def open_run(
                 f"nars {upto} goes on with a run, and {home.path} holds none. Begin one by nars run (all stages) or "
                 f"nars pretrain (the first), or give the folder of another with --out"
             )
-        return _begin(config, home, how, reporter, checked)
+        return _begin(config, home, how, reporter, checked, admits)
     run, document, changed = _reopen(config, home, how, reporter)
     if alone is not None and upto is not None:
         alone(run, upto)
@@ -124,7 +126,14 @@ def check_reopening(config: RunConfig, folder: Path) -> None:
         _reopen(config, RunFolder(folder), Execution(), Silent())
 
 
-def _begin(config: RunConfig, home: RunFolder, how: Execution, reporter: Reporter, checked: Checked) -> Run:
+def _begin(
+    config: RunConfig,
+    home: RunFolder,
+    how: Execution,
+    reporter: Reporter,
+    checked: Checked,
+    admits: Callable[[RunConfig, Space], None] | None,
+) -> Run:
     """A new run in an empty folder."""
     left = [file for file in (home.pool_file, home.encoder, home.predictor, home.family_file) if file.exists()]
     if left:
@@ -143,6 +152,8 @@ def _begin(config: RunConfig, home: RunFolder, how: Execution, reporter: Reporte
     else:
         facts = own_facts(config)
     space = load_space(config.space, classes=facts.count, in_channels=facts.in_channels)
+    if admits is not None:
+        admits(config, space)
     write_space(space, home.space_file)
     settled = absolute(config)
     if settled.latency is not None:

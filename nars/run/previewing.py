@@ -29,6 +29,9 @@ _TRAINING = 6
 _WORTH_A_GPU = 1.0
 """GPU-hours from which they are said."""
 
+_BUSY = 1.5
+"""Times as long as alone, from which that is said."""
+
 
 def preview(config: RunConfig, execution: Execution | None = None, *, checked: Checked | None = None) -> Table:
     """Trainings, epochs and the time they will take, as a table.
@@ -78,11 +81,12 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
     table.add_row("images", _images(config, checked))
     pace = rehearse(config, execution, space)
     search, family = _seconds(config, execution, checked, pace)
+    about = "at most" if pace.cautious else "about"  # a rate of one step with all that goes before it is a bound
     table.add_row(
         "time",
-        f"stage 2 about {_time(search)}, final training about {_time(family)} on this machine "
+        f"stage 2 {about} {_time(search)}, final training {about} {_time(family)} on this machine "
         f"({pace.at_once} at once on {pace.device}; one step of {pace.batch} images measured: "
-        f"{pace.step_milliseconds:.3g} ms at {shorten(pace.middle)} FLOPs)",
+        f"{pace.step_milliseconds:,.3g} ms at {shorten(pace.middle)} FLOPs{_doubts(pace)})",
     )
     hours = _gpu_hours(config, checked)
     if sum(hours) >= _WORTH_A_GPU:
@@ -203,6 +207,14 @@ def _seconds(config: RunConfig, execution: Execution, checked: Checked, pace: Pa
     if teaches_itself(config):
         family += epochs * epoch(max(members), sizes.trained)
     return search, family
+
+
+def _doubts(pace: Pace) -> str:
+    """What the measured step is to be taken with."""
+    told = ", the first, which sets things up: later ones are faster" if pace.cautious else ""
+    if pace.busy >= _BUSY:
+        told += f"; other programs use this machine now, alone it would take 1/{pace.busy:.1f} of that"
+    return told
 
 
 def _makespan(jobs: Sequence[float], at_once: int) -> float:

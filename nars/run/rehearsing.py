@@ -22,6 +22,9 @@ from nars.space import AnyArchitecture, Population, Space, sobol
 _SECONDS = 0.4
 """Time for each network; steps that take longer are taken once."""
 
+_LONGEST = 4.0
+"""Seconds of a first step from which there is no second."""
+
 _OPERATIONS = 4e9
 """Multiply-accumulates of a step that is measured, at most; larger networks get fewer images."""
 
@@ -49,6 +52,10 @@ class Pace:
     """Seconds per image of a look at the accuracy."""
     gain: float = 1.0
     """How many times as fast a training is with all cores as with one thread; 1 where that brings nothing."""
+    cautious: bool = False
+    """Whether a step takes so long that only the first was measured, which sets things up too: the run is faster."""
+    busy: float = 1.0
+    """How many times as long as alone on this machine the steps took, as other programs use it."""
 
     @property
     def middle(self) -> float:
@@ -105,7 +112,7 @@ def rehearse(
     gain = 1.0
     if threads > 1 and device == "cpu":
         together, _ = _measured(config, *jobs[1], batch, device, images=images, threads=threads)
-        gain = times[1][0] / together
+        gain = times[1][0].seconds / together.seconds
     workers = execution.workers or None
     at_once = len(worker_devices(device, workers=workers, per_gpu=execution.per_gpu))
     return Pace(
@@ -113,9 +120,11 @@ def rehearse(
         at_once=1 if execution.engine == "in-process" else at_once,
         batch=batch,
         flops=(float(flops[0]), float(flops[1])),
-        training=(times[0][0], times[1][0]),
-        evaluation=(times[0][1], times[1][1]),
+        training=(times[0][0].seconds, times[1][0].seconds),
+        evaluation=(times[0][1].seconds, times[1][1].seconds),
         gain=gain if gain >= _WORTH else 1.0,
+        cautious=any(training.alone for training, _ in times),
+        busy=max(1.0, *(training.busy for training, _ in times)) if device == "cpu" else 1.0,
     )
 
 
@@ -129,7 +138,23 @@ def slowness(
     batch = max(2, min(config.collect.batch_size, int(_OPERATIONS / flops)))
     device = "cpu" if execution.engine == "ray" else resolve_device(execution.device)
     training, _ = _measured(config, architecture, Recipe.from_dict(recipe), batch, device, images=images)
-    return training / pace.train(flops)
+    return training.seconds / pace.train(flops)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """What an image takes."""
+
+    seconds: float
+    """Mean."""
+    busy: float
+    """Those over the ones in which a core worked on it."""
+    alone: bool
+    """Whether it is the first step's."""
+
+    def of(self, images: int) -> _Step:
+        """Of one of so many images."""
+        return replace(self, seconds=self.seconds / images)
 
 
 def _measured(
@@ -141,8 +166,8 @@ def _measured(
     *,
     images: ImageData | None = None,
     threads: int = 1,
-) -> tuple[float, float]:
-    """Seconds per image of a training step and of an evaluation, by default one thread as in a worker."""
+) -> tuple[_Step, _Step]:
+    """An image of a training step and of an evaluation, by default one thread as in a worker."""
     data = _noise(architecture, batch) if images is None else images.seen_by(architecture)
     with torch_threads(threads):
         loop = TrainingLoop(
@@ -163,7 +188,7 @@ def _measured(
         batch = min(batch, len(data.train))
         training = _pace(lambda: loop.train_epoch(max_steps=1), _SECONDS)
         evaluation = _pace(lambda: loop.accuracy(data.validation), _SECONDS / 4)
-    return training / batch, evaluation / len(data.validation)
+    return training.of(batch), evaluation.of(len(data.validation))
 
 
 def _noise(architecture: AnyArchitecture, count: int) -> ImageData:
@@ -179,14 +204,17 @@ def _noise(architecture: AnyArchitecture, count: int) -> ImageData:
     return load_images("noise", resolution=side, validation_fraction=0.5, seed=0, source=source)
 
 
-def _pace(step: Callable[[], object], seconds: float) -> float:
-    """Mean seconds of a step; the first, which sets things up, counts only where it takes all the time there is.
+def _pace(step: Callable[[], object], seconds: float) -> _Step:
+    """A step; the first, which sets things up, counts only where it takes so long that there is no second.
 
     The mean, not the best: where other programs use this machine too, the run will share it as well.
     """
-    begin, times = time.perf_counter(), list[float]()
-    while time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
+    taken, first = list[tuple[float, float]](), 0.0
+    while not taken or (first < _LONGEST and (len(taken) < 2 or sum(wall for wall, _ in taken) < seconds)):
+        start, worked = time.perf_counter(), time.process_time()
         step()
-        times.append(time.perf_counter() - start)
-    return float(np.mean(times[1:] or times))
+        taken.append((time.perf_counter() - start, time.process_time() - worked))
+        first = first or taken[0][0]
+    counted = taken[1:] or taken
+    wall, work = (sum(part) / len(counted) for part in zip(*counted, strict=True))
+    return _Step(seconds=wall, busy=wall / max(work, 1e-9), alone=len(taken) == 1)

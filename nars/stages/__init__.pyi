@@ -39,7 +39,7 @@ from .predictors import (
     write_predictor as write_predictor,
 )
 from .pretraining import load_pretrained as load_pretrained, pretrain as pretrain
-from .prior import PriorFidelity as PriorFidelity, give_samples as give_samples
+from .prior import PriorFidelity as PriorFidelity, check_samples as check_samples, give_samples as give_samples
 from .rounds import (
     Rounds as Rounds,
     RoundSettings as RoundSettings,

@@ -19,11 +19,12 @@ import numpy as np
 from nars.arrays import Floats
 from nars.errors import ConfigError, StoreError
 from nars.files.sealed import write_sealed
+from nars.metric import Metric
 from nars.predictors import Predictor, kendall
-from nars.run import Run
+from nars.run import Run, RunConfig
 from nars.run.folder import RunFolder, read_json
 from nars.run.journal import planned_sizes
-from nars.space import Population
+from nars.space import Population, Space
 from nars.stages.measuring import trials_for
 from nars.stages.stopping import label
 from nars.store import COST_CONVENTION, Sample, SampleStore
@@ -48,8 +49,7 @@ def give_samples(run: Run, store: SampleStore, *, fidelity: PriorFidelity = "own
         ConfigError: the run has begun without them, or was given others.
         StoreError: they are of another space or metric, or none succeeded.
     """
-    if fidelity not in get_args(PriorFidelity):
-        raise ConfigError(f"the fidelity of given samples is own, any or same; got {fidelity!r}")
+    _check_fidelity(fidelity)
     given, samples = run.folder.prior / "given.json", store.samples()
     about = {"content": _content(samples), "fidelity": fidelity}
     if given.is_file():
@@ -65,7 +65,7 @@ def give_samples(run: Run, store: SampleStore, *, fidelity: PriorFidelity = "own
             f"{run.folder.path} has begun without these samples, and what it has chosen depends on what it knew; go on "
             f"without --samples, or begin another run with --out"
         )
-    _check(run, store, samples)
+    _check(run.space, run.metric, store, samples)
     same = _as_own(run, samples) if fidelity == "same" else _own(run, samples)
     other = _of_others(samples, same) if fidelity == "any" else []
     for name, part in (("same", same), ("other", other)):
@@ -193,9 +193,23 @@ def _content(samples: Sequence[Sample]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:32]
 
 
-def _check(run: Run, store: SampleStore, samples: Sequence[Sample]) -> None:
-    """Raises: StoreError where the samples cannot teach this run anything."""
-    space, metric = run.space, run.metric
+def check_samples(config: RunConfig, space: Space, store: SampleStore, fidelity: PriorFidelity = "own") -> None:
+    """See that a run with this configuration and space could be given a store's samples, before it begins.
+
+    Raises:
+        As `give_samples`.
+    """
+    _check_fidelity(fidelity)
+    _check(space, config.measured, store, store.samples())
+
+
+def _check_fidelity(fidelity: PriorFidelity) -> None:
+    if fidelity not in get_args(PriorFidelity):
+        raise ConfigError(f"the fidelity of given samples is own, any or same; got {fidelity!r}")
+
+
+def _check(space: Space, metric: Metric, store: SampleStore, samples: Sequence[Sample]) -> None:
+    """Raises: StoreError where the samples cannot teach a run of this space and metric anything."""
     bare = space if space.computes_costs else replace(space, table=None)
     foreign = {sample.space for sample in samples} - {space.fingerprint, bare.fingerprint}
     if foreign:

@@ -76,6 +76,7 @@ def export_trained(
     """
     reporter = reporter or Silent()
     if (member := of_a_family(place, reporter)) is not None:
+        refuse_overrides(*member, overrides)
         return _export_member(*member, folder=folder, again=again, int8=int8)
     training = training_of(place)
     home = _home(Path(place), training, folder)
@@ -160,6 +161,19 @@ def of_a_family(place: str | Path, reporter: Reporter) -> tuple[Run, str] | None
     if trained_in(pair.training) is not None:
         return None
     return reopen_run(pair.run.path, reporter=reporter), pair.name
+
+
+def refuse_overrides(run: Run, name: str, overrides: Mapping[str, Any] | None) -> None:
+    """A member's run keeps its own configuration.
+
+    Raises:
+        ConfigError: other values are asked for.
+    """
+    if overrides:
+        raise ConfigError(
+            f"{name} is of the run {run.folder.path}, whose own {', '.join(overrides)} count; leave out --set, or "
+            f"change the run: nars run {run.folder.path} --set ..."
+        )
 
 
 def _export_member(run: Run, name: str, *, folder: str | Path | None, again: bool, int8: bool) -> Card:

@@ -52,7 +52,7 @@ def test_a_value_is_what_it_would_be_in_the_file(text: str, expected: Any) -> No
         ("task={function: 1}", r"^task\.function: must be text; got 1$"),
         ("data=digits", r"^data: takes keys of its own: crop, .*; got 'digits'$"),
         ("data.scale=[1, 2, 3]", r"^data\.scale: takes 2 values; got \[1, 2, 3\]$"),
-        ("final.watch=tensorbord", r"must be tensorboard, mlflow or wandb; got 'tensorbord'; did you mean tensorboard\?$"),
+        ("final.watch=tensorbord", r"must be .*or wandb; got 'tensorbord'; did you mean tensorboard\?$"),
         ("about=[1", r"--set about:1: not valid YAML: .*got '\[1'; quote text"),
         ("about=a: b: c", r"--set about:1: .*quote text"),
         ("about=!!python/name:os.system x", r"--set about:1: the tag"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_run import HOW, upto_collect, upto_pretrain
+from typer.testing import CliRunner
 
+from nars.cli.app import app
 from nars.errors import ConfigError, StoreError
 from nars.run import Run, load_config, open_run
 from nars.run.journal import Journal
@@ -215,3 +218,6 @@ def test_samples_that_do_not_fit_are_refused(home: Path, store: str, message: st
     assert not run.folder.prior.exists()
     with pytest.raises(ConfigError, match="own, any or same; got 'all'"):
         give_samples(run, SampleStore(store), fidelity="all")
+    refused = CliRunner().invoke(app, ["run", "own.yaml", "--samples", store, "--out", "new"])
+    assert re.search(message, str(refused.exception))
+    assert not Path("new").exists()

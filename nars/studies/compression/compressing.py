@@ -5,9 +5,10 @@ After AutoCompress (arXiv 1907.03141) and PocketFlow: pruning and quantisation a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def compress(
     folder: str | Path | None = None,
     trainings: int = TRAININGS,
     epochs: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Compressed:
@@ -66,6 +68,8 @@ def compress(
         folder: Gets the results; compressed/NAME in the run's folder, or compressed/ beside the training, when None.
         trainings: Fine-tunings, >= 0: so many prunings are tried. 0 only quantises.
         epochs: Of each, >= 1; a quarter of the final training's when None.
+        overrides: Dotted keys of the run configuration that the network was trained by, where its images are at another
+            place by now or fine-tuning needs other settings; not of a member, whose run has its own.
         device: Where to fine-tune, as `nars.parallel.resolve_device` takes it.
         reporter: Who is told.
 
@@ -85,7 +89,7 @@ def compress(
     require_onnx()
     require_pruning()
     reporter = reporter or Silent()
-    source = find_source(place, reporter)
+    source = find_source(place, reporter, overrides)
     workshop = Workshop(
         source=source,
         folder=Path(folder) if folder is not None else source.home,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -20,7 +22,7 @@ from nars.stages.answer_folder import TRAINING
 from nars.stages.finished import check_stage, load_trained, needed
 from nars.stages.members import read_family
 from nars.stages.training import architecture_of, network_of, recipe_of
-from nars.studies.exporting_other import images_of_training, of_a_family, training_of
+from nars.studies.exporting_other import images_of_training, of_a_family, refuse_overrides, training_of
 from nars.train import load_trained as load_network, read_trained
 
 COMPRESSED = "compressed"
@@ -46,6 +48,8 @@ class Source:
     """At its resolution."""
     home: Path
     """Where its compressed forms go if nobody says otherwise."""
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted keys of `run` that are other than it was trained by; not those of where its images lie."""
 
     @property
     def config(self) -> MemberConfig:
@@ -61,11 +65,16 @@ class Source:
         )
 
 
-def find_source(place: str | Path, reporter: Reporter) -> Source:
+def find_source(place: str | Path, reporter: Reporter, overrides: Mapping[str, Any] | None = None) -> Source:
     """The trained network of a folder: a member's, an answer's, a scaled network's, or one that was trained by itself.
 
+    Args:
+        place: the folder.
+        reporter: who is told.
+        overrides: dotted keys of the run configuration that it was trained by; not of a member, whose run has its own.
+
     Raises:
-        ConfigError: nothing is trained there, or the folder is a run's.
+        ConfigError: nothing is trained there, the folder is a run's, or a key cannot be changed.
         DataError: its images are gone, or others.
         TrainError: its files are damaged.
     """
@@ -74,10 +83,11 @@ def find_source(place: str | Path, reporter: Reporter) -> Source:
             f"nars compress takes one network, {place} is a run: name one of its members, e.g. {run.path}/family/500k"
         )
     if (member := of_a_family(place, reporter)) is not None:
+        refuse_overrides(*member, overrides)
         return _member(*member)
     training = training_of(place, "nars compress")
     about = read_trained(training)
-    config = kept_config(about.config, {}, source=str(training)).config
+    config = kept_config(about.config, overrides or {}, source=str(training)).config
     architecture = read_architecture(about.architecture)
     return Source(
         name=about.name,
@@ -87,6 +97,7 @@ def find_source(place: str | Path, reporter: Reporter) -> Source:
         run=config,
         images=images_of_training(about, config, training, reporter),
         home=(training.parent if training.name == TRAINING else training) / COMPRESSED,
+        changed={key: value for key, value in (overrides or {}).items() if key not in ("data.name", "data.root")},
     )
 
 

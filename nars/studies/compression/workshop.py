@@ -96,6 +96,7 @@ def settle(workshop: Workshop) -> None:
         "recipe": source.recipe.to_dict(),
         "epochs": workshop.epochs,
         "space": workshop.space.fingerprint,
+        **({"changed": dict(source.changed)} if source.changed else {}),
     }
     file = workshop.folder / _ABOUT
     if not file.is_file():
@@ -104,8 +105,8 @@ def settle(workshop: Workshop) -> None:
         write_sealed(file, about)
         return
     kept = read_sealed(file, error=ConfigError, what="JSON file", again=AGAIN)
-    if others := sorted(key for key in about if kept.get(key) != about[key]):
-        said = "; ".join(f"{key}: {kept.get(key)} there, {about[key]} now" for key in others)
+    if others := sorted(key for key in {**about, **kept} if kept.get(key) != about.get(key)):
+        said = "; ".join(f"{key}: {kept.get(key)} there, {about.get(key)} now" for key in others)
         raise ConfigError(
             f"{workshop.folder} holds a compression that began otherwise ({said}). Ask as it began, or give another "
             f"folder (--out)"
