@@ -9,6 +9,7 @@ import typer
 from nars import __version__
 from nars.cli import data, run, space, store
 from nars.cli.audit import audit
+from nars.cli.completing import completed
 from nars.cli.compress import compress
 from nars.cli.config import config
 from nars.cli.explore import explore
@@ -23,10 +24,10 @@ from nars.cli.verify import verify
 app = typer.Typer(
     name="nars",
     help="Search a network's architecture and its training recipe together, for any resource budget.",
-    epilog="Start with: nars run digits\n\nExit codes: 0 done; 1 a check has failed (export --verify), or nobody reads "
+    epilog="Start with: nars run digits\n\nThe Tab key completes commands, spaces, runs, members and keys after: "
+    "nars --install-completion\n\nExit codes: 0 done; 1 a check has failed (export --verify), or nobody reads "
     "the output; 2 something to put right, said in a sentence; 130 interrupted, and the same command goes on.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
@@ -116,10 +117,12 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 """Name, function and examples of each."""
 
 for name, command, examples in _COMMANDS:
-    app.command(name, epilog=f"Example: {examples}")(quietable(spread(command)))
-app.add_typer(space.app, name="space")
-app.add_typer(store.app, name="store")
-app.add_typer(data.app, name="data")
+    app.command(name, epilog=f"Example: {examples}")(quietable(completed(spread(command), name)))
+for name, group in (("space", space.app), ("store", store.app), ("data", data.app)):
+    for inner in group.registered_commands:
+        if inner.callback is not None:
+            inner.callback = completed(inner.callback, f"{name} {inner.name or inner.callback.__name__}")
+    app.add_typer(group, name=name)
 
 
 @app.callback(invoke_without_command=True)

@@ -27,8 +27,10 @@ def run() -> None:
     with _warnings():
         try:
             from nars.cli.app import app
+            from nars.cli.completing import whole_words
 
-            app(standalone_mode=True)
+            with whole_words():
+                app(standalone_mode=True)
         except SystemExit as end:
             _leave(end.code)
         except KeyboardInterrupt:
