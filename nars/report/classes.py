@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nars.report.findings import Findings
+from nars.train.mistakes import Mistake
 from nars.train.result import MemberResult
 
 _MOST_CLASSES = 40
@@ -23,14 +24,22 @@ class ClassView:
     confusion: tuple[tuple[str, tuple[tuple[int, float], ...]], ...]
     """(class, for each class the images that are taken for it and the share of the row that they are); () of more than
     40 classes."""
+    mistakes: tuple[Mistake, ...]
+    """Images that are taken for another class."""
 
 
-def class_views(results: Mapping[str, MemberResult]) -> list[ClassView]:
-    """One for each member whose final training says it; earlier ones do not."""
-    return [view for name, result in results.items() if (view := _view(name, result)) is not None]
+def class_views(findings: Findings, *, most: int) -> list[ClassView]:
+    """One for each member whose final training says it; earlier ones do not.
+
+    Args:
+        findings: of the run.
+        most: mistakes of each that are shown.
+    """
+    views = (_view(name, result, findings.mistakes[name][:most]) for name, result in findings.results.items())
+    return [view for view in views if view is not None]
 
 
-def _view(name: str, result: MemberResult) -> ClassView | None:
+def _view(name: str, result: MemberResult, mistakes: tuple[Mistake, ...]) -> ClassView | None:
     table = result.test_classes
     if table is None:
         return None
@@ -43,4 +52,5 @@ def _view(name: str, result: MemberResult) -> ClassView | None:
             (label, tuple((count, count / max(1, sum(row))) for count in row))
             for label, row in zip(table.names, matrix, strict=False)
         ),
+        mistakes=mistakes,
     )

@@ -15,6 +15,7 @@ from nars.run.journal import RoundResult, read_results
 from nars.stages.measured import measured_in
 from nars.stages.member_latency import DeviceLatency, read_member_latency
 from nars.stages.members import Family, family_in
+from nars.train.mistakes import Mistake, read_mistakes
 from nars.train.result import MemberResult
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Findings:
     """Final training of the members by name, where it is done."""
     cards: Mapping[str, Card]
     """Export of the members by name, where it is done."""
+    mistakes: Mapping[str, tuple[Mistake, ...]]
+    """Test images that the trained members take for another class, by the member's name."""
     measured: Mapping[str, Sample]
     """Final training by a trainer of one's own, of the members by name, where it is done."""
     latency: DeviceLatency | None
@@ -83,13 +86,15 @@ def read_findings(folder: RunFolder) -> Findings:
     places = {member.name: member.same_as or member.name for member in family.members}
     results = {name: folder.training_result(place) for name, place in places.items()}
     exports = {name: folder.member(place) for name, place in places.items()}
+    trained = {name: MemberResult.load(file) for name, file in results.items() if file.is_file()}
     return Findings(
         folder=folder,
         run=run,
         pretraining=read_json(card) if card.is_file() else None,
         rounds=tuple(read_results(folder)),
         family=family,
-        results={name: MemberResult.load(file) for name, file in results.items() if file.is_file()},
+        results=trained,
+        mistakes={name: read_mistakes(result.weights.parent) for name, result in trained.items()},
         latency=read_member_latency(folder),
         cards={name: read_card(path) for name, path in exports.items() if (path / "card.json").is_file()},
         measured=measured_in(folder, family, epochs=run["config"].get("final", {}).get("epochs", 0)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
@@ -14,9 +15,15 @@ from nars.recipe import likely, read_policy
 from nars.report.classes import class_views
 from nars.report.findings import Findings, read_findings
 from nars.report.plots import plots
+from nars.report.summary import summary, to_repeat, usage
 from nars.report.table import HEADINGS, family_note, family_rows, own_rows
 from nars.run.folder import RunFolder
 from nars.stages.member_latency import DeviceLatency
+
+_LARGEST = 1_000_000
+"""Bytes of a page that is to be mailed."""
+_MISTAKES = (24, 12, 6, 0)
+"""Pictures of each member, the first number that fits."""
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -31,7 +38,15 @@ def write_report(folder: RunFolder) -> Path:
 
 
 def render(findings: Findings) -> str:
-    """The page as text. Values are escaped; the plots are our own SVG."""
+    """The page as text, 1 MB at most as far as pictures are to blame. Values are escaped; the plots are our own SVG."""
+    for mistakes in _MISTAKES:
+        page = _page(findings, mistakes)
+        if len(page.encode()) <= _LARGEST:
+            break
+    return page
+
+
+def _page(findings: Findings, mistakes: int) -> str:
     page = Environment(loader=PackageLoader("nars.report", "."), autoescape=True).get_template("page.html")
     advice = findings.rounds[0].advice if findings.rounds else None
     headings: tuple[str, ...] = HEADINGS
@@ -41,19 +56,24 @@ def render(findings: Findings) -> str:
     else:
         headings, rows = own_rows(findings.family, findings.measured, findings.metric)
         note = "Predicted: at the search's stop epoch, before final training."
+    repeat = to_repeat(findings)
     return page.render(
         config=findings.run["config"],
         trained_on="data" if findings.config.trains_images else "trainer",
         run=findings.run,
+        summary=summary(findings),
+        usage=usage(findings),
         headings=headings,
         rows=rows,
         note=note,
         facts=_facts(findings),
         doubts=findings.family.attention,
         warnings=advice.warnings if advice is not None else (),
-        plots=[Markup(svg) for svg in plots(findings)],
-        classes=class_views(findings.results),
+        plots=[{"svg": Markup(plot.svg), "says": plot.says} for plot in plots(findings)],
+        classes=class_views(findings, most=mistakes),
         members=findings.family.members,
+        repeat=repeat,
+        links={name: f"data:text/yaml;base64,{b64encode(text.encode()).decode()}" for name, text in repeat.items()},
     )
 
 

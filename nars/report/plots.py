@@ -1,4 +1,4 @@
-"""The four plots of a run, each as SVG text."""
+"""The four plots of a run, each as SVG text with a sentence that says what to see."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -19,7 +21,8 @@ from nars.report.findings import Findings
 from nars.space import cost_unit, shorten
 from nars.space.bounds import LATENCY
 
-_BLUE, _RED, _GRAY = "#3b6ea8", "#c44e52", "#8c8c8c"
+_BLUE, _RED, _GRAY = "#4a86c8", "#d1565b", "#8c8c8c"
+"""Seen on white and on black: pages are read on both."""
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -35,6 +38,19 @@ _STYLE: Any = {
 }
 
 
+_MOST_VECTORS = 500
+"""Points that are drawn one by one; more become a picture, as pages are to be mailed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """One of a run's."""
+
+    svg: str
+    says: str
+    """What to see in it, with this run's figures."""
+
+
 @contextmanager
 def _axes(title: str, x: str, y: str) -> Iterator[tuple[Axes, list[str]]]:
     """Axes to draw on; the SVG text is in the list afterwards. A Figure of its own: pyplot's global state stays out."""
@@ -45,7 +61,9 @@ def _axes(title: str, x: str, y: str) -> Iterator[tuple[Axes, list[str]]]:
         axes.set(title=title, xlabel=x, ylabel=y)
         yield axes, svg
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        figure.savefig(
+            buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        )
     text = buffer.getvalue()
     svg.append(text[text.index("<svg") :])
 
@@ -56,8 +74,8 @@ def _title(metric: Metric) -> str:
 
 
 def _shade(number: int, count: int) -> Any:
-    """One color of `count`, dark to bright, without the brightest."""
-    return mpl.colormaps["viridis"](number / max(1, count - 0.5))
+    """One color of `count`, dark to bright, without the darkest and the brightest."""
+    return mpl.colormaps["viridis"](0.35 + 0.5 * number / max(1, count - 1))
 
 
 def _worst_shown(metric: Metric, values: Sequence[float]) -> float:
@@ -79,7 +97,7 @@ def _hidden(metric: Metric, values: Sequence[float], worst: float) -> str | None
     return f"{count} {'lower' if metric.maximized else 'higher'}, not shown" if count else None
 
 
-def value_against_cost(findings: Findings) -> str | None:
+def value_against_cost(findings: Findings) -> Plot | None:
     """Samples of stage 2 and the trained family; None before there is either."""
     metric, cost = findings.metric, findings.binned
     good = findings.samples[findings.samples["status"] == "ok"] if len(findings.samples) else findings.samples
@@ -94,9 +112,10 @@ def value_against_cost(findings: Findings) -> str | None:
     name = metric.name.replace("_", " ").capitalize()
     title = f"{name} of each training" if cost is None else f"{name} against {called}"
     with _axes(title, heading, f"{of}{_title(metric)}") as (axes, svg):
-        look: Any = {"cmap": "Blues", "vmin": -1, "s": 18, "edgecolors": _BLUE, "linewidths": 0.4, "zorder": 2}
-        label = "samples (darker: later round)"
-        axes.scatter(x, values, c=good["round"], label=label, **look)
+        strength = (0.25 + 0.75 * good["round"] / max(1, good["round"].max())).to_numpy()
+        look: Any = {"s": 18, "edgecolors": _BLUE, "linewidths": 0.4, "zorder": 2}
+        look |= {"label": "samples (stronger: later round)", "rasterized": len(good) > _MOST_VECTORS}
+        axes.scatter(x, values, c=[to_rgba(_BLUE, share) for share in strength], **look)
         reached = {name: result.validation for name, result in findings.results.items()}
         reached |= {name: sample.result for name, sample in findings.measured.items() if sample.result is not None}
         trained = [member for member in findings.family.members if member.name in reached]
@@ -113,10 +132,18 @@ def value_against_cost(findings: Findings) -> str | None:
         axes.legend(
             loc="lower right" if metric.maximized else "upper right", title=_hidden(metric, values.tolist(), worst)
         )
-    return svg[0]
+    later = good["round"] == good["round"].max()
+    first, last = (float(values[of].median()) for of in (good["round"] == good["round"].min(), later))
+    says = f"Each dot is one training of the search; later rounds should lie {_better(metric)}"
+    says += f": half of the last are {_beyond(metric)} {metric.spell(last)}, of the first {metric.spell(first)}. "
+    if trained and cost is not None:
+        best = max(reached[member.name] for member in trained) if metric.maximized else min(reached.values())
+        says += f"The red line is what you get, up to {metric.spell(best)}: the same candidates trained to the end. "
+        says += "Dotted: the budgets."
+    return Plot(svg=svg[0], says=says.strip())
 
 
-def predictor_scatter(findings: Findings) -> str | None:
+def predictor_scatter(findings: Findings) -> Plot | None:
     """Predicted before a round was trained against measured in it; None before round 2."""
     rounds = [result for result in findings.rounds if any(value is not None for value in result.predicted)]
     if not rounds:
@@ -132,15 +159,20 @@ def predictor_scatter(findings: Findings) -> str | None:
             worse += [min(pair, key=metric.score) for pair in pairs]
             tau = "" if result.tau is None else f" (tau {result.tau:.2f})"
             label = f"round {result.round}{tau}"
-            axes.scatter(predicted, measured, s=20, color=_shade(number, len(rounds)), label=label)
+            many = len(pairs) > _MOST_VECTORS
+            axes.scatter(predicted, measured, s=20, color=_shade(number, len(rounds)), label=label, rasterized=many)
         worst = _worst_shown(metric, worse) if worse else 0.0
         axes.axline((worst, worst), slope=1.0, color=_GRAY, lw=0.8, ls="--")
         axes.set(xlim=_ends(metric, worst), ylim=_ends(metric, worst))
         axes.legend(loc="upper left", title=_hidden(metric, worse, worst) if worse else None)
-    return svg[0]
+    taus = [result.tau for result in rounds if result.tau is not None]
+    says = "Each dot was predicted before it was trained; on the dashed line the prediction was exact. What choosing "
+    says += "needs is that dots rise together"
+    says += f": a tau of {taus[-1]:.2f} in the last round, where 0 is chance and 1 the right order" if taus else ""
+    return Plot(svg=svg[0], says=f"{says}.")
 
 
-def correlation_against_epoch(findings: Findings) -> str | None:
+def correlation_against_epoch(findings: Findings) -> Plot | None:
     """Rank correlation with the final accuracy, and where later rounds stop; None before round 1 is done."""
     advice = findings.rounds[0].advice if findings.rounds else None
     if advice is None:
@@ -164,10 +196,16 @@ def correlation_against_epoch(findings: Findings) -> str | None:
         axes.axhline(threshold, color=_GRAY, lw=0.8, ls="--", label=f"threshold {threshold:g}")
         axes.axvline(advice.epoch, color=_RED, lw=1.2, label=f"later rounds stop after epoch {advice.epoch}")
         axes.legend(loc="lower right")
-    return svg[0]
+    reached = advice.correlations[advice.epoch - 1]
+    says = (
+        f"How well the order after an epoch is that at the end. After epoch {advice.epoch} it is right to a "
+        f"correlation of {reached:.2f}, and stopping there saves later rounds {100 * advice.saved:.0f} % of their "
+        f"epochs; a wide band means that few trainings say so."
+    )
+    return Plot(svg=svg[0], says=says)
 
 
-def search_progress(findings: Findings) -> str | None:
+def search_progress(findings: Findings) -> Plot | None:
     """Best predicted accuracy against evaluations, per budget; None before stage 3."""
     searched = [member for member in findings.family.members if member.history]  # the others are picked, not predicted
     if not searched:
@@ -179,10 +217,33 @@ def search_progress(findings: Findings) -> str | None:
             label, color = f"{member.name} ({member.seconds:.1f} s)", _shade(number, len(searched))
             axes.plot(evaluations, best, "o-", ms=3, color=color, label=label)
         axes.legend(loc="best")
-    return svg[0]
+    halves = (_second_half(member.history, metric) for member in findings.family.members)
+    name, gain = max(
+        zip((member.name for member in findings.family.members), halves, strict=True), key=lambda of: of[1]
+    )
+    says = (
+        f"How the best prediction grew while candidates were scored. Flat at the end: the search has found what there "
+        f"is; the second half of the scoring still brought {metric.spell(gain)} at most ({name})."
+    )
+    return Plot(svg=svg[0], says=says)
 
 
-def plots(findings: Findings) -> list[str]:
+def _second_half(history: Sequence[tuple[int, float]], metric: Metric) -> float:
+    """How much better the best became while the second half of all candidates was scored, >= 0."""
+    halfway = history[-1][0] / 2
+    before = [value for count, value in history if count <= halfway] or [history[0][1]]
+    return abs(float(history[-1][1]) - float(before[-1]))
+
+
+def _better(metric: Metric) -> str:
+    return "higher" if metric.maximized else "lower"
+
+
+def _beyond(metric: Metric) -> str:
+    return "above" if metric.maximized else "below"
+
+
+def plots(findings: Findings) -> list[Plot]:
     """All that can be drawn by now, in the order of the page."""
     drawn = (value_against_cost, predictor_scatter, correlation_against_epoch, search_progress)
-    return [svg for draw in drawn if (svg := draw(findings)) is not None]
+    return [plot for draw in drawn if (plot := draw(findings)) is not None]

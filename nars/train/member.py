@@ -34,6 +34,7 @@ from nars.recipe import (
 )
 from nars.train.course import Course, Epoch, Straight
 from nars.train.deadline import Deadline
+from nars.train.mistakes import keep_mistakes
 from nars.train.online import OnlineCourse
 from nars.train.result import MemberResult, TrainError
 
@@ -116,7 +117,8 @@ def train_network(
 
     Args:
         model, recipe, data, settings, seed, teaching, device: As `TrainingLoop` takes them.
-        folder: For this training alone; gets `WEIGHTS` and `RESULT`, and `POLICY_FILE` where augmentation is drawn.
+        folder: For this training alone; gets `WEIGHTS`, `MISTAKES` and `RESULT`, and `POLICY_FILE` where augmentation
+            is drawn.
         augmenting: How augmentation changes while training; None is by the recipe from start to end. What is learned is
             learned from the validation split, never from the test split.
         threads: torch threads to use meanwhile; None leaves the process's setting.
@@ -246,6 +248,7 @@ def _finish(
         weights=folder / WEIGHTS,
     )
     if peers.first:
+        keep_mistakes(logits, data, folder)
         result.save(folder / RESULT)
         (folder / CHECKPOINT).unlink(missing_ok=True)
     peers.wait()

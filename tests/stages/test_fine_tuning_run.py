@@ -1,8 +1,13 @@
 """Networks of timm from a space file to exported members: weights of a file, several normalizations, another metric."""
 
+import base64
+import io
+
+import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from small_run import run_with_family
 
@@ -11,7 +16,7 @@ from nars.report import read_findings, write_report
 from nars.run import Run
 from nars.stages import export, train, verify_family
 from nars.stages.members import read_family
-from nars.train import MemberResult
+from nars.train import MemberResult, read_mistakes
 
 SPACE = """
 name: pretrained
@@ -71,7 +76,7 @@ def test_members_are_trained_from_the_weights_and_normalized_as_they_want_it(run
 
 
 @pytest.mark.slow
-def test_report_and_card_have_the_metric_and_the_classes(run: Run) -> None:
+def test_report_and_card_have_the_metric_and_the_classes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("small", "large"):
         result = MemberResult.load(run.folder.training_result(name))
         assert result.metric == "macro_f1"
@@ -87,3 +92,25 @@ def test_report_and_card_have_the_metric_and_the_classes(run: Run) -> None:
     assert "Class by class, on the test images" in page
     assert 'class="confusion"' in page
     assert read_findings(run.folder).metric.name == "macro_f1"
+    shown = page.count("<img")
+    monkeypatch.setattr("nars.report.page._LARGEST", len(page) - 1)
+    assert 0 < write_report(run.folder).read_text().count("<img") < shown
+
+
+@pytest.mark.slow
+def test_the_mistakes_of_a_member_are_those_of_its_confusion_matrix(run: Run) -> None:
+    test, classes = run.final_images.at(24).test, run.final_images.classes
+    for name in ("small", "large"):
+        result = MemberResult.load(run.folder.training_result(name))
+        assert result.test_classes is not None
+        wrong = np.array(result.test_classes.confusion)
+        np.fill_diagonal(wrong, 0)
+        mistakes = read_mistakes(result.weights.parent)
+        assert len(mistakes) == min(24, int(np.minimum(wrong, 3).sum())) > 0
+        for one in mistakes:
+            truth, taken = classes.index(one.truth), classes.index(one.taken)
+            assert wrong[truth, taken] > 0
+            assert 1 / len(classes) < one.sure > one.doubt
+            picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(one.picture.partition(",")[2]))))
+            of_class = test.images[test.labels == truth].numpy()
+            assert (of_class == picture.reshape(-1, *picture.shape[:2])).all(axis=(1, 2, 3)).any()

@@ -1,0 +1,135 @@
+"""A run in a few sentences: what was searched, how long that took, what came out, how sure it is, how it is used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from nars.export.layout import STANDALONE
+from nars.printing import counted
+from nars.report.findings import Findings
+from nars.space import cost_unit, dump_yaml, read_document, read_space, shorten
+from nars.stages.members import Member
+
+
+def summary(findings: Findings) -> list[tuple[str, str]]:
+    """(question, answer) for people who see nothing else of the run."""
+    told = (
+        ("What was searched", _searched(findings)),
+        ("How long it took", " ".join(_took(findings))),
+        ("What came out", " ".join(_found(findings))),
+        ("How sure it is", " ".join(_sure(findings))),
+    )
+    return [(question, answer) for question, answer in told if answer]
+
+
+def usage(findings: Findings) -> tuple[str, str] | None:
+    """The exported member that is largest, and Python that uses it; None where none is exported.
+
+    The code is for the folder from which the run was started.
+    """
+    exported = [member for member in findings.family.members if member.name in findings.cards]
+    if not exported:
+        return None
+    member = max(exported, key=lambda one: one.costs["flops"])
+    folder = findings.folder.member(member.same_as or member.name)
+    if STANDALONE in findings.cards[member.name].files:
+        code = f"import sys; sys.path.insert(0, {_as_seen(folder)!r})\nfrom model import predict\n"
+        return member.name, f'{code}print(predict("photo.jpg"))  # {{class: probability}}, the likeliest first'
+    return member.name, f"# {_as_seen(folder / 'README.md')} has the code for this network"
+
+
+def to_repeat(findings: Findings) -> dict[str, str]:
+    """Files by which the run is made again, {name: text}."""
+    space = findings.folder.space_file
+    config = {key: value for key, value in findings.run["config"].items() if value is not None}
+    own = {"space.yaml": space.read_text(encoding="utf-8")} if space.is_file() else {}
+    return {"repeat.yaml": dump_yaml(config | ({"space": "space.yaml"} if own else {})), **own}
+
+
+def _searched(findings: Findings) -> str:
+    config, folder = findings.config, findings.folder
+    if not folder.space_file.is_file():
+        return ""
+    space = read_space(read_document(folder.space_file))
+    sizes = f"{space.size('architecture'):.2g} architectures x {space.size('recipe'):.2g} recipes"
+    within = f", within {config.range}" if config.range.limits else ""
+    on = f"images of {findings.run['data']['name']}" if config.trains_images else findings.run["data"]["name"]
+    return f"{sizes} ({space.name}){within}, by {findings.metric.title} on {on}."
+
+
+def _took(findings: Findings) -> Iterator[str]:
+    if len(findings.samples):
+        count, seconds = len(findings.samples), float(findings.samples["seconds"].sum())
+        yield f"{count:,} trainings of the search in {_time(seconds)} of one worker's time,"
+    if findings.results:
+        seconds = sum({result.weights: result.seconds for result in findings.results.values()}.values())
+        yield f"final training in {_time(seconds)};"
+    yield f"started {findings.run['started'].replace('T', ' ').removesuffix('+00:00')} UTC."
+
+
+def _found(findings: Findings) -> Iterator[str]:
+    family, metric = findings.family.members, findings.metric
+    if not family:
+        yield "Nothing yet: the search is not done."
+        return
+    yield f"{len(family)} {'members' if len(family) > 1 else 'member'}, one for each budget{_span(findings)}."
+    test = [result.test for result in findings.results.values()]
+    reached = test or [sample.result for sample in findings.measured.values() if sample.result is not None]
+    if reached:
+        low, high = sorted((min(reached), max(reached)), key=metric.score)
+        to = f"{metric.figure(low)} to " if low != high else ""
+        where, name = "On the test images" if test else "Measured", metric.name.replace("_", " ")
+        yield f"{where}: {name} {to}{metric.spell(high)}."
+    if len(reached) < len(family):
+        yield f"Not all are trained to the end; nars run {_as_seen(findings.folder.path)} goes on."
+
+
+def _span(findings: Findings) -> str:
+    """ " of FLOPs, 128k to 457k" """
+    family, cost = findings.family.members, findings.binned
+    values = [member.costs[cost] for member in family if cost is not None and cost in member.costs]
+    if not values:
+        return ""
+    unit = cost_unit(cost or "")
+    ends = dict.fromkeys(shorten(value) for value in (min(values), max(values)))
+    return f", {' to '.join(ends)} {unit}"
+
+
+def _sure(findings: Findings) -> Iterator[str]:
+    tau = next((result.tau for result in reversed(findings.rounds) if result.tau is not None), None)
+    if tau is not None:
+        word = "well" if tau >= 0.6 else "fairly well" if tau >= 0.3 else "hardly better than chance"
+        yield f"The predictor had put the candidates of the last round in order {word} (tau {tau:.2f})."
+    spread = [noise for member in findings.family.members if (noise := _chance(findings, member)) is not None]
+    if spread:
+        tables = [table for result in findings.results.values() if (table := result.test_classes) is not None]
+        yield (
+            f"With {sum(tables[0].images):,} test images an accuracy is good to ± {max(spread):.2f} % (one standard "
+            f"deviation): what lies closer together may be chance."
+        )
+    if findings.family.attention:
+        yield f"Below the table: {counted(len(findings.family.attention), 'remark')}."
+
+
+def _chance(findings: Findings, member: Member) -> float | None:
+    """Standard deviation of a test accuracy, percent, as so many images are a sample of all there could be."""
+    result = findings.results.get(member.name)
+    if result is None or result.test_classes is None or not (count := sum(result.test_classes.images)):
+        return None
+    share = result.test_accuracy / 100
+    return 100 * math.sqrt(share * (1 - share) / count)
+
+
+def _as_seen(path: Path) -> str:
+    """A path as the one who reads this would type it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+
+
+def _time(seconds: float) -> str:
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:.0f} seconds"

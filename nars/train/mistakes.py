@@ -1,0 +1,112 @@
+"""Test images that a trained network takes for another class, as small pictures: for a report, which reads files."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nars.files.atomic import write_json
+from nars.images import ImageData, StreamedSplit
+from nars.train.result import TrainError
+
+MISTAKES = "mistakes.json"
+"""In the folder of a training."""
+
+_MOST = 24
+_EACH = 3
+"""Of one pair of classes, at most."""
+_SIDE = 64
+"""Of a picture, pixels; smaller images stay as they are."""
+_EXACT = 32
+"""Side up to which a picture is kept to the pixel."""
+_START = "data:image/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """One image."""
+
+    truth: str
+    """Its class."""
+    taken: str
+    """The class that the network says."""
+    sure: float
+    """Probability that the network gives that class, in [0, 1]."""
+    doubt: float
+    """Probability that it gives the right one."""
+    picture: str
+    """A data URI, a few hundred bytes to 3 kB."""
+
+
+def keep_mistakes(logits: Tensor, data: ImageData, folder: Path) -> None:
+    """Write those of the test split that the network is surest of, of as many pairs of classes as there are.
+
+    Args:
+        logits: (N, classes), of the test split.
+        data: that holds it.
+        folder: of the training.
+    """
+    write_json(folder / MISTAKES, [asdict(mistake) for mistake in _mistakes(logits, data)])
+
+
+def read_mistakes(folder: Path) -> tuple[Mistake, ...]:
+    """What `keep_mistakes` wrote; () where it wrote nothing, as in trainings of earlier versions.
+
+    Raises:
+        TrainError: the file is damaged.
+    """
+    file = folder / MISTAKES
+    if not file.is_file():
+        return ()
+    try:
+        found = tuple(Mistake(**one) for one in json.loads(file.read_text(encoding="utf-8")))
+        if not all(mistake.picture.startswith(_START) for mistake in found):
+            raise ValueError("a picture is none")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise TrainError(f"{file} does not hold the mistakes of a training ({error}). Delete it.") from error
+    return found
+
+
+def _mistakes(logits: Tensor, data: ImageData) -> Iterator[Mistake]:
+    probabilities, truth = torch.softmax(logits.double().cpu(), dim=1), data.test.labels.cpu()
+    sure, taken = probabilities.max(dim=1)
+    wrong = torch.nonzero(taken != truth).flatten()
+    surest = wrong[sure[wrong].argsort(descending=True, stable=True)].tolist()
+    rows, pairs = list[int](), Counter[tuple[int, int]]()
+    for row in surest:
+        pair = int(truth[row]), int(taken[row])
+        if len(rows) < _MOST and pairs[pair] < _EACH:
+            rows.append(row)
+            pairs[pair] += 1
+    for row, picture in zip(rows, _pictures(data, rows), strict=True):
+        yield Mistake(
+            truth=data.classes[int(truth[row])],
+            taken=data.classes[int(taken[row])],
+            sure=round(float(sure[row]), 4),
+            doubt=round(float(probabilities[row, truth[row]]), 4),
+            picture=picture,
+        )
+
+
+def _pictures(data: ImageData, rows: Sequence[int]) -> Iterator[str]:
+    from PIL import Image
+
+    split, at = data.test, np.array(rows, dtype=np.int64)
+    images = split.some(at) if isinstance(split, StreamedSplit) else split.images[torch.from_numpy(at)]
+    for pixels in images.permute(0, 2, 3, 1).cpu().numpy():
+        picture = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+        exact = picture.width <= _EXACT
+        picture.thumbnail((_SIDE, _SIDE))
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG" if exact else "JPEG", **({} if exact else {"quality": 80}))
+        text = base64.b64encode(buffer.getvalue()).decode()
+        yield f"{_START}{'png' if exact else 'jpeg'};base64,{text}"
