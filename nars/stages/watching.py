@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from nars.errors import NarsWarning
 from nars.train import EpochReport, open_scalars, scalars_of
 
 Watch = Callable[[str, EpochReport], None]
@@ -23,16 +25,34 @@ def watching(watchers: Sequence[str], *, folder: Path, name: str) -> Iterator[Wa
         folder: Of the run; TensorBoard's files go to tensorboard/ in it.
         name: Of the run.
 
+    One that fails later is warned of and left out.
+
     Raises:
-        TrainError: a watcher is not installed.
+        TrainError: a watcher is not installed, or cannot begin.
     """
     with ExitStack() as stack:
-        opened = [open_scalars(watcher, folder=folder / "tensorboard", name=name) for watcher in watchers]
-        for scalars in opened:
-            stack.callback(scalars.close)
+        opened = {
+            watcher: open_scalars(watcher, folder=folder / "tensorboard", name=name)
+            for watcher in dict.fromkeys(watchers)
+        }
+        for watcher, scalars in opened.items():
+            stack.callback(_tried, watcher, scalars.close)
 
         def watch(training: str, report: EpochReport) -> None:
-            for scalars in opened:
-                scalars.write(report.epoch, {f"{training}/{key}": v for key, v in scalars_of(report).items()})
+            values = {f"{training}/{key}": value for key, value in scalars_of(report).items()}
+            for watcher, scalars in tuple(opened.items()):
+                if not _tried(watcher, lambda write=scalars.write: write(report.epoch, values)):
+                    del opened[watcher]
 
         yield watch
+
+
+def _tried(watcher: str, act: Callable[[], object]) -> bool:
+    """Do it; a watcher that fails, as when its server is gone, is no reason to end a training."""
+    try:
+        act()
+    except Exception as error:  # of its own kinds
+        brief = " ".join(str(error).split())[:300]
+        warnings.warn(f"{watcher} gets no more curves: {brief}; training goes on", NarsWarning, stacklevel=3)
+        return False
+    return True

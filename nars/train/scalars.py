@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,12 +46,23 @@ def _tensorboard(folder: Path, _: str) -> Scalars:
 def _mlflow(_: Path, name: str) -> Scalars:
     mlflow: Any = import_module("mlflow")
     mlflow.start_run(run_name=name)  # on the server that its environment names
-    return Scalars(lambda epoch, values: mlflow.log_metrics(dict(values), step=epoch), mlflow.end_run)
+
+    def write(epoch: int, values: Mapping[str, float]) -> None:
+        mlflow.log_metrics({_NO_NAME.sub("_", name): value for name, value in values.items()}, step=epoch)
+
+    return Scalars(write, mlflow.end_run)
+
+
+_NO_NAME = re.compile(r"[^\w\-. :/]")
+"""What MLflow does not take in a name: the + and = of a budget."""
 
 
 def _wandb(_: Path, name: str) -> Scalars:
     run: Any = import_module("wandb").init(name=name)
-    return Scalars(lambda epoch, values: run.log(dict(values), step=epoch), run.finish)
+    # Its own step only grows, and what comes after a later one is dropped: trainings side by side have epochs each.
+    run.define_metric("epoch", hidden=True)
+    run.define_metric("*", step_metric="epoch")
+    return Scalars(lambda epoch, values: run.log({"epoch": epoch, **values}), run.finish)
 
 
 WATCHERS: Mapping[str, Callable[[Path, str], Scalars]] = {
@@ -58,6 +70,9 @@ WATCHERS: Mapping[str, Callable[[Path, str], Scalars]] = {
     "mlflow": _mlflow,
     "wandb": _wandb,
 }
+
+
+_OFFLINE = {"wandb": " (WANDB_MODE=offline needs no login)", "mlflow": " (MLFLOW_TRACKING_URI=sqlite:///mlflow.db)"}
 
 
 def open_scalars(watcher: str, *, folder: Path, name: str) -> Scalars:
@@ -69,10 +84,18 @@ def open_scalars(watcher: str, *, folder: Path, name: str) -> Scalars:
         name: The training's name: the run of MLflow and Weights & Biases.
 
     Raises:
-        TrainError: no such watcher, or it is not installed.
+        TrainError: no such watcher, it is not installed, or it cannot begin, as its server is not reached.
     """
     require(TrainError, watcher in WATCHERS, "who watches", f"one of {', '.join(WATCHERS)}", watcher)
     try:
         return WATCHERS[watcher](folder, name)
     except ImportError as error:
-        raise TrainError(f"{watcher} is not installed; pip install {watcher}, or watch with another.") from error
+        raise TrainError(
+            f"{watcher} is not installed; pip install {watcher} (all of them: nars[trackers]), or watch with another."
+        ) from error
+    except Exception as error:  # of its own kinds: no login, no server, a broken setting
+        brief = " ".join(str(error).split())[:300].rstrip(".")
+        raise TrainError(
+            f"{watcher} cannot begin: {brief}. Mend that, see its own settings{_OFFLINE.get(watcher, '')}, or go on "
+            f"without it: --set final.watch=[]"
+        ) from error
