@@ -105,7 +105,8 @@ class Jobs:
                 text=True,
                 errors="replace",
             )
-            assert self._process.stdout is not None
-            self._lines.extend(line.rstrip() for line in self._process.stdout)
-            code = self._process.wait()
+            with self._process as process:
+                assert process.stdout is not None
+                self._lines.extend(line.rstrip() for line in process.stdout)
+            code = process.returncode
         self._state = "failed" if code else "done"

@@ -25,6 +25,7 @@ class Tab:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
+        self._call("Performance.enable", timeDomain="threadTicks")
 
     def open(self, address: str) -> None:
         """Go there and wait until it is loaded."""
@@ -40,6 +41,17 @@ class Tab:
         )
         assert "exceptionDetails" not in reply, reply["exceptionDetails"]
         return reply["result"].get("value")
+
+    def milliseconds(self, change: str) -> float:
+        """Work of the page's thread until a change is made and laid out: what it takes with the machine to itself."""
+
+        def worked() -> float:
+            metrics = self._call("Performance.getMetrics")["metrics"]
+            return 1e3 * next(one["value"] for one in metrics if one["name"] == "TaskDuration")
+
+        before = worked()
+        self.run(f"{change}; document.body.offsetHeight; new Promise(done => setTimeout(done, 30))")
+        return worked() - before
 
     def wait(self, condition: str) -> None:
         """Until an expression is true there, ten seconds at most."""

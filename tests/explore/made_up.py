@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nars.files.sealed import write_sealed
 from nars.predictors import PRESETS, Predictor
 from nars.run import Run, Silent, load_config, open_run
 from nars.run.folder import read_json
@@ -34,8 +35,12 @@ def sample_of(run: Run, row: list[int], value: float, seed: int) -> Sample:
     )
 
 
+SHORT = {"final.epochs": 1, "final.warmup_epochs": 0, "final.teacher": "none", "final.batch_size": 256}
+"""Final training that is over at once."""
+
+
 def made_up_run(folder: Path) -> Run:
-    run = open_run(load_config("digits"), folder, reporter=Silent())
+    run = open_run(load_config("digits", SHORT), folder, reporter=Silent())
     space, count = run.space, 10_000
     X = sobol(space, 500, seed=1)
     values = 40 + 10 * np.log10(space.costs(X)["params"]) - 0.1 * X[:, -1]
@@ -46,4 +51,6 @@ def made_up_run(folder: Path) -> Run:
     model = Predictor.pretrained(space, X, seed=0, settings=settings).fit(space.encode(X[:60]), values[:60], seed=0)
     data = read_json(run.folder.run_file)["data"]["fingerprint"]
     write_predictor(run.folder.predictor, model, space=space, data=data, quality={})
+    round_ = {"round": 1, "stop_epoch": 4, "statuses": {"ok": 2}, "predicted": [None, None], "measured": [90.0, 91.0]}
+    write_sealed(run.folder.round_result(1), round_ | {"tau": None})
     return run

@@ -4,12 +4,14 @@ import http.client
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from browser import CHROMIUM, Tab, browser
 from made_up import made_up_run, sample_of
@@ -56,23 +58,16 @@ def request(server: Server, method: str, path: str, body: object = None, **heade
     return reply.status, json.loads(text) if "json" in str(reply.getheader("Content-Type")) else text
 
 
-def milliseconds(tab: Tab, change: str) -> float:
-    """How long a change takes until the page is laid out anew; the quickest of three, as the machine has other work."""
-    measured = (
-        f"(() => {{ const start = performance.now(); {change}; document.body.offsetHeight; "
-        f"return performance.now() - start; }})()"
-    )
-    return min(tab.run(measured) for _ in range(3))
-
-
 def typed(place: str, value: object) -> str:
     return f"byId('{place}').value = {value!r}; byId('{place}').dispatchEvent(new Event('input'))"
 
 
-def test_a_page_from_a_file_answers_compares_and_filters(source: Source, run: Run, tab: Tab, tmp_path: Path) -> None:
+def test_a_page_from_a_file_answers_compares_filters_and_scrolls(
+    source: Source, run: Run, tab: Tab, tmp_path: Path
+) -> None:
     tab.open(export_page(source, tmp_path / "page.html").as_uri())
     before = tab.run("byId('family').innerText")
-    assert milliseconds(tab, typed("slider-params", 120)) < 300
+    assert tab.milliseconds(typed("slider-params", 120)) < 300
     assert tab.run("byId('family').innerText") != before
     assert tab.run("familyNow().length") > 1
     assert tab.run("familyNow().every(one => one.candidate.costs.params <= state.limits.params)")
@@ -81,7 +76,13 @@ def test_a_page_from_a_file_answers_compares_and_filters(source: Source, run: Ru
     assert tab.run("document.querySelectorAll('.candidate').length") == 2
     assert tab.run("document.querySelectorAll('.candidate svg rect').length") > 4
 
-    assert milliseconds(tab, typed("find", "round=2 flops<300k")) < 100
+    assert tab.milliseconds(typed("find", "round=2 flops<300k")) < 100
+    assert tab.milliseconds(typed("find", "")) < 100
+    assert tab.run("state.found.length") == 10_000
+    for place in ("byId('rows').scrollHeight", "140_000", "0"):
+        assert tab.milliseconds(f"byId('rows').scrollTop = {place}; byId('rows').onscroll()") < 100
+        assert 10 < tab.run("document.querySelectorAll('#samples tbody tr').length") < 100
+    tab.run(typed("find", "round=2 flops<300k"))
     frame = SampleStore(run.folder.samples).frame()
     assert tab.run("state.found.length") == ((frame["round"] == 2) & (frame["cost.flops"] < 3e5)).sum()
     assert tab.complaints == []
@@ -93,6 +94,27 @@ def test_a_run_that_goes_on_grows_on_the_page(run: Run, server: Server, tab: Tab
     tab.wait("state.asked && state.asked.candidate")  # the search that follows the first answer
     SampleStore(run.folder.samples).append([sample_of(run, tab.run("state.shown.row"), 96.5, 12_345)])
     tab.wait(f"data.samples.length === {count + 1}")
+    assert tab.complaints == []
+
+
+def test_a_candidate_is_trained_and_exported_from_the_page(run: Run, server: Server, tab: Tab, tmp_path: Path) -> None:
+    """With what the page says meanwhile, to a file that ONNX Runtime runs."""
+    tab.open(server.address)
+    tab.run(typed("field-flops", "115k") + "; byId('export-onnx').click()")
+    seen = set()
+    while (state := tab.run("data && byId('job').textContent.split('\\n')[0].split(': ').at(-1)")) in ("", "running"):
+        seen.add(tab.run("byId('job').textContent"))
+        time.sleep(0.2)
+    assert state == "done", tab.run("byId('job').textContent")
+    said = "\n".join(seen)
+    assert "$ nars train" in said
+    assert "$ nars export" in said
+    (file,) = run.folder.path.glob("explored/**/*.onnx")
+    session = onnxruntime.InferenceSession(file)
+    facts = session.get_modelmeta().custom_metadata_map
+    channels, *side = json.loads(facts["input_size"])
+    (logits,) = session.run(None, {"images": np.zeros((2, channels, *side), dtype=np.float32)})
+    assert logits.shape == (2, len(json.loads(facts["classes"]))) == (2, 10)
     assert tab.complaints == []
 
 
@@ -124,7 +146,7 @@ def test_a_wrong_question_is_answered_in_a_sentence(
 
 
 def test_the_page_of_a_run_without_a_predictor_waits_for_it(run: Run, tab: Tab, tmp_path: Path) -> None:
-    young = shutil.copytree(run.folder.path, tmp_path / "young", ignore=shutil.ignore_patterns("predictor"))
+    young = shutil.copytree(run.folder.path, tmp_path / "young", ignore=shutil.ignore_patterns("predictor", "samples"))
     tab.open(export_page(open_source(young), tmp_path / "page.html").as_uri())
     assert "no predictor yet" in tab.run("byId('answer').innerText")
     assert tab.complaints == []

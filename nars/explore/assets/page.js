@@ -160,6 +160,10 @@ async function attempt(place, question) {
 
 function showJob(job) {
   if (!job?.state) return;
+  const [, done, all] = /: ([\d,]+) of ([\d,]+)\b/.exec(job.lines.at(-1) ?? "") ?? [];
+  const bar = byId("job-bar"), count = text => +text.replace(/,/g, "");
+  bar.hidden = job.state !== "running";
+  if (done) { bar.max = count(all); bar.value = count(done); } else bar.removeAttribute("value");
   byId("job").hidden = false;
   byId("job").textContent = `${job.title}: ${job.state}\n${job.lines.join("\n")}`;
 }
@@ -171,8 +175,8 @@ function drawSamples() {
   byId("count").textContent = `${state.found.length.toLocaleString("en")} of ${data.samples.length.toLocaleString("en")}`;
   byId("rows").style.height = `${Math.min(330, (state.found.length + 1) * HEIGHT + 6)}px`;
   drawSight();
-  drawCurves(byId("curves"), state.found, state.sample);
-  drawSpots();
+  cancelAnimationFrame(drawSamples.waiting);
+  drawSamples.waiting = requestAnimationFrame(() => { drawCurves(byId("curves"), state.found, state.sample); drawSpots(); });
 }
 const drawSight = () => drawRows(byId("samples"), state.found, state.sample, choose, drawSamples);
 

@@ -73,6 +73,13 @@ function dot(context, x, y, radius) {
   context.fill();
 }
 
+const MANY = 2000;
+
+/** In place of a dot where there are many: a quarter of the time, without a graphics card. */
+function square(context, x, y, radius) {
+  context.fillRect(x - 0.85 * radius, y - 0.85 * radius, 1.7 * radius, 1.7 * radius);
+}
+
 /** [lowest, highest] of values with a little air; the worst tenth of many does not press all others together. */
 function range(values, air = 0.05, cut = 0) {
   const ranked = values.filter(Number.isFinite).sort((one, other) => one - other);
@@ -103,7 +110,8 @@ function drawPlot(canvas, { cost, samples, chosen, tied, family, limit }) {
     for (const end of [low, high]) line(context, [[middle - 4, end], [middle + 4, end]]);
   };
   const spots = [];
-  const draw = (one, value, radius, kind) => { dot(context, across(x(one)), up(value), radius); spots.push({ one, kind, x: across(x(one)), y: up(value), value }); };
+  const small = good.length + front.length > MANY ? square : dot;
+  const draw = (one, value, radius, kind) => { (radius > 3 ? dot : small)(context, across(x(one)), up(value), radius); spots.push({ one, kind, x: across(x(one)), y: up(value), value }); };
   const last = Math.max(1, ...good.map(one => one.round));
   context.fillStyle = style("gray");
   for (const one of good) { context.globalAlpha = 0.35 + 0.55 * one.round / last; draw(one, one.measured, 3, "trained"); }

@@ -47,11 +47,9 @@ const sorting = { heading: "round", falling: true };
 
 function sorted(samples) {
   const [, of] = columns.find(([heading]) => heading === sorting.heading), way = sorting.falling ? -1 : 1;
-  return samples.sort((one, other) => {
-    const [a, b] = [of(one), of(other)];
-    if (a == null || b == null) return (a == null) - (b == null);
-    return way * (a < b ? -1 : a > b ? 1 : 0);
-  });
+  const keyed = samples.map(sample => [of(sample), sample]);
+  keyed.sort(([a], [b]) => a == null || b == null ? (a == null) - (b == null) : way * (a < b ? -1 : a > b ? 1 : 0));
+  return keyed.map(([, sample]) => sample);
 }
 
 /** Draw the rows that are in sight. */
