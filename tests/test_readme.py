@@ -19,6 +19,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,24 +46,59 @@ SHELL = [
 ]
 COMMANDS = list(dict.fromkeys(command.split("  ")[0].strip() for command in SHELL))
 
-_SHORT = (
-    "--engine in-process --workers 1 --device cpu --set pretraining.pool=128 --set collect.rounds=2 "
+_SETS = (
+    "--set pretraining.pool=128 --set collect.rounds=2 "
     "--set collect.per_round=6 --set collect.epochs=2 --set collect.warmup_epochs=0 --set collect.batch_size=16 "
     "--set final.epochs=1 --set final.warmup_epochs=0 --set final.batch_size=16"
 )
+_SHORT = f"--engine in-process --workers 1 --device cpu {_SETS}"
+_STAGES = f"{_SETS} --set collect.rounds=1 --set data.max_train=64 --set search.budgets=250k"
 SHORT = {
     "nars run digits": f"{_SHORT} --set collect.per_round=16 --set data.max_train=64 --set search.budgets=250k,500k",
     "nars run fashion-mnist": f"{_SHORT} --set collect.rounds=1",
     "nars run cifar10": f"{_SHORT} --set collect.rounds=1 --set data.validation=20 --set data.max_train=40 "
     "--set search.budgets=2M",
-    "nars train digits": "--device cpu --resolution 16 --set final.epochs=1 --set final.warmup_epochs=0 "
+    "nars pretrain digits": _STAGES,
+    "nars collect digits": f"{_STAGES} --engine in-process --device cpu",
+    "nars search digits": _STAGES,
+    "nars train digits --out": f"{_STAGES} --device cpu",
+    "nars train digits --model": "--device cpu --resolution 16 --set final.epochs=1 --set final.warmup_epochs=0 "
     "--set data.validation=0.9",
     "nars run runs/digits": "--engine in-process --workers 1 --device cpu --set final.epochs=2 --set collect.rounds=3",
     "nars audit runs/digits": "--splits 1",
     "nars verify answers": "--engine in-process --workers 1 --device cpu --trainings 1",
     "nars swap runs/digits": "--engine in-process --device cpu",
+    "nars store replay runs/digits": "--repeats 2",
 }
 """What is added to a command that begins so, for the time's sake."""
+
+
+def _examples() -> Iterator[str]:
+    """The examples at the end of every --help."""
+    groups: list[Any] = [typer.main.get_command(app)]
+    while groups:
+        group = groups.pop(0)
+        yield from re.findall(r"nars [^\n]*?(?=\s{4}|\n|$)", group.epilog or "")
+        groups += getattr(group, "commands", {}).values()
+
+
+EXAMPLES = [example for example in dict.fromkeys(_examples()) if example not in COMMANDS]
+LONGER = (
+    "nars --install-completion",  # tests/cli/test_completing.py
+    "nars run runs/digits ",  # tests/stages/test_growing.py
+    "nars verify ",  # test_verifying.py, and above
+    "nars train digits --set final.teacher",  # test_final.py
+    "nars train answers",  # above
+    "nars train runs/digits/scaled",  # tests/space/test_scaling.py
+    "nars export ",  # above, and tests/export
+    "nars compress ",  # test_compress.py
+    "nars latency ",  # tests/network, test_latency_run.py
+    "nars audit nas-bench-macro",  # tests/trials/test_tables.py
+    "nars swap runs/digits --train",  # test_swap.py
+    "nars explore cifar10",  # serves until Ctrl-C: tests/explore
+    "nars explore runs/digits",
+)
+"""Examples of --help whose work is done elsewhere; here it is seen that they mean something."""
 
 
 def _photos(folder: Path) -> None:
@@ -91,8 +127,9 @@ def _trials(file: Path, space_file: Path) -> None:
     space = load_space(space_file)
     rows = sobol(space, 24, seed=0)
     frame = pd.DataFrame(space.to_records(rows))
-    frame["accuracy"] = 10 * np.log10(space.costs(rows)["flops"])
-    frame.to_csv(file, index=False)
+    accuracy = 10 * np.log10(space.costs(rows)["flops"])
+    frame.assign(accuracy=accuracy, val_loss=100 - accuracy).to_csv(file, index=False)
+    frame.add_prefix("params_").assign(value=accuracy, state="COMPLETE").to_csv(file.with_name("optuna.csv"))
 
 
 def nars(command: str) -> tuple[int, str]:
@@ -125,7 +162,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_the_readme_has_commands_of_every_kind() -> None:
     assert len(COMMANDS) >= 15
     for begin in SHORT:
-        assert any(command.startswith(begin) for command in COMMANDS), begin
+        assert any(command.startswith(begin) for command in (*COMMANDS, *EXAMPLES)), begin
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("nars ")])
@@ -133,6 +170,31 @@ def test_a_command_runs_as_it_stands(command: str) -> None:
     code, said = nars(command)
     assert code == 0, said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if not one.startswith(LONGER)])
+def test_an_example_of_a_help_runs_as_it_stands(example: str) -> None:
+    code, said = nars(example)
+    assert code == 0, said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if one.startswith(LONGER)])
+def test_an_example_of_a_help_is_understood(example: str) -> None:
+    command: Any = typer.main.get_command(app)
+    words = shlex.split(example)[1:]
+    while hasattr(command, "commands") and words[0] in command.commands:
+        command, *words = (command.commands[words[0]], *words[1:])
+    if words != ["--install-completion"]:
+        command.make_context("nars", words)
+
+
+def test_every_help_has_an_example() -> None:
+    commands: list[Any] = [typer.main.get_command(app)]
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        assert hasattr(command, "commands") or "Example: nars " in command.epilog, command.name
 
 
 def test_what_the_commands_say_they_leave_is_there(home: Path) -> None:

@@ -45,8 +45,8 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     (
         "search",
         run.search,
-        "nars search digits    nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k "
-        "--out answers",
+        "nars search digits --out runs/mine    "
+        "nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k --out answers",
     ),
     (
         "verify",
@@ -56,6 +56,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     (
         "train",
         run.train,
+        "nars train digits --out runs/mine    "
         "nars train digits --set final.teacher=timm:resnet18 --set final.teacher_weights=resnet18.pt    "
         "nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml    "
         "nars train answers/300k --set final.epochs=60",
@@ -90,14 +91,14 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     (
         "import",
         import_trials,
-        "nars import trials.csv --space digits --out runs/mine    "
-        "nars import optuna.csv --space mine.yaml --columns accuracy=value --out runs/old",
+        "nars import trials.csv --space mine.yaml --out runs/old    "
+        "nars import optuna.csv --space mine.yaml --columns accuracy=value --out runs/optuna",
     ),
     (
         "fit",
         fit,
-        "nars fit runs/old --out predictors/mine    "
-        "nars fit trials.csv --space mine.yaml --metric val_loss:minimize --out predictors/mine",
+        "nars fit runs/old --out predictors/old    "
+        "nars fit trials.csv --space mine.yaml --metric val_loss:minimize --out predictors/loss",
     ),
     ("audit", audit, "nars audit runs/digits    nars audit nas-bench-macro --splits 10"),
     (

@@ -23,7 +23,7 @@ Name = Annotated[str, typer.Argument(help="Built-in space (see: nars space list)
 Limit = str | None
 
 
-@app.command("list")
+@app.command("list", epilog="Example: nars space list")
 def list_spaces() -> None:
     """The built-in spaces, with their sizes."""
     from nars.space.describe import power
@@ -36,7 +36,7 @@ def list_spaces() -> None:
     Console().print(shown)
 
 
-@app.command()
+@app.command(epilog="Example: nars space show fbnetv3    nars space show mine.yaml")
 def show(name: Name) -> None:
     """The choices of a space as a table laid out like the paper's, its size, and the range of each cost."""
     from nars.space.describe import counts, settings_table
@@ -90,7 +90,7 @@ def column_widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
     return widths
 
 
-@app.command()
+@app.command(epilog="Example: nars space check mine.yaml")
 def check(file: Annotated[Path, typer.Argument(help="The YAML file of a space.")]) -> None:
     """Every mistake in a space file, each with its line and how to mend it."""
     from nars.space.describe import counts
@@ -103,7 +103,10 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file of a space.")
     console.print(f"{escape(str(file))}: {verdict}; {escape(space.name)} has", escape(counts(space)[0]), soft_wrap=True)
 
 
-@app.command()
+@app.command(
+    epilog="Example: nars space sample mine.yaml -n 5 --max-flops 4M    "
+    "nars space sample digits --min-flops 0.3M --json"
+)
 def sample(
     name: Name,
     n: Annotated[int, typer.Option("-n", "--number", help="How many candidates.")] = 5,

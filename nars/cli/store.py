@@ -74,7 +74,7 @@ def info(
         typer.echo(f"{cost} <= {shorten(limit)}: {shown}")
 
 
-@app.command(epilog="Example: nars store merge all-samples runs/a runs/b")
+@app.command(epilog="Example: nars store merge all-samples runs/old runs/optuna")
 def merge(target: StorePath, sources: Annotated[list[str], typer.Argument(help="Stores to take from.")]) -> None:
     """Add the samples of some stores to another; equal trainings count once."""
     from nars.store import merge_stores
