@@ -166,7 +166,9 @@ def _print_table(space: Space, X: Population) -> None:
     costs = space.costs(X) if space.cost_names else {}
     shown = [cost for cost in costs if cost in ("latency", "flops", "params", "activations")] or list(costs)
     recipe = [name for name in space.settings if name.startswith("recipe.")]
-    rows = Table("#", *shown, "architecture", *(["recipe"] if recipe else []))
+    rows = Table()
+    for heading in ("#", *shown, "architecture", *(["recipe"] if recipe else [])):
+        rows.add_column(heading, overflow="fold")  # a narrow terminal breaks words rather than lose their ends
     for number, record in enumerate(space.to_records(X)):
         cells = [spaces.shorten(float(costs[cost][number])) for cost in shown]
         recipes = [escape(summary(recipe, record))] if recipe else []

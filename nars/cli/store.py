@@ -14,6 +14,7 @@ from rich.table import Table
 from nars.cli.spaces import SpaceName, open_store, space_of
 from nars.errors import StoreError
 from nars.files.atomic import write_json
+from nars.printing import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +54,7 @@ def info(
         write_json(json_file, document)
     table = Table(title=found.path, show_header=False, title_justify="left")
     table.add_row(
-        "rows", f"{found.rows:,} in {found.files:,} files, {found.bytes / max(1, found.rows):,.0f} bytes each"
+        "rows", f"{found.rows:,} in {counted(found.files, 'file')}, {found.bytes / max(1, found.rows):,.0f} bytes each"
     )
     table.add_row("outcomes", ", ".join(f"{count:,} {status}" for status, count in found.statuses.items()) or "-")
     table.add_row("rounds", ", ".join(f"{number}: {count:,}" for number, count in sorted(found.rounds.items())) or "-")
@@ -119,6 +120,7 @@ def replay(
     import numpy as np
     from rich.progress import Progress
 
+    from nars.report import FittingTable
     from nars.search import InOrder
     from nars.space import quantity
     from nars.studies import Measured, replay as spend
@@ -136,22 +138,25 @@ def replay(
     metric = candidates.metric
     best_of = f"best{f', {metric.unit}' if metric.unit else ''}"
     title = f"{trainings} of {len(candidates.values):,} measured candidates, by {metric.title}, to {metric.goal}"
-    table = Table(title=title, title_justify="left")
-    for heading in ("strategy", "repeats", best_of, "behind best", "epochs", "hours"):
-        table.add_column(heading, justify="left" if heading == "strategy" else "right")
+    rows = []
     for name, runs in found:
         best, regret = np.array([run.best[-1] for run in runs]), np.array([run.regret[-1] for run in runs])
         epochs, seconds = (float(np.mean([getattr(run, of)[-1] for run in runs])) for of in ("epochs", "seconds"))
         spread = f" ± {metric.figure(best.std())}" if len(runs) > 1 else ""
-        table.add_row(
-            name,
-            str(len(runs)),
-            f"{metric.figure(best.mean())}{spread}",
-            metric.figure(regret.mean()),
-            f"{epochs:,.0f}",
-            f"{seconds / 3600:.2f}",
+        rows.append(
+            (
+                name,
+                str(len(runs)),
+                f"{metric.figure(best.mean())}{spread}",
+                metric.figure(regret.mean()),
+                f"{epochs:,.0f}",
+                f"{seconds / 3600:.2f}",
+            )
         )
-    Console().print(table)
+    headings = ("strategy", "repeats", best_of, "behind best", "epochs", "hours")
+    console = Console(highlight=False)
+    console.print(title)
+    console.print(FittingTable(headings, rows, left=("strategy",)))
 
 
 def _spender(

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
 
 from nars.cli.options import DEVICE_HELP
 from nars.cli.starting import load_torch, say_device
@@ -54,20 +53,20 @@ def swap(
         console.print("trained:   " + _spell(found.trained_shares), soft_wrap=True)
 
 
-def _table(found: Swap) -> Table:
+def _table(found: Swap) -> RenderableType:
+    from nars.report import FittingTable
     from nars.space import shorten
 
-    table = Table(
-        title=f"architecture x recipe: accuracy after {found.epochs} epochs in percent, predicted | trained",
-        title_justify="left",
-    )
-    table.add_column("architecture")
-    for member in found.members:
-        table.add_column(f"recipe of {member.name}", justify="right")
-    for row, member in enumerate(found.members):
-        cells = [_cell(found, row, column) for column in range(len(found.members))]
-        table.add_row(f"{member.name} ({shorten(member.costs['flops'])} FLOPs)", *cells)
-    return table
+    headings = ["architecture", *(f"recipe of {member.name}" for member in found.members)]
+    rows = [
+        [
+            f"{member.name} ({shorten(member.costs['flops'])} FLOPs)",
+            *(_cell(found, row, column) for column in range(len(found.members))),
+        ]
+        for row, member in enumerate(found.members)
+    ]
+    title = f"architecture x recipe: accuracy after {found.epochs} epochs in percent, predicted | trained"
+    return Group(title, FittingTable(headings, rows, left=("architecture",)))
 
 
 def _cell(found: Swap, row: int, column: int) -> str:
