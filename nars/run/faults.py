@@ -107,13 +107,13 @@ def _says(fault: Any, path: tuple[str | int, ...], model: Model) -> str:
     kind, got = fault["type"], fault["input"]
     if kind == "extra_forbidden":
         allowed = keys_at(path[:-1], model)
-        return f"unknown key {path[-1]!r}; allowed are {', '.join(allowed)}{_meant(path[-1], allowed)}"
+        return f"unknown key {path[-1]!r}; allowed are {', '.join(allowed)}{meant(path[-1], allowed)}"
     if kind == "missing":
         return f"{path[-1]!r} is missing; add it"
     message = _PLAINER.get(kind, fault["msg"].removeprefix("Value error, "))
     message = message[:1].lower() + message[1:]
     message = message.replace("input should be", "must be", 1)
-    meant = ""
+    hint = ""
     if kind in ("model_type", "model_attributes_type"):
         message = f"takes keys of its own: {', '.join(keys_at(path, model))}"
     elif kind == "literal_error":
@@ -121,13 +121,13 @@ def _says(fault: Any, path: tuple[str | int, ...], model: Model) -> str:
         keys = keys_at(path, model)
         message = f"must be {' or '.join(filter(None, [', '.join(words[:-1]), words[-1]]))}"
         message += f", or a section with the keys {', '.join(keys)}" if keys else ""
-        meant = _meant(got, words)
+        hint = meant(got, words)
     elif kind == "too_long":
         message = f"takes {fault['ctx']['max_length']} values"
     shown = "nothing" if got is None else "a mapping" if isinstance(got, dict) else repr(got)
     if isinstance(got, (list, tuple)):
         shown = f"[{', '.join(map(str, got))}]"
-    return message if "got " in message or not path else f"{message}; got {shown}{meant}"
+    return message if "got " in message or not path else f"{message}; got {shown}{hint}"
 
 
 def _words(expected: str) -> Iterator[str]:
@@ -137,6 +137,7 @@ def _words(expected: str) -> Iterator[str]:
             yield word.strip("'") if word.startswith("'") else word.lower()
 
 
-def _meant(got: object, known: list[str]) -> str:
+def meant(got: object, known: list[str]) -> str:
+    """ "; did you mean digits?", or nothing where no known word comes near."""
     close = difflib.get_close_matches(str(got), known, n=1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -20,7 +20,7 @@ from nars.errors import ConfigError, expect
 from nars.files.home import expanded
 from nars.images import FOLDER_PREFIX
 from nars.run.config import Data, RunConfig, as_run, in_current_form, set_value, value_at
-from nars.run.faults import faults_of
+from nars.run.faults import faults_of, meant
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.naming import fault_of_name
 from nars.run.suggesting import suggested_budgets
@@ -142,7 +142,7 @@ def read_config(
     if not path.is_file():
         raise ConfigError(
             f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}; or give a YAML file, or the "
-            f"folder of a run (with run.json)"
+            f"folder of a run (with run.json){meant(name, run_names())}"
         )
     return _given(_read(path), path.parent, overrides, options, built_in=built_in)
 

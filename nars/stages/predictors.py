@@ -95,9 +95,11 @@ def predictor_folder(name: str | Path) -> Path:
             _check_home(folder)
             return folder
     known = sorted(path.parent.name for path in shipped("predictors").glob("*/card.json"))
+    run = Path("runs") / name
+    hint = f"; did you mean {run}?" if run_in(run) is not None else ""
     raise ConfigError(
         f"no predictor at {str(name)!r}; give a run folder, a predictor folder (card.json and {_SPACE}), "
-        f"or a shipped one: {', '.join(known) or 'there is none yet'}"
+        f"or a shipped one: {', '.join(known) or 'there is none yet'}{hint}"
     )
 
 
