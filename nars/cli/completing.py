@@ -63,7 +63,9 @@ def _with(annotation: Any, completion: Completion) -> Any:
     for note in made:
         if isinstance(note, ParameterInfo):
             note.autocompletion = lambda incomplete: list(completion(incomplete))  # Typer wants that name
-    return Annotated[(kind, *made)]
+    annotated: Any = Annotated
+    parts = (kind, *made)
+    return annotated[parts]
 
 
 # -- what there is ----------------------------------------------------------------------------------------------------

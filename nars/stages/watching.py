@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from nars.errors import NarsWarning
@@ -41,7 +42,7 @@ def watching(watchers: Sequence[str], *, folder: Path, name: str) -> Iterator[Wa
         def watch(training: str, report: EpochReport) -> None:
             values = {f"{training}/{key}": value for key, value in scalars_of(report).items()}
             for watcher, scalars in tuple(opened.items()):
-                if not _tried(watcher, lambda write=scalars.write: write(report.epoch, values)):
+                if not _tried(watcher, partial(scalars.write, report.epoch, values)):
                     del opened[watcher]
 
         yield watch
