@@ -68,7 +68,7 @@ SHORT = {
     "nars audit runs/digits": "--splits 1",
     "nars verify answers": "--engine in-process --workers 1 --device cpu --trainings 1",
     "nars swap runs/digits": "--engine in-process --device cpu",
-    "nars store replay runs/digits": "--repeats 2",
+    "nars store replay runs/digits": "--repeats 2 --trainings 6 --batch 3",
 }
 """What is added to a command that begins so, for the time's sake."""
 
@@ -91,6 +91,7 @@ LONGER = (
     "nars train answers",  # above
     "nars train runs/digits/scaled",  # tests/space/test_scaling.py
     "nars export ",  # above, and tests/export
+    "nars fit ",  # above, and tests/cli/test_fit.py
     "nars compress ",  # test_compress.py
     "nars latency ",  # tests/network, test_latency_run.py
     "nars audit nas-bench-macro",  # tests/trials/test_tables.py

@@ -7,7 +7,12 @@ from .member import (
     train_network as train_network,
 )
 from .members import MemberJob as MemberJob, train_members as train_members
-from .mistakes import Mistake as Mistake, keep_mistakes as keep_mistakes, read_mistakes as read_mistakes
+from .mistakes import (
+    MISTAKES as MISTAKES,
+    Mistake as Mistake,
+    keep_mistakes as keep_mistakes,
+    read_mistakes as read_mistakes,
+)
 from .networks import (
     Renormalized as Renormalized,
     check_timm_teacher as check_timm_teacher,

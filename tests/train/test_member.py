@@ -19,7 +19,7 @@ from nars.images import ImageData
 from nars.network import build
 from nars.recipe import Normalizer, Recipe, Schedule, Teaching, TrainingSettings, evaluate
 from nars.space import Architecture
-from nars.train import CHECKPOINT, RESULT, WEIGHTS, EpochReport, MemberResult, TrainError
+from nars.train import CHECKPOINT, MISTAKES, RESULT, WEIGHTS, EpochReport, MemberResult, TrainError
 
 Train = Callable[..., MemberResult]
 
@@ -43,7 +43,7 @@ def test_it_trains_measures_and_keeps_the_weights(
     ]
     assert result.losses == tuple(r.loss for r in reports)
     assert result.validation_accuracy == max(result.curve[-1], result.ema_curve[-1])
-    assert sorted(file.name for file in tmp_path.iterdir()) == [WEIGHTS, RESULT]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [MISTAKES, WEIGHTS, RESULT]
 
     model = build(architecture, seed=None)
     model.load_state_dict(load_file(result.weights))
