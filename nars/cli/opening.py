@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from nars import stages
-from nars.cli.options import How, Prior
+from nars.cli.options import How, Prior, sources_of
 from nars.cli.starting import load_torch
 from nars.errors import ConfigError, UserError
 from nars.run.folder import RunFolder, read_json
 
 if TYPE_CHECKING:
-    from nars.run import Execution, Given, Reporter, Run, Stage
+    from nars.run import Execution, Given, Reporter, Run, RunConfig, Stage
     from nars.run.checking import Checked
+    from nars.space import Space
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ def open_asked(
         from nars.cli.spaces import open_store
 
         samples, fidelity = open_store(prior.samples), cast("stages.PriorFidelity", prior.samples_fidelity)
+    sources = () if prior is None else sources_of(prior.warm_start)
     out = out or run_folder(wanted.name)  # which stands for its configuration
     likely = RunFolder(out or Path("runs") / Path(wanted.name).stem)
     if alone or not likely.report_file.is_file():  # else it may be finished, and nothing is to be loaded
@@ -125,6 +126,13 @@ def open_asked(
     reporter = Terminal() if os.environ.get("RANK", "0") == "0" else Silent()
     for note in given.notes:
         reporter.say(note)
+
+    def admits(config: RunConfig, space: Space) -> None:
+        for source in sources:
+            source.match(space)
+        if samples is not None:
+            stages.check_samples(config, space, store=samples, fidelity=fidelity)
+
     opened = open_run(
         given.config,
         out,
@@ -132,9 +140,11 @@ def open_asked(
         reporter=reporter,
         upto=upto,
         alone=stages.check_stage if alone else None,
-        admits=None if samples is None else partial(stages.check_samples, store=samples, fidelity=fidelity),
+        admits=admits,
         place=given.place,
     )
+    if sources:
+        stages.give_sources(opened, sources)
     if samples is not None:
         stages.give_samples(opened, samples, fidelity=fidelity)
     return opened
