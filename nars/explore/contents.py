@@ -92,11 +92,13 @@ def _sample(row: dict[str, Any], name: str, averaged: str, costs: list[str]) -> 
 
 
 def family(source: Source) -> list[dict[str, Any]]:
-    """The run's members, with what final training has made of them."""
+    """The run's members that the predictor knows, with what final training has made of them."""
     if source.run is None:
         return []
     members = []
     for member in family_in(source.run).members:
+        if member.predicted is None or member.predicted_std is None:
+            continue
         file = source.run.training_result(member.same_as or member.name)
         result = MemberResult.load(file) if file.is_file() else None
         members.append(

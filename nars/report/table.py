@@ -14,7 +14,8 @@ from nars.space import shorten
 
 if TYPE_CHECKING:
     from nars.export.card import Card
-    from nars.stages.members import Family, Member
+    from nars.stages.member import Member
+    from nars.stages.members import Family
     from nars.store import Sample
     from nars.train.result import MemberResult
 
@@ -101,10 +102,16 @@ def own_rows(
             reached = metric.figure(sample.result)
         settings = ", ".join(f"{name.removeprefix('recipe.')} {_short(value)}" for name, value in member.record.items())
         figures = [shorten(member.costs[name]) if name in member.costs else "-" for name in costs]
-        predicted = metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}")
+        predicted = _predicted(member, metric)
         epochs = "-" if sample is None else str(sample.epochs)
         rows.append((member.name, *figures, settings, predicted, reached, epochs))
     return headings, rows
+
+
+def _predicted(member: Member, metric: Metric) -> str:
+    if member.predicted is None or member.predicted_std is None:
+        return "-"
+    return metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}")
 
 
 def _short(value: object) -> str:
@@ -186,7 +193,7 @@ def _row(member: Member, result: MemberResult | None, card: Card | None, metric:
         "/".join(f"{latency[runtime]:.2f}" for runtime in ("eager", "onnxruntime") if runtime in latency) or "-",
         str(member.record.get("resolution", "-")),
         recipe_text(member),
-        metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}"),
+        _predicted(member, metric),
         metric.figure(result.validation) if result is not None else "-",
         metric.figure(result.test) if result is not None else "-",
         f"{max(card.max_difference.values()):.1e}" if card is not None else "-",

@@ -253,6 +253,22 @@ class Search(_Section):
         return budgets
 
 
+class Scaled(_Section):
+    """Members beyond the searched budgets, by compound scaling of the searched ones."""
+
+    scale: Annotated[tuple[Limits, ...], Field(strict=False), BeforeValidator(_listed)] = ()
+    """FLOPs budgets, such as [357M, 1.18G]: each gives one more member, scaled up or down from the smallest or the
+    largest searched one, trained, exported and reported with the family (paper: A, F and G)."""
+
+    @field_validator("scale", mode="after")
+    @classmethod
+    def _flops(cls, scale: tuple[Bounds, ...]) -> tuple[Bounds, ...]:
+        for budget in scale:
+            if list(budget) != ["flops"] or budget.limits["flops"][0] > 0 or not 0 < budget.high("flops") < inf:
+                raise ValueError(f"takes FLOPs budgets above 0, such as [357M, 1.18G]; got {budget}")
+        return scale
+
+
 ONLINE = "online"
 """The augmentation policy that is learned while training."""
 
@@ -384,6 +400,7 @@ class RunConfig(_Section):
     pretraining: Pretraining = Pretraining()
     collect: Collect = Collect()
     search: Search = Search()
+    family: Scaled = Scaled()
     final: Final = Final()
 
     @model_validator(mode="before")
@@ -416,6 +433,16 @@ class RunConfig(_Section):
         elif "epochs" not in self.final.model_fields_set:  # the paper's are for ImageNet
             final = self.final.model_copy(update={"epochs": self.collect.epochs})
             object.__setattr__(self, "final", final)
+        return self
+
+    @model_validator(mode="after")
+    def _budgets_apart(self) -> RunConfig:
+        twice = [str(budget) for budget, count in Counter(self.members).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"family.scale and search.budgets give one member for each budget, got {', '.join(twice)} more than "
+                f"once; leave it in one of the two"
+            )
         return self
 
     @property
@@ -462,8 +489,13 @@ class RunConfig(_Section):
 
     @property
     def budgets(self) -> tuple[Bounds, ...]:
-        """Of the members of the family: one without limits where none is named."""
+        """Of the members that are searched: one without limits where none is named."""
         return self.search.budgets or (Bounds(),)
+
+    @property
+    def members(self) -> tuple[Bounds, ...]:
+        """Budgets of all members of the family: those that are searched, then those that are scaled from them."""
+        return self.budgets + self.family.scale
 
 
 class Execution(_Section):

@@ -134,7 +134,7 @@ def _check_classes(final: Final, known: _Known, images: Listing | ImageData) -> 
 
 def member_names(config: RunConfig) -> list[str]:
     """Names of the family's members, known before the search."""
-    return [budget_name(budget) for budget in config.budgets]
+    return [budget_name(budget) for budget in config.members]
 
 
 def teaching_by(final: Final, network: nn.Module, *, resolution: int | None) -> Teaching:

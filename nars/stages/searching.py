@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
@@ -14,8 +16,10 @@ from nars.run.journal import Journal, read_results
 from nars.run.naming import budget_names
 from nars.search import PRESETS, Step, search_family
 from nars.space import Bounds, Population
-from nars.stages.members import Family, Member, family_in, read_family, write_family
+from nars.stages.member import Member, ScaledFrom
+from nars.stages.members import Family, family_in, read_family, write_family
 from nars.stages.predictors import scorer
+from nars.stages.scaled import scale_members
 from nars.stages.trust import Answer, Evidence, doubts, evidence_of
 
 SEED_POPULATION = 50
@@ -43,7 +47,24 @@ def search(run: Run, predictor: Predictor) -> Family:
         DataError: the family in the folder was edited, or belongs to another run.
     """
     family = read_family(run)
-    known, budgets = family.answered, family.missing
+    wanted = [budget for budget in family.missing if budget not in run.config.family.scale]
+    found = _searched(run, predictor, family, wanted) if wanted else ()
+    answered = _write(run, [*family.members, *found], family.removed)
+    if found:
+        predicted = ", ".join(f"{m.name} -> {run.metric.spell(m.predicted or math.nan)} predicted" for m in found)
+        seconds = sum(member.seconds for member in found)
+        run.log(f"stage 3: {counted(len(found), 'budget')} answered in {seconds:.1f} s: {predicted}")
+    for member in answered.members:
+        if member.scaled is not None and member.budget in family.missing:
+            run.log(f"scaling: {member.name} is {member.scaled.source}, {_factors(member.scaled)}")
+    for sentence in answered.attention:
+        run.log(f"stage 3: attention: {sentence}")
+    return answered
+
+
+def _searched(run: Run, predictor: Predictor, family: Family, budgets: Sequence[Bounds]) -> tuple[Member, ...]:
+    """The best pair for each of these budgets."""
+    known = [member for member in family.answered if member.scaled is None]
     started = time.perf_counter()
     finished: dict[int, float] = {}
     with run.reporter.bar("stage 3: searching", len(budgets)) as advance:
@@ -62,11 +83,10 @@ def search(run: Run, predictor: Predictor) -> Family:
             settings=PRESETS[run.config.search.preset],
             progress=on_generation,
         )
-    seconds = time.perf_counter() - started
     prediction = predictor.predict(run.space.encode(found.rows))
     records = run.space.to_records(found.rows)
     ends = [started, *(finished[number] for number in range(len(found.members)))]
-    members = tuple(
+    return tuple(
         Member(
             name=name,
             budget=budget,
@@ -80,18 +100,29 @@ def search(run: Run, predictor: Predictor) -> Family:
         )
         for at, (name, budget, result) in enumerate(zip(_names(run, budgets), budgets, found.members, strict=True))
     )
-    everything = {member.budget: member for member in (*family.members, *members)}
-    answered = _write(run, [everything[budget] for budget in run.config.budgets], family.removed)
-    predicted = ", ".join(f"{member.name} -> {run.metric.spell(member.predicted)} predicted" for member in members)
-    run.log(f"stage 3: {counted(len(members), 'budget')} answered in {seconds:.1f} s: {predicted}")
-    for sentence in answered.attention:
-        run.log(f"stage 3: attention: {sentence}")
-    return answered
 
 
 def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Family:
-    """Keep the family, with what there is to doubt."""
-    return write_family(run, members, removed, doubts=doubts(_evidence(run, members)))
+    """Keep the family, with those scaled that are to be, and what there is to doubt.
+
+    Args:
+        run: of the family.
+        members: all searched ones, and those scaled ones that are known, in any order.
+        removed: those whose budgets have left the configuration.
+    """
+    there = {member.budget: member for member in members}
+    wanted = [budget for budget in run.config.family.scale if budget not in there]
+    if wanted:
+        searched = [there[budget] for budget in run.config.budgets]
+        names = _names(run, wanted)
+        there |= dict(zip(wanted, scale_members(run.space, searched, wanted, names), strict=True))
+    ordered = [there[budget] for budget in run.config.members]
+    return write_family(run, ordered, removed, doubts=doubts(_evidence(run, ordered)))
+
+
+def _factors(scaled: ScaledFrom) -> str:
+    factors = asdict(scaled.factors)
+    return ", ".join(f"{name} x {factor:.3g}" for name, factor in factors.items())
 
 
 def _names(run: Run, budgets: Sequence[Bounds]) -> list[str]:
@@ -106,6 +137,7 @@ def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
     answers = (
         Answer(name=member.name, record=member.record, predicted=member.predicted, std=member.predicted_std)
         for member in members
+        if member.predicted is not None and member.predicted_std is not None
     )
     validation = None
     if run.config.trains_images:
