@@ -127,6 +127,15 @@ def count_model(model: str, *, sides: Sequence[int]) -> Count:
     return Count(mean=tuple(known.mean), std=tuple(known.std), has_weights=bool(known.has_weights), sides=counts)
 
 
+def own_resolution(model: str) -> int:
+    """Side of the images that timm trains a model on, pixels.
+
+    Raises:
+        NetworkError: timm has no such model.
+    """
+    return int(_facts(model).input_size[-1])
+
+
 def _planes(model: str, side: int) -> dict[str, Plane]:
     """Each cost over channels and classes, through three counts."""
     usual, gray, more = (

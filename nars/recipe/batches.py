@@ -85,7 +85,7 @@ class Batches:
         if cut != self._cut:
             self._images = self._opened(*cut)
             self._cut = cut
-        self._variations = variations_of(recipe, self._side, policy=augmentation.policy)
+        self._variations = variations_of(recipe, self._side, policy=augmentation.policy, color=augmentation.color)
 
     def _opened(self, padding: int, border: Border, resized: ResizedCrop | None) -> ImageStore | ImageStream | Crops:
         kept: dict[str, Any] = {"padding": padding, "border": border, "device": self._device}

@@ -108,6 +108,9 @@ class Data(_Section):
     """resized: least and largest share of the image's area."""
     ratio: Ends = (0.75, 4 / 3)
     """resized: least and largest width : height."""
+    color: Share = 0.0
+    """Of training images: brightness, contrast and saturation of each times a factor from 1 - color to 1 + color (color
+    jitter; 0.4 is usual on ImageNet). A recipe whose `color` is above 0 has its own."""
     evaluation_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Of validation and test images: they are resized so that the middle which is judged is this share of their side;
     0.875 judges 224 of 256 pixels. 1: the whole middle square."""
