@@ -1,4 +1,4 @@
-from .accuracy import DivergedError as DivergedError, evaluate as evaluate
+from .accuracy import DivergedError as DivergedError, evaluate as evaluate, outputs as outputs
 from .augmentation import Augmentation as Augmentation, PolicyName as PolicyName
 from .batches import Normalizer as Normalizer
 from .learned import (

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
+from nars.files import Value
 from nars.printing import brief_repr
 from nars.run.settled import MemberIdentity
-from nars.space import Bounds, Scaling, recipe_in
+from nars.space import AnyArchitecture, Architecture, Bounds, Scaling, Space, recipe_in, scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +65,20 @@ class Member:
     def recipe(self) -> dict[str, Any]:
         """The recipe's settings, without those that have no effect in it."""
         return recipe_in(self.record)
+
+
+def network_of(space: Space, member: Member) -> AnyArchitecture:
+    """The network of a member, of the space's classes."""
+    architecture: AnyArchitecture
+    (architecture,) = space.architectures(np.array([member.choices], dtype=np.int64))
+    if member.scaled is None:
+        return architecture
+    assert isinstance(architecture, Architecture)  # nothing else is scaled
+    return scale(architecture, member.scaled.factors)
+
+
+def recipe_settings(space: Space, member: Member) -> dict[str, Value]:
+    """The settings of its recipe."""
+    (recipe,) = space.recipes(np.array([member.choices], dtype=np.int64))
+    deeper = None if member.scaled is None else member.scaled.stochastic_depth
+    return recipe if deeper is None else {**recipe, "stochastic_depth": deeper}

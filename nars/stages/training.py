@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -18,9 +17,9 @@ from nars.run.fidelity import final_augmenting, final_settings
 from nars.run.outlook import together
 from nars.run.settled import MemberIdentity, Settings, clear_replaced, is_settled, keep_settings, place_for, take_places
 from nars.run.teaching import NONE, family_teaching, outside_teacher
-from nars.space import AnyArchitecture, Architecture, scale
+from nars.space import AnyArchitecture
 from nars.stages.finished import TrainedFamily, load_trained, own_teacher, settings_for, untrained
-from nars.stages.member import Member
+from nars.stages.member import Member, network_of as member_network, recipe_settings
 from nars.stages.members import Family
 from nars.stages.watching import watching
 from nars.train import EpochReport, MemberJob, MemberResult, TrainError, train_members
@@ -54,20 +53,13 @@ def train(run: Run, family: Family) -> TrainedFamily:
 
 def architecture_of(run: Run, member: Member) -> AnyArchitecture:
     """The network of a member, with the classes of final training."""
-    architecture: AnyArchitecture
-    (architecture,) = run.space.architectures(np.array([member.choices], dtype=np.int64))
-    if member.scaled is not None:
-        assert isinstance(architecture, Architecture)  # nothing else is scaled
-        architecture = scale(architecture, member.scaled.factors)
+    architecture = member_network(run.space, member)
     return replace(architecture, classes=run.final_classes)
 
 
 def recipe_of(run: Run, member: Member) -> Recipe:
     """The recipe that was found with it; label smoothing is that of final training unless it was searched."""
-    (recipe,) = run.space.recipes(np.array([member.choices], dtype=np.int64))
-    if member.scaled is not None and member.scaled.stochastic_depth is not None:
-        recipe = recipe | {"stochastic_depth": member.scaled.stochastic_depth}
-    return Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | recipe)
+    return Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | recipe_settings(run.space, member))
 
 
 def network_of(run: Run, member: Member, weights: Path) -> nn.Module:

@@ -136,5 +136,5 @@ def test_what_cannot_be_scaled_is_refused_before_anything_is_computed(home: Path
         opened(home, family__scale=[{"params": 1000}])
     with pytest.raises(ConfigError, match="more than once"):
         opened(home, family__scale=["45k"])
-    with pytest.raises(ConfigError, match="family.scale: scaling makes stages of MBConv blocks"):
+    with pytest.raises(ConfigError, match=r"family\.scale: scaling makes stages of MBConv blocks"):
         preview(load_config("finetune", {"family.scale": ["123M"], "data.name": "digits"}))

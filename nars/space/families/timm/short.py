@@ -28,7 +28,8 @@ def written_out(document: Document) -> Document:
         return document
     if content.get("kind", KIND) != KIND:
         raise SpaceError(
-            f"{document.where(('kind',))}: {short} is a network of timm, got the kind {content['kind']!r}; leave kind out"
+            f"{document.where(('kind',))}: {short} is a network of timm, got the kind {content['kind']!r}; leave the "
+            f"kind out"
         )
     side: Callable[[str], int] = resolve_name(_SIDE)
     model = short.removeprefix(_PREFIX)
