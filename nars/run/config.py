@@ -340,9 +340,13 @@ class Final(_Section):
     absent."""
     teacher_resolution: Whole | None = None
     """Images are resized to so many pixels for the teacher; a member's own when absent, for timm as they are."""
-    teacher_sees: Literal["augmented", "clean"] = "augmented"
+    teacher_normalization: Literal["images", "timm"] = "images"
+    """With `teacher_weights`: how these want images normalized. images: as the training images are, which the teacher
+    was trained on; timm: as timm says of the model, for weights from elsewhere."""
+    teacher_sees: Literal["augmented", "clean", "whole"] = "augmented"
     """augmented: each image as the network gets it; clean: cropped, mirrored and mixed like it, without policy, colors
-    and erasing."""
+    and erasing; whole: each image once, as it is judged, before the training: a large teacher then costs next to
+    nothing, but says the same of every crop."""
     teacher_temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
     """By which both answers are softened before they are compared; above 1 the classes beside the first count more."""
     accumulation: Whole = 1

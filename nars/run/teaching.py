@@ -174,7 +174,8 @@ def outside_teacher(final: Final, images: ImageData) -> Teaching:
 
     if final.teacher.startswith(_TIMM):
         weights = Path(final.teacher_weights) if final.teacher_weights else None
-        network = timm_teacher(final.teacher, images, checkpoint=weights)
+        by_timm = final.teacher_normalization == "timm"
+        network = timm_teacher(final.teacher, images, checkpoint=weights, normalized_by_timm=by_timm)
         return teaching_by(final, network, resolution=None)
     known = _check_classes(final, KnownNetwork.of(final.teacher), images)
     theirs = torch.tensor(known.mean), torch.tensor(known.std)
