@@ -36,8 +36,9 @@ def main() -> None:
         schedule=Schedule(epochs=2, warmup_epochs=0), batch_size=BATCH, augmentation=Augmentation(flip=False)
     )
     milliseconds, looking = {}, 0.0
-    taught = {sees: Teaching(network=teacher, resolution=SIDE, sees=sees) for sees in SIGHTS}
-    for name, teaching in {"labels": None, **taught}.items():
+    taught: dict[str, Teaching | None] = {"labels": None}
+    taught |= {sees: Teaching(network=teacher, resolution=SIDE, sees=sees) for sees in SIGHTS}
+    for name, teaching in taught.items():
         network, began = build(student, seed=0), time.process_time()
         loop = TrainingLoop(network, RECIPE, images, settings, seed=0, teaching=teaching)
         looking = time.process_time() - began

@@ -243,13 +243,16 @@ def test_the_store_can_be_looked_at_exported_and_replayed(finished: Path, tmp_pa
     assert "8 samples" in run("store", "export", finished, tmp_path / "samples.csv").stdout
     assert len(pd.read_csv(tmp_path / "samples.csv")) == 8
     told = run(
-        "store", "replay", finished, "--trainings", 4, "--repeats", 2, "--strategies", "random,evolution,predictor"
-    )
+        "store", "replay", finished, "--trainings", 4, "--repeats", 2,
+        "--strategies", "random,evolution,predictor,tpe,asha,hyperband,pbt"
+    )  # fmt: skip
     assert told.returncode == 0, told.stderr
-    assert all(name in told.stdout for name in ("4 of 8", "the run itself", "random", "evolution", "predictor"))
+    shown = ("4 of 8", "the run itself", "random", "evolution", "predictor", "tpe", "asha", "hyperband")
+    assert all(name in told.stdout for name in shown)
+    assert "pbt has no answer here: population based training copies the weights" in told.stdout
     unknown = run("store", "replay", finished, "--trainings", 4, "--strategies", "luck")
     assert unknown.returncode == 2
-    assert "no strategy 'luck'; name some of random, evolution, predictor" in unknown.stderr
+    assert "no strategy 'luck'; name some of random, evolution, predictor, tpe, asha" in unknown.stderr
     guided = ("store", "replay", finished, "--trainings", 4, "--strategies", "predictor")
     assert "belong to the space" in run(*guided, "--space", "cifar10").stderr
     assert "name one by --cost: flops, params" in run(*guided, "--cost", "latency").stderr
