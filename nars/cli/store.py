@@ -104,7 +104,8 @@ def replay(
         str,
         typer.Option(
             help="What to compare the run with: random, evolution, predictor (stage 2's proposals), tpe, asha, "
-            "hyperband, tpe-asha (Optuna's, which stop trainings by their curves); of a store without its space, name it by --space."
+            "hyperband, tpe-asha (Optuna's, which stop trainings by their curves). A store that is no finished run "
+            "needs --space for all but the first two."
         ),
     ] = "random",
     space: SpaceName = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -181,7 +182,15 @@ def recipe_text(member: Member) -> str:
             parts.append(f"{'' if value else 'no '}{name.upper() if name == 'ema' else name}")
         else:
             parts.append(f"{_SHORT.get(name, name)} {f'{value:.3g}' if isinstance(value, float) else value}")
-    return ", ".join(parts)
+    return ", ".join(parts) + _scaling(member)
+
+
+def _scaling(member: Member) -> str:
+    """How a member was made that was not searched."""
+    if member.scaled is None:
+        return ""
+    factors = ", ".join(f"{name} x {factor:.3g}" for name, factor in asdict(member.scaled.factors).items())
+    return f"; scaled from {member.scaled.source}: {factors}"
 
 
 def _row(member: Member, result: MemberResult | None, card: Card | None, metric: Metric) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from small_run import HOW, SPACE
 from nars.errors import ConfigError, DataError
 from nars.export import verify
 from nars.files.sealed import write_sealed
-from nars.report import family_table, read_findings
+from nars.report import family_table, read_findings, write_report
 from nars.run import Run, Silent, load_config, open_run, preview
 from nars.space import EFFICIENTNET, Architecture, architecture_costs, growth, scale
 from nars.stages import is_finished, run_all
@@ -96,10 +96,11 @@ def test_the_largest_is_scaled_from_the_searched_ones_teaches_all_and_is_exporte
     assert verify(run.folder.member("400k"), test.images, test.labels).passed
     card = json.loads((run.folder.member("400k") / "card.json").read_text())
     assert card["counted"]["flops"] == grown.costs["flops"]  # fvcore's count of the built network
-    console = Console(file=io.StringIO(), width=160)
+    console = Console(file=io.StringIO(), width=200)
     found = read_findings(run.folder)
     console.print(family_table(found.family, found.results, found.cards, found.metric))
-    assert "400k" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "scaled from 120k: depth x" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "scaled from 120k: depth x" in write_report(run.folder).read_text()
 
 
 def test_a_finished_run_gets_one_more_and_keeps_the_others_to_the_bit(home: Path) -> None:
