@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nars.cli.starting import load_torch, say_device
+from nars.errors import ConfigError
 
 if TYPE_CHECKING:
     from nars.cli.opening import Asked
@@ -75,7 +76,13 @@ def export(
     from nars.studies import adopt, export_trained, find_pair, verify_trained
 
     reporter = Terminal()
-    if weights is not None and (pair := find_pair(wanted.name)) is not None:
+    if weights is not None:
+        pair = find_pair(wanted.name)
+        if pair is None:
+            raise ConfigError(
+                f"--weights takes the place of a training, and {wanted.name} is one; give the folder of a network, with "
+                f"architecture.yaml and recipe.yaml"
+            )
         adopt(pair, weights, config=config, overrides=wanted.overrides, reporter=reporter)
     card = export_trained(
         wanted.name, folder=out, overrides=wanted.overrides, again=again, int8=int8, reporter=reporter

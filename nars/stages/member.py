@@ -67,7 +67,7 @@ class Member:
         return recipe_in(self.record)
 
 
-def network_of(space: Space, member: Member) -> AnyArchitecture:
+def member_architecture(space: Space, member: Member) -> AnyArchitecture:
     """The network of a member, of the space's classes."""
     architecture: AnyArchitecture
     (architecture,) = space.architectures(np.array([member.choices], dtype=np.int64))
@@ -77,7 +77,7 @@ def network_of(space: Space, member: Member) -> AnyArchitecture:
     return scale(architecture, member.scaled.factors)
 
 
-def recipe_settings(space: Space, member: Member) -> dict[str, Value]:
+def member_recipe(space: Space, member: Member) -> dict[str, Value]:
     """The settings of its recipe."""
     (recipe,) = space.recipes(np.array([member.choices], dtype=np.int64))
     deeper = None if member.scaled is None else member.scaled.stochastic_depth

@@ -9,13 +9,14 @@ from dataclasses import asdict
 
 import numpy as np
 
+from nars.errors import ConfigError
 from nars.predictors import Predictor
 from nars.printing import counted
 from nars.run import Run
 from nars.run.journal import Journal, read_results
 from nars.run.naming import budget_names
 from nars.search import PRESETS, Step, search_family
-from nars.space import Bounds, Population
+from nars.space import Bounds, Population, SpaceError
 from nars.stages.member import Member, ScaledFrom
 from nars.stages.members import Family, family_in, read_family, write_family
 from nars.stages.predictors import scorer
@@ -114,8 +115,11 @@ def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Fa
     wanted = [budget for budget in run.config.family.scale if budget not in there]
     if wanted:
         searched = [there[budget] for budget in run.config.budgets]
-        names = _names(run, wanted)
-        there |= dict(zip(wanted, scale_members(run.space, searched, wanted, names), strict=True))
+        try:
+            scaled = scale_members(run.space, searched, wanted, _names(run, wanted))
+        except SpaceError as error:
+            raise ConfigError(f"family.scale: {error} (--set family.scale=...)") from error
+        there |= dict(zip(wanted, scaled, strict=True))
     ordered = [there[budget] for budget in run.config.members]
     return write_family(run, ordered, removed, doubts=doubts(_evidence(run, ordered)))
 

@@ -19,7 +19,7 @@ from nars.run.settled import MemberIdentity, Settings, clear_replaced, is_settle
 from nars.run.teaching import NONE, family_teaching, outside_teacher
 from nars.space import AnyArchitecture
 from nars.stages.finished import TrainedFamily, load_trained, own_teacher, settings_for, untrained
-from nars.stages.member import Member, network_of as member_network, recipe_settings
+from nars.stages.member import Member, member_architecture, member_recipe
 from nars.stages.members import Family
 from nars.stages.watching import watching
 from nars.train import EpochReport, MemberJob, MemberResult, TrainError, train_members
@@ -53,13 +53,13 @@ def train(run: Run, family: Family) -> TrainedFamily:
 
 def architecture_of(run: Run, member: Member) -> AnyArchitecture:
     """The network of a member, with the classes of final training."""
-    architecture = member_network(run.space, member)
+    architecture = member_architecture(run.space, member)
     return replace(architecture, classes=run.final_classes)
 
 
 def recipe_of(run: Run, member: Member) -> Recipe:
     """The recipe that was found with it; label smoothing is that of final training unless it was searched."""
-    return Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | recipe_settings(run.space, member))
+    return Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | member_recipe(run.space, member))
 
 
 def network_of(run: Run, member: Member, weights: Path) -> nn.Module:

@@ -17,7 +17,7 @@ from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.given import Given, kept_config, read_config
 from nars.space import AnyArchitecture, SpaceError, load_space, read_architecture, read_document
 from nars.stages.answer_folder import ARCHITECTURE, RECIPE, TRAINING, RunSource, SavedAnswer, is_answer, read_answer
-from nars.stages.member import network_of, recipe_settings
+from nars.stages.member import member_architecture, member_recipe
 from nars.stages.members import family_in
 
 OTHER = "other"
@@ -174,8 +174,8 @@ def _of_member(folder: Path, run: RunFolder) -> Pair | None:
     return Pair(
         name=member.name,
         place=folder,
-        architecture=network_of(space, member),
-        recipe=Recipe.from_dict(smoothing | recipe_settings(space, member)),
+        architecture=member_architecture(space, member),
+        recipe=Recipe.from_dict(smoothing | member_recipe(space, member)),
         training=run.path / OTHER / member.name,
         run=run,
         images=images_of(run),

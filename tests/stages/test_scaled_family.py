@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 from sklearn.datasets import load_digits
-from small_run import HOW, SPACE
+from small_run import HOW, SPACE, upto_train
 
 from nars.errors import ConfigError, DataError
 from nars.export import verify
@@ -21,7 +21,6 @@ from nars.run import Run, Silent, load_config, open_run, preview
 from nars.space import EFFICIENTNET, Architecture, architecture_costs, growth, scale
 from nars.stages import is_finished, run_all
 from nars.stages.members import read_family
-from nars.stages.searching import load_family
 from nars.stages.training import architecture_of, recipe_of
 from nars.train import MemberResult
 
@@ -109,9 +108,7 @@ def test_a_finished_run_gets_one_more_and_keeps_the_others_to_the_bit(home: Path
     kept = read_family(run).members
     more = opened(home, family__scale=["30k", "400k"])
     assert not is_finished(more)
-    run_all(more)
-    family = load_family(more)
-    assert family is not None
+    family = upto_train(more).family
     assert [member.name for member in family.members] == ["45k", "120k", "30k", "400k"]
     assert [member for member in family.members if member.name != "30k"] == list(kept)
     down = family.members[2]
