@@ -80,8 +80,8 @@ def export(
         pair = find_pair(wanted.name)
         if pair is None:
             raise ConfigError(
-                f"--weights takes the place of a training, and {wanted.name} is one; give the folder of a network, with "
-                f"architecture.yaml and recipe.yaml"
+                f"--weights takes the place of a training, and {wanted.name} is one; give the folder of a network, "
+                f"with architecture.yaml and recipe.yaml"
             )
         adopt(pair, weights, config=config, overrides=wanted.overrides, reporter=reporter)
     card = export_trained(

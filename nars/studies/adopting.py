@@ -21,7 +21,7 @@ from nars.run.places import absolute
 from nars.run.run import introduce, read_images
 from nars.space import AnyArchitecture
 from nars.studies.pairs import Pair
-from nars.train import RESULT, WEIGHTS, MemberResult, TrainedNetwork
+from nars.train import CHECKPOINT, RESULT, WEIGHTS, MemberResult, TrainedNetwork
 
 
 def adopt(
@@ -44,7 +44,7 @@ def adopt(
         reporter: who is told.
 
     Raises:
-        ConfigError: no images are known, or the weights know other classes.
+        ConfigError: no images are known, the weights know other classes, or the network is trained already.
         NetworkError: they are of another network.
         DataError: the images are missing.
     """
@@ -70,6 +70,7 @@ def adopt(
     validation, test = (outputs(network.eval(), part, normalize) for part in (images.validation, images.test))
     measured, found = scores(validation, images.validation.labels), scores(test, images.test.labels)
     content = save({name: value.contiguous() for name, value in network.state_dict().items()})
+    _refuse_other(pair.training, identity := hashlib.sha256(content).hexdigest()[:32])
     write_bytes(pair.training / WEIGHTS, content)
     result = MemberResult(
         test_accuracy=found[ACCURACY.name],
@@ -83,13 +84,22 @@ def adopt(
         curve=(),
         ema_curve=(),
         seconds=0.0,
-        identity=hashlib.sha256(content).hexdigest()[:32],
+        identity=identity,
         weights=pair.training / WEIGHTS,
     )
     result.save(pair.training / RESULT)
     _note(pair, architecture, run, images.fingerprint, images.classes, images.mean.tolist(), images.std.tolist())
     reporter.say(f"{pair.name} has the weights of {weights}: {result.says}")
     return result
+
+
+def _refuse_other(training: Path, identity: str) -> None:
+    """Raises ConfigError where a folder holds a training, or other weights."""
+    done = training / RESULT
+    if (training / CHECKPOINT).exists() or (done.is_file() and MemberResult.load(done).identity != identity):
+        raise ConfigError(
+            f"{training} holds a training, or other weights; delete it, or copy the network's two files away"
+        )
 
 
 def _note(

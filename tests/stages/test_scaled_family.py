@@ -99,7 +99,7 @@ def test_the_largest_is_scaled_from_the_searched_ones_teaches_all_and_is_exporte
     found = read_findings(run.folder)
     console.print(family_table(found.family, found.results, found.cards, found.metric))
     assert "scaled from 120k: depth x" in console.file.getvalue()  # type: ignore[attr-defined]
-    assert "scaled from 120k: depth x" in write_report(run.folder).read_text()
+    assert f"scaled from {large.name}: depth x" in write_report(run.folder).read_text()
 
 
 def test_a_finished_run_gets_one_more_and_keeps_the_others_to_the_bit(home: Path) -> None:

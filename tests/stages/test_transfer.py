@@ -81,11 +81,16 @@ def test_weights_of_a_file_are_exported_without_a_training_or_trained_from(home:
     assert there is not None
     result = adopt(there, trained.weights, config=home / "run")
     assert (result.test_accuracy, result.validation_accuracy) == (trained.test_accuracy, trained.validation_accuracy)
+    assert adopt(there, trained.weights, config=home / "run").identity == result.identity
     export_trained(place)
     exported = load_file(place / "exported" / "model.safetensors")
     assert all(torch.equal(exported[name], value) for name, value in load_file(trained.weights).items())
     going_on = train_pair(place, config=home / "run", folder=home / "on", weights=trained.weights, overrides=SHORT)
     assert going_on.losses[0] < trained.losses[0]
+    other = {name: value + 1 for name, value in exported.items()}
+    save_file(other, home / "other.safetensors")
+    with pytest.raises(ConfigError, match="holds a training, or other weights"):
+        adopt(there, home / "other.safetensors", config=home / "run")
     save_file({"classifier.weight": torch.zeros(10, 32)}, home / "wrong.safetensors")
     with pytest.raises(NetworkError, match="weights of another network"):
         adopt(there, home / "wrong.safetensors", config=home / "run")
