@@ -29,7 +29,7 @@ name: scaled
 space: mine.yaml
 data: {name: cifar10, validation: 0.5, max_train: 40}
 range: {flops: {low: 20k, high: 200k}}
-pretraining: {pool: 64}
+pretraining: {pool: 64, preset: paper}
 collect: {rounds: 1, per_round: 4, epochs: 1, warmup_epochs: 0, batch_size: 20}
 search: {budgets: [45k, 120k]}
 family: {scale: [400k]}

@@ -28,8 +28,8 @@ CONFIG = """
 name: any
 space: space.yaml
 data: {name: digits, validation: 0.5, flip: false, crop: 0.0, max_train: 60}
-pretraining: {pool: 20}
-collect: {rounds: 2, per_round: 2, epochs: 1, warmup_epochs: 0, batch_size: 30}
+pretraining: {pool: 20, preset: paper}
+collect: {rounds: 1, per_round: 3, epochs: 1, warmup_epochs: 0, batch_size: 30}
 final: {epochs: 1, warmup_epochs: 0, policy: none, batch_size: 96, teacher: none}
 """
 
