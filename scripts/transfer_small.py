@@ -75,7 +75,8 @@ def as_wide_as(flops: float) -> float:
     while high - low > 1:  # they grow with the width
         middle = (low + high) // 2
         low, high = (middle, high) if _flops(widths[middle]) <= flops else (low, middle)
-    return round(min(widths[low : high + 1], key=lambda width: abs(_flops(width) - flops)), 2)
+    nearest: float = min(widths[low : high + 1], key=lambda width: abs(_flops(width) - flops))
+    return round(nearest, 2)
 
 
 def _flops(width: float) -> int:
@@ -92,7 +93,7 @@ def contest(folder: Path, *, width: float, epochs: int, seeds: tuple[int, ...]) 
         f"FBNetV3-B x {width:.2f}": partial(fbnetv3, width=width),
         f"EfficientNet-B0 x {other:.2f}": partial(efficientnet, width=other),
     }
-    found = {
+    found: dict[str, dict[str, Any]] = {
         name: {"network": name, "epochs": epochs, **count(make(0), 32, 3), "test": []}
         for name, make in networks.items()
     }
