@@ -6,8 +6,8 @@ Data:     CIFAR-10 in NARS_DATA: 4,000 of its training images, all test images
 Networks: published B as `nars transfer` takes it to 32 px; timm's EfficientNet-B0 with its second stride of 2 at 1,
           too, and as much wider as makes its multiply-accumulates B's. As they are, for a few epochs, and at 0.4 of B's
           width, which learn five times as much in a minute
-Result:   results/transfer/README.md; the last line is one JSON object. In trainings this short B0's shape is ahead, by 5.3
-          percent points and by 1.3, where two seeds of it differ by 4.9; the paper's claim is of hundreds of epochs
+Result:   results/transfer/README.md; the last line is one JSON object. In trainings this short B0's shape is ahead, by
+          5.3 percent points and by 1.3, where two seeds of it differ by 4.9; the paper's claim is of hundreds of epochs
 """
 
 from __future__ import annotations
