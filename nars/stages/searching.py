@@ -84,7 +84,7 @@ def _searched(run: Run, predictor: Predictor, family: Family, budgets: Sequence[
             settings=PRESETS[run.config.search.preset],
             progress=on_generation,
         )
-    prediction = predictor.predict(run.space.encode(found.rows))
+    prediction = predictor.predict(predictor.inputs(run.space, found.rows))
     records = run.space.to_records(found.rows)
     ends = [started, *(finished[number] for number in range(len(found.members)))]
     return tuple(
