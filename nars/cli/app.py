@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from nars import __version__
-from nars.cli import run, space, store
+from nars.cli import data, run, space, store
 from nars.cli.audit import audit
 from nars.cli.compress import compress
 from nars.cli.config import config
@@ -33,7 +33,13 @@ app = typer.Typer(
 )
 
 _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
-    ("run", run.run, "nars run digits    nars run runs/digits --budgets 150k,250k,500k,550k --set final.epochs=60"),
+    (
+        "run",
+        run.run,
+        "nars run digits    nars run photos/ --time 30m --max-flops 300M --max-latency 20ms\n"
+        "nars run runs/digits --budgets 150k,250k,500k,550k --set final.epochs=60\n"
+        "nars run --data imagefolder:new --initial runs/photos",
+    ),
     ("pretrain", run.pretrain, "nars pretrain digits --out runs/mine"),
     ("collect", run.collect, "nars collect digits --out runs/mine --workers 2"),
     (
@@ -121,6 +127,7 @@ for name, command, examples in _COMMANDS:
     app.command(name, epilog=f"Example: {examples}")(quietable(spread(command)))
 app.add_typer(space.app, name="space")
 app.add_typer(store.app, name="store")
+app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 
 from nars import stages
+from nars.cli import timed
 from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
 from nars.cli.options import DEVICE_HELP, How, Prior, Question
 from nars.cli.starting import load_torch, say_device
 from nars.errors import ConfigError
-from nars.run.folder import RunFolder, existing_run
+from nars.run.folder import RunFolder, existing_run, run_in
 
 if TYPE_CHECKING:
     from nars.run import Run
@@ -52,7 +53,13 @@ Sets = Annotated[
 
 
 def run(
-    name: Name,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet), a YAML file, or a run's "
+            "folder; with --time a folder of images. With --initial, finetune if not given."
+        ),
+    ] = None,
     out: Out = None,
     space: SpaceOption = None,
     data: DataOption = None,
@@ -60,12 +67,23 @@ def run(
     budgets: Budgets = None,
     seed: Seed = None,
     sets: Sets = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Of a CSV of paths and labels: images of equal value stay on one side of each split."),
+    ] = None,
+    initial: Annotated[
+        str | None, typer.Option(help="Fine-tune the networks of another run (or one member's folder) on other --data.")
+    ] = None,
     *,
     how: How,
     prior: Prior,
+    within: timed.Within,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
 ) -> None:
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on.
+
+    With --time all else is chosen: nars run photos/ --time 30m --max-flops 300M looks at the images and at this
+    machine, and keeps to the time. Until it is done, nars export runs/photos exports the best so far.
 
     A finished run can grow: nars run runs/quick with other --budgets, --set final.epochs=... or more collect.rounds
     computes what depends on it and nothing else.
@@ -75,9 +93,20 @@ def run(
         "data.name": ("--data", data),
         "seed": ("--seed", seed),
         "data.root": ("--data-root", data_root and str(data_root)),
+        "data.group_column": ("--group-column", group_column),
         "search.budgets": ("--budgets", budgets),
     }
+    if name is None and initial is None:
+        raise ConfigError("nars run takes a run configuration, e.g. nars run digits; nars run --help has more")
+    name = name or "finetune"
+    if initial is not None:
+        shortcuts["space"] = ("--initial", _initial(name, initial, out, space, data, sets))
     wanted = asked(name, sets, shortcuts)
+    if timed.is_meant(name, within):
+        finished = timed.run(wanted, within, out, how, dry_run=dry_run)
+        if finished is not None:
+            _show_family(finished.folder)
+        return
     if dry_run:
         _show_plan(wanted, out, how)
         if prior.samples is not None:
@@ -248,6 +277,9 @@ def export(
             f"--weights and --config go with the folder of one network, {name} is none (no architecture.yaml with "
             f"recipe.yaml)"
         )
+    home = run_in(out or name)
+    if home is not None and timed.export_best(home):
+        return
     opened = open_asked(asked(name, sets), out, upto="export", alone=True)
     opened.config.check_networks()
     family = stages.needed(opened, "export", stages.load_family(opened))
@@ -273,6 +305,22 @@ def report(
     if json_file is not None:
         write_json(json_file, document_of(read_findings(home)))
     _show_family(home)
+
+
+def _initial(
+    name: str, initial: str, out: Path | None, space: str | None, data: str | None, sets: list[str] | None
+) -> str:
+    """The space of the networks of another run."""
+    from nars.cli.initial import initial_space
+    from nars.cli.opening import parse_sets
+    from nars.run import read_config
+
+    if space is not None:
+        raise ConfigError("--initial is a space of its own, of the networks that it names; leave out --space")
+    if out is None and not Path(name).is_dir():
+        values = {} if data is None else {"data.name": data}
+        out = Path("runs") / read_config(name, values | parse_sets(sets)).config.name
+    return initial_space(initial, RunFolder(out or Path("runs") / Path(name).name))
 
 
 def _give(opened: Run, prior: Prior) -> None:

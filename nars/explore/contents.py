@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def family(source: Source) -> list[dict[str, Any]]:
         return []
     members = []
     for member in family_in(source.run).members:
-        if member.predicted is None or member.predicted_std is None:
+        if math.isnan(member.predicted):  # nothing was searched, there is nothing to show it beside
             continue
         file = source.run.training_result(member.same_as or member.name)
         result = MemberResult.load(file) if file.is_file() else None

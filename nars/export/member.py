@@ -16,7 +16,7 @@ from nars.export.card import CARD, Card, sha256
 from nars.export.errors import ExportError, ParityError
 from nars.export.fixed_input import LogitsHash, fixed_input
 from nars.export.layout import ARCHITECTURE, CONFIG, INT8, ONNX, PROGRAM, RECIPE, STANDALONE, WEIGHTS, MemberConfig
-from nars.export.onnx import TOLERANCE, encode_onnx, measure_onnx_latency, onnx_logits, open_onnx, require_onnx
+from nars.export.onnx import allowed, encode_onnx, measure_onnx_latency, onnx_logits, open_onnx, require_onnx
 from nars.export.program import capture, decode_program, encode_program, largest_difference, logits, reference
 from nars.export.readme import write_card
 from nars.export.standalone import standalone_source
@@ -93,7 +93,7 @@ def export_member(
 
     progress(PROGRAM)
     program = capture(original, images)
-    content = {PROGRAM: encode_program(program)}
+    content = {PROGRAM: encode_program(program, config.metadata())}
     progress(ONNX)
     content[ONNX] = encode_onnx(program, config.metadata())
     outputs = {
@@ -102,10 +102,10 @@ def export_member(
     }
     differences = {file: largest_difference(values, expected) for file, values in outputs.items()}
     for file, difference in differences.items():
-        if not difference <= TOLERANCE:  # so written that NaN fails
-            raise ParityError(file, difference, TOLERANCE)
+        if not difference <= allowed(expected):  # so written that NaN fails
+            raise ParityError(file, difference, allowed(expected))
     content |= {
-        WEIGHTS: save(original.state_dict(), metadata={"format": "pt", "name": name}),
+        WEIGHTS: save(original.state_dict(), metadata={"format": "pt"} | config.metadata()),
         CONFIG: json.dumps(config.to_dict(), indent=2).encode(),
         ARCHITECTURE: dump_yaml(architecture.to_dict()).encode(),
         RECIPE: dump_yaml(dict(recipe)).encode(),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import io
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -48,10 +51,14 @@ def top1(computed: torch.Tensor, labels: torch.Tensor) -> float:
     return 100 * float((computed.argmax(1) == labels).double().mean())
 
 
-def encode_program(program: ExportedProgram) -> bytes:
-    """`program` as a .pt2 file; `torch.export.load` reads it."""
+ABOUT = "metadata.json"
+"""Extra file of a .pt2 file: what it says of itself, as the ONNX file does."""
+
+
+def encode_program(program: ExportedProgram, metadata: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """`program` as a .pt2 file; `torch.export.load` reads it, and its metadata as the extra file `ABOUT`."""
     buffer = io.BytesIO()
-    torch.export.save(program, buffer)
+    torch.export.save(program, buffer, extra_files={ABOUT: json.dumps(dict(metadata), ensure_ascii=False)})
     return buffer.getvalue()
 
 

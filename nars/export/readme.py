@@ -9,6 +9,7 @@ from pathlib import Path
 from nars.export.card import CARD, Card, Int8
 from nars.export.layout import ARCHITECTURE, INT8, ONNX, PROGRAM, README, RECIPE, STANDALONE, WEIGHTS, MemberConfig
 from nars.export.onnx import OPSET
+from nars.export.program import ABOUT
 from nars.files.atomic import write_json, write_text
 from nars.metric import ACCURACY, IMAGE_METRICS
 from nars.network.timm_models import timm_name
@@ -37,6 +38,18 @@ import timm
 
 options = {"num_classes": CLASSES, "in_chans": CHANNELS}
 model = timm.create_model("MODEL", **options, checkpoint_path="WEIGHTS").eval()
+"""
+
+_SHORT = """
+import json, numpy as np, onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession("FILE")
+facts = session.get_modelmeta().custom_metadata_map
+photo = ImageOps.fit(Image.open("photo.jpg").convert("MODE"), (WIDTH, WIDTH), Image.Resampling.BILINEARBLEED)
+images = (np.atleast_3d(np.float32(photo)) / 255 - json.loads(facts["mean"])) / json.loads(facts["std"])
+logits = session.run(None, {"images": images.transpose(2, 0, 1)[None].astype(np.float32)})[0][0]
+print(json.loads(facts["classes"])[logits.argmax()])
 """
 
 _ONNX = """
@@ -111,10 +124,13 @@ def readme(card: Card, config: MemberConfig) -> str:
             f"- std: {_numbers(config.std)}",
             "\n## Use\n",
             *(_own_forms(card, config) if config.standalone else _timm_model(config)),
-            f"`{ONNX}` (opset {OPSET}, any batch size) says itself what it needs (here for images of 8 bits without "
-            "transparency):",
+            f"`{ONNX}` (opset {OPSET}, any batch size), with ONNX Runtime alone. The normalization is not in its "
+            "graph: mean, deviation and the names of the classes are in its metadata.",
+            _block(_short(config)),
+            "To the last bit as it was judged (here for images of 8 bits without transparency):",
             _block(onnx),
-            f'`{PROGRAM}` is `torch.export.load("{PROGRAM}").module()`, any batch size; `{WEIGHTS}` has '
+            f'`{PROGRAM}` is `torch.export.load("{PROGRAM}").module()`, any batch size; its extra file `{ABOUT}` and '
+            f"the metadata of `{WEIGHTS}` say what the ONNX file does, the classes too. `{WEIGHTS}` has "
             f"{'timm' if by_timm else 'the network'}'s names. `{ARCHITECTURE}` and `{RECIPE}` train it "
             f"again, also on other images: `nars train CONFIG --model {ARCHITECTURE} --recipe {RECIPE}`. "
             f"{f'`python {STANDALONE}` prints the' if config.standalone else 'The'} logits of a fixed input: "
@@ -133,6 +149,14 @@ def _onnx(config: MemberConfig) -> str:
     cropped = config.resized != config.architecture.resolution
     code = code.replace("RESIZED", 'side = int(width / json.loads(facts["crop_pct"]))\n' if cropped else "")
     return code.replace("CROP", _CROP if cropped else "").replace("SIDE", "side" if cropped else "width")
+
+
+def _short(config: MemberConfig) -> str:
+    """The same to a rounding, in a few lines."""
+    code = _SHORT.replace("FILE", ONNX).replace("MODE", config.mode)
+    code = code.replace("WIDTH", str(config.architecture.resolution))
+    border = (1 - config.evaluation_crop) / 2
+    return code.replace("BLEED", f", bleed={border:g}" if border else "")
 
 
 def _other_scores(card: Card) -> list[tuple[str, str]]:

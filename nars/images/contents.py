@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +68,17 @@ class Contents:
 
     def _paths(self, indices: Ints) -> list[Path]:
         return [path_of(self._files[index]) for index in indices]
+
+
+def digests_of_files(files: Sequence[Path]) -> NDArray[np.void]:
+    """Hashes of the files' bytes, (N,), that can be compared.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        found = digests_of(pool.map(_read, files))
+    return np.ascontiguousarray(found).view(f"V{DIGEST_BYTES}")[:, 0]
 
 
 @contextmanager

@@ -27,15 +27,15 @@ from nars.images.contents import Contents
 from nars.images.layout import Layout, key_of, recognize
 from nars.images.pixels import OnRead, read
 from nars.images.streaming import as_bytes, path_of
-from nars.images.unsplit import TEST, TRAIN, Source, hold_out_test
+from nars.images.unsplit import MADE_HERE, TEST, TRAIN, Source, hold_out_test
 from nars.images.walk import Folder, Skipped, walk
 from nars.printing import readable_name, some_names
 
 _TEST_SHARE = 5
 
 
-def folder_source(path: Path) -> Source:
-    """List the images below `path`; none is decoded yet.
+def folder_source(path: Path, *, without: frozenset[Path] = frozenset()) -> Source:
+    """List the images below `path`, but those `without`; none is decoded yet.
 
     Raises:
         DataError: no such folder, fewer than two classes, a class without images, a class that train/ does not have,
@@ -44,12 +44,12 @@ def folder_source(path: Path) -> Source:
     if not path.is_dir():
         fix = "That is a file: unpack it, and name the folder." if path.is_file() else "Check the path."
         raise DataError(f"imagefolder:PATH must name an existing folder, got {str(path)!r}. {fix}")
-    root, skipped = walk(path)
+    root, skipped = walk(path, without=without)
     layout = recognize(root)
     classes, notes = _classes(layout, skipped)
     files, labels = _images(layout.train, classes)
     part = [np.full(len(files), TRAIN, dtype=np.int8)]
-    origin = {TEST: "a fifth of the folder, always the same"}
+    origin = {TEST: f"{MADE_HERE}folder, always the same"}
     for mark, name, folder in layout.others:
         more_files, more_labels = _images(folder, classes)
         files, labels = files + more_files, labels + more_labels
@@ -62,7 +62,7 @@ def folder_source(path: Path) -> Source:
         classes=classes,
         labels=label_array,
         part=np.concatenate(part),
-        render=partial(_render, paths),
+        render=partial(render_files, paths),
         digest=contents.digests,
         copies=contents.copies,
         files=paths,
@@ -114,5 +114,6 @@ def _images(folder: Folder, classes: tuple[str, ...]) -> tuple[list[Path], list[
     return files, labels
 
 
-def _render(files: NDArray[np.bytes_], indices: Ints, resolution: int, progress: OnRead | None) -> Tensor:
+def render_files(files: NDArray[np.bytes_], indices: Ints, resolution: int, progress: OnRead | None) -> Tensor:
+    """The `Render` of files (N,)."""
     return read([path_of(files[index]) for index in indices], resolution=resolution, progress=progress)

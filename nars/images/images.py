@@ -25,10 +25,11 @@ from nars.images.crops import Wholes, evaluation_side, middle_of
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
+from nars.images.own import own_source
 from nars.images.pixels import OnRead, check_headers, mean_and_std, read_wholes, weight_of_wholes
 from nars.images.split import hold_out
 from nars.images.streaming import StreamedSplit, path_of
-from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, copies_among, some_classes
+from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, some_classes, together_among
 from nars.parallel import installed_memory
 from nars.printing import brief_repr, some_names
 from nars.space import AnyArchitecture
@@ -185,6 +186,7 @@ def load_images(
     copies: int = 2,
     whole: bool = False,
     evaluation_crop: float = 1.0,
+    group_column: str | None = None,
     progress: OnRead | None = None,
     source: Source | None = None,
 ) -> ImageData:
@@ -211,6 +213,8 @@ def load_images(
         whole: Keep the training images of a folder whole, for random resized crops; else their middle squares.
         evaluation_crop: Validation and test images are resized so that the middle which is judged is this share of
             their side, in (0, 1]; 1 is the whole middle square.
+        group_column: Of a table of paths and labels, the column whose equal values keep images on one side of each
+            split; one that is called group, patient, subject, scene or session when None.
         progress: Called with (images decoded, images in all).
         source: What `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
 
@@ -223,7 +227,7 @@ def load_images(
     fix = "Leave it out to train on all."
     require(DataError, max_train is None or max_train >= 1, "max_train", "at least 1 image", max_train, fix=fix)
     require(DataError, 0 < evaluation_crop <= 1, "evaluation_crop", "above 0 and at most 1", evaluation_crop)
-    source = source or _open(name, root, progress)
+    source = source or _open(name, root, progress, group_column)
     if max_classes is not None and max_classes < len(source.classes):
         source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
     if validation_images is not None:
@@ -269,10 +273,10 @@ def _share(source: Source, validation_images: int) -> float:
     return validation_images / images
 
 
-def _open(name: str, root: str | Path | None, progress: OnRead | None) -> Source:
+def _open(name: str, root: str | Path | None, progress: OnRead | None, group_column: str | None) -> Source:
     with looked_for(name):
         if name.startswith(FOLDER_PREFIX):
-            return folder_source(folder_of(name))
+            return own_source(folder_of(name), group_column=group_column)
         require(DataError, name in IMAGE_SETS, "an image set", f"one of {', '.join(IMAGE_SETS)}", name)
         if name == "digits":
             return digits()
@@ -285,7 +289,7 @@ def _divide(source: Source, validation_fraction: float, seed: int, max_train: in
     """Indices of the training, validation and test images, each in ascending order."""
     train, validation, test = (np.flatnonzero(source.part == mark) for mark in (TRAIN, VALIDATION, TEST))
     count = round(validation_fraction * len(train)) if len(validation) == 0 else 0
-    copies = copies_among(source, train) if count else None
+    copies = together_among(source, train) if count else None
     held_out, rest = hold_out(source.labels[train], count, copies=copies, rng=np.random.default_rng(seed))
     if len(validation) == 0:
         validation = train[held_out]

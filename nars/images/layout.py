@@ -118,6 +118,13 @@ def recognize(root: Folder) -> Layout:
     )
 
 
+def split_role(name: str) -> int | None:
+    """TRAIN, VALIDATION or TEST where a name says one of them and nothing else that counts, else None."""
+    found = _split_name(name)
+    role = None if found is None else found.role
+    return TEST if role == _EVALUATION else role if role in _ROLES else None
+
+
 def key_of(name: str) -> str:
     """What makes two names of a class the same: macOS writes an accent as a letter of its own."""
     return unicodedata.normalize("NFC", name)

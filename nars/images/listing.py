@@ -14,6 +14,7 @@ from nars.files.home import looked_for
 from nars.images.folder import folder_source
 from nars.images.known import DIGITS_TEST, count_idx
 from nars.images.names import CLASSES, FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
+from nars.images.own import own_source
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source
 
 _KNOWN = {
@@ -48,18 +49,18 @@ class Listing:
     """A folder's files, for `load_images`: so that it is walked, and copies in it are looked for, once."""
 
 
-def list_images(name: str, *, root: str | Path | None = None) -> Listing:
+def list_images(name: str, *, root: str | Path | None = None, group_column: str | None = None) -> Listing:
     """Count an image set. Folders are listed, of other sets the labels or headers are read.
 
     Args:
-        name, root: As `nars.images.load_images` takes them.
+        name, root, group_column: As `nars.images.load_images` takes them.
 
     Raises:
         DataError: unknown name, missing folder, a folder that holds no classes.
     """
     with looked_for(name):
         if name.startswith(FOLDER_PREFIX):
-            return _of_source(name, folder_source(folder_of(name)))
+            return _of_source(name, own_source(folder_of(name), group_column=group_column))
         require(DataError, name in _KNOWN, "an image set", f"one of {', '.join(IMAGE_SETS)}", name)
         if name == "imagenet" and (data_root(root) / name).is_dir():
             return _of_source(name, folder_source(data_root(root) / name))
@@ -86,7 +87,7 @@ def _of_source(name: str, source: Source) -> Listing:
         train=train,
         validation=validation,
         test=test,
-        files=True,
+        files=source.files is not None,
         source=source,
         smallest=int(np.bincount(source.labels[source.part == TRAIN], minlength=len(source.classes)).min()),
     )

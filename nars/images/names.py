@@ -25,6 +25,10 @@ CLASSES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+SIDES: Mapping[str, int] = {"digits": 8, "fashion-mnist": 28, "cifar10": 32}
+"""Pixels of the images of sets that are arrays."""
+
+
 def folder_of(name: str) -> Path:
     """The folder of `imagefolder:PATH`.
 

@@ -53,7 +53,7 @@ def decode(
     mode = "L" if channels == 1 else "RGB"
     pixels = np.empty((len(encoded), side, side, channels), dtype=np.uint8)
     for index, content in enumerate(encoded):
-        with _opened(io.BytesIO(content), names[index]) as opened:
+        with opening(io.BytesIO(content), names[index]) as opened:
             image = reading_of(opened, name=names[index])(opened).convert(mode)
         if image.size != (side, side):
             raise DataError(f"images must be {side} x {side} pixels, {names[index]} is {image.width} x {image.height}.")
@@ -125,8 +125,14 @@ def read_one(file: Path, resolution: int) -> NDArray[np.uint8]:
     Raises:
         DataError: it cannot be read as an image.
     """
-    with _opened(file, str(file)) as opened:
+    with opening(file, str(file)) as opened:
         return square_of(_decoded(opened, file, resolution), resolution)
+
+
+def read_encoded(content: bytes, name: str, resolution: int) -> NDArray[np.uint8]:
+    """The same of an encoded image that is called `name`."""
+    with opening(io.BytesIO(content), name) as opened:
+        return square_of(_decoded(opened, Path(name), resolution), resolution)
 
 
 def square_of(image: Image.Image, resolution: int) -> NDArray[np.uint8]:
@@ -154,7 +160,7 @@ def read_whole(file: Path, resolution: int) -> tuple[NDArray[np.uint8], bool]:
     Raises:
         DataError: it cannot be read as an image.
     """
-    with _opened(file, str(file)) as opened:
+    with opening(file, str(file)) as opened:
         before = min(opened.size)
         image = _decoded(opened, file, resolution)
         return np.array(image, dtype=np.uint8), min(image.size) < before
@@ -176,7 +182,7 @@ def check_headers(files: Sequence[Path]) -> None:
     """
 
     def check(file: Path) -> None:
-        with _opened(file, str(file)) as opened:
+        with opening(file, str(file)) as opened:
             reading_of(opened, name=str(file))
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -185,8 +191,9 @@ def check_headers(files: Sequence[Path]) -> None:
 
 
 @contextmanager
-def _opened(content: Path | io.BytesIO, name: str) -> Iterator[Image.Image]:
-    """An image whose pixels are not read yet. Whatever goes wrong until it is closed is an error with its name."""
+def opening(content: Path | io.BytesIO, name: str) -> Iterator[Image.Image]:
+    """An image whose pixels are not read yet, of a file or a file's content. Whatever goes wrong until it is closed is
+    an error with its name."""
     try:
         with Image.open(content) as image:
             most = Image.MAX_IMAGE_PIXELS

@@ -16,7 +16,7 @@ from torch import Tensor
 from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.pixels import OnRead, resize
-from nars.images.split import hold_out
+from nars.images.split import first_of, hold_out
 from nars.printing import brief_repr
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -25,6 +25,9 @@ Render = Callable[[Ints, int, OnRead | None], Tensor]
 """(indices (n,), resolution, progress) -> uint8 (n, C, resolution, resolution)."""
 
 DIGEST_BYTES = 16
+
+MADE_HERE = "a fifth of the "
+"""How `Source.origin` begins to tell of a test part that the set does not bring along."""
 
 _Result = TypeVar("_Result")
 
@@ -54,6 +57,8 @@ class Source:
     """What a person should know about how the set was read, a sentence each."""
     side: int | None = None
     """Side of the images, pixels, where all are arrays of one size."""
+    groups: Ints | None = None
+    """(N,) images of equal number (one patient's, one scene's) stay on one side of every split that is made here."""
 
 
 def array_source(
@@ -79,6 +84,11 @@ def array_source(
     )
 
 
+def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """The different labels, numbers by their size and before words."""
+    return tuple(sorted(set(labels), key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)))
+
+
 def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:
     """Hash each content. Returns (N, 16)."""
     joined = b"".join(hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest() for content in contents)
@@ -87,7 +97,7 @@ def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:
 
 def hold_out_test(source: Source, count: int) -> Source:
     """Mark a stratified choice of about `count` images as TEST; the same choice for the same images."""
-    copies = copies_among(source, np.arange(len(source.labels)))
+    copies = together_among(source, np.arange(len(source.labels)))
     held_out, _ = hold_out(source.labels, count, copies=copies, rng=np.random.default_rng(0))
     part = source.part.copy()
     part[held_out] = TEST
@@ -102,6 +112,24 @@ def copies_among(source: Source, indices: Ints) -> Ints | None:
     return None if np.array_equal(copies, np.arange(len(indices))) else copies
 
 
+def together_among(source: Source, indices: Ints) -> Ints | None:
+    """Which of some images (n,) stay together, because they are copies or of one group: for each the place of the first
+    of them; None where each may go its own way."""
+    copies = copies_among(source, indices)
+    if source.groups is None:
+        return copies
+    groups = first_of(source.groups[indices])
+    if copies is not None:  # what is joined by either
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        count, places = len(indices), np.arange(len(indices))
+        rows, columns = np.concatenate([places, places]), np.concatenate([copies, groups])
+        joined = coo_array((np.ones(2 * count), (rows, columns)), shape=(count, count))
+        groups = first_of(connected_components(joined, directed=False)[1])
+    return None if np.array_equal(groups, np.arange(len(groups))) else groups
+
+
 def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Source:
     """The images of `count` random classes, which keep their order and are numbered anew.
 
@@ -111,16 +139,25 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
     if count < 2:
         raise DataError(f"at least 2 classes must be left, got max_classes {count}.")
     classes = np.sort(rng.choice(len(source.classes), size=count, replace=False))
-    kept = np.flatnonzero(np.isin(source.labels, classes))
+    some = some_images(source, np.flatnonzero(np.isin(source.labels, classes)))
+    return replace(
+        some,
+        classes=tuple(source.classes[number] for number in classes),
+        labels=np.searchsorted(classes, some.labels).astype(np.int64),
+    )
+
+
+def some_images(source: Source, kept: Ints) -> Source:
+    """The images at these places (n,), ascending, in all classes."""
     return replace(
         source,
-        classes=tuple(source.classes[number] for number in classes),
-        labels=np.searchsorted(classes, source.labels[kept]).astype(np.int64),
+        labels=source.labels[kept],
         part=source.part[kept],
         render=partial(_among, kept, source.render),
         digest=partial(_among, kept, source.digest),
         copies=None if source.copies is None else partial(_among, kept, source.copies),
         files=None if source.files is None else source.files[kept],
+        groups=None if source.groups is None else source.groups[kept],
     )
 
 

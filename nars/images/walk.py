@@ -100,17 +100,19 @@ def readable_suffixes() -> frozenset[str]:
     )
 
 
-def walk(root: Path) -> tuple[Folder, Skipped]:
-    """Everything below a folder.
+def walk(root: Path, *, without: frozenset[Path] = frozenset()) -> tuple[Folder, Skipped]:
+    """Everything below a folder, but the image files `without`.
 
     Raises:
         DataError: a folder cannot be listed, or a link with the name of an image leads nowhere.
     """
     skipped = Skipped(root)
-    return _listed(root, (), readable_suffixes(), skipped), skipped
+    return _listed(root, (), readable_suffixes(), skipped, without), skipped
 
 
-def _listed(path: Path, above: tuple[tuple[int, int], ...], suffixes: frozenset[str], skipped: Skipped) -> Folder:
+def _listed(
+    path: Path, above: tuple[tuple[int, int], ...], suffixes: frozenset[str], skipped: Skipped, without: frozenset[Path]
+) -> Folder:
     try:
         status = path.stat()
         with os.scandir(path) as entries:
@@ -138,11 +140,12 @@ def _listed(path: Path, above: tuple[tuple[int, int], ...], suffixes: frozenset[
             if (where.st_dev, where.st_ino) in above:
                 skipped.add("links back to a folder above them", entry.path)
             else:
-                folders.append(_listed(path / entry.name, above, suffixes, skipped))
+                folders.append(_listed(path / entry.name, above, suffixes, skipped, without))
         elif not entry.is_file():
             skipped.add("what is neither a file nor a folder", entry.path)
         elif ending in suffixes:
-            images.append(path / entry.name)
+            if not without or path / entry.name not in without:
+                images.append(path / entry.name)
         elif ending in _PICTURES:
             skipped.add("images in formats that Pillow cannot read here; convert them, e.g. to PNG", entry.path)
         else:

@@ -25,3 +25,4 @@ from .timing import (
     onnx_milliseconds as onnx_milliseconds,
     onnx_session as onnx_session,
 )
+from .timm_models import weights_at_hand as weights_at_hand

@@ -35,4 +35,5 @@ from .regressor import (
 )
 from .rivals import RIVALS as RIVALS
 from .settings import PRESETS as PRESETS, PredictorSettings as PredictorSettings
+from .sources import Match as Match, Source as Source
 from .statistics import free_statistics as free_statistics

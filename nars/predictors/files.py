@@ -26,15 +26,19 @@ from nars.predictors.predictor import Predictor
 from nars.predictors.process import Process
 from nars.predictors.regressor import PretrainingReport, StatisticError
 from nars.predictors.settings import PredictorSettings
+from nars.predictors.sources import Source
 from nars.predictors.statistics import Scale
 from nars.predictors.warp import Warp
-from nars.space import Space
+from nars.space import Space, read_document, read_space
+from nars.store import write_space
 
 _WEIGHTS, _CARD = "predictor.safetensors", "card.json"
 _FORMAT = 4
 """Read as well: 3, with one process at most, which has no additive part; 2, whose warps have one power for both sides;
 and 1, where a process has one amplitude of noise too, the constant one."""
 _PROCESS = "process."
+_SOURCES, _SPACE = "sources", "space.yaml"
+"""Folders of what it started from, each a predictor with its space."""
 
 
 def save_predictor(
@@ -75,6 +79,7 @@ def save_predictor(
         "statistics": {name: np.asarray(values).tolist() for name, values in vars(predictor.scale).items()},
         "pretraining": asdict(predictor.pretraining) if predictor.pretraining else None,
         "fit": _fit_document(predictor.fitted),
+        **({"sources": [source.name for source in predictor.sources]} if predictor.sources else {}),
         **({} if predictor.failures is None else {"failures": predictor.failures.document}),
         "versions": {
             "python": platform.python_version(),
@@ -89,6 +94,10 @@ def save_predictor(
             for number, process in enumerate(predictor.fitted.processes)
             for name, value in process.arrays.items()
         }
+    for number, source in enumerate(predictor.sources):
+        home = folder / _SOURCES / str(number)
+        write_space(source.space, home / _SPACE)
+        save_predictor(source.predictor, home, space=source.space, data=source.name)
     saved = save_weights(weights)
     # The card goes last: a folder with a card is complete.
     write_bytes(folder / _WEIGHTS, saved)
@@ -154,11 +163,17 @@ def _assembled(folder: Path, card: Mapping[str, Any], weights: Mapping[str, Floa
             std=np.array(statistics["std"], dtype=np.float64),
         ),
         choices=choices,
+        sources=tuple(_source(folder / _SOURCES / str(at), name) for at, name in enumerate(card.get("sources", ()))),
         metric=_metric(folder, card),
         pretraining=_report(card["pretraining"]),
         fitted=_fit(card["fit"], weights, choices),
         failures=Failures.of(card["failures"]) if "failures" in card else None,
     )
+
+
+def _source(folder: Path, name: str) -> Source:
+    space = read_space(read_document(folder / _SPACE))
+    return Source(name=name, space=space, predictor=load_predictor(folder, space))
 
 
 def _metric(folder: Path, card: Mapping[str, Any]) -> Metric:

@@ -54,6 +54,8 @@ _SLOPE, _SLOPE_SPREAD = 1.0, 0.5
 """Prior of b: a source that ranks like the samples do is taken as it is."""
 _FARTHEST = 5.0
 """Standard deviations of its prior that a hyperparameter may lie off."""
+_REST = 0.3
+"""Factor on the prior medians of all amplitudes beside a source: most of what there is to explain is taken for said."""
 _TOLERANCE = 1e-6
 """Relative gain of a step at which the posterior density counts as the highest."""
 _MOST_FOR_LENGTHS = 400
@@ -93,13 +95,17 @@ def fit_process(
         target: (n,), of mean 0 and variance 1.
         relative: variances of the samples' noise in a unit of their own, (n,), above 0.
         choices: for each column of x the number of its choice, from 0 on, (E,).
-        prior: what a source predicts of the samples, (n,), of about mean 0 and variance 1; None without a source.
+        prior: what a source says of the samples, (n,), on any scale; None without a source.
         seed: of the choice of samples that the hyperparameters are chosen on.
     """
     statistics, encoding, y, noise = (
         torch.tensor(np.asarray(values, dtype=np.float64)) for values in (z, x, target, relative)
     )
-    told = None if prior is None else torch.tensor(np.asarray(prior, dtype=np.float64))
+    told, centre, width = None, 0.0, 1.0
+    if prior is not None:
+        raw = torch.tensor(np.asarray(prior, dtype=np.float64))
+        centre, width = raw.mean().item(), max(raw.std().item(), 1e-9)
+        told = (raw - centre) / width
     unit = noise.mean()
     numbers = torch.tensor(list(choices), dtype=torch.int64)
     features = Features(choices)
@@ -128,7 +134,7 @@ def fit_process(
             "inverse": inverse,
             "amplitudes": amplitudes,
             "additive": logs["additive"].exp(),
-            **({} if told is None else {"slope": logs["slope"]}),
+            **({} if told is None else {"slope": logs["slope"] / width * torch.tensor([1.0, -centre])}),
         }
     process = Process(arrays=arrays({name: value.float() for name, value in tensors.items()}), choices=tuple(choices))
     return process, left_out
@@ -207,17 +213,19 @@ def _priors(samples: _Samples) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Medians of the logarithms of the hyperparameters, and their standard deviations."""
     statistics, columns = samples.z.shape[1], samples.both.shape[1]
     choices = int(samples.choices.max()) + 1 if len(samples.choices) else 0
+    additive = (_ADDITIVE if statistics else _ADDITIVE_ALONE) * (1.0 if samples.prior is None else _REST)
     full = {
         "z_length": (statistics, math.log(_LENGTH * max(1, statistics) ** 0.5), _LENGTH_SPREAD),
         "x_length": (statistics + choices, math.log(_LENGTH * max(1, columns) ** 0.5), _LENGTH_SPREAD),
         "noise": (2, math.log(_NOISE), _NOISE_SPREAD),
-        "additive": (choices, math.log((_ADDITIVE if statistics else _ADDITIVE_ALONE) / max(1, choices)), 1.0),
+        "additive": (choices, math.log(additive / max(1, choices)), 1.0),
         **({} if samples.prior is None else {"slope": (1, _SLOPE, _SLOPE_SPREAD)}),
     }
     middle = {name: torch.full((count,), value, dtype=torch.float64) for name, (count, value, _) in full.items()}
     spread = {name: torch.full((count,), value, dtype=torch.float64) for name, (count, _, value) in full.items()}
     joint = math.log(_JOINT) if statistics else 0.0
-    middle["amplitudes"] = torch.tensor([0.0, 0.0, joint], dtype=torch.float64)
+    rest = 0.0 if samples.prior is None else math.log(_REST)
+    middle["amplitudes"] = torch.tensor([rest, rest, joint + rest], dtype=torch.float64)
     spread["amplitudes"] = torch.ones(3, dtype=torch.float64)
     return middle, spread
 

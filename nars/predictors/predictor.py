@@ -21,6 +21,7 @@ from nars.predictors.fit import Fit, Read
 from nars.predictors.network import Layers, apply_layers, layers_of, with_ones
 from nars.predictors.regressor import JointPrediction, Prediction, PretrainingReport, StatisticError
 from nars.predictors.settings import PRESETS, PredictorSettings
+from nars.predictors.sources import Source
 from nars.predictors.statistics import Scale, Statistics, choices_of, free_statistics
 from nars.predictors.warp import Warp
 from nars.space import Population, Space
@@ -50,6 +51,8 @@ class Predictor:
     """Names of the statistics that the encoder is pretrained on."""
     choices: tuple[int, ...] | None = None
     """For each column of the encoding the number of its choice; None where each column is a choice of its own."""
+    sources: tuple[Source, ...] = ()
+    """Predictors of other data sets, that it starts from."""
     metric: Metric = ACCURACY
     """What it predicts, as it is measured; whoever looks for the best compares scores."""
     pretraining: PretrainingReport | None = None
@@ -155,19 +158,32 @@ class Predictor:
 
     def inputs(self, space: Space, X: Population) -> Floats32:
         """What it reads of candidates X (N, D): their encoding and, where it was pretrained on them, their exact
-        statistics, standardized, (N, Ea + Er + S).
+        statistics, standardized, then what each source says of them: (N, Ea + Er + S + K).
 
         Args:
             space: that it was made for.
             X: candidates (N, D).
+
+        Raises:
+            PredictorError: a source has nothing in common with the space.
         """
-        encoding = space.encode(X)
-        if self.pretraining is None or not self.settings.process or (self.fitted and not self.fitted.exact):
-            return encoding
-        statistics = free_statistics(space, X)
-        if not set(self.scale.names) <= statistics.keys():  # a space that does not know all costs of the pretraining's
-            return encoding
-        return np.concatenate([encoding, self.scale.standardize(statistics)], axis=1)
+        parts = [space.encode(X)]
+        exact = self.settings.process and (self.fitted is None or self.fitted.exact)
+        if self.pretraining is not None and (exact or self.sources):
+            statistics = free_statistics(space, X)
+            known = set(self.scale.names) <= statistics.keys()  # a space may know fewer costs than the pretraining did
+            parts.append(self.scale.standardize(statistics) if known else self._statistics(parts[0]))
+        parts += [self.metric.score(source.scores(space, X))[:, None] for source in self.sources]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1, dtype=np.float32)
+
+    def prior_scores(self, inputs: Numbers) -> Floats | None:
+        """What the sources alone say of candidates, as for `fit`, before there is a sample: (N,), more being better,
+        without a unit; None without sources."""
+        if not self.sources:
+            return None
+        told = self._columns(inputs)[:, -len(self.sources) :].astype(np.float64)
+        spread = np.maximum(told.std(axis=0), 1e-9)
+        return np.asarray(self.metric.score(((told - told.mean(axis=0)) / spread).mean(axis=1)))
 
     def fit(self, inputs: Numbers, accuracy: Numbers, *, seed: int) -> Predictor:
         """A new predictor, fitted on accuracies; always from the pretrained weights, never from an earlier fit.
@@ -199,7 +215,7 @@ class Predictor:
         both = np.split(read.x, [self.architecture_width], axis=1)
         weights, blind = fit_members(self.weights, both[0], both[1], warped, settings=self.settings, seed=seed)
         noise = max(float(np.sqrt(np.mean((blind - warped) ** 2))), 1e-6)
-        exact = columns.shape[1] > read.x.shape[1]
+        exact = columns.shape[1] - len(self.sources) > read.x.shape[1]
         fitted = Fit(samples=len(accuracy), warp=warp, shares=(1.0,), noise=noise, stretch=1.0, exact=exact)
         left_out, variance = blind, np.full(len(accuracy), noise**2)
         if self.settings.process:
@@ -289,17 +305,18 @@ class Predictor:
         return tuple(range(width)) if self.choices is None else self.choices
 
     def _columns(self, inputs: Numbers) -> Floats32:
-        width = self.architecture_width + self.recipe_width
-        wider = width + len(self.scale.names)
         inputs = np.asarray(inputs)
-        return _float32(matrix(inputs, wider if inputs.ndim == 2 and inputs.shape[1] == wider else width))
+        width, told = self.architecture_width + self.recipe_width, len(self.sources)
+        wider = width + (len(self.scale.names) if self.pretraining is not None else 0) + told
+        wide = inputs.ndim == 2 and inputs.shape[1] == wider
+        return _float32(matrix(inputs, wider if wide or told else width))
 
     def _read(self, columns: Floats32) -> Read:
-        width = self.architecture_width + self.recipe_width
-        x, z = columns[:, :width], columns[:, width:]
+        width, told = self.architecture_width + self.recipe_width, len(self.sources)
+        x, z, said = np.split(columns, [width, columns.shape[1] - told], axis=1)
         if self.settings.process and self.pretraining is not None and not z.shape[1]:
             z = self._statistics(x)
-        return Read(x=x, z=z, told=z[:, :0])
+        return Read(x=x, z=z, told=said)
 
     def _members(self, x: Floats32) -> Floats32:
         """What each member predicts of encoded candidates (N, Ea + Er), (M, N)."""

@@ -29,7 +29,7 @@ class Process:
     arrays: Mapping[str, Floats32]
     """z (n, S), x (n, S + E): inputs divided by their lengths; z_length (S,), x_length (S + E,); weights (n,);
     inverse (n, n): of the kernel matrix; amplitudes (5,): t, s, u, v / the mean of `relative`, w; additive (C,): the
-    amplitude of each choice; slope (1,): of the source that is the prior mean, where there is one."""
+    amplitude of each choice; slope (2,): of the source that is the prior mean, where there is one, and offset."""
     choices: tuple[int, ...] = ()
     """For each column of the encoding the number of its choice, (E,); none where there is no additive part."""
 
@@ -53,7 +53,8 @@ class Process:
         if self.choices:
             mean += known["additive"](x * np.float32(1 / ENCODING_SCALE))
         if prior is not None:
-            mean += prior * self.arrays["slope"]
+            slope, offset = self.arrays["slope"]
+            mean += prior * slope + offset
         if z.shape[1]:
             mean += _matern(z / self.arrays["z_length"], known["z"], squares, roots) @ known["smooth"]
             mean += z @ known["trend"]

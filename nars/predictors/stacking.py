@@ -13,8 +13,9 @@ from nars.predictors.fit import Fit, Read, weighted
 from nars.predictors.gaussian import LeftOut, fit_process
 from nars.predictors.process import ENCODING_SCALE, Process
 
-_PRIOR_ENSEMBLE, _PRIOR_FIRST = 1.0, 2.0
-"""Of the shares: the ensemble's and the first process's, which reads the statistics if there are any; others have 1."""
+_PRIOR_ENSEMBLE, _PRIOR_FIRST, _PRIOR_SOURCE = 1.0, 2.0, 4.0
+"""Of the shares: the ensemble's, the first process's, which reads the statistics if there are any, and that of all
+sources together; others have 1."""
 
 
 def stack(
@@ -38,7 +39,15 @@ def stack(
     made = _processes(read, target, relative, choices, seed=seed)
     means = [blind, *(left_out.mean for _, left_out in made)]
     variances = [np.full(len(target), fitted.noise**2), *(left_out.variance for _, left_out in made)]
-    prior = np.array([_PRIOR_ENSEMBLE, *(_PRIOR_FIRST if number == 0 else 1.0 for number in range(len(made)))])
+    own = len(made) - read.told.shape[1]
+    prior = np.array(
+        [
+            _PRIOR_ENSEMBLE,
+            _PRIOR_FIRST,
+            *[1.0] * (own - 1),
+            *[_PRIOR_SOURCE / max(1, len(made) - own)] * (len(made) - own),
+        ]
+    )
     shares = shares_of(np.stack(means), target, prior)
     middle = weighted(shares, means)
     spread = [variance + (mean - middle) ** 2 for mean, variance in zip(means, variances, strict=True)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from nars.arrays import Ints
 from nars.recipe.recipe import Recipe
 
 
@@ -39,9 +41,33 @@ def logit_adjustment(counts: Tensor, recipe: Recipe) -> Balance:
     return Balance(shift=(recipe.balance_tau * (counts / counts.sum()).log()).float())
 
 
+def balanced_rows(labels: Tensor, *, shape: tuple[int, ...], seed: int, epoch: int) -> Ints:
+    """Images of an epoch by number, int64 of `shape`, each class equally likely and each of its images as well.
+
+    Args:
+        labels: (N,) of the training images.
+        shape: (steps, batch).
+        seed, epoch: what decides the draws.
+    """
+    counts = np.bincount(labels.cpu().numpy())
+    chance = 1.0 / (counts[labels.cpu().numpy()] * np.count_nonzero(counts))
+    rng = np.random.default_rng([seed, epoch, _SAMPLING])
+    return rng.choice(len(labels), size=shape, p=chance / chance.sum()).astype(np.int64)
+
+
+_SAMPLING = 5
+"""Number of the random stream that `balanced_rows` draws from."""
+
+
+def _by_rows(counts: Tensor, recipe: Recipe) -> Balance:
+    """Nothing: what is shown is balanced already."""
+    return UNBALANCED
+
+
 BALANCES: Mapping[str, Callable[[Tensor, Recipe], Balance]] = {
     "weights": class_weights,
     "logit_adjustment": logit_adjustment,
+    "sampling": _by_rows,
 }
 """Those that a recipe may name: (training images of each class, (classes,) float64 >= 1; recipe) -> what to do."""
 

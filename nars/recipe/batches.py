@@ -16,6 +16,7 @@ from nars.arrays import Ints
 from nars.images import ImageData, ResizedCrop, Split, StreamedSplit
 from nars.parallel import device_memory
 from nars.recipe.augmentation import Augmentation, Border, EpochPlan, plan_epoch
+from nars.recipe.balance import balanced_rows
 from nars.recipe.loss import mix, paste
 from nars.recipe.peers import Peers
 from nars.recipe.policies import LARGE
@@ -111,7 +112,7 @@ class Batches:
 
     def plan(self, epoch: int) -> EpochPlan:
         """The draws of an epoch, from 0."""
-        return plan_epoch(
+        plan = plan_epoch(
             images=len(self._labels),
             batch_size=self.batch_size,
             padding=self._augmentation.padding(self._side),
@@ -123,6 +124,10 @@ class Batches:
             seed=self._seed,
             epoch=epoch,
         )
+        if self._recipe.class_balance != "sampling":
+            return plan
+        rows = balanced_rows(self._labels, shape=plan.rows.shape, seed=self._seed, epoch=epoch)
+        return replace(plan, rows=rows)
 
     def batch(self, plan: EpochPlan, step: int) -> Batch:
         """This process's share of a step, channels last; erasing draws from torch's global generator."""

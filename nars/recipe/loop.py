@@ -187,6 +187,17 @@ class TrainingLoop:
         assert self._plan is None
         self._batches.vary(recipe, settings_by(recipe, self._training).augmentation)
 
+    def end_after(self, epochs: int) -> None:
+        """End the training after so many epochs in all: from here on the learning rate follows a schedule of that
+        length. Of those already done none is undone; how long parts stay frozen does not change.
+
+        At the start of an epoch.
+        """
+        assert self.step == 0
+        epochs = max(1, epochs, self.epoch)
+        warmup = min(self._schedule.warmup_epochs, epochs)
+        self._schedule = replace(self._schedule, epochs=epochs, warmup_epochs=warmup)
+
     def train_epoch(self, max_steps: int | None = None) -> EpochStats:
         """Train to the end of the current epoch, or for at most `max_steps` (>= 1) steps of it.
 

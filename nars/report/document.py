@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -42,7 +43,7 @@ def _member(findings: Findings, member: Member) -> dict[str, Any]:
         "same_as": member.same_as,
         "costs": member.costs,
         "record": member.record,
-        "predicted": member.predicted,
+        "predicted": None if math.isnan(member.predicted) else member.predicted,
         "predicted_std": member.predicted_std,
         "scaled": None if member.scaled is None else asdict(member.scaled),
         "validation": None if result is None else result.validation_accuracy,

@@ -169,13 +169,14 @@ def correlation_against_epoch(findings: Findings) -> str | None:
 
 def search_progress(findings: Findings) -> str | None:
     """Best predicted accuracy against evaluations, per budget; None before stage 3."""
-    if not findings.family.searched:
+    searched = [member for member in findings.family.members if member.history]  # the others are picked, not predicted
+    if not searched:
         return None
     title, metric = "Search progress", findings.metric
     with _axes(title, "candidates scored by the predictor", f"best predicted {_title(metric)}") as (axes, svg):
-        for number, member in enumerate(findings.family.searched):
+        for number, member in enumerate(searched):
             evaluations, best = zip(*member.history, strict=True)
-            label, color = f"{member.name} ({member.seconds:.1f} s)", _shade(number, len(findings.family.searched))
+            label, color = f"{member.name} ({member.seconds:.1f} s)", _shade(number, len(searched))
             axes.plot(evaluations, best, "o-", ms=3, color=color, label=label)
         axes.legend(loc="best")
     return svg[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, final
@@ -109,12 +110,6 @@ def own_rows(
     return headings, rows
 
 
-def _predicted(member: Member, metric: Metric) -> str:
-    if member.predicted is None or member.predicted_std is None:
-        return "-"
-    return metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}")
-
-
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -191,6 +186,13 @@ def _scaling(member: Member) -> str:
         return ""
     factors = ", ".join(f"{name} x {factor:.3g}" for name, factor in asdict(member.scaled.factors).items())
     return f"; scaled from {member.scaled.source}: {factors}"
+
+
+def _predicted(member: Member, metric: Metric) -> str:
+    """Without its unit; "-" where nothing was searched."""
+    if math.isnan(member.predicted):
+        return "-"
+    return metric.spell(member.predicted, member.predicted_std).removesuffix(f" {metric.unit}")
 
 
 def _row(member: Member, result: MemberResult | None, card: Card | None, metric: Metric) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from nars.run.findings import (
     resolution_findings,
     scaling_findings,
     sizes_of,
+    start_findings,
     task_findings,
     teacher_findings,
     weights_findings,
@@ -80,7 +81,7 @@ def check(
     images = space = None
     if config.trains_images:
         try:
-            images = list_images(config.images.name, root=config.images.root)
+            images = list_images(config.images.name, root=config.images.root, group_column=config.images.group_column)
         except DataError as error:
             findings.append(Finding(keys=("data.name",), text=str(error), here=True))
     else:
@@ -109,7 +110,7 @@ def check(
         findings.append(Finding(keys=("space",), text=unfit))
         space = None
     if space is not None:
-        findings += [*range_findings(config, space), *scaling_findings(config, space)]
+        findings += [*range_findings(config, space), *scaling_findings(config, space), *start_findings(config, space)]
     if space is not None and config.trains_images:
         findings += [*resolution_findings(config, space, images)]
     findings += [*collect_findings(config, sizes)]
@@ -143,7 +144,7 @@ def check_training(
             f"configuration of images, e.g. --config cifar10"
         )
     try:
-        images = list_images(config.images.name, root=config.images.root)
+        images = list_images(config.images.name, root=config.images.root, group_column=config.images.group_column)
     except DataError as error:
         raise ConfigError(f"{place('data.name')}: {error}") from error
     sizes = sizes_of(config, images)

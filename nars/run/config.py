@@ -48,6 +48,17 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, (int, float, Mapping)) else value
 
 
+def _flat(value: Any) -> Any:
+    """{recipe: {optimizer: adamw}}, which --set writes, is {recipe.optimizer: adamw}."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, Any] = {}
+    for name, content in value.items():
+        inner = _flat(content)
+        flat |= {f"{name}.{key}": one for key, one in inner.items()} if isinstance(inner, Mapping) else {name: inner}
+    return flat
+
+
 Limits = Annotated[Bounds, PlainValidator(_bounds), PlainSerializer(lambda bounds: bounds.document)]
 """Bounds on costs, as files and command lines have them."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -89,6 +100,9 @@ class Data(_Section):
     validation: Annotated[float, Field(gt=0.0)] = 0.2
     """Held out of the training images, a share (below 1) or a number of images (paper: 10,000); every accuracy of the
     search is measured on these."""
+    group_column: str | None = None
+    """Of a table of paths and labels: the column whose equal values (a patient, a scene) keep images on one side of
+    each split; one that is called group, patient, subject, scene or session when absent."""
     max_train: Whole | None = None
     """Use a stratified subset of at most so many training images during the search."""
     search_classes: Annotated[int, Field(ge=2)] | None = None
@@ -188,8 +202,9 @@ class Pretraining(_Section):
 class Collect(_Section):
     """Stage 2, constrained iterative optimization."""
 
-    rounds: Whole = 5
-    """T: how often candidates are chosen, trained and learned from (paper: 5 joint, 4 recipe-only)."""
+    rounds: Annotated[int, Field(ge=0)] = 5
+    """T: how often candidates are chosen, trained and learned from (paper: 5 joint, 4 recipe-only). 0: nothing is
+    searched, `start` is the answer."""
     per_round: Annotated[int, Field(ge=2)] = 48
     """m: candidates trained in each round, one for each bin of FLOPs (paper: 48)."""
     epochs: Whole = 150
@@ -208,8 +223,9 @@ class Collect(_Section):
     ema_warmup: Literal[True, False, "auto"] = "auto"
     """Let the decay rise to `ema_decay`, so that a short training is not left with the average of its first weights;
     false: it is constant (paper). auto: it rises in trainings of fewer steps than 20 / (1 - ema_decay)."""
-    stop_correlation: Annotated[float, Field(gt=0.0, le=1.0)] = 0.92
-    """Rank correlation with the final accuracy at which later rounds stop training (paper: 0.92)."""
+    stop_correlation: Annotated[float, Field(gt=0.0, le=1.0)] | None = 0.92
+    """Rank correlation with the final accuracy at which later rounds stop training (paper: 0.92); without one, all are
+    trained to their end."""
     propose: Literal["auto", "bins", "improvement"] = "auto"
     """bins: the best predicted of each bin of a cost (paper), for a family; improvement: the largest expected
     improvement on the best so far, for one candidate. auto: bins where there are budgets."""
@@ -229,6 +245,10 @@ class Collect(_Section):
     refit_every: Annotated[int, Field(ge=2)] | None = None
     """Asynchronous only: trainings from one fit of the predictor to the next; a quarter of `per_round` when absent."""
 
+    start: Annotated[dict[str, str | bool | int | float], BeforeValidator(_flat)] = {}
+    """Candidate that stage 2 begins with, {setting: value} as the space has them (numbers: the nearest choice, what is
+    left out: the middle one); half of the pool are then candidates near it."""
+
     @model_validator(mode="after")
     def _refitted_or_in_rounds(self) -> Collect:
         if self.refit_every is not None and not self.asynchronous:
@@ -241,8 +261,9 @@ class Collect(_Section):
 class Search(_Section):
     """Stage 3, predictor-based evolutionary search."""
 
-    preset: Literal["paper", "default"] = "default"
-    """The paper's adaptive genetic algorithm, or climbs by many exchanges at a time (`nars.search.climbing`)."""
+    preset: Literal["paper", "default", "measured"] = "default"
+    """The paper's adaptive genetic algorithm, or climbs by many exchanges at a time (`nars.search.climbing`); measured:
+    nothing is predicted, the best that stage 2 has trained is the answer, for searches of a few trainings."""
     budgets: Annotated[tuple[Limits, ...], Field(strict=False), BeforeValidator(_listed)] = ()
     """Bounds on costs, such as [{flops: 450M, latency: 12ms}, {params: 5M}], plain numbers on FLOPs; each gives one
     member of the family. The space's own when absent; without any, one member that no cost limits."""
@@ -513,6 +534,8 @@ class Execution(_Section):
     """Trainings at once; 0 is one per core, or `per_gpu` per GPU."""
     per_gpu: Whole = 1
     """Trainings at once on one GPU: small networks leave most of one idle."""
+    threads: Whole = 1
+    """Of torch, in each final training."""
     device: str = AUTO
     """auto (a GPU where there is one), cpu, cuda, cuda:N or mps."""
     address: str | None = None

@@ -14,6 +14,7 @@ import numpy as np
 from nars.errors import ConfigError, UserError
 from nars.parallel import installed_memory
 from nars.run.config import Final, Online, RunConfig
+from nars.run.starting import start_row
 from nars.run.suggesting import suggested_options
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
 from nars.space import (
@@ -243,7 +244,8 @@ def _budget_findings(
             got = " and ".join(map(shorten, which.values()))
             yield Finding(keys=(f"search.budgets[{min(which)}]", "space"), text=text.format(got))
     for number, limit in highest.items():
-        told = misfit or number in unmet | idle or not isfinite(limit) or smallest >= largest
+        measured = config.search.preset == "measured"  # then nothing is guessed
+        told = misfit or measured or number in unmet | idle or not isfinite(limit) or smallest >= largest
         if not told and not low <= limit <= high:
             side, end = ("above", "high") if limit > high else ("below", "low")
             yield Finding(
@@ -278,6 +280,33 @@ def _enough(config: RunConfig, space: Space) -> Findings:
             sobol(space, 1, seed=config.seed, bounds=budget)
         except InfeasibleError as error:
             yield Finding(keys=(f"search.budgets[{number}]", "space"), text=f"{error}")
+
+
+def start_findings(config: RunConfig, space: Space) -> Findings:
+    """What is wrong with the candidate that stage 2 begins with."""
+    if not config.collect.start:
+        if not config.collect.rounds:
+            yield Finding(
+                keys=("collect.rounds", "collect.start"),
+                text="0 rounds search nothing, and nothing says what to train then; name it by collect.start, or take "
+                "1 round or more",
+            )
+        return
+    try:
+        row = start_row(space, config.collect.start)
+    except ConfigError as error:
+        yield Finding(keys=("collect.start", "space"), text=str(error))
+        return
+    costs = space.costs(row)
+    where = [("range", config.range)] if config.collect.rounds else []
+    where += [(f"search.budgets[{number}]", budget) for number, budget in enumerate(config.budgets)]
+    for key, bounds in where:
+        if not bounds.admits(costs, rows=1)[0]:
+            shown = ", ".join(f"{shorten(float(costs[name][0]))} {cost_unit(name)}" for name in bounds)
+            yield Finding(
+                keys=("collect.start", key, "space"),
+                text=f"the candidate to begin with has {shown}, and {key} is {bounds}; choose another, or widen it",
+            )
 
 
 def _those(space: Space) -> str:
@@ -340,7 +369,7 @@ def collect_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
                 warning=True,
             )
             break
-    if collect.per_round < FEWEST_CURVES:
+    if collect.stop_correlation is not None and collect.per_round < FEWEST_CURVES:
         yield Finding(
             keys=("collect.per_round",),
             text=f"{collect.per_round} trainings in round 1 are too few for a rank correlation: later rounds are not "

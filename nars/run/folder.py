@@ -43,6 +43,14 @@ class RunFolder:
     """Stage 1: the predictor pretrained on them."""
     samples = _Place("samples")
     """The sample store: one row per training outcome."""
+    kept = _Place("kept")
+    """Of a run with a time: the weights of the best candidate that stage 2 has trained so far."""
+    time_file = _Place("time.json")
+    """The time that the run was given, what is used of it, and what was expected to take how long."""
+    plan_file = _Place("plan.yaml")
+    """The run configuration that was chosen for that time, to be changed, with the reasons."""
+    best_so_far = _Place("best-so-far")
+    """Export of the best that there is before the run is finished."""
     prior = _Place("prior")
     """Samples that the run was given when it began: of its own fidelity in same/, of others in other/."""
     predictor = _Place("predictor")

@@ -98,6 +98,8 @@ def _words(annotation: Any) -> str:
         return " or ".join(
             dict.fromkeys(_words(one) for one in arguments if one is not type(None) and not _is_section(one))
         )
+    if origin is dict:
+        return "{setting: value}"
     if origin is tuple:
         return f"list of {_words(arguments[0])}"
     return _KINDS.get(annotation, str(getattr(annotation, "__name__", annotation)))
@@ -112,6 +114,8 @@ def _default(value: Any) -> str:
         return str(value) if value.limits else "-"
     if isinstance(value, bool):
         return str(value).lower()
+    if value == {}:
+        return "-"
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "-"
     return str(value) if value != "" else "-"

@@ -52,7 +52,9 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
     table.add_row("stage 1", f"{config.pretraining.pool:,} Sobol pairs, labelled with free statistics")
     table.add_row(
         "stage 2",
-        f"{collect.rounds} rounds x {collect.per_round} = {collect.rounds * collect.per_round} trainings "
+        "nothing is searched"
+        if not collect.rounds
+        else f"{collect.rounds} rounds x {collect.per_round} = {collect.rounds * collect.per_round} trainings "
         f"{'that wait for no other ' if collect.asynchronous else ''}in {config.range}: the first round "
         f"{counted(collect.epochs, 'epoch')}, "
         f"later ones as long as the order of candidates needs (about {_later(config)}, as in the paper)",
@@ -181,6 +183,8 @@ def _later(config: RunConfig) -> int:
 def _epochs(config: RunConfig) -> int:
     """Epochs of all trainings of stage 2."""
     collect = config.collect
+    if not collect.rounds:
+        return 0
     return collect.per_round * (collect.epochs + (collect.rounds - 1) * _later(config))
 
 

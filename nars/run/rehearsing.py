@@ -16,7 +16,8 @@ from nars.parallel import describe_device, resolve_device, torch_threads, worker
 from nars.recipe import Recipe, Schedule, TrainingLoop
 from nars.run.config import Execution, RunConfig
 from nars.run.fidelity import search_settings
-from nars.space import AnyArchitecture, Space, sobol
+from nars.run.starting import start_row
+from nars.space import AnyArchitecture, Population, Space, sobol
 
 _SECONDS = 0.4
 """Time for each network; steps that take longer are taken once."""
@@ -25,6 +26,9 @@ _OPERATIONS = 4e9
 """Multiply-accumulates of a step that is measured, at most; larger networks get fewer images."""
 
 _CANDIDATES = 64
+
+_WORTH = 1.2
+"""Gain from which a training is to have all cores: on a machine that others use too, threads wait for each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,8 @@ class Pace:
     """Seconds per image of a training step."""
     evaluation: tuple[float, float]
     """Seconds per image of a look at the accuracy."""
+    gain: float = 1.0
+    """How many times as fast a training is with all cores as with one thread; 1 where that brings nothing."""
 
     @property
     def middle(self) -> float:
@@ -72,22 +78,34 @@ class Pace:
         return a + (b - a) * (flops - low) / (high - low)
 
 
-def rehearse(config: RunConfig, execution: Execution, space: Space) -> Pace:
+def rehearse(
+    config: RunConfig, execution: Execution, space: Space, *, images: ImageData | None = None, threads: int = 1
+) -> Pace:
     """Train a small and a large network of stage 2's range on noise, and take the time.
 
     Args:
         config: range, batch size and augmentation are taken from it.
         execution: device and workers.
         space: with the classes and channels of the images.
+        images: to train on in place of noise, so that cropping them counts.
+        threads: on so many the large network is trained once more, for `Pace.gain`; not on a GPU.
     """
     X = sobol(space, _CANDIDATES, seed=config.seed, bounds=config.range)
     X = X[np.argsort(space.costs(X)["flops"], kind="stable")]
     rows = X[[len(X) // 4, 3 * len(X) // 4]]
+    if config.collect.start:  # frozen layers are fast: what is planned is trained by this recipe
+        recipe = space.columns_of("recipe")
+        rows[:, recipe] = start_row(space, config.collect.start)[0, recipe]
     flops = space.costs(rows)["flops"]
     device = "cpu" if execution.engine == "ray" else resolve_device(execution.device)
     batch = max(2, min(config.collect.batch_size, int(_OPERATIONS / flops[1])))
     pairs = zip(space.architectures(rows), space.recipes(rows), strict=True)
-    times = [_measured(config, architecture, Recipe.from_dict(recipe), batch, device) for architecture, recipe in pairs]
+    jobs = [(architecture, Recipe.from_dict(recipe)) for architecture, recipe in pairs]
+    times = [_measured(config, *job, batch, device, images=images) for job in jobs]
+    gain = 1.0
+    if threads > 1 and device == "cpu":
+        together, _ = _measured(config, *jobs[1], batch, device, images=images, threads=threads)
+        gain = times[1][0] / together
     workers = execution.workers or None
     at_once = len(worker_devices(device, workers=workers, per_gpu=execution.per_gpu))
     return Pace(
@@ -97,15 +115,36 @@ def rehearse(config: RunConfig, execution: Execution, space: Space) -> Pace:
         flops=(float(flops[0]), float(flops[1])),
         training=(times[0][0], times[1][0]),
         evaluation=(times[0][1], times[1][1]),
+        gain=gain if gain >= _WORTH else 1.0,
     )
 
 
+def slowness(
+    config: RunConfig, execution: Execution, space: Space, row: Population, pace: Pace, *, images: ImageData | None
+) -> float:
+    """How many times as long the network of a row (1, D) takes to train as the pace says of its FLOPs; the other
+    arguments are those of `rehearse`."""
+    (architecture,), (recipe,) = space.architectures(row), space.recipes(row)
+    flops = float(space.costs(row)["flops"][0])
+    batch = max(2, min(config.collect.batch_size, int(_OPERATIONS / flops)))
+    device = "cpu" if execution.engine == "ray" else resolve_device(execution.device)
+    training, _ = _measured(config, architecture, Recipe.from_dict(recipe), batch, device, images=images)
+    return training / pace.train(flops)
+
+
 def _measured(
-    config: RunConfig, architecture: AnyArchitecture, recipe: Recipe, batch: int, device: str
+    config: RunConfig,
+    architecture: AnyArchitecture,
+    recipe: Recipe,
+    batch: int,
+    device: str,
+    *,
+    images: ImageData | None = None,
+    threads: int = 1,
 ) -> tuple[float, float]:
-    """Seconds per image of a training step and of an evaluation, one thread as in a worker."""
-    data = _noise(architecture, batch)
-    with torch_threads(1):
+    """Seconds per image of a training step and of an evaluation, by default one thread as in a worker."""
+    data = _noise(architecture, batch) if images is None else images.seen_by(architecture)
+    with torch_threads(threads):
         loop = TrainingLoop(
             build(
                 architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=0, pretrained=False
@@ -121,9 +160,10 @@ def _measured(
             seed=0,
             device=device,
         )
-        training = _pace(loop.train_epoch, _SECONDS)
+        batch = min(batch, len(data.train))
+        training = _pace(lambda: loop.train_epoch(max_steps=1), _SECONDS)
         evaluation = _pace(lambda: loop.accuracy(data.validation), _SECONDS / 4)
-    return training / batch, evaluation / batch
+    return training / batch, evaluation / len(data.validation)
 
 
 def _noise(architecture: AnyArchitecture, count: int) -> ImageData:

@@ -25,6 +25,7 @@ from nars.space import Space, latency_costs, load_space
 if TYPE_CHECKING:
     from nars.images import ImageData
     from nars.images.unsplit import Source
+    from nars.run.clock import Clock
 
 _LOADED = ("space", "images", "final_images")
 
@@ -41,6 +42,8 @@ class Run:
     """The images of the search, where opening the run has loaded them."""
     source: Source | None = field(default=None, repr=False, compare=False)
     """The files of an image folder, where opening the run has listed them."""
+    clock: Clock | None = field(default=None, repr=False, compare=False)
+    """The time that it was given (`nars run --time`); None where it takes what it takes."""
 
     def __repr__(self) -> str:
         budgets = "; ".join(map(str, self.config.budgets))
@@ -154,7 +157,13 @@ class Run:
 
     def computed(self, execution: Execution, reporter: Reporter) -> Run:
         """The same run, computed in another way; what is loaded already is not loaded (and introduced) again."""
-        other = replace(self, execution=execution, reporter=reporter)
+        return self._with_loaded(replace(self, execution=execution, reporter=reporter))
+
+    def configured(self, config: RunConfig) -> Run:
+        """The same run with keys that may change as it stands."""
+        return self._with_loaded(replace(self, config=config))
+
+    def _with_loaded(self, other: Run) -> Run:
         other.__dict__.update({name: self.__dict__[name] for name in _LOADED if name in self.__dict__})
         return other
 
@@ -208,6 +217,7 @@ def read_images(
             copies=_copies(execution),
             whole=data.cropping == "resized",
             evaluation_crop=data.evaluation_crop,
+            group_column=data.group_column,
             progress=progress,
             source=source,
         )

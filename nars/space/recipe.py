@@ -77,7 +77,7 @@ POLICIES = ("none", "randaugment", "trivialaugment", "autoaugment", "autoaugment
 
 LOSSES = ("cross_entropy", "focal", "poly1", "bce")
 
-BALANCES = ("none", "weights", "logit_adjustment")
+BALANCES = ("none", "weights", "logit_adjustment", "sampling")
 
 REGULARIZERS = ("none", "dropblock", "disout")
 
@@ -157,7 +157,8 @@ class Recipe:
     """Weight of 1 - p that poly-1 adds to cross entropy; -1 takes its first term away."""
     class_balance: Annotated[str, Says(purpose="loss", rule=Rule(words=BALANCES))] = "none"
     """For classes of unequal size, beside any loss: weights makes images of rare classes count more, logit_adjustment
-    lets the loss expect each class as often as it is there, so that the network need not."""
+    lets the loss expect each class as often as it is there, so that the network need not, sampling shows each class as
+    often as any other: images of rare ones several times in an epoch, some of common ones not at all."""
     balance_beta: Annotated[
         float, Says(purpose="loss", rule=Rule(low=0.0, high=0.999999, read=_balanced_by("weights")), below=1.0)
     ] = 0.999

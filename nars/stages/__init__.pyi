@@ -1,6 +1,7 @@
 from .answer_folder import SavedAnswer as SavedAnswer, is_answer as is_answer, read_answer as read_answer
 from .answers import save_answers as save_answers
 from .asking import FamilyAnswer as FamilyAnswer, FrontAnswer as FrontAnswer, ask as ask, ask_front as ask_front
+from .best import export_best as export_best
 from .collecting import collect as collect, keep_fitted as keep_fitted, rounds_of as rounds_of
 from .everything import run_all as run_all
 from .exporting import (
@@ -47,6 +48,7 @@ from .rounds import (
     most_improving as most_improving,
 )
 from .searching import load_family as load_family, search as search
+from .timed import run_timed as run_timed, say_time as say_time
 from .training import train as train
 from .trust import Answer as Answer, Evidence as Evidence, doubts as doubts, evidence_of as evidence_of
 from .verifying import Verification as Verification, inform as inform, verify_answer as verify_answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import repeat
 
@@ -32,16 +33,38 @@ def collect(run: Run, pool: CandidatePool, pretrained: Predictor) -> Predictor:
         StoreError: the samples in its folder belong to another space or to other images.
     """
     rounds = rounds_of(run, pool, pretrained)
-    if not rounds.finished:
-        workers = 0 if run.execution.engine == "ray" else trainings_at_once(run.execution)
-        board = Board(run.config.budgets, workers=workers)
-        for known in rounds.samples:
-            run.outlook.trained(known)
-            board.known(known)
-        with engine_of(run) as engine:
-            while not rounds.finished:
-                _train(run, rounds, engine, board)
+    train_rounds(run, rounds)
     return keep_fitted(run, rounds)
+
+
+def train_rounds(
+    run: Run,
+    rounds: Rounds[Trial],
+    *,
+    goes_on: Callable[[Rounds[Trial]], bool] = lambda rounds: True,
+    on_sample: Callable[[Sample], None] = lambda sample: None,
+) -> None:
+    """Train what the rounds ask for, to their end.
+
+    Args:
+        run: theirs.
+        rounds: of `rounds_of`.
+        goes_on: asked whenever nothing that is planned waits for a worker: whether any more is to be planned.
+        on_sample: gets each outcome when it is kept.
+
+    Raises:
+        As `collect`.
+    """
+    if rounds.finished or not (rounds.waiting or goes_on(rounds)):
+        return
+    workers = 0 if run.execution.engine == "ray" else trainings_at_once(run.execution)
+    board = Board(run.config.budgets, workers=workers)
+    for known in rounds.samples:
+        run.outlook.trained(known)
+        board.known(known)
+    with engine_of(run) as engine:
+        while not rounds.finished and (rounds.waiting or goes_on(rounds)):
+            _train(run, rounds, engine, board, goes_on=goes_on, on_sample=on_sample)
 
 
 def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Trial]:
@@ -62,6 +85,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         fewest=small if config.asynchronous else FEWEST_TO_LEARN,
     )
     prior = load_prior(run, pretrained)
+    uncut = config.stop_correlation is None or (prior is not None and prior.whole)
     return Rounds(
         run.space,
         pool,
@@ -70,7 +94,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         trials=lambda plan: trials_for(run, plan.rows, epochs=plan.epochs, round=plan.round),
         seeds=repeat(run.config.seed),
         propose=best_of_bins if run.config.in_bins else most_improving,
-        advise=None if prior is not None and prior.whole else partial(stop_advice, run),
+        advise=None if uncut else partial(stop_advice, run),
         journal=Journal(run),
         prior=prior,
         on_round=partial(_say, run),
@@ -91,10 +115,23 @@ def keep_fitted(run: Run, rounds: Rounds[Trial]) -> Predictor:
     return rounds.predictor
 
 
-def _train(run: Run, rounds: Rounds[Trial], engine: Engine, board: Board) -> None:
-    """Until the rounds are finished, or a round that is waited for."""
-    trials, title = iter(rounds.ask, None), "stage 2: training candidates"
-    total, measured, note = rounds.settings.total, rounds.measured, ""
+def _train(
+    run: Run,
+    rounds: Rounds[Trial],
+    engine: Engine,
+    board: Board,
+    *,
+    goes_on: Callable[[Rounds[Trial]], bool],
+    on_sample: Callable[[Sample], None],
+) -> None:
+    """Until the rounds are finished or do not go on, or a round that is waited for."""
+
+    def ask() -> Trial | None:
+        return rounds.ask() if rounds.waiting or goes_on(rounds) else None
+
+    trials, title = iter(ask, None), "stage 2: training candidates"
+    likely = run.config.collect.rounds * run.config.collect.per_round
+    total, measured, note = max(likely, rounds.measured), rounds.measured, ""
     if rounds.settings.wait:
         missing = list(trials)
         number, size = max((trial.round for trial in missing), default=0), run.config.collect.per_round
@@ -105,6 +142,7 @@ def _train(run: Run, rounds: Rounds[Trial], engine: Engine, board: Board) -> Non
 
         def tell(sample: Sample) -> None:
             rounds.tell(sample)
+            on_sample(sample)
             board.tell(sample)
             advance(1, "\n".join([together(spell(sample), run.outlook.trained(sample)), *board.lines]))
 

@@ -26,9 +26,11 @@ def run_all(run: Run) -> ExportedFamily | MeasuredFamily:
     """
     expect(run, Run, "run_all takes an opened run, e.g. open_run(load_config('digits'))")
     check_machine(run.config, run.execution, run.folder, "export")
-    pool = load_pool(run) or sample_pool(run)  # Sobol pairs, labelled for free
-    pretrained = load_pretrained(run) or pretrain(run, pool)  # stage 1: encoder + proxy head
-    predictor = load_fitted(run) or collect(run, pool, pretrained)  # stage 2: rounds of propose, train, learn
+    predictor = None
+    if run.config.collect.rounds:
+        pool = load_pool(run) or sample_pool(run)  # Sobol pairs, labelled for free
+        pretrained = load_pretrained(run) or pretrain(run, pool)  # stage 1: encoder + proxy head
+        predictor = load_fitted(run) or collect(run, pool, pretrained)  # stage 2: rounds of propose, train, learn
     family = load_family(run) or search(run, predictor)  # stage 3: one member per budget
     if not run.config.trains_images:
         return load_measured(run, family) or measure_family(run, family)

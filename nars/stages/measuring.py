@@ -39,7 +39,8 @@ def engine_for(run: Run, task: Task) -> Engine:
 def task_of(run: Run) -> Task:
     """What the run's candidates are trained for."""
     if run.config.trains_images:
-        return ImageClassification(_at_all_resolutions(run), _settings(run), run.metric)
+        keep = None if run.clock is None else run.folder.kept
+        return ImageClassification(_at_all_resolutions(run), _settings(run), run.metric, keep)
     task: Task = own_task(run.config)
     return task
 

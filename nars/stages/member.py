@@ -39,9 +39,9 @@ class Member:
     record: dict[str, Any]
     """Every setting, readable."""
     costs: dict[str, float]
-    predicted: float | None
-    """Expected value of the metric at the search's stop epoch; None of a scaled one, which no predictor knows."""
-    predicted_std: float | None
+    predicted: float
+    """Expected value of the metric at the search's stop epoch; NaN where nothing was searched, and of a scaled one."""
+    predicted_std: float
     history: tuple[tuple[int, float], ...]
     """(evaluations, best prediction) after each generation."""
     seconds: float

@@ -134,15 +134,21 @@ def _entry(member: Member) -> dict[str, Any]:
     values = {field.name: getattr(member, field.name) for field in fields(member) if field.name != "scaled"}
     if member.scaled is not None:
         values["scaled"] = asdict(member.scaled)
+    values["predicted"] = None if math.isnan(member.predicted) else member.predicted
     short = member.budget == Bounds.at_most(flops=member.budget.high("flops"))
     return values | {"budget": member.budget.high("flops") if short else member.budget.document}
+
+
+_READ = ("budget", "choices", "history", "scaled", "predicted")
+"""Entries that are not as their fields are."""
 
 
 def _member(entry: dict[str, Any]) -> Member:
     scaled = entry.get("scaled")
     return Member(
-        **{key: value for key, value in entry.items() if key not in ("budget", "choices", "history", "scaled")},
+        **{key: value for key, value in entry.items() if key not in _READ},
         scaled=None if scaled is None else ScaledFrom(**scaled | {"factors": Scaling(**scaled["factors"])}),
+        predicted=math.nan if entry["predicted"] is None else entry["predicted"],
         budget=Bounds.read(entry["budget"]),
         choices=tuple(entry["choices"]),
         history=tuple((count, best) for count, best in entry["history"]),

@@ -17,7 +17,8 @@ from nars.files.atomic import machine_at_fault, replacing
 from nars.printing import brief_repr
 from nars.run import Run
 from nars.run.identity import of_another_run
-from nars.space import Population, sobol
+from nars.run.starting import start_row
+from nars.space import Population, distinct, sobol
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +40,8 @@ def sample_pool(run: Run) -> CandidatePool:
         InfeasibleError: nothing lies in the range.
     """
     X = sobol(run.space, run.config.pretraining.pool, seed=run.config.seed, bounds=run.config.range)
+    if run.config.collect.start:
+        X = _around(run, start_row(run.space, run.config.collect.start), X)
     pool = CandidatePool(X=X, costs=run.space.costs(X))
     columns: dict[str, NDArray[Any]] = {f"cost.{name}": values for name, values in pool.costs.items()}
     for column, dimension in enumerate(run.space.dimensions):
@@ -48,6 +51,30 @@ def sample_pool(run: Run) -> CandidatePool:
     with replacing(run.folder.pool_file) as path:
         pq.write_table(table, path)
     return pool
+
+
+def _around(run: Run, start: Population, X: Population) -> Population:
+    """The start, then as many candidates near it as Sobol points X, in turns, of each the first; so many rows as X.
+
+    Near it is what differs in about `_EXCHANGED` choices, in ordered ones by a step or two: whoever names a start knows
+    something, and few trainings find little in the whole of a space.
+    """
+    space, rng = run.space, run.rng(5)
+    near = np.repeat(start, 8 * len(X), axis=0)
+    exchanged = rng.random(near.shape) < _EXCHANGED / near.shape[1]
+    other = rng.integers(1, np.maximum(space.cardinalities, 2), size=near.shape)
+    steps = rng.choice([-2, -1, 1, 2], size=near.shape)
+    ordinal = np.array([dimension.ordinal for dimension in space.dimensions])
+    stepped = np.clip(near + steps, 0, space.cardinalities - 1)
+    moved = np.where(ordinal, stepped, (near + other) % space.cardinalities)
+    near = distinct(space.canonical(np.where(exchanged, moved, near)))
+    near = near[run.config.range.admits(space.costs(near), rows=len(near))][: len(X)]
+    turns = np.concatenate([np.arange(len(near)) + 0.5, np.arange(len(X))]).argsort(kind="stable")
+    return distinct(np.concatenate([start, np.concatenate([near, X])[turns]]))[: len(X)]
+
+
+_EXCHANGED = 3.0
+"""Choices in which a candidate near the start differs from it, on average."""
 
 
 def load_pool(run: Run) -> CandidatePool | None:

@@ -169,6 +169,11 @@ class Rounds(Generic[Asked]):
         return self._left <= 0 and not self._out
 
     @property
+    def waiting(self) -> int:
+        """Trainings that are planned and not asked for yet."""
+        return len(self._queue)
+
+    @property
     def measured(self) -> int:
         """Trainings that have an outcome."""
         return sum(map(len, self._trials)) - len(self._out)
@@ -200,10 +205,10 @@ class Rounds(Generic[Asked]):
         return self._predictor
 
     def scores(self) -> Floats | None:
-        """What is expected of the candidates alive, (len(alive),), such that more is better, failures included; None
-        before the predictor is fitted."""
+        """What is expected of the candidates alive, (len(alive),), such that more is better, failures included; before
+        the predictor is fitted what its sources say, None without any."""
         if self._predictor.fitted is None:
-            return None
+            return self._predictor.prior_scores(self._inputs[self.alive])
         scores = self.settings.metric.score(self._predictor.predict_mean(self._inputs[self.alive]))
         failures = self._predictor.failures
         return scores if failures is None else failures.expected(scores, failures.probability(self.space, self._alive))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -19,6 +19,7 @@ from nars.search import PRESETS, Step, search_family
 from nars.space import Bounds, Population, SpaceError
 from nars.stages.member import Member, ScaledFrom
 from nars.stages.members import Family, family_in, read_family, write_family
+from nars.stages.picking import pick
 from nars.stages.predictors import scorer
 from nars.stages.scaled import scale_members
 from nars.stages.trust import Answer, Evidence, doubts, evidence_of
@@ -41,18 +42,24 @@ def load_family(run: Run) -> Family | None:
     return _write(run, family.members, family.removed) if family.changed else family
 
 
-def search(run: Run, predictor: Predictor) -> Family:
+def search(run: Run, predictor: Predictor | None) -> Family:
     """Ask the predictor for a member for each budget that has none; the others keep theirs.
+
+    Args:
+        run: whose budgets.
+        predictor: of stage 2; None where nothing was searched (`collect.rounds` 0).
 
     Raises:
         DataError: the family in the folder was edited, or belongs to another run.
     """
     family = read_family(run)
+    if predictor is None or run.config.search.preset == "measured":
+        return _picked(run, family)
     wanted = [budget for budget in family.missing if budget not in run.config.family.scale]
     found = _searched(run, predictor, family, wanted) if wanted else ()
     answered = _write(run, [*family.members, *found], family.removed)
     if found:
-        predicted = ", ".join(f"{m.name} -> {run.metric.spell(m.predicted or math.nan)} predicted" for m in found)
+        predicted = ", ".join(f"{m.name} -> {run.metric.spell(m.predicted)} predicted" for m in found)
         seconds = sum(member.seconds for member in found)
         run.log(f"stage 3: {counted(len(found), 'budget')} answered in {seconds:.1f} s: {predicted}")
     for member in answered.members:
@@ -103,6 +110,20 @@ def _searched(run: Run, predictor: Predictor, family: Family, budgets: Sequence[
     )
 
 
+def _picked(run: Run, family: Family) -> Family:
+    """The best measured of each budget that has no member."""
+    wanted = [budget for budget in family.missing if budget not in run.config.family.scale]
+    found = pick(run, wanted, _names(run, wanted))
+    everything = {member.budget: member for member in (*family.members, *found)}
+    ordered = [*(everything[budget] for budget in run.config.budgets), *_scaled(run, everything)]
+    answered = write_family(run, ordered, family.removed, doubts=())
+    for member in found:
+        nothing = math.isnan(member.predicted)
+        how = "nothing was searched" if nothing else f"the best measured, {run.metric.spell(member.predicted)}"
+        run.log(f"stage 3: {member.name}: {run.space.family.line(run.space, member.record)} ({how})")
+    return answered
+
+
 def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Family:
     """Keep the family, with those scaled that are to be, and what there is to doubt.
 
@@ -112,16 +133,21 @@ def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Fa
         removed: those whose budgets have left the configuration.
     """
     there = {member.budget: member for member in members}
-    wanted = [budget for budget in run.config.family.scale if budget not in there]
-    if wanted:
-        searched = [there[budget] for budget in run.config.budgets]
-        try:
-            scaled = scale_members(run.space, searched, wanted, _names(run, wanted))
-        except SpaceError as error:
-            raise ConfigError(f"family.scale: {error} (--set family.scale=...)") from error
-        there |= dict(zip(wanted, scaled, strict=True))
-    ordered = [there[budget] for budget in run.config.members]
+    ordered = [*(there[budget] for budget in run.config.budgets), *_scaled(run, there)]
     return write_family(run, ordered, removed, doubts=doubts(_evidence(run, ordered)))
+
+
+def _scaled(run: Run, there: Mapping[Bounds, Member]) -> list[Member]:
+    """The members that are to be scaled, those that are there as they are; all searched ones are there."""
+    budgets = run.config.family.scale
+    wanted = [budget for budget in budgets if budget not in there]
+    searched = [there[budget] for budget in run.config.budgets]
+    try:
+        made = scale_members(run.space, searched, wanted, _names(run, wanted)) if wanted else []
+    except SpaceError as error:
+        raise ConfigError(f"family.scale: {error} (--set family.scale=...)") from error
+    known = {**there, **dict(zip(wanted, made, strict=True))}
+    return [known[budget] for budget in budgets]
 
 
 def _factors(scaled: ScaledFrom) -> str:
@@ -141,7 +167,7 @@ def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
     answers = (
         Answer(name=member.name, record=member.record, predicted=member.predicted, std=member.predicted_std)
         for member in members
-        if member.predicted is not None and member.predicted_std is not None
+        if member.scaled is None
     )
     validation = None
     if run.config.trains_images:

@@ -35,8 +35,13 @@ def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:
         return _uncut(samples, len(full), config)
     curves = np.array([sample.result_curve for sample in full], dtype=np.float64).reshape(len(full), config.epochs)
     return choose_stop_epoch(
-        run.metric.score(curves), threshold=config.stop_correlation, rng=run.rng(2), bins=_bins(run, full)
+        run.metric.score(curves), threshold=_threshold(config), rng=run.rng(2), bins=_bins(run, full)
     )
+
+
+def _threshold(config: Collect) -> float:
+    assert config.stop_correlation is not None, "without one, nobody asks when to stop"
+    return config.stop_correlation
 
 
 def _bins(run: Run, samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
@@ -74,7 +79,7 @@ def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
     return StopAdvice(
         epoch=config.epochs,
         cautious_epoch=config.epochs,
-        threshold=config.stop_correlation,
+        threshold=_threshold(config),
         correlations=nothing,
         intervals=tuple((math.nan, math.nan) for _ in nothing),
         saved=0.0,

@@ -150,6 +150,8 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
             left = run.outlook.epochs(sum(done.values()), config.epochs * len(jobs), teacher=jobs[0].name == TEACHER)
             advance(step, together(f"{name} {report.metric.spell(value)}", left))
             watch(name, report)
+            if run.clock is not None:
+                run.clock.note()
 
         results = train_members(
             jobs,
@@ -160,7 +162,9 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
             peers=peers,
             workers=1 if run.execution.engine == "in-process" else run.execution.workers or None,
             per_gpu=run.execution.per_gpu,
+            threads=run.execution.threads,
             metric=run.metric,
+            deadline=None if run.clock is None else run.clock.deadline,
             device=run.execution.device,
             on_epoch=on_epoch,
         )

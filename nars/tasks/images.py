@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from nars import network, recipe
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 _STEPS_BETWEEN_CHECKS = 16
 
 
+def keep_weights(loop: recipe.TrainingLoop, file: Path, *, averaged: bool) -> None:
+    """Write the weights that count: the averaged ones where the recipe has them."""
+    from safetensors.torch import save
+
+    from nars.files.atomic import write_bytes
+
+    model = loop.ema_model if averaged else loop.model
+    assert model is not None
+    write_bytes(file, save({name: value.contiguous().cpu() for name, value in model.state_dict().items()}))
+
+
 @final
 @dataclass(frozen=True)
 class ImageClassification:
@@ -29,6 +41,10 @@ class ImageClassification:
 
     metric: Metric = ACCURACY
     """One of `nars.metric.IMAGE_METRICS`."""
+
+    keep: Path | None = None
+    """Folder that gets the weights of each candidate that was trained to its end, KEY.safetensors: the averaged ones
+    where the recipe has them, as they are what counts. None keeps none."""
 
     @property
     def data(self) -> str:
@@ -61,4 +77,7 @@ class ImageClassification:
                 loop.train_epoch(max_steps=_STEPS_BETWEEN_CHECKS)
                 check()
             value = loop.measure(images.validation)
-            yield Measured(value=value, averaged=loop.measure(images.validation, ema=True) if by.ema else None)
+            measured = Measured(value=value, averaged=loop.measure(images.validation, ema=True) if by.ema else None)
+            if self.keep is not None and epoch + 1 == trial.epochs:
+                keep_weights(loop, self.keep / f"{trial.key}.safetensors", averaged=by.ema)
+            yield measured

@@ -1,3 +1,4 @@
+from .deadline import Deadline as Deadline, epochs_within as epochs_within
 from .member import (
     CHECKPOINT as CHECKPOINT,
     RESULT as RESULT,

@@ -70,6 +70,16 @@ class Straight:
         self._vary()
 
     @property
+    def epochs(self) -> int:
+        """Of the whole training, as it stands."""
+        return self._epochs
+
+    def end_after(self, epochs: int) -> None:
+        """End after so many epochs in all, as `TrainingLoop.end_after` has it."""
+        self._epochs = max(1, epochs, self._loop.epoch)
+        self._loop.end_after(self._epochs)
+
+    @property
     def done(self) -> bool:
         """As in `Course`."""
         return self._loop.epoch >= self._epochs

@@ -33,6 +33,7 @@ from nars.recipe import (
     scores,
 )
 from nars.train.course import Course, Epoch, Straight
+from nars.train.deadline import Deadline
 from nars.train.online import OnlineCourse
 from nars.train.result import MemberResult, TrainError
 
@@ -103,6 +104,7 @@ def train_network(
     peers: Peers = ALONE,
     metric: Metric = ACCURACY,
     checkpoint_every: int | None = None,
+    deadline: Deadline | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
     on_steps: Callable[[int, int], None] | None = None,
 ) -> MemberResult:
@@ -121,6 +123,8 @@ def train_network(
         peers: The processes that train together (`nars.recipe.joined_peers`), on one folder that all of them see.
         metric: One of `nars.metric.IMAGE_METRICS`, by which the better weights are kept.
         checkpoint_every: Also write a checkpoint every so many steps, for long epochs.
+        deadline: When to be done: after each epoch the schedule becomes as long as the time that is left, so that equal
+            arguments no longer give equal weights. Not where augmentation is learned.
         on_epoch: Told after every epoch; where augmentation is learned, of all epochs of a chunk at its end.
         on_steps: Told (steps done, steps in all) after every epoch or `checkpoint_every` steps.
 
@@ -148,15 +152,19 @@ def train_network(
     with torch_threads(threads):
         course = _course(loop, recipe, data, epochs=epochs, seed=seed, augmenting=augmenting)
         history = _resume(course, folder / CHECKPOINT, identity)
+        if history.curve:
+            _fit(course, deadline, done=len(history.curve), seconds=history.seconds / len(history.curve))
         while not course.done:
             start = time.perf_counter()
             finished = course.advance(checkpoint_every)
             history.seconds += time.perf_counter() - start
+            if finished:
+                _fit(course, deadline, done=len(history.curve) + 1, seconds=time.perf_counter() - start)
             for epoch in finished:
                 history.add(epoch)
                 if on_epoch is not None and peers.first:
                     # Before the checkpoint: killed in between, the same report comes twice rather than never.
-                    on_epoch(history.report(epochs, epoch.learning_rate, metric))
+                    on_epoch(history.report(_length(course, epochs), epoch.learning_rate, metric))
             if peers.first:
                 _save(course, folder / CHECKPOINT, identity, history)
             if on_steps is not None and peers.first:
@@ -172,6 +180,16 @@ def _course(
     if isinstance(augmenting, Online):
         return OnlineCourse(loop, data, recipe, epochs=epochs, seed=seed, online=augmenting)
     return Straight(loop, data, recipe, epochs=epochs, seed=seed, drawn=augmenting)
+
+
+def _fit(course: Course, deadline: Deadline | None, *, done: int, seconds: float) -> None:
+    """Make the schedule as long as the time that is left, now that an epoch takes so many seconds."""
+    if deadline is not None and isinstance(course, Straight):
+        course.end_after(deadline.epochs(done, seconds))
+
+
+def _length(course: Course, epochs: int) -> int:
+    return course.epochs if isinstance(course, Straight) else epochs
 
 
 def _resume(course: Course, path: Path, identity: str) -> _History:

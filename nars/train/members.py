@@ -22,6 +22,7 @@ from nars.parallel import (
 )
 from nars.recipe import ALONE, Drawn, Online, Peers, Recipe, Teaching, TrainingSettings
 from nars.space import AnyArchitecture
+from nars.train.deadline import Deadline
 from nars.train.member import EpochReport, train_network
 from nars.train.networks import teaching_for
 from nars.train.result import MemberResult, TrainError
@@ -52,6 +53,7 @@ def train_members(
     per_gpu: int = 1,
     threads: int = 1,
     metric: Metric = ACCURACY,
+    deadline: Deadline | None = None,
     device: str = "cpu",
     on_epoch: Callable[[str, EpochReport], None] | None = None,
 ) -> dict[str, MemberResult]:
@@ -65,7 +67,7 @@ def train_members(
         workers: How many at once; None is as many as fit on the cores, or `per_gpu` per GPU. One works in this process.
         per_gpu: Trainings at once on one GPU; every GPU has one before any has two.
         threads: torch threads of each training.
-        metric: As `train_network` takes it.
+        metric, deadline: As `train_network` takes them.
         device: What `resolve_device` takes.
         on_epoch: Told the job's name and how it stands, in this thread.
 
@@ -80,7 +82,13 @@ def train_members(
     results: dict[str, MemberResult] = {}
     failures: dict[str, str] = {}
     alike = partial(
-        train_network, settings=settings, augmenting=augmenting, peers=peers, threads=threads, metric=metric
+        train_network,
+        settings=settings,
+        augmenting=augmenting,
+        peers=peers,
+        threads=threads,
+        metric=metric,
+        deadline=deadline,
     )
     shared = (alike, data, teaching)
 

@@ -19,7 +19,7 @@ def test_every_key_has_its_kind_and_a_sentence() -> None:
     assert all(len(key.says) > 10 and key.says.endswith((".", ")")) for key in found.values())
     assert all("paper:" not in key.says for key in found.values())
     rounds = found["collect.rounds"]
-    assert (rounds.default, rounds.kind, rounds.paper) == ("5", "whole number >= 1", "5 joint, 4 recipe-only")
+    assert (rounds.default, rounds.kind, rounds.paper) == ("5", "whole number >= 0", "5 joint, 4 recipe-only")
     assert found["final.online.copies"].kind == "whole number >= 2"
     assert found["collect.schedule"].kind == "exponential | cosine | linear"
 

@@ -17,6 +17,7 @@ import pytest
 import timm
 import torch
 from PIL import Image, ImageOps
+from safetensors import safe_open
 from sklearn.datasets import load_digits
 
 import nars
@@ -141,6 +142,10 @@ def test_what_the_onnx_file_says(of_photos: Any, of_digits: Any) -> None:
         facts = {entry.key: entry.value for entry in onnx.load(member.folder / "model.onnx").metadata_props}
         session = onnxruntime.InferenceSession(member.folder / "model.onnx")
         assert session.get_modelmeta().custom_metadata_map == facts
+        torch.export.load(member.folder / "model.pt2", extra_files=(also := {"metadata.json": ""}))
+        with safe_open(member.folder / "model.safetensors", "pt") as weights:
+            assert weights.metadata() == {"format": "pt"} | facts
+        assert json.loads(also["metadata.json"]) == facts
         assert json.loads(facts["classes"]) == list(member.data.classes)
         assert json.loads(facts["input_size"]) == session.get_inputs()[0].shape[1:]
         assert json.loads(facts["mean"]) == member.data.mean.tolist()
@@ -159,6 +164,10 @@ def test_a_member_shows_the_middle_that_it_was_judged_on(of_middles: Any) -> Non
         assert torch.equal(standalone["pixels"](file.decode())[0], expected)
 
 
+_EACH = "import sys\nfor block in sys.argv[1:]: exec(block, {'__name__': '__main__'})"
+"""Each block by itself, in one process: loading the libraries is most of the time."""
+
+
 def test_the_code_of_the_readme_runs_and_agrees(
     of_photos: Any, of_digits: Any, of_middles: Any, photo: Photo, tmp_path: Path
 ) -> None:
@@ -168,19 +177,18 @@ def test_the_code_of_the_readme_runs_and_agrees(
         picture.save(folder / "photo.jpg")
         text = (folder / "README.md").read_text(encoding="utf-8")
         blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-        assert len(blocks) == 3
-        likeliest = []
-        for block in blocks:
-            done = subprocess.run(
-                [sys.executable, "-W", "error", "-c", block],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=False,
-                env={"PYTHONPATH": str(Path(nars.__file__).parents[1]), "PATH": ""},
-            )
-            assert done.returncode == 0, done.stderr
-            likeliest.append(done.stdout.strip().partition(":")[0].strip("{'\""))
+        assert len(blocks) == 4
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", _EACH, *blocks],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PYTHONPATH": str(Path(nars.__file__).parents[1]), "PATH": ""},
+        )
+        assert done.returncode == 0, done.stderr
+        likeliest = [said.partition(":")[0].strip("{'\"") for said in done.stdout.strip().splitlines()]
+        assert len(likeliest) == len(blocks)
         assert set(likeliest) == {likeliest[0]}
         assert likeliest[0] in [name.replace("'", "'") for name in member.data.classes]
         for number, name in enumerate(member.data.classes):

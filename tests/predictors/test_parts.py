@@ -97,7 +97,7 @@ def process_data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
     za, xa, target = process_data()
     relative = np.linspace(0.2, 7.0, 40)
-    told = target + np.random.default_rng(3).normal(size=40)
+    told = 7 + 3 * (target + np.random.default_rng(3).normal(size=40))
     process, left_out = fit_process(za, xa, target, relative, choices=CHOICES, prior=told, seed=0)
     t = {name: value.astype(np.float64) for name, value in process.arrays.items()}
     trend, smooth, joint, varying, constant = t["amplitudes"]
@@ -120,12 +120,13 @@ def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
         )
 
     K = kernel(za, xa, za, xa) + np.diag(varying * relative + constant)
-    rest = target - t["slope"] * told
+    slope, offset = t["slope"]
+    rest = target - slope * told - offset
     new_z, new_x = np.random.default_rng(1).normal(size=(7, 3)), xa[:7] * 0.9
-    new_told = np.linspace(-1, 1, 7, dtype=np.float32)
+    new_told = np.linspace(4, 10, 7, dtype=np.float32)
     k = kernel(new_z, new_x, za, xa)
     new = new_z.astype(np.float32), new_x.astype(np.float32)
-    expected = t["slope"] * new_told + k @ np.linalg.solve(K, rest)
+    expected = slope * new_told + offset + k @ np.linalg.solve(K, rest)
     np.testing.assert_allclose(process.mean(*new, process.scratch(7), new_told), expected, atol=2e-3)
     covariance = kernel(new_z, new_x, new_z, new_x) - k @ np.linalg.solve(K, k.T)
     np.testing.assert_allclose(process.covariance(*new), covariance, atol=2e-3)
@@ -135,7 +136,7 @@ def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
 
     row = np.arange(40) != 11  # leave-one-out in closed form against leaving one out
     without = kernel(za[11:12], xa[11:12], za[row], xa[row]) @ np.linalg.solve(K[np.ix_(row, row)], rest[row])
-    assert left_out.mean[11] == pytest.approx(t["slope"][0] * told[11] + without[0], abs=1e-4)
+    assert left_out.mean[11] == pytest.approx(slope * told[11] + offset + without[0], abs=1e-4)
 
 
 def test_a_feature_of_a_choice_has_length_1_at_its_values() -> None:

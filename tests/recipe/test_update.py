@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from timm.data.mixup import mixup_target
 from timm.loss import BinaryCrossEntropy, LabelSmoothingCrossEntropy, SoftTargetCrossEntropy
@@ -13,7 +14,7 @@ from timm.utils import ModelEmaV3
 from torch import nn
 
 from nars.recipe import Recipe
-from nars.recipe.balance import BALANCES, UNBALANCED, Balance, balance_of
+from nars.recipe.balance import BALANCES, UNBALANCED, Balance, balance_of, balanced_rows
 from nars.recipe.ema import MovingAverage
 from nars.recipe.loss import LOSSES, distillation_loss, label_loss, mix
 from nars.recipe.optimizer import build_optimizer, flatten
@@ -149,6 +150,16 @@ def test_binary_cross_entropy_is_timms(share: float, smoothing: float) -> None:
 def test_every_loss_that_a_space_may_offer_is_there() -> None:
     assert tuple(LOSSES) == RECIPE_SETTINGS["loss"].words
     assert ("none", *BALANCES) == RECIPE_SETTINGS["class_balance"].words
+
+
+def test_sampling_shows_each_class_as_often_as_any_other() -> None:
+    rows = balanced_rows(LONG_TAIL, shape=(400, 20), seed=3, epoch=2)
+    shown = np.bincount(LONG_TAIL.numpy()[rows.reshape(-1)], minlength=5)
+    assert shown[3] == 0
+    assert scipy.stats.chisquare(shown[[0, 1, 2, 4]]).pvalue > 0.01
+    assert scipy.stats.chisquare(np.bincount(rows[LONG_TAIL.numpy()[rows] == 0], minlength=53)[:40]).pvalue > 0.01
+    assert np.array_equal(rows, balanced_rows(LONG_TAIL, shape=(400, 20), seed=3, epoch=2))
+    assert not np.array_equal(rows, balanced_rows(LONG_TAIL, shape=(400, 20), seed=3, epoch=1))
 
 
 LONG_TAIL = torch.tensor([0] * 40 + [1] * 9 + [2] * 3 + [4])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_member
 import torch
 import two_layers
 from small_spaces import SHARED, SMALL
@@ -59,6 +60,7 @@ SPACES = {
     "generic": GENERIC,
     "generic-function": FUNCTION,
     "timm": TIMM,
+    "members": small_member.SPACE,
     "two_layers": two_layers.SPACE,
 }
 

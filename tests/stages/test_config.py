@@ -38,7 +38,7 @@ def fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
         ("colect: {rounds: 2}", ["mine.yaml:7", "unknown key 'colect'", "did you mean collect?"]),
         ("collect: {round: 2}", ["mine.yaml:7", "collect.round", "unknown key", "per_round", "did you mean rounds?"]),
         ("collect: {rounds: many}", ["mine.yaml:7: collect.rounds", "got 'many'"]),
-        ("collect: {rounds: 0}", ["collect.rounds", "greater than or equal to 1", "got 0"]),
+        ("collect: {rounds: -1}", ["collect.rounds", "greater than or equal to 0", "got -1"]),
         ("collect: {refit_every: 4}", ["mine.yaml:7: collect", "asynchronous: true", "Leave it out"]),
         ("pretraining: {preset: best}", ["pretraining.preset", "'paper' or 'default'", "got 'best'"]),
         ("final: {teacher_temperature: 0}", ["final.teacher_temperature", "greater than 0", "got 0"]),

@@ -165,6 +165,7 @@ FAMILIES: Mapping[str, str] = {
     "mbconv": "nars.space.families.mbconv.family",
     "generic": "nars.space.families.generic.flat:GENERIC",
     "timm": "nars.space.families.timm.family",
+    "members": "nars.space.families.members.family",
 }
 """Where each kind of space is found, as `pkgutil.resolve_name` takes it: imported when a space of it is read."""
 

@@ -1,0 +1,240 @@
+"""What is in a user's images, before anything is done with them: `nars data check`.
+
+Every file is decoded once. Near copies (the same photo in another size, quality or format) are found by a hash of how
+each pixel of a tiny gray image compares with its neighbor, which survives those and little else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from nars.arrays import Ints
+from nars.errors import DataError
+from nars.images.contents import digests_of_files
+from nars.images.modes import reading_of
+from nars.images.own import own_source
+from nars.images.pixels import opening
+from nars.images.split import first_of
+from nars.images.streaming import path_of
+from nars.images.unsplit import MADE_HERE, TEST, Source
+from nars.images.walk import walk
+
+_SIDE = 16
+"""Rows of the tiny image; a hash has so many bits squared."""
+
+_NEAR = 28
+"""Bits of 256 in which near copies differ at most. Of 944 real photos in 30 classes, half the size at JPEG quality 30
+changes 11 bits (the median), 21 (nine in ten) and 36 (the most); the nearest photos of two scenes differ in 41."""
+
+_FLAT = 24
+"""Bits that are set in a hash at least, and not set: of a plain surface it says nothing."""
+
+_MOST = 20_000
+"""Images whose near copies are looked for; each is compared with each."""
+
+_BLOCK = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One image that could be decoded."""
+
+    size: tuple[int, int]
+    """Width and height, pixels, upright."""
+    mode: str
+    """As Pillow has it."""
+    turned: bool
+    """Whether its EXIF data turn it."""
+    frames: int
+    bits: NDArray[np.uint64]
+    """(4,) the hash."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two images that are, or may be, the same."""
+
+    first: str
+    second: str
+    exact: bool
+    parts: tuple[int, int]
+    """Their splits."""
+    classes: tuple[str, str]
+
+    @property
+    def leaks(self) -> bool:
+        """Whether they are in two splits of the folder."""
+        return self.parts[0] != self.parts[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What was found."""
+
+    source: Source | None
+    """The images without broken ones; None where they cannot be told into classes."""
+    fault: str
+    """Why not; or what a run would stop at."""
+    broken: tuple[tuple[str, str], ...]
+    """(file, what is wrong with it)"""
+    seen: tuple[Seen, ...]
+    """Of the source, in its order; () of packed files, whose images are looked at when they are read."""
+    pairs: tuple[Pair, ...]
+    near: bool
+    """Whether near copies were looked for."""
+    divided: bool
+    """Whether the folder brings its splits along: then a pair in two of them is a leak."""
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Images of each class in each part, (classes, 3)."""
+        assert self.source is not None
+        found = np.zeros((len(self.source.classes), 3), dtype=np.int64)
+        np.add.at(found, (self.source.labels, self.source.part), 1)
+        return found
+
+    @property
+    def modes(self) -> Counter[str]:
+        """How often each kind of pixel occurs."""
+        return Counter(one.mode for one in self.seen)
+
+
+def examine(path: Path, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Examined:
+    """Look at every image of a folder, a table or a packed file.
+
+    Args:
+        path: of it.
+        progress: called with (images looked at, in all).
+
+    Raises:
+        DataError: there is no such path.
+    """
+    files = _images(path)
+    looked = _look(files, progress)
+    broken = {file: found for file, found in looked.items() if isinstance(found, str)}
+    without = frozenset(broken)
+    try:
+        source = own_source(path, without=without)
+    except DataError as error:
+        return Examined(
+            source=None, fault=str(error), broken=_named(path, broken), seen=(), pairs=(), near=False, divided=False
+        )
+    seen: list[Seen] = []
+    pairs: tuple[Pair, ...] = ()
+    near = False
+    if source.files is not None:
+        paths = [path_of(file) for file in source.files]
+        seen = [found for file in paths if isinstance(found := looked.get(file) or _seen(file), Seen)]
+        near = len(paths) <= _MOST
+        pairs = _pairs(path, source, paths, seen, near=near)
+    return Examined(
+        source=source,
+        fault=next(iter(broken.values()), ""),
+        broken=_named(path, broken),
+        seen=tuple(seen),
+        pairs=pairs,
+        near=near,
+        divided=not source.origin.get(TEST, "").startswith(MADE_HERE),
+    )
+
+
+def _images(path: Path) -> list[Path]:
+    """All that looks like an image below a folder."""
+    if not path.is_dir():
+        return []
+    try:
+        root, _ = walk(path)
+    except DataError:  # reading it says what is wrong
+        return []
+    return root.all_images()
+
+
+def _look(files: Sequence[Path], progress: Callable[[int, int], None]) -> dict[Path, Seen | str]:
+    found: dict[Path, Seen | str] = {}
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for done, (file, one) in enumerate(zip(files, pool.map(_seen, files), strict=True), start=1):
+            found[file] = one
+            progress(done, len(files))
+    return found
+
+
+def _seen(file: Path) -> Seen | str:
+    """One image, or what is wrong with it."""
+    try:
+        with opening(file, str(file)) as image:
+            mode, frames = image.mode, int(getattr(image, "n_frames", 1))
+            turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
+            size = image.size[::-1] if image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8) else image.size
+            read = reading_of(image, name=str(file))
+            image.draft(None, (8 * _SIDE, 8 * _SIDE))
+            upright = read(ImageOps.exif_transpose(image)).convert("L")
+            return Seen(size=size, mode=mode, turned=turned, frames=frames, bits=_hash(upright))
+    except DataError as error:
+        return str(error)
+
+
+_ORIENTATION = 274
+
+
+def _hash(image: Image.Image) -> NDArray[np.uint64]:
+    """(4,) 256 bits: whether each pixel of 16 rows of 17 is brighter than its neighbor."""
+    tiny = np.asarray(image.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
+    return np.packbits(tiny[:, 1:] > tiny[:, :-1]).view(np.uint64)
+
+
+def _pairs(root: Path, source: Source, paths: list[Path], seen: list[Seen], *, near: bool) -> tuple[Pair, ...]:
+    """Exact copies, then near ones: each image with the first that is like it."""
+    digests = digests_of_files(paths)
+    first = first_of(digests)
+    couples = [(int(first[at]), int(at), True) for at in np.flatnonzero(first != np.arange(len(first)))]
+    if near and len(seen) == len(paths):
+        bits = np.stack([one.bits for one in seen])
+        couples += [(a, b, False) for a, b in near_copies(bits) if first[a] != first[b]]
+    return tuple(
+        Pair(
+            first=_name(root, paths[a]),
+            second=_name(root, paths[b]),
+            exact=exact,
+            parts=(int(source.part[a]), int(source.part[b])),
+            classes=(source.classes[source.labels[a]], source.classes[source.labels[b]]),
+        )
+        for a, b, exact in couples
+    )
+
+
+def near_copies(bits: NDArray[np.uint64]) -> list[tuple[int, int]]:
+    """Pairs (a, b), a < b, of hashes (N, 4) that differ in `_NEAR` bits at most; of hashes that say something."""
+    ones = np.bitwise_count(bits).sum(axis=1)
+    told = np.flatnonzero((ones >= _FLAT) & (ones <= 64 * bits.shape[1] - _FLAT))
+    kept = bits[told]
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(kept), _BLOCK):
+        apart: Ints = np.bitwise_count(kept[start : start + _BLOCK, None] ^ kept[None]).sum(axis=2)
+        rows, columns = np.nonzero(apart <= _NEAR)
+        found += [
+            (int(told[start + row]), int(told[column]))
+            for row, column in zip(rows, columns, strict=True)
+            if start + row < column
+        ]
+    return found
+
+
+def _named(root: Path, broken: dict[Path, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((_name(root, file), str(fault)) for file, fault in broken.items())
+
+
+def _name(root: Path, file: Path) -> str:
+    try:
+        return str(file.relative_to(root if root.is_dir() else root.parent))
+    except ValueError:
+        return str(file)

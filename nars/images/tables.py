@@ -1,0 +1,195 @@
+"""Tables of paths and labels: CSV, TSV, with or without a column of splits."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nars.errors import DataError
+from nars.images.contents import Contents
+from nars.images.folder import render_files
+from nars.images.layout import split_role
+from nars.images.streaming import as_bytes
+from nars.images.unsplit import MADE_HERE, TEST, TRAIN, VALIDATION, Source, hold_out_test, sorted_classes
+from nars.images.walk import Folder, walk
+from nars.printing import counted, some_names
+
+TABLES = (".csv", ".tsv")
+
+_PATHS = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "img", "image_path", "img_path"),
+    *("image_name", "image_id", "image_file", "photo", "name", "id"),
+)
+_LABELS = (
+    *("label", "class", "category", "target", "class_name", "label_name", "classname", "species", "breed", "y"),
+    *("diagnosis", "type", "tag"),
+)
+_SPLITS = ("split", "set", "subset", "partition", "part")
+
+_GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "scene", "scene_id", "session")
+"""Columns whose equal values keep images on one side of each split."""
+
+_TEST_SHARE = 5
+
+
+def table_source(files: Sequence[Path], group_column: str | None = None) -> Source:
+    """The images that a table names, or several: train.csv, val.csv, test.csv.
+
+    Paths are relative to the table; where nothing is there, a file of that name anywhere below the table's folder is
+    meant, with or without its ending, if there is one alone.
+
+    A column group (or patient, subject, scene, session, with or without _id) keeps images together: all of equal value
+    lie on one side of every split that is made here; `group_column` names another.
+
+    Raises:
+        DataError: a table that cannot be read, without a column of paths or labels, or with paths to nothing; naming
+            it.
+    """
+    roles = [split_role(file.stem) for file in files]
+    if len(files) > 1 and (None in roles or len(set(roles)) < len(roles)):
+        raise DataError(
+            f"{files[0].parent} holds {some_names([file.name for file in files], most=6)}, and which of them counts "
+            f"cannot be seen; name it, or call them train.csv, val.csv and test.csv."
+        )
+    paths: list[Path] = []
+    names: list[str] = []
+    parts: list[int] = []
+    groups: list[str] = []
+    for file, role in zip(files, roles, strict=True):
+        rows = _rows(file)
+        path, label, split = _columns(file, rows)
+        found = _found(file, [row[path] for row in rows])
+        paths += found
+        names += [row[label].strip() for row in rows]
+        groups += _groups(file, rows, group_column)
+        by_name = role if len(files) > 1 and role is not None else TRAIN
+        parts += [by_name if split is None else _part(file, row[split]) for row in rows]
+    classes = _classes(files[0], names)
+    encoded = as_bytes(paths)
+    contents = Contents(encoded)
+    number = {name: at for at, name in enumerate(classes)}
+    part = _without_two_names(np.array(parts, dtype=np.int8))
+    kept = f", in {counted(len(set(groups)), 'group')} that stay together" if groups else ""
+    source = Source(
+        classes=classes,
+        labels=np.array([number[name] for name in names], dtype=np.int64),
+        part=part,
+        render=partial(render_files, encoded),
+        digest=contents.digests,
+        copies=contents.copies,
+        files=encoded,
+        groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if len(groups) == len(paths) else None,
+        origin={TEST: f"{MADE_HERE}table, always the same"},
+        notes=(f"read from {some_names([file.name for file in files])}: {counted(len(paths), 'image')}{kept}",),
+    )
+    if (part == TEST).any():
+        return replace(source, origin={})
+    return hold_out_test(source, max(1, len(paths) // _TEST_SHARE))
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        mark = "\t" if file.suffix.lower() == ".tsv" else max(",;\t", key=text.partition("\n")[0].count)
+        rows = list(csv.DictReader(text.splitlines(), delimiter=mark, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} is not a readable table ({error}). Save it as CSV in UTF-8.") from error
+    if not rows:
+        raise DataError(f"{file} has no rows below its headings. Add a line for each image: path,label")
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise DataError(f"line {number} of {file} has another number of cells than its headings. Mend it.")
+    return rows
+
+
+def _columns(file: Path, rows: Sequence[Mapping[str, str]]) -> tuple[str, str, str | None]:
+    """The columns of paths, labels and splits."""
+    known = {name.strip().lower(): name for name in rows[0]}
+    path, label, split = (
+        next((known[name] for name in names if name in known), None) for names in (_PATHS, _LABELS, _SPLITS)
+    )
+    rest = [name for name in rows[0] if name not in (path, label, split) and name.strip().lower() not in _GROUPS]
+    if path is not None and label is None and len(rest) == 1:
+        label = rest[0]
+    if path is None or label is None:
+        lacks = "paths (path, file, image ...)" if path is None else "labels (label, class, category ...)"
+        raise DataError(
+            f"{file} needs a column of {lacks}, it has {some_names([*rows[0]], most=8)}. Name one of them so; several "
+            f"labels of an image are not taken."
+        )
+    return path, label, split
+
+
+def _groups(file: Path, rows: Sequence[Mapping[str, str]], named: str | None) -> list[str]:
+    """What each image belongs to; none where no column says it."""
+    if named is not None and named not in rows[0]:
+        raise DataError(f"{file} has no column {named!r} to group by, it has {some_names([*rows[0]], most=8)}.")
+    column = named or next((name for name in rows[0] if name.strip().lower() in _GROUPS), None)
+    return [] if column is None else [row[column].strip() for row in rows]
+
+
+def _found(file: Path, written: Sequence[str]) -> list[Path]:
+    """The files that are meant."""
+    below: dict[str, list[Path]] | None = None
+    found: list[Path] = []
+    missing: list[str] = []
+    for text in written:
+        path = file.parent / text.strip()
+        if not path.is_file():
+            below = _by_name(walk(file.parent)[0]) if below is None else below
+            others = below.get(Path(text.strip()).name, [])
+            if len(others) != 1:
+                missing.append(text)
+                continue
+            (path,) = others
+        found.append(path)
+    if missing:
+        raise DataError(
+            f"{file} names {counted(len(missing), 'image')} that {'is' if len(missing) == 1 else 'are'} not there, or "
+            f"there several times ({some_names(missing)}); paths are relative to the table. Correct or remove these "
+            f"lines."
+        )
+    return found
+
+
+def _by_name(folder: Folder) -> dict[str, list[Path]]:
+    """Images by their name, and by their name without its ending."""
+    found: dict[str, list[Path]] = {}
+    for image in folder.all_images():
+        for name in {image.name, image.stem}:
+            found.setdefault(name, []).append(image)
+    return found
+
+
+def _part(file: Path, word: str) -> int:
+    role = split_role(word)
+    if role is None:
+        raise DataError(f"{file}: a split is train, val or test; got {word!r}. Correct it.")
+    return role
+
+
+def _without_two_names(part: np.ndarray[tuple[int], np.dtype[np.int8]]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+    """A validation part without a test part is the test part, as of folders."""
+    if (part == VALIDATION).any() and not (part == TEST).any():
+        return np.where(part == VALIDATION, TEST, part).astype(np.int8)
+    return part
+
+
+def _classes(file: Path, names: Sequence[str]) -> tuple[str, ...]:
+    empty = names.count("")
+    if empty:
+        raise DataError(f"{file} has {counted(empty, 'image')} without a label. Add them, or remove the lines.")
+    classes = sorted_classes(names)
+    if len(classes) < 2:
+        raise DataError(f"{file} must have at least 2 classes, got {classes[0]!r} alone. Is it the right column?")
+    if len(classes) > max(2, len(names) // 2):
+        raise DataError(
+            f"{file} has {len(classes):,} different labels for {len(names):,} images ({some_names([*classes])}). Is it "
+            f"the right column? Labels that are numbers of their own (regression) are not taken."
+        )
+    return classes

@@ -1,0 +1,1 @@
+"""Networks that a search has found and trained, as pretrained ones: whose weights, and at which resolution."""

@@ -1,0 +1,157 @@
+"""Images that are kept in tables and packed files, and what a look at a folder finds in it."""
+
+import csv
+import io
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image, ImageFilter, ImageOps
+
+from nars.errors import DataError
+from nars.images import ImageData, examine, load_images
+
+SIDE = 24
+
+
+def photo(seed: int) -> Image.Image:
+    """Soft blobs, as photos have them: noise alone has no near copies."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (SIDE * 2, SIDE * 3, 3), dtype=np.uint8)
+    return ImageOps.autocontrast(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(4))).resize((96, 64))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("own") / "photos"
+    for number, (split, name) in enumerate((s, n) for s in ("train", "test") for n in ("cat", "dog")):
+        (root / split / name).mkdir(parents=True)
+        for at in range(6 if split == "train" else 3):
+            photo(10 * number + at).save(root / split / name / f"{split}-{name}-{at}.png")
+    return root
+
+
+def load(path: Path) -> ImageData:
+    return load_images(f"imagefolder:{path}", resolution=SIDE, validation_fraction=0.3, seed=0)
+
+
+def listed(folder: Path) -> list[tuple[Path, str, str]]:
+    """(file, class, split) in the order of a folder's own reading."""
+    rows = [(file, file.parent.name, file.parents[1].name) for file in folder.rglob("*.png")]
+    return sorted(rows, key=lambda row: (row[2] != "train", row[1], row[0]))
+
+
+def as_csv(folder: Path, out: Path) -> Path:
+    shutil.copytree(folder, out / "images")
+    with (out / "labels.csv").open("w", newline="") as file:
+        csv.writer(file, delimiter=";").writerows(
+            [["file_name", "breed", "split"], *([row[0].stem, *row[1:]] for row in listed(folder))]
+        )
+    return out / "labels.csv"
+
+
+def as_parquet(folder: Path, out: Path) -> Path:
+    names = {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
+    for split in ("train", "test"):
+        rows = [row for row in listed(folder) if row[2] == split]
+        images = pa.array([{"bytes": file.read_bytes(), "path": None} for file, *_ in rows])
+        table = pa.table({"image": images, "label": pa.array([["cat", "dog"].index(name) for _, name, _ in rows])})
+        table = table.replace_schema_metadata({"huggingface": json.dumps(names)})
+        pq.write_table(table, out / f"{split}-00000-of-00001.parquet")
+    return out
+
+
+def as_tar(folder: Path, out: Path) -> Path:
+    for split in ("train", "test"):
+        with tarfile.open(out / f"{split}-0000.tar", "w") as archive:
+            for file, name, _ in (row for row in listed(folder) if row[2] == split):
+                for ending, content in ((".png", file.read_bytes()), (".json", json.dumps({"label": name}).encode())):
+                    info = tarfile.TarInfo(f"{file.stem}{ending}")
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))
+    return out
+
+
+@pytest.mark.parametrize("kept_as", [as_csv, as_parquet, as_tar])
+def test_images_are_the_same_however_they_are_kept(kept_as: object, folder: Path, tmp_path: Path) -> None:
+    own, other = load(folder), load(kept_as(folder, tmp_path))  # type: ignore[operator]
+    assert other.classes == own.classes == ("cat", "dog")
+    for name in ("train", "validation", "test"):
+        one, two = getattr(own, name), getattr(other, name)
+        order, again = (torch.stack([part.images.flatten(1).float().mean(1), part.labels], 1) for part in (one, two))
+        assert torch.equal(order.sort(0).values, again.sort(0).values), name
+    assert "labels.csv" in other.notes[0] or "train-0000" in other.notes[0]
+
+
+def test_groups_stay_on_one_side_of_every_split(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "images")
+    rows = [[file.stem, name, f"p{at // 3}"] for at, (file, name, _) in enumerate(listed(folder))]
+    shutil.copy(tmp_path / "images/train/cat/train-cat-0.png", tmp_path / "images/again.png")  # joins two groups
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["name", "label", "Patient_ID"], *rows, ["again", "cat", "p5"]])
+    data = load(tmp_path / "labels.csv")
+    assert data.notes[0].endswith("in 6 groups that stay together")
+    group = dict.fromkeys(("p0", "p5"), "joined") | {f"p{at}": f"p{at}" for at in range(1, 5)}
+    of = {name: group[patient] for name, _, patient in [*rows, ["again", "cat", "p5"]]}
+    sides = [
+        {of[Path(path.decode()).stem] for path in data._source.files[index]}  # type: ignore[index]
+        for index in data._indices
+    ]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 5
+    with pytest.raises(DataError, match=r"has no column 'place' to group by, it has name, label, Patient_ID"):
+        load_images(
+            f"imagefolder:{tmp_path / 'labels.csv'}",
+            resolution=8,
+            validation_fraction=0.3,
+            seed=0,
+            group_column="place",
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\na.png,cat\nb.png,dog\n", r"labels\.csv names 2 images that are not there.* \(a\.png, b\.png\)"),
+        ("path,width\na.png,3\n", r"at least 2 classes, got '3' alone"),
+        ("width,height\n3,4\n", r"labels\.csv needs a column of paths"),
+        ("path,label\na.png\n", r"line 2 of .*labels\.csv has another number of cells"),
+        ("path,label\n", "has no rows"),
+    ],
+)
+def test_mistakes_in_tables(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    if "width\n" in text:
+        photo(0).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / "labels.csv")
+
+
+def test_a_look_finds_leaks_and_every_broken_file(folder: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(folder, tmp_path / "photos")
+    train = root / "train"
+    shutil.copy(train / "cat/train-cat-0.png", root / "test/cat/again.png")
+    image = Image.open(train / "dog/train-dog-1.png")
+    image.resize((72, 48)).save(root / "test/cat/near.jpg", quality=70)
+    (train / "dog/empty.jpg").write_bytes(b"")
+    (train / "cat/cut.png").write_bytes((train / "cat/train-cat-1.png").read_bytes()[:-300])
+    exif = Image.Exif()
+    exif[274] = 6
+    photo(99).save(train / "dog/turned.jpg", exif=exif)
+    found = examine(root)
+    assert [name for name, _ in found.broken] == ["train/cat/cut.png", "train/dog/empty.jpg"]
+    leaks = {(pair.first, pair.second): pair for pair in found.pairs if pair.leaks}
+    exact = leaks["train/cat/train-cat-0.png", "test/cat/again.png"]
+    near = leaks["train/dog/train-dog-1.png", "test/cat/near.jpg"]
+    assert len(leaks) == len(found.pairs) == 2
+    assert (exact.exact, near.exact, near.classes) == (True, False, ("dog", "cat"))
+    assert found.counts.tolist() == [[6, 0, 5], [7, 0, 3]]
+    (turned,) = (one for one in found.seen if one.turned)
+    assert turned.size == (64, 96)
+    assert found.divided
+    with pytest.raises(DataError, match=r"empty\.jpg .it is empty"):
+        load(root)
