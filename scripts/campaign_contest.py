@@ -20,8 +20,7 @@ from nars.search import search
 from nars.space import Bounds, Population, Space, distinct, sobol
 from nars.stages import CandidatePool, Rounds, RoundSettings, best_of_bins
 from nars.store import Sample
-from nars.studies import answered, seeds_from, unanswered
-from search_rivals import suggest
+from nars.studies import answered, seeds_from, suggest, unanswered
 
 Floats = NDArray[np.float64]
 Asking = Generator[NDArray[np.int64], float | None, None]

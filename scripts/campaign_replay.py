@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import optuna
 
 from nars.arrays import Floats, Ints
 from nars.predictors import Predictor
 from nars.search import AmongGiven, RandomSearch, RegularizedEvolution
 from nars.space import Population, Space, load_space, sobol
 from nars.store import Sample, SampleStore
+from nars.studies import RIVALS, searched_by_optuna
 from nars.trials import TrialTable
 from search_loops import ByPredictor
-from search_rivals import suggest
 
 SPACE = Path(__file__).with_name("campaign_space.yaml")
 
@@ -146,57 +144,13 @@ def evolution(cells: Cells, rng: np.random.Generator) -> AmongGiven:
     return RegularizedEvolution(cells.X, rng=rng)
 
 
-def with_optuna(sampler: str, pruner: str) -> Search:
-    """Optuna's sampler and pruner over all settings; trained is the cell, of those left, with the most like settings.
-
-    Where that is another than was proposed, Optuna hears of the settings that were trained.
-    """
+def with_optuna(name: str) -> Search:
+    """One of Optuna's over all settings; trained is the cell, of those left, with the most like settings."""
 
     def search(cells: Cells, rng: np.random.Generator) -> Trained:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        seed, length = int(rng.integers(2**31)), cells.curves.shape[2]
-        samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
-        pruners: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
-            "none": optuna.pruners.NopPruner,
-            "asha": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=3),
-            "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=2, max_resource=length),
-        }
-        study = optuna.create_study(
-            direction="maximize", sampler=samplers[sampler](seed=seed), pruner=pruners[pruner]()
-        )
-        left = np.arange(len(cells.X))
-        while len(left):
-            trial = study.ask()
-            row = cells.space.canonical(np.array([suggest(cells.space, trial)], dtype=np.int64))[0]
-            cell = int(left[nearest(cells.space, cells.X[left], row)])
-            if not np.array_equal(cells.X[cell], row):
-                study.tell(trial, state=optuna.trial.TrialState.FAIL)
-                names = [dimension.name for dimension in cells.space.dimensions]
-                study.enqueue_trial(dict(zip(names, cells.X[cell].tolist(), strict=True)))
-                trial = study.ask()
-                suggest(cells.space, trial)
-            left = left[left != cell]
-            curve, epochs, stopped = cells.curves[cell, 0], 0, False
-            while epochs < length and not stopped:
-                epochs += 1
-                trial.report(float(curve[epochs - 1]), epochs)
-                stopped = epochs < length and trial.should_prune()
-            yield cell, epochs
-            study.tell(trial, None if stopped else float(curve[-1]), state=_STATES[stopped])
+        return searched_by_optuna(cells.space, cells.X, list(cells.curves[:, 0]), rival=RIVALS[name], rng=rng)
 
     return search
-
-
-_STATES = {True: optuna.trial.TrialState.PRUNED, False: optuna.trial.TrialState.COMPLETE}
-
-
-def nearest(space: Space, X: Population, row: Population) -> int:
-    """Which of the rows X differs from a row (D,) in the fewest settings, ordered ones by how far they are apart."""
-    ordinal = np.array([dimension.ordinal for dimension in space.dimensions])
-    apart = np.abs(X - row)
-    spread = np.maximum(space.cardinalities - 1, 1)
-    return int(np.where(ordinal, apart / spread, apart > 0).sum(axis=1).argmin())
 
 
 def fixed(cells: Cells, *, architecture: int | None = None, recipe: int | None = None) -> Ints:
@@ -230,8 +184,8 @@ def searches(pretrained: Predictor) -> Mapping[str, Search]:
         "joint (ours)": ours(pretrained),
         "random": by(random_search),
         "evolution": by(evolution),
-        "TPE": with_optuna("tpe", "none"),
-        "ASHA": with_optuna("random", "asha"),
-        "TPE + ASHA": with_optuna("tpe", "asha"),
-        "Hyperband": with_optuna("random", "hyperband"),
+        "TPE": with_optuna("tpe"),
+        "ASHA": with_optuna("asha"),
+        "TPE + ASHA": with_optuna("tpe-asha"),
+        "Hyperband": with_optuna("hyperband"),
     }

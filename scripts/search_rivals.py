@@ -20,6 +20,7 @@ from pymoo.optimize import minimize
 
 from nars.search import AmongGiven, Score
 from nars.space import Bounds, Population, Space, uniform
+from nars.studies import suggest
 
 Floats = NDArray[np.float64]
 
@@ -67,16 +68,6 @@ def with_optuna(space: Space, score: Score, bounds: Bounds, *, evaluations: int,
             study.tell(trial, value)
         best = max(best, float(np.max(scores, where=violation == 0, initial=-np.inf)))
     return best
-
-
-def suggest(space: Space, trial: optuna.Trial) -> list[int]:
-    """A row (D,) of choices as Optuna proposes them: numbers where they are ordered, categories else."""
-    return [
-        trial.suggest_int(dimension.name, 0, len(dimension.values) - 1)
-        if dimension.ordinal
-        else trial.suggest_categorical(dimension.name, tuple(range(len(dimension.values))))
-        for dimension in space.dimensions
-    ]
 
 
 class Evolution(AmongGiven):

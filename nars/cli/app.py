@@ -18,6 +18,7 @@ from nars.cli.latency import latency
 from nars.cli.options import quietable, spread
 from nars.cli.scale import scale
 from nars.cli.swap import swap
+from nars.cli.transfer import transfer
 from nars.cli.trials import import_trials
 from nars.cli.verify import verify
 
@@ -59,7 +60,8 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         "nars train digits --out runs/mine    "
         "nars train digits --set final.teacher=timm:resnet18 --set final.teacher_weights=resnet18.pt    "
         "nars train digits --model timm:resnet18 --recipe runs/digits/family/500k/recipe.yaml    "
-        "nars train answers/300k --set final.epochs=60",
+        "nars train answers/300k --set final.epochs=60    "
+        "nars train cifar10 --model fbnetv3-b --resolution 96 --recipe recipe.yaml --weights fbnetv3_b.pth",
     ),
     (
         "export",
@@ -113,6 +115,12 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         "nars scale runs/digits --to 80k,1M    nars scale runs/digits --to 1M --from 250k,500k\n"
         "nars scale runs/digits --to 1M --factors depth=1.2,width=1.1,resolution=1.15\n"
         "then: nars train runs/digits/scaled/1M    nars run runs/digits --set final.teacher=runs/digits/scaled/1M",
+    ),
+    (
+        "transfer",
+        transfer,
+        "nars transfer runs/imagenet --to cifar10\n"
+        "nars transfer runs/imagenet/family/450M --to cifar10 --weights --set final.epochs=40",
     ),
 )
 """Name, function and examples of each."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nars.cli.starting import load_torch, say_device
+from nars.errors import ConfigError
 
 if TYPE_CHECKING:
     from nars.cli.opening import Asked
@@ -35,7 +36,7 @@ def is_one(name: str, *, trained: bool = False) -> bool:
     return find_pair(name) is not None
 
 
-def train(wanted: Asked, config: str | None, out: Path | None, device: str) -> None:
+def train(wanted: Asked, config: str | None, out: Path | None, device: str, weights: Path | None) -> None:
     """Train it, and say what it has come to."""
     load_torch()
     from nars.run import Silent, Terminal, execution
@@ -50,6 +51,7 @@ def train(wanted: Asked, config: str | None, out: Path | None, device: str) -> N
         overrides=wanted.overrides,
         options=wanted.options,
         folder=out,
+        weights=weights,
         device=how.device,
         reporter=reporter,
     )
@@ -58,13 +60,30 @@ def train(wanted: Asked, config: str | None, out: Path | None, device: str) -> N
         typer.echo(f"{folder}: {result.says}; nars export {out or wanted.name}")
 
 
-def export(wanted: Asked, out: Path | None, *, verify: bool, again: bool, int8: bool) -> bool:
-    """Export it; whether all forms agree with PyTorch, where that is asked."""
+def export(
+    wanted: Asked,
+    out: Path | None,
+    *,
+    verify: bool,
+    again: bool,
+    int8: bool,
+    weights: Path | None = None,
+    config: str | None = None,
+) -> bool:
+    """Export it, with `weights` in place of a training; whether all forms agree with PyTorch, where that is asked."""
     load_torch()
     from nars.run import Terminal
-    from nars.studies import export_trained, verify_trained
+    from nars.studies import adopt, export_trained, find_pair, verify_trained
 
     reporter = Terminal()
+    if weights is not None:
+        pair = find_pair(wanted.name)
+        if pair is None:
+            raise ConfigError(
+                f"--weights takes the place of a training, and {wanted.name} is one; give the folder of a network, "
+                f"with architecture.yaml and recipe.yaml"
+            )
+        adopt(pair, weights, config=config, overrides=wanted.overrides, reporter=reporter)
     card = export_trained(
         wanted.name, folder=out, overrides=wanted.overrides, again=again, int8=int8, reporter=reporter
     )

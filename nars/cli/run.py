@@ -43,6 +43,10 @@ DataOption = Annotated[
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set.")]
 Budgets = Annotated[str | None, typer.Option(help="FLOPs budgets of the family, e.g. 0.5M,1M,2M.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random choices.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Of one network: a file of weights to start from, such as timm's of the published FBNetV3."),
+]
 
 
 def run(
@@ -175,12 +179,13 @@ def train(
     data: DataOption = None,
     data_root: DataRoot = None,
     model: Annotated[
-        str | None, typer.Option(help="Train this instead: timm:NAME, or an architecture.yaml of nars scale.")
+        str | None, typer.Option(help="Train this instead: timm:NAME, fbnetv3-a (to -g), or an architecture.yaml.")
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="With --model: a member's recipe.yaml.")] = None,
     resolution: Annotated[
         int | None, typer.Option(help="With --model: side of the images, pixels; 32 for timm, an architecture's own.")
     ] = None,
+    weights: Weights = None,
 ) -> None:
     """Final training of the family: the largest on labels, then all by distillation. Or of one network by its folder,
     or of any network with a recipe.
@@ -192,12 +197,12 @@ def train(
         from nars.cli import networks
 
         if networks.is_one(name):
-            networks.train(asked(name, sets, shortcuts), config, out, device)
+            networks.train(asked(name, sets, shortcuts), config, out, device, weights)
             return
-        if config is not None or data is not None or data_root is not None:
+        if any(option is not None for option in (config, data, data_root, weights)):
             raise ConfigError(
-                f"--config, --data and --data-root go with the folder of one network or with --model, {name} is none "
-                f"(no answer.json, no architecture.yaml with recipe.yaml)"
+                f"--config, --data, --data-root and --weights go with the folder of one network or with --model, "
+                f"{name} is none (no answer.json, no architecture.yaml with recipe.yaml)"
             )
         opened = open_asked(asked(name, sets), out, upto="train", alone=True, shared=True, how=How(device=device))
         say_device(opened.execution, opened.reporter)
@@ -220,7 +225,14 @@ def train(
     say_remarks(given, checked, reporter)
     say_device(how, reporter)
     result = train_other(
-        given.config, model, recipe, folder=folder, resolution=resolution, device=how.device, reporter=reporter
+        given.config,
+        model,
+        recipe,
+        folder=folder,
+        resolution=resolution,
+        weights=weights,
+        device=how.device,
+        reporter=reporter,
     )
     if os.environ.get("RANK", "0") == "0":
         typer.echo(f"{model}: {result.says}")
@@ -239,14 +251,27 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="Also an int8 form of each (ONNX, calibrated on training images).")
     ] = False,
+    weights: Weights = None,
+    config: Annotated[
+        str | None, typer.Option(help="With --weights: the run configuration of its images, where it is of no run.")
+    ] = None,
 ) -> None:
-    """Export each member, or one network by its folder, and check the files against PyTorch."""
+    """Export each member, or one network by its folder, and check the files against PyTorch.
+
+    With --weights the network of a folder needs no training: it has the weights of the file.
+    """
     from nars.cli import networks
 
     if networks.is_one(name, trained=True):
-        if not networks.export(asked(name, sets), out, verify=verify, again=again, int8=int8):
+        given = asked(name, sets)
+        if not networks.export(given, out, verify=verify, again=again, int8=int8, weights=weights, config=config):
             raise typer.Exit(1)
         return
+    if weights is not None or config is not None:
+        raise ConfigError(
+            f"--weights and --config go with the folder of one network, {name} is none (no architecture.yaml with "
+            f"recipe.yaml)"
+        )
     home = run_in(out or name)
     if home is not None and timed.export_best(home):
         return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nars.store import Sample
-    from nars.studies import Measured, Replay
+    from nars.studies import Measured, Replay, Unanswered
 
 app = typer.Typer(help="Measured samples: what is in a store, merging, exporting, replaying.", no_args_is_help=True)
 
@@ -93,7 +93,8 @@ def export(store: StorePath, file: Annotated[Path, typer.Argument(help="samples.
 
 
 @app.command(
-    epilog="Example: nars store replay runs/digits --trainings 24 --strategies random,evolution,predictor --batch 4"
+    epilog="Example: nars store replay runs/digits --trainings 24 --strategies random,evolution,predictor --batch 4    "
+    "nars store replay runs/digits --trainings 12 --strategies random,tpe,asha,hyperband"
 )
 def replay(
     store: StorePath,
@@ -103,8 +104,9 @@ def replay(
     strategies: Annotated[
         str,
         typer.Option(
-            help="What to compare the run with: random, evolution, predictor (stage 2's proposals; a store that is no "
-            "finished run needs --space)."
+            help="What to compare the run with: random, evolution, predictor (stage 2's proposals), tpe, asha, "
+            "hyperband, tpe-asha (Optuna's, which stop trainings by their curves). A store that is no finished run "
+            "needs --space for all but the first two."
         ),
     ] = "random",
     space: SpaceName = None,
@@ -123,23 +125,33 @@ def replay(
     from nars.report import FittingTable
     from nars.search import InOrder
     from nars.space import quantity
-    from nars.studies import Measured, replay as spend
+    from nars.studies import UNANSWERABLE, Measured, Unanswered, replay as spend
 
     limits = {} if budget is None else {cost: quantity(budget)}
-    candidates = Measured.of(open_store(store), epoch=epoch).within(limits)
-    names = map(str.strip, strategies.split(","))
-    chosen = {name: _spender(name, store, space, candidates, cost, seed, trainings, batch) for name in names}
+    opened = open_store(store)
+    candidates = Measured.of(opened, epoch=epoch).within(limits)
+    names = [name.strip() for name in strategies.split(",")]
+    unanswered = {name: UNANSWERABLE[name] for name in names if name in UNANSWERABLE}
+    chosen = {
+        name: _spender(name, store, space, candidates, cost, seed, trainings, batch)
+        for name in names
+        if name not in unanswered
+    }
     itself = InOrder(candidates.choices, rng=np.random.default_rng(seed))
     found = [("the run itself", [spend(candidates, itself, trainings=trainings, batch=batch)])]
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for name, spender in chosen.items():
             steps = bar.track(range(repeats), description=name)
-            found += [(name, [spender(np.random.default_rng([seed, number])) for number in steps])]
+            replays = [spender(np.random.default_rng([seed, number])) for number in steps]
+            unanswered |= {one.name: one.reason for one in replays if isinstance(one, Unanswered)}
+            found += [(name, [one for one in replays if not isinstance(one, Unanswered)])]
     metric = candidates.metric
     best_of = f"best{f', {metric.unit}' if metric.unit else ''}"
     title = f"{trainings} of {len(candidates.values):,} measured candidates, by {metric.title}, to {metric.goal}"
     rows = []
     for name, runs in found:
+        if not runs:
+            continue
         best, regret = np.array([run.best[-1] for run in runs]), np.array([run.regret[-1] for run in runs])
         epochs, seconds = (float(np.mean([getattr(run, of)[-1] for run in runs])) for of in ("epochs", "seconds"))
         spread = f" ± {metric.figure(best.std())}" if len(runs) > 1 else ""
@@ -157,28 +169,42 @@ def replay(
     console = Console(highlight=False)
     console.print(title)
     console.print(FittingTable(headings, rows, left=("strategy",)))
+    for name, reason in unanswered.items():
+        console.print(f"{name} has no answer here: {reason}", soft_wrap=True)
 
 
 def _spender(
     name: str, store: str, space: str | None, table: Measured, cost: str, seed: int, trainings: int, batch: int
-) -> Callable[[np.random.Generator], Replay]:
+) -> Callable[[np.random.Generator], Replay | Unanswered]:
     """What lets the strategy of this name spend the trainings once."""
     from nars.search import RandomSearch, RegularizedEvolution
     from nars.store import store_info
-    from nars.studies import pretrained_on, replay as spend, replay_rounds, table_rounds
+    from nars.studies import (
+        RIVALS,
+        curves_of,
+        pretrained_on,
+        replay as spend,
+        replay_rival,
+        replay_rounds,
+        table_rounds,
+    )
     from nars.trials import with_costs
 
     among = {"random": RandomSearch, "evolution": RegularizedEvolution}.get(name)
     if among is not None:
         return lambda rng: spend(table, among(table.choices, rng=rng), trainings=trainings, batch=batch)
-    if name != "predictor":
-        raise StoreError(f"there is no strategy {name!r}; name some of random, evolution, predictor, with commas.")
+    if name != "predictor" and name not in RIVALS:
+        known = ", ".join(("random", "evolution", "predictor", *RIVALS))
+        raise StoreError(f"there is no strategy {name!r}; name some of {known}, with commas.")
     found, identity = space_of(space, store), store_info(open_store(store)).identity
     if identity is not None and identity.space != found.fingerprint:
         raise StoreError(
             f"the samples in {store} belong to the space {identity.space}, {found.name} is {found.fingerprint}; give "
             f"the space that they were collected in."
         )
+    if name in RIVALS:
+        curves = curves_of(open_store(store), table)
+        return lambda rng: replay_rival(name, table, curves, found, trainings=trainings, rng=rng)
     if cost not in table.costs:
         raise StoreError(f"there is no cost {cost!r} for stage 2's bins; name one by --cost: {', '.join(table.costs)}.")
     if not found.cost_names:

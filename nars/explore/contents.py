@@ -95,7 +95,7 @@ def _sample(row: dict[str, Any], name: str, averaged: str, costs: list[str]) -> 
 
 
 def family(source: Source) -> list[dict[str, Any]]:
-    """The run's members, with what final training has made of them."""
+    """The run's members that the predictor knows, with what final training has made of them."""
     if source.run is None:
         return []
     members = []

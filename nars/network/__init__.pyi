@@ -19,6 +19,7 @@ from .pruning import (
     require_pruning as require_pruning,
 )
 from .runner import OnnxRunner as OnnxRunner, command_runner as command_runner, runner_of as runner_of
+from .starting import Start as Start, read_start as read_start, start_from as start_from
 from .timing import (
     measure_latency as measure_latency,
     onnx_milliseconds as onnx_milliseconds,

@@ -94,7 +94,7 @@ def initial_weights(network: nn.Module, architecture: TimmArchitecture) -> None:
             _begin_at_zero(network, _classifiers(architecture.model))
         return
     file, _, digest = architecture.weights.rpartition(MARK)
-    state = _read_state(Path(file), digest)
+    state = read_state(Path(file), digest)
     heads = _classifiers(architecture.model)
     classes = next((len(state[f"{head}.weight"]) for head in heads if f"{head}.weight" in state), 0)
     try:
@@ -162,6 +162,15 @@ def count_model(model: str, *, sides: Sequence[int]) -> Count:
         counts = {side: _planes(model, side) for side in sides}
     known = _facts(model)
     return Count(mean=tuple(known.mean), std=tuple(known.std), has_weights=bool(known.has_weights), sides=counts)
+
+
+def own_resolution(model: str) -> int:
+    """Side of the images that timm trains a model on, pixels.
+
+    Raises:
+        NetworkError: timm has no such model.
+    """
+    return int(_facts(model).input_size[-1])
 
 
 def _planes(model: str, side: int) -> dict[str, Plane]:
@@ -240,8 +249,8 @@ def _facts(name: str) -> Any:
         raise NetworkError(f"{release} has no weights {tag!r} of {base}; leave out the part after the dot") from error
 
 
-def _read_state(path: Path, digest: str) -> dict[str, Tensor]:
-    """A state dict in a file: safetensors, or what torch saved of tensors alone.
+def read_state(path: Path, digest: str | None = None) -> dict[str, Tensor]:
+    """A state dict in a file: safetensors, or what torch saved of tensors alone; `digest` is what it must have.
 
     Raises:
         NetworkError: it cannot be read, or has changed.
@@ -251,7 +260,7 @@ def _read_state(path: Path, digest: str) -> dict[str, Tensor]:
 
     try:
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest()[:16] != digest:
+        if digest is not None and hashlib.sha256(content).hexdigest()[:16] != digest:
             raise NetworkError(f"{path} has other weights than it had; put the old file back, or begin a new run")
         if path.suffix == ".safetensors":
             return load(content)

@@ -45,11 +45,15 @@ class Augmentation:
     policy: PolicyName = "none"
     """A learned or random policy on top, torchvision's (transforms.v2), drawn for each image. The paper's final
     training has AutoAugment. A recipe that says `augment` has its own instead."""
+    color: float = 0.0
+    """Brightness, contrast and saturation of each image times a factor from 1 - color to 1 + color, in [0, 1]. A recipe
+    whose `color` is above 0 has its own instead."""
     erasing: float = 0.0
     """Probability of blanking a rectangle of 2 to 33 % of an image, in [0, 1] (random erasing, arXiv 1708.04896)."""
 
     def __post_init__(self) -> None:
         require(0.0 <= self.crop < 1.0, "augmentation crop", ">= 0 and < 1", self.crop)
+        require(0.0 <= self.color <= 1.0, "augmentation color", "between 0 and 1", self.color)
         require(0.0 <= self.erasing <= 1.0, "augmentation erasing", "between 0 and 1", self.erasing)
         words = {"border": get_args(Border), "policy": get_args(PolicyName), "cropping": get_args(Cropping)}
         for name, allowed in words.items():
@@ -78,6 +82,8 @@ class Augmentation:
         if self.cropping == "pad":  # written only where it is used, as trainings before it lack it
             for name in ("cropping", "scale", "ratio"):
                 del document[name]
+        if self.color == 0.0:  # as above
+            del document["color"]
         if self.policy != "none":  # a training of an earlier version drew it for eight images at a time
             document["policy"] = f"{self.policy}, for each image"
         return document

@@ -37,6 +37,8 @@ class Batch:
     """(B,) before mixing."""
     share: float | Tensor
     """Of each image in its mixture; a scalar tensor where the steps of a training are recorded."""
+    answers: Tensor | None = None
+    """(B, classes) logits of a teacher who has looked at all images before, before mixing; None where it looks now."""
 
     @property
     def shown(self) -> Tensor:
@@ -74,6 +76,8 @@ class Batches:
         self._columns = peers.columns(self.batch_size)
         self._train, self._side, self._device = data.train, data.resolution, device
         self._labels = data.train.labels.to(device)
+        self.answers: Tensor | None = None
+        """(N, classes) logits of a teacher who has looked at all N images already."""
         self._whole = data.array_side is not None or not isinstance(data.train, Split)
         self._cut: tuple[Any, ...] | None = None
         self.vary(recipe, augmentation)
@@ -86,7 +90,7 @@ class Batches:
         if cut != self._cut:
             self._images = self._opened(*cut)
             self._cut = cut
-        self._variations = variations_of(recipe, self._side, policy=augmentation.policy)
+        self._variations = variations_of(recipe, self._side, policy=augmentation.policy, color=augmentation.color)
 
     def _opened(self, padding: int, border: Border, resized: ResizedCrop | None) -> ImageStore | ImageStream | Crops:
         kept: dict[str, Any] = {"padding": padding, "border": border, "device": self._device}
@@ -141,6 +145,7 @@ class Batches:
             clean=None if clean is None else _mixed(clean, plan, step),
             labels=self._labels[rows],
             share=float(plan.mixing[step]),
+            answers=None if self.answers is None else self.answers[rows].float(),
         )
 
 
@@ -157,7 +162,11 @@ def parts(batch: Batch, count: int) -> list[Batch]:
     size = len(batch.images)
     front = torch.arange((size + 1) // 2, device=batch.images.device).chunk(count)
     rows = [torch.unique_consecutive(torch.cat([part, size - 1 - part.flip(0)])) for part in front]
-    return [replace(batch.each(itemgetter(row)), labels=batch.labels[row]) for row in rows]
+    said = batch.answers
+    return [
+        replace(batch.each(itemgetter(row)), labels=batch.labels[row], answers=None if said is None else said[row])
+        for row in rows
+    ]
 
 
 def erase(images: Tensor, probability: float) -> Tensor:

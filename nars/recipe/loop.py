@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nars.images import ImageData, Split, StreamedSplit
 from nars.metric import ACCURACY, Metric
 from nars.recipe.accuracy import DivergedError, evaluate, outputs
+from nars.recipe.answers import answers_of
 from nars.recipe.augmentation import EpochPlan
 from nars.recipe.balance import balance_of
 from nars.recipe.batches import Batch, Batches, parts
@@ -131,7 +132,12 @@ class TrainingLoop:
         if teaching is not None:
             teaching.network.to(self._device).eval()
             teaching = replace(teaching, network=self._precision.of(teaching.network))
-        networks = [self.model] if teaching is None else [self.model, teaching.network]
+            if teaching.sees == "whole":
+                with self._precision.computing():
+                    self._batches.answers = answers_of(
+                        teaching, data, self._batches.normalize, device=self._device, peers=peers
+                    )
+        networks = [self.model] if teaching is None or teaching.sees == "whole" else [self.model, teaching.network]
         alike = recordable(networks, settings, device=self._device, processes=peers.count)
         self._recorded = Recorded(self._device) if alike and not self._precision.scaled else None
         self._recipe, self._teaching = recipe, teaching
@@ -258,6 +264,7 @@ class TrainingLoop:
             recipe=self._recipe,
             teaching=self._teaching,
             balance=self._balance,
+            answers=batch.answers,
         )
         self._precision.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._loss += loss.detach()

@@ -130,6 +130,23 @@ def distillation_loss(logits: Tensor, teacher_logits: Tensor, *, temperature: fl
     return temperature**2 * functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
+def mixed_answers(answers: Tensor, share: float | Tensor, *, temperature: float = 1.0) -> Tensor:
+    """What a teacher says of mixtures that it has not seen, as logits: its probabilities, mixed as the labels are.
+
+    Args:
+        answers: (B, classes) logits for the images before mixing.
+        share: As in `label_loss`.
+        temperature: By which the logits are divided before, as they are in `distillation_loss` after.
+
+    Returns: (B, classes).
+    """
+    if not isinstance(share, Tensor) and share == 1.0:
+        return answers
+    chances = functional.softmax(answers / temperature, dim=1)
+    mixture = share * chances + (1.0 - share) * chances.flip(0)
+    return temperature * mixture.clamp_min(_LEAST**2).log()
+
+
 def training_loss(
     logits: Tensor,
     shown: Tensor,
@@ -139,21 +156,27 @@ def training_loss(
     recipe: Recipe,
     teaching: Teaching | None,
     balance: Balance = UNBALANCED,
+    answers: Tensor | None = None,
 ) -> Tensor:
     """Scalar: weight x teacher + (1 - weight) x labels; the labels alone without a teacher.
 
     `teaching` has its network on the device of the batch, in evaluation mode; it looks at the images `shown`, float
-    (B, C, H, W). The rest is as in `label_loss`.
+    (B, C, H, W), or has said its `answers`, (B, classes), before. The rest is as in `label_loss`.
     """
     loss = label_loss(logits, labels, share=share, recipe=recipe, balance=balance)
     if teaching is None or teaching.weight == 0.0:
         return loss
-    taught = distillation_loss(logits, _answer(teaching, shown), temperature=teaching.temperature)
+    if answers is None:
+        told = answer(teaching, shown)
+    else:
+        told = mixed_answers(answers, share, temperature=teaching.temperature)
+    taught = distillation_loss(logits, told, temperature=teaching.temperature)
     return teaching.weight * taught + (1.0 - teaching.weight) * loss
 
 
 @torch.no_grad()
-def _answer(teaching: Teaching, images: Tensor) -> Tensor:
+def answer(teaching: Teaching, images: Tensor) -> Tensor:
+    """A teacher's logits (B, classes) for images (B, C, H, W), which it gets at its resolution."""
     side = teaching.resolution
     if side is not None and side != images.shape[-1]:
         images = functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

@@ -86,4 +86,5 @@ class Recorded:
 
 def _tensors(batch: Batch) -> list[Tensor]:
     assert isinstance(batch.share, Tensor)
-    return [batch.images, batch.labels, batch.share, *([] if batch.clean is None else [batch.clean])]
+    more = [tensor for tensor in (batch.clean, batch.answers) if tensor is not None]
+    return [batch.images, batch.labels, batch.share, *more]

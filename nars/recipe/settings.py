@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Decay = Literal["exponential", "cosine", "linear"]
 
-Sight = Literal["augmented", "clean"]
+Sight = Literal["augmented", "clean", "whole"]
 """What a teacher looks at."""
 
 SEARCH_DECAY = 0.963
@@ -166,7 +166,8 @@ class Teaching:
     """Both sides' logits are divided by it, > 0; its square keeps the gradient's size (arXiv 1503.02531, section 2)."""
     sees: Sight = "augmented"
     """augmented: the batch as the student gets it; clean: cropped, mirrored and mixed like it, but without policy,
-    colors and erasing."""
+    colors and erasing; whole: each image once, as it is judged, before the training: its answers are kept, and mixed as
+    the images are."""
 
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     """Mean and deviation per channel that its input is normalized by; None: those of the training images."""

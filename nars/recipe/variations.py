@@ -33,12 +33,14 @@ VARIATIONS: Mapping[int, Callable[[Recipe, int], Variation | None]] = {2: policy
 has a stream of its own, so that one more leaves the draws of all others as they are; 1 is cutmix's."""
 
 
-def variations_of(recipe: Recipe, resolution: int, *, policy: str = "none") -> dict[int, Variation]:
+def variations_of(recipe: Recipe, resolution: int, *, policy: str = "none", color: float = 0.0) -> dict[int, Variation]:
     """What a recipe asks for, by the number of the random stream; empty for the recipes of the paper.
 
-    `policy` is the run's, for a recipe that has none of its own.
+    `policy` and `color` are the run's, for a recipe that has none of its own.
     """
     if recipe.augment is None:
         recipe = replace(recipe, augment=policy)
+    if recipe.color == 0.0:
+        recipe = replace(recipe, color=color)
     asked = {number: ask(recipe, resolution) for number, ask in VARIATIONS.items()}
     return {number: variation for number, variation in asked.items() if variation is not None}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from nars.report.findings import Findings
-from nars.stages.members import Member
+from nars.stages.member import Member
 
 
 def document_of(findings: Findings) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def _member(findings: Findings, member: Member) -> dict[str, Any]:
         "record": member.record,
         "predicted": None if math.isnan(member.predicted) else member.predicted,
         "predicted_std": member.predicted_std,
+        "scaled": None if member.scaled is None else asdict(member.scaled),
         "validation": None if result is None else result.validation_accuracy,
         "test": None if result is None else result.test_accuracy,
         "measured": None if measured is None else measured.result,

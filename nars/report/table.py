@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -15,7 +16,8 @@ from nars.space import shorten
 
 if TYPE_CHECKING:
     from nars.export.card import Card
-    from nars.stages.members import Family, Member
+    from nars.stages.member import Member
+    from nars.stages.members import Family
     from nars.store import Sample
     from nars.train.result import MemberResult
 
@@ -175,7 +177,15 @@ def recipe_text(member: Member) -> str:
             parts.append(f"{'' if value else 'no '}{name.upper() if name == 'ema' else name}")
         else:
             parts.append(f"{_SHORT.get(name, name)} {f'{value:.3g}' if isinstance(value, float) else value}")
-    return ", ".join(parts)
+    return ", ".join(parts) + _scaling(member)
+
+
+def _scaling(member: Member) -> str:
+    """How a member was made that was not searched."""
+    if member.scaled is None:
+        return ""
+    factors = ", ".join(f"{name} x {factor:.3g}" for name, factor in asdict(member.scaled.factors).items())
+    return f"; scaled from {member.scaled.source}: {factors}"
 
 
 def _predicted(member: Member, metric: Metric) -> str:

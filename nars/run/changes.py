@@ -9,6 +9,7 @@
     search.budgets                 always            for each added budget stage 3, its final training and its export;
                                                      the other members stay as they are, to the bit. A removed budget
                                                      leaves the family; its files stay, and come back with it.
+    family.scale                   always            as search.budgets, for the members that are scaled
     search.preset                  before stage 3    -
     final.*                        always            final training from its first epoch (a schedule over more epochs
                                                      is another training), beside the old one, which it replaces when
@@ -37,7 +38,7 @@ from nars.run.config import RunConfig, set_value, value_at
 from nars.run.folder import RunFolder
 from nars.run.journal import planned_sizes
 
-_ALWAYS = ("about", "data.streaming", "search.budgets", "final.")
+_ALWAYS = ("about", "data.streaming", "search.budgets", "family.", "final.")
 _PLACES = ("space", "data.name", "data.root")
 """Compared by what is there: not here."""
 
@@ -71,7 +72,7 @@ def refuse_others(found: Sequence[Change], now: RunConfig, folder: RunFolder) ->
         raise ConfigError(
             f"{folder.path} holds a run with another configuration ({'; '.join(faults)}). Go on with it as it is "
             f"(nars run {folder.path}), or begin another in another folder with --out. What may change in a run: "
-            f"search.budgets, final.*, and collect.rounds upwards."
+            f"search.budgets, family.scale, final.*, and collect.rounds upwards."
         )
 
 

@@ -19,6 +19,7 @@ from nars.run.findings import (
     image_findings,
     range_findings,
     resolution_findings,
+    scaling_findings,
     sizes_of,
     start_findings,
     task_findings,
@@ -109,7 +110,7 @@ def check(
         findings.append(Finding(keys=("space",), text=unfit))
         space = None
     if space is not None:
-        findings += [*range_findings(config, space), *start_findings(config, space)]
+        findings += [*range_findings(config, space), *scaling_findings(config, space), *start_findings(config, space)]
     if space is not None and config.trains_images:
         findings += [*resolution_findings(config, space, images)]
     findings += [*collect_findings(config, sizes)]

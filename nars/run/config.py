@@ -123,6 +123,9 @@ class Data(_Section):
     """resized: least and largest share of the image's area."""
     ratio: Ends = (0.75, 4 / 3)
     """resized: least and largest width : height."""
+    color: Share = 0.0
+    """Of training images: brightness, contrast and saturation of each times a factor from 1 - color to 1 + color (color
+    jitter; 0.4 is usual on ImageNet). A recipe whose `color` is above 0 has its own."""
     evaluation_crop: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Of validation and test images: they are resized so that the middle which is judged is this share of their side;
     0.875 judges 224 of 256 pixels. 1: the whole middle square."""
@@ -275,6 +278,22 @@ class Search(_Section):
         return budgets
 
 
+class Scaled(_Section):
+    """Members beyond the searched budgets, by compound scaling of the searched ones."""
+
+    scale: Annotated[tuple[Limits, ...], Field(strict=False), BeforeValidator(_listed)] = ()
+    """FLOPs budgets, such as [357M, 1.18G]: each gives one more member, scaled up or down from the smallest or the
+    largest searched one, trained, exported and reported with the family (paper: A, F and G)."""
+
+    @field_validator("scale", mode="after")
+    @classmethod
+    def _flops(cls, scale: tuple[Bounds, ...]) -> tuple[Bounds, ...]:
+        for budget in scale:
+            if list(budget) != ["flops"] or budget.limits["flops"][0] > 0 or not 0 < budget.high("flops") < inf:
+                raise ValueError(f"takes FLOPs budgets above 0, such as [357M, 1.18G]; got {budget}")
+        return scale
+
+
 ONLINE = "online"
 """The augmentation policy that is learned while training."""
 
@@ -343,9 +362,13 @@ class Final(_Section):
     absent."""
     teacher_resolution: Whole | None = None
     """Images are resized to so many pixels for the teacher; a member's own when absent, for timm as they are."""
-    teacher_sees: Literal["augmented", "clean"] = "augmented"
+    teacher_normalization: Literal["images", "timm"] = "images"
+    """With `teacher_weights`: how these want images normalized. images: as the training images are, which the teacher
+    was trained on; timm: as timm says of the model, for weights from elsewhere."""
+    teacher_sees: Literal["augmented", "clean", "whole"] = "augmented"
     """augmented: each image as the network gets it; clean: cropped, mirrored and mixed like it, without policy, colors
-    and erasing."""
+    and erasing; whole: each image once, as it is judged, before the training: a large teacher then costs next to
+    nothing, but says the same of every crop."""
     teacher_temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
     """By which both answers are softened before they are compared; above 1 the classes beside the first count more."""
     accumulation: Whole = 1
@@ -408,6 +431,7 @@ class RunConfig(_Section):
     pretraining: Pretraining = Pretraining()
     collect: Collect = Collect()
     search: Search = Search()
+    family: Scaled = Scaled()
     final: Final = Final()
 
     @model_validator(mode="before")
@@ -440,6 +464,16 @@ class RunConfig(_Section):
         elif "epochs" not in self.final.model_fields_set:  # the paper's are for ImageNet
             final = self.final.model_copy(update={"epochs": self.collect.epochs})
             object.__setattr__(self, "final", final)
+        return self
+
+    @model_validator(mode="after")
+    def _budgets_apart(self) -> RunConfig:
+        twice = [str(budget) for budget, count in Counter(self.members).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"family.scale and search.budgets give one member for each budget, got {', '.join(twice)} more than "
+                f"once; leave it in one of the two"
+            )
         return self
 
     @property
@@ -486,8 +520,13 @@ class RunConfig(_Section):
 
     @property
     def budgets(self) -> tuple[Bounds, ...]:
-        """Of the members of the family: one without limits where none is named."""
+        """Of the members that are searched: one without limits where none is named."""
         return self.search.budgets or (Bounds(),)
+
+    @property
+    def members(self) -> tuple[Bounds, ...]:
+        """Budgets of all members of the family: those that are searched, then those that are scaled from them."""
+        return self.budgets + self.family.scale
 
 
 class Execution(_Section):

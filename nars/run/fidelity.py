@@ -122,7 +122,9 @@ def warms_up(part: Collect | Final, images: int | None) -> bool:
 
 
 def _augmentation(data: Data) -> Augmentation:
-    return Augmentation(crop=data.crop, flip=data.flip, cropping=data.cropping, scale=data.scale, ratio=data.ratio)
+    return Augmentation(
+        crop=data.crop, flip=data.flip, cropping=data.cropping, scale=data.scale, ratio=data.ratio, color=data.color
+    )
 
 
 def _schedule(part: Collect | Final) -> Schedule:

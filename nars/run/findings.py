@@ -205,6 +205,16 @@ def range_findings(config: RunConfig, space: Space) -> Findings:
         yield from _enough(config, space)
 
 
+def scaling_findings(config: RunConfig, space: Space) -> Findings:
+    """What is wrong with members that are to be scaled from the searched ones."""
+    if config.family.scale and not (config.trains_images and space.kind == "mbconv"):
+        what = f"{space.name} is a {space.kind} space" if config.trains_images else "the trainer is the user's own"
+        yield Finding(
+            keys=("family.scale", "space"),
+            text=f"scaling makes stages of MBConv blocks deeper and wider, and {what}; leave it out",
+        )
+
+
 def _budget_findings(
     config: RunConfig, space: Space, cost: str, smallest: float, largest: float, *, misfit: bool
 ) -> Findings:

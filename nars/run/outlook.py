@@ -137,10 +137,10 @@ class Outlook:
     def _sizes(self) -> list[float]:
         """FLOPs of each member, about: what its budget allows, or where it says nothing the largest trained so far."""
         largest = max(self._flops, default=1.0)
-        return [high if math.isfinite(high := budget.high("flops")) else largest for budget in self._config.budgets]
+        return [high if math.isfinite(high := budget.high("flops")) else largest for budget in self._config.members]
 
     def _end(self) -> float:
-        count = len(self._config.budgets)
+        count = len(self._config.members)
         return count * (_EXPORT_SECONDS + (_SEARCH_SECONDS if self._began is None else 0.0))
 
 

@@ -64,6 +64,9 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
     )
     budgets = "; ".join(map(str, config.budgets))
     table.add_row("stage 3", f"{counted(len(config.budgets), 'budget')}: {budgets}; on the CPU, seconds each")
+    if config.family.scale:
+        scaled = "; ".join(map(str, config.family.scale))
+        table.add_row("scaling", f"{counted(len(config.family.scale), 'member')} beyond the searched ones: {scaled}")
     if not config.trains_images:
         metric = config.measured
         table.add_row(
@@ -72,7 +75,7 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
         table.add_row("final training", f"each member, {counted(final.epochs, 'epoch')}, by the same trainer")
         table.add_row("time", "known when the first trainings are done")
         return table
-    trainings = len(config.budgets) + teaches_itself(config)
+    trainings = len(config.members) + teaches_itself(config)
     copies = f" x {final.copies} copies" if final.learns else ""
     table.add_row("final training", f"{trainings} x {final.epochs} epochs{copies}: {_steps(final)}")
     if final.learns or final.draws:
@@ -174,7 +177,7 @@ def _middle(config: RunConfig, space: Space) -> float:
 def _flops(config: RunConfig, space: Space) -> list[float]:
     """FLOPs of each member, about: what its budget allows."""
     largest = min(config.range.high("flops"), cost_range(space)["flops"][1])
-    return [largest if isinf(high := budget.high("flops")) else high for budget in config.budgets]
+    return [largest if isinf(high := budget.high("flops")) else high for budget in config.members]
 
 
 def _later(config: RunConfig) -> int:

@@ -23,21 +23,24 @@ _OLD = "~old"
 
 Settings = dict[str, Any]
 
+MemberIdentity = list[int] | dict[str, Any]
+"""Network and recipe of a member: its row of the population matrix, (D,), or how it was scaled from one."""
 
-def settings_of(final: Final, *, choices: Sequence[int], teacher: Sequence[int] | str, origin: str) -> Settings:
+
+def settings_of(final: Final, *, choices: MemberIdentity, teacher: MemberIdentity | str, origin: str) -> Settings:
     """What decides a final training.
 
     Args:
         final: how the family is trained.
-        choices: the member's row of the population matrix, (D,).
-        teacher: the row of the member that teaches; else the teacher as the configuration has it, or "none".
+        choices: of the member.
+        teacher: the member that teaches; else the teacher as the configuration has it, or "none".
         origin: of the run.
     """
     return {
         "origin": origin,
-        "choices": list(choices),
+        "choices": choices,
         "final": _deciding(final),
-        "teacher": teacher if isinstance(teacher, str) else list(teacher),
+        "teacher": teacher,
         # An earlier version drew it for eight images at a time: one that it left unfinished begins again beside it.
         **({} if final.policy == "none" or final.learns or final.draws else {"policy": "for each image"}),
     }
@@ -48,14 +51,14 @@ def keep_settings(folder: RunFolder, name: str, settings: Settings) -> None:
     write_json(folder.training_settings(name), settings)
 
 
-def is_settled(folder: RunFolder, name: str, settings: Settings, *, teachers: Sequence[Sequence[int]]) -> bool:
+def is_settled(folder: RunFolder, name: str, settings: Settings, *, teachers: Sequence[MemberIdentity]) -> bool:
     """Whether a finished training by these settings is in its place.
 
     Args:
         folder: of the run.
         name: of the training.
         settings: wanted.
-        teachers: rows of all members, of the family and those that have left it: taught by one of them it counts, also
+        teachers: all members, of the family and those that have left it: taught by one of them it counts, also
             where another would teach today.
     """
     if not folder.training_result(name).is_file():
@@ -65,13 +68,13 @@ def is_settled(folder: RunFolder, name: str, settings: Settings, *, teachers: Se
         return True
     if any(kept[key] != settings[key] for key in ("origin", "choices", "final")):
         return False
-    return isinstance(kept["teacher"], str) or kept["teacher"] in [list(row) for row in teachers]
+    return isinstance(kept["teacher"], str) or kept["teacher"] in teachers
 
 
-def is_begun(folder: RunFolder, name: str, choices: Sequence[int]) -> bool:
+def is_begun(folder: RunFolder, name: str, member: MemberIdentity) -> bool:
     """Whether there is a final training of this name and of this network and recipe, finished or not."""
     file = folder.training_settings(name)
-    return file.is_file() and read_json(file)["choices"] == list(choices)
+    return file.is_file() and bool(read_json(file)["choices"] == member)
 
 
 def place_for(folder: RunFolder, name: str, settings: Settings) -> str:

@@ -65,11 +65,11 @@ def try_teacher(final: Final, images: Listing, *, fetch: bool = False) -> None:
         weights = Path(final.teacher_weights) if final.teacher_weights else None
         check_timm_teacher(final.teacher, images, checkpoint=weights, fetch=fetch)
     else:
-        _check_classes(final, _Known.of(final.teacher), images).load()
+        _check_classes(final, KnownNetwork.of(final.teacher), images).load()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Known:
+class KnownNetwork:
     """A trained network in a folder: exported, or where it was trained."""
 
     classes: tuple[str, ...]
@@ -81,7 +81,7 @@ class _Known:
     """The network in eval mode."""
 
     @staticmethod
-    def of(folder: str) -> _Known:
+    def of(folder: str) -> KnownNetwork:
         """What is there.
 
         Raises:
@@ -95,7 +95,7 @@ class _Known:
 
             about = read_trained(place)
             own = read_architecture(about.architecture)
-            return _Known(
+            return KnownNetwork(
                 classes=about.classes,
                 in_channels=own.in_channels,
                 resolution=own.resolution,
@@ -106,7 +106,7 @@ class _Known:
         from nars.export import load_member, read_config
 
         config = read_config(folder)
-        return _Known(
+        return KnownNetwork(
             classes=tuple(config.classes),
             in_channels=config.architecture.in_channels,
             resolution=config.architecture.resolution,
@@ -116,7 +116,7 @@ class _Known:
         )
 
 
-def _check_classes(final: Final, known: _Known, images: Listing | ImageData) -> _Known:
+def _check_classes(final: Final, known: KnownNetwork, images: Listing | ImageData) -> KnownNetwork:
     """The same, if it knows these images' classes.
 
     Raises:
@@ -134,7 +134,7 @@ def _check_classes(final: Final, known: _Known, images: Listing | ImageData) -> 
 
 def member_names(config: RunConfig) -> list[str]:
     """Names of the family's members, known before the search."""
-    return [budget_name(budget) for budget in config.budgets]
+    return [budget_name(budget) for budget in config.members]
 
 
 def teaching_by(final: Final, network: nn.Module, *, resolution: int | None) -> Teaching:
@@ -174,9 +174,10 @@ def outside_teacher(final: Final, images: ImageData) -> Teaching:
 
     if final.teacher.startswith(_TIMM):
         weights = Path(final.teacher_weights) if final.teacher_weights else None
-        network = timm_teacher(final.teacher, images, checkpoint=weights)
+        by_timm = final.teacher_normalization == "timm"
+        network = timm_teacher(final.teacher, images, checkpoint=weights, normalized_by_timm=by_timm)
         return teaching_by(final, network, resolution=None)
-    known = _check_classes(final, _Known.of(final.teacher), images)
+    known = _check_classes(final, KnownNetwork.of(final.teacher), images)
     theirs = torch.tensor(known.mean), torch.tensor(known.std)
     model = Renormalized(known.load(), ours=(images.mean, images.std), theirs=theirs)
     return teaching_by(final, model, resolution=known.resolution)

@@ -52,6 +52,7 @@ from .families.mbconv.scaling import (
     scale as scale,
     scale_to as scale_to,
 )
+from .families.mbconv.small import BASE as BASE, small_forms as small_forms
 from .families.rules import Rule as Rule
 from .feasibility import (
     Fraction as Fraction,

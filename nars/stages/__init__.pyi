@@ -22,13 +22,14 @@ from .fitting import FittedTrials as FittedTrials, fit as fit
 from .loop import Loop as Loop, open_loop as open_loop
 from .measured import MeasuredFamily as MeasuredFamily, load_measured as load_measured, measure_family as measure_family
 from .measuring import engine_of as engine_of
+from .member import Member as Member, ScaledFrom as ScaledFrom
 from .member_latency import (
     DeviceLatency as DeviceLatency,
     MemberLatency as MemberLatency,
     measure_members as measure_members,
     read_member_latency as read_member_latency,
 )
-from .members import Family as Family, Member as Member
+from .members import Family as Family
 from .pool import CandidatePool as CandidatePool, load_pool as load_pool, sample_pool as sample_pool
 from .predictors import (
     load_fitted as load_fitted,

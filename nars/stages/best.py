@@ -119,7 +119,7 @@ def _in_final_training(run: Run) -> BestSoFar | None:
     if family.missing or not family.members:
         return None
     member, own = family.members[0], own_teacher(run, family)
-    taught_by = run.config.final.teacher if own is None else own.choices
+    taught_by = run.config.final.teacher if own is None else own.identity
     place = place_for(run.folder, member.name, settings_for(run, member, taught_by))
     file = run.folder.training(place) / CHECKPOINT
     if not file.is_file():

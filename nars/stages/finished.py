@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from nars.errors import ConfigError
 from nars.run import Run, Stage
-from nars.run.settled import Settings, is_exported, is_settled, settings_of
+from nars.run.settled import MemberIdentity, Settings, is_exported, is_settled, settings_of
 from nars.run.teaching import LARGEST
 from nars.stages.measured import load_measured
-from nars.stages.members import Family, Member, distinct, read_family
+from nars.stages.member import Member
+from nars.stages.members import Family, distinct, read_family
 from nars.stages.predictors import load_fitted
 from nars.train import MemberResult
 
@@ -70,12 +71,12 @@ def _is_older(run: Run, family: Family) -> bool:
 def untrained(run: Run, family: Family) -> list[Member]:
     """Those whose final training by today's settings is not done."""
     own = own_teacher(run, family)
-    taught_by = run.config.final.teacher if own is None else own.choices
-    rows = [member.choices for member in family.answered]
+    taught_by = run.config.final.teacher if own is None else own.identity
+    known = [member.identity for member in family.answered]
     return [
         member
         for member in distinct(family.members)
-        if not is_settled(run.folder, member.name, settings_for(run, member, taught_by), teachers=rows)
+        if not is_settled(run.folder, member.name, settings_for(run, member, taught_by), teachers=known)
     ]
 
 
@@ -85,9 +86,9 @@ def unexported(run: Run, trained: TrainedFamily) -> list[Member]:
     return [m for m in members if not is_exported(run.folder, m.name, trained.results[m.name].identity)]
 
 
-def settings_for(run: Run, member: Member, teacher: Sequence[int] | str) -> Settings:
-    """What decides a member's final training; `teacher` is the row of the member that teaches it, or what else does."""
-    return settings_of(run.config.final, choices=member.choices, teacher=teacher, origin=run.origin)
+def settings_for(run: Run, member: Member, teacher: MemberIdentity | str) -> Settings:
+    """What decides a member's final training; `teacher` is the member that teaches it, or what else does."""
+    return settings_of(run.config.final, choices=member.identity, teacher=teacher, origin=run.origin)
 
 
 def own_teacher(run: Run, family: Family) -> Member | None:

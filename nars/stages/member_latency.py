@@ -103,14 +103,20 @@ def measure_members(
         repeats=repeats,
         progress=lambda done: progress(done, len(members)),
     )
-    rows = np.array([member.choices for member in members], dtype=np.int64)
-    told = [None] * len(members) if table is None else table.lookup(space.canonical(rows))["latency"].tolist()
+    told: dict[str, float] = {}
+    searched = [member for member in members if member.scaled is None]  # a table knows the blocks of the space alone
+    if table is not None and searched:
+        rows = np.array([member.choices for member in searched], dtype=np.int64)
+        by_block = table.lookup(space.canonical(rows))["latency"].tolist()
+        told = dict(zip((member.name for member in searched), by_block, strict=True))
     latency = DeviceLatency(
         device=runner.device,
         agreement="" if device is None or device.agreement is None else str(device.agreement),
         members=tuple(
-            MemberLatency(name=member.name, table=by_table, file=sha256(_onnx(folder, member.name)), measured=one)
-            for member, by_table, one in zip(members, told, found, strict=True)
+            MemberLatency(
+                name=member.name, table=told.get(member.name), file=sha256(_onnx(folder, member.name)), measured=one
+            )
+            for member, one in zip(members, found, strict=True)
         ),
     )
     write_sealed(folder.latency_file, _to_dict(latency))

@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from nars.errors import ConfigError, DataError
 from nars.files.sealed import write_sealed
-from nars.printing import brief_repr
 from nars.run import Run
 from nars.run.folder import RunFolder, read_json
 from nars.run.identity import of_another_run
 from nars.run.naming import budget_name
 from nars.run.settled import is_begun
-from nars.space import Bounds, SpaceError, cost_range, cost_unit, recipe_in, shorten
+from nars.space import Bounds, Scaling, SpaceError, cost_range, cost_unit, shorten
 from nars.stages.consistency import contradictions
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One member of the family: a budget's answer."""
-
-    __repr__ = brief_repr
-
-    name: str
-    """The budget as people write it, e.g. "550M"."""
-    budget: Bounds
-    """What it keeps."""
-    choices: tuple[int, ...]
-    """Its row of the population matrix, (D,)."""
-    record: dict[str, Any]
-    """Every setting, readable."""
-    costs: dict[str, float]
-    predicted: float
-    """Expected value of the metric at the search's stop epoch; NaN where nothing was searched."""
-    predicted_std: float
-    history: tuple[tuple[int, float], ...]
-    """(evaluations, best prediction) after each generation."""
-    seconds: float
-    """Time the search took."""
-    same_as: str | None = None
-    """The member that is the same network with the same recipe, and is trained and exported for both."""
-    note: str = ""
-    """Why this budget brings nothing beyond a smaller one, where that is so."""
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """The recipe's settings, without those that have no effect in it."""
-        return recipe_in(self.record)
+from nars.stages.member import Member, ScaledFrom
+from nars.stages.scaled import fault_of_scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +31,7 @@ class Family:
     doubts: tuple[str, ...] = ()
     """What not to rely on, a sentence each."""
     missing: tuple[Bounds, ...] = ()
-    """Budgets that are to be answered yet."""
+    """Budgets that are to be answered yet, by a search or by scaling."""
     changed: bool = False
     """Whether the file has members of other budgets than the configuration, or in another order."""
 
@@ -71,6 +39,11 @@ class Family:
     def answered(self) -> tuple[Member, ...]:
         """All of them."""
         return self.members + self.removed
+
+    @property
+    def searched(self) -> tuple[Member, ...]:
+        """Members that stage 3 has chosen, which the predictor knows."""
+        return tuple(member for member in self.members if member.scaled is None)
 
     @property
     def attention(self) -> tuple[str, ...]:
@@ -104,19 +77,26 @@ def read_family(run: Run) -> Family:
     Raises:
         DataError: the file was edited, or belongs to another run.
     """
-    budgets, kept = run.config.budgets, family_in(run.folder)
+    budgets, kept = run.config.members, family_in(run.folder)
     document = read_json(run.folder.family_file) if kept.members else {}
     if not kept.members or run.rounds_of(document) < run.config.collect.rounds:
         return Family(missing=budgets)
+    _check(run, document.get("origin", run.origin), kept.answered)
+    scale = run.config.family.scale
     known = {member.budget: member for member in kept.answered}
-    _check(run, document.get("origin", run.origin), list(known.values()))
+    there = {budget: known[budget] for budget in budgets if budget in known and _fits(known[budget], budget in scale)}
     return Family(
-        members=tuple(known[budget] for budget in budgets if budget in known),
+        members=tuple(there.values()),
         removed=tuple(member for budget, member in known.items() if budget not in budgets),
         doubts=kept.doubts,
-        missing=tuple(budget for budget in budgets if budget not in known),
+        missing=tuple(budget for budget in budgets if budget not in there),
         changed=[member.budget for member in kept.members] != list(budgets),
     )
+
+
+def _fits(member: Member, scaled: bool) -> bool:
+    """Whether a member was made as the configuration has its budget now."""
+    return (member.scaled is not None) == scaled
 
 
 def write_family(run: Run, members: Sequence[Member], removed: Sequence[Member], *, doubts: Sequence[str]) -> Family:
@@ -134,7 +114,7 @@ def write_family(run: Run, members: Sequence[Member], removed: Sequence[Member],
 
 
 def finished_family(run: Run, what: str) -> tuple[Member, ...]:
-    """The family of a run whose search is finished; `what` needs it, for the message.
+    """The searched members of a run whose search is finished; `what` needs it, for the message.
 
     Raises:
         ConfigError: the search is not finished.
@@ -146,20 +126,28 @@ def finished_family(run: Run, what: str) -> tuple[Member, ...]:
             f"{what} needs a finished search, {run.folder.path} has no {lacks} yet; go on with it first "
             f"(nars run {run.folder.path}, or nars search {run.folder.path})"
         )
-    return family.members
+    return family.searched
 
 
 def _entry(member: Member) -> dict[str, Any]:
     """A member in plain types."""
-    values = {field.name: getattr(member, field.name) for field in fields(member)}
+    values = {field.name: getattr(member, field.name) for field in fields(member) if field.name != "scaled"}
+    if member.scaled is not None:
+        values["scaled"] = asdict(member.scaled)
     values["predicted"] = None if math.isnan(member.predicted) else member.predicted
     short = member.budget == Bounds.at_most(flops=member.budget.high("flops"))
     return values | {"budget": member.budget.high("flops") if short else member.budget.document}
 
 
+_READ = ("budget", "choices", "history", "scaled", "predicted")
+"""Entries that are not as their fields are."""
+
+
 def _member(entry: dict[str, Any]) -> Member:
+    scaled = entry.get("scaled")
     return Member(
-        **{key: value for key, value in entry.items() if key not in ("budget", "choices", "history", "predicted")},
+        **{key: value for key, value in entry.items() if key not in _READ},
+        scaled=None if scaled is None else ScaledFrom(**scaled | {"factors": Scaling(**scaled["factors"])}),
         predicted=math.nan if entry["predicted"] is None else entry["predicted"],
         budget=Bounds.read(entry["budget"]),
         choices=tuple(entry["choices"]),
@@ -176,16 +164,25 @@ def _check(run: Run, origin: str, members: Sequence[Member]) -> None:
     file, again = run.folder.family_file, f"stage 3 is then done again (nars search {run.folder.path})"
     if origin != run.origin:
         raise of_another_run(file, again)
+    searched = [member for member in members if member.scaled is None]
     try:
-        faults = list(contradictions(run.space, members, [member.budget for member in members]))
+        faults = [
+            (searched[number].name, fault)
+            for number, fault in contradictions(run.space, searched, [member.budget for member in searched])
+        ]
+        faults += [
+            (member.name, fault)
+            for member in members
+            if member.scaled is not None and (fault := fault_of_scaled(run.space, member)) is not None
+        ]
     except (SpaceError, ValueError) as error:
         raise DataError(
             f"{file}: its choices are none of the space {run.space.name} ({error}). Put this run's own file back, or "
             f"delete it: {again}"
         ) from error
-    for number, fault in faults:
+    for name, fault in faults:
         raise DataError(
-            f"{file}: the member {members[number].name} is not of one piece: {fault}. The file was edited or belongs "
+            f"{file}: the member {name} is not of one piece: {fault}. The file was edited or belongs "
             f"to another space; put it back, or delete it: {again}"
         )
 
@@ -197,15 +194,15 @@ def _compared(run: Run, members: Sequence[Member]) -> tuple[Member, ...]:
     budget.
     """
     ascending = sorted(members, key=lambda member: -sum(member.budget.within(other.budget) for other in members))
-    owners: dict[tuple[int, ...], str] = {}
-    begun = [m for m in ascending if m.same_as is None and is_begun(run.folder, m.name, m.choices)]
+    owners: dict[str, str] = {}
+    begun = [m for m in ascending if m.same_as is None and is_begun(run.folder, m.name, m.identity)]
     for member in [*begun, *ascending]:
-        owners.setdefault(member.choices, member.name)
+        owners.setdefault(str(member.identity), member.name)
     compared = []
     for member in members:
-        smaller = [m for m in ascending if m.choices == member.choices and _smaller(m.budget, member.budget)]
-        note = _note(run, member, smaller[-1]) if smaller else ""
-        owner = owners[member.choices]
+        smaller = [m for m in ascending if m.identity == member.identity and _smaller(m.budget, member.budget)]
+        note = _note(run, member, smaller[-1]) if smaller and member.scaled is None else ""
+        owner = owners[str(member.identity)]
         compared.append(replace(member, same_as=None if owner == member.name else owner, note=note))
     return tuple(compared)
 

@@ -19,7 +19,7 @@ from nars.run import Run
 from nars.run.journal import Journal
 from nars.run.starting import start_row
 from nars.space import Bounds, Population
-from nars.stages.members import Member
+from nars.stages.member import Member
 from nars.store import Sample
 
 

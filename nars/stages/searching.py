@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 
+from nars.errors import ConfigError
 from nars.predictors import Predictor
 from nars.printing import counted
 from nars.run import Run
 from nars.run.journal import Journal, read_results
 from nars.run.naming import budget_names
 from nars.search import PRESETS, Step, search_family
-from nars.space import Bounds, Population
-from nars.stages.members import Family, Member, family_in, read_family, write_family
+from nars.space import Bounds, Population, SpaceError
+from nars.stages.member import Member, ScaledFrom
+from nars.stages.members import Family, family_in, read_family, write_family
 from nars.stages.picking import pick
 from nars.stages.predictors import scorer
+from nars.stages.scaled import scale_members
 from nars.stages.trust import Answer, Evidence, doubts, evidence_of
 
 SEED_POPULATION = 50
@@ -49,9 +53,26 @@ def search(run: Run, predictor: Predictor | None) -> Family:
         DataError: the family in the folder was edited, or belongs to another run.
     """
     family = read_family(run)
-    known, budgets = family.answered, family.missing
     if predictor is None or run.config.search.preset == "measured":
         return _picked(run, family)
+    wanted = [budget for budget in family.missing if budget not in run.config.family.scale]
+    found = _searched(run, predictor, family, wanted) if wanted else ()
+    answered = _write(run, [*family.members, *found], family.removed)
+    if found:
+        predicted = ", ".join(f"{m.name} -> {run.metric.spell(m.predicted)} predicted" for m in found)
+        seconds = sum(member.seconds for member in found)
+        run.log(f"stage 3: {counted(len(found), 'budget')} answered in {seconds:.1f} s: {predicted}")
+    for member in answered.members:
+        if member.scaled is not None and member.budget in family.missing:
+            run.log(f"scaling: {member.name} is {member.scaled.source}, {_factors(member.scaled)}")
+    for sentence in answered.attention:
+        run.log(f"stage 3: attention: {sentence}")
+    return answered
+
+
+def _searched(run: Run, predictor: Predictor, family: Family, budgets: Sequence[Bounds]) -> tuple[Member, ...]:
+    """The best pair for each of these budgets."""
+    known = [member for member in family.answered if member.scaled is None]
     started = time.perf_counter()
     finished: dict[int, float] = {}
     with run.reporter.bar("stage 3: searching", len(budgets)) as advance:
@@ -70,11 +91,10 @@ def search(run: Run, predictor: Predictor | None) -> Family:
             settings=PRESETS[run.config.search.preset],
             progress=on_generation,
         )
-    seconds = time.perf_counter() - started
     prediction = predictor.predict(predictor.inputs(run.space, found.rows))
     records = run.space.to_records(found.rows)
     ends = [started, *(finished[number] for number in range(len(found.members)))]
-    members = tuple(
+    return tuple(
         Member(
             name=name,
             budget=budget,
@@ -88,20 +108,15 @@ def search(run: Run, predictor: Predictor | None) -> Family:
         )
         for at, (name, budget, result) in enumerate(zip(_names(run, budgets), budgets, found.members, strict=True))
     )
-    everything = {member.budget: member for member in (*family.members, *members)}
-    answered = _write(run, [everything[budget] for budget in run.config.budgets], family.removed)
-    predicted = ", ".join(f"{member.name} -> {run.metric.spell(member.predicted)} predicted" for member in members)
-    run.log(f"stage 3: {counted(len(members), 'budget')} answered in {seconds:.1f} s: {predicted}")
-    for sentence in answered.attention:
-        run.log(f"stage 3: attention: {sentence}")
-    return answered
 
 
 def _picked(run: Run, family: Family) -> Family:
     """The best measured of each budget that has no member."""
-    found = pick(run, family.missing, _names(run, family.missing))
+    wanted = [budget for budget in family.missing if budget not in run.config.family.scale]
+    found = pick(run, wanted, _names(run, wanted))
     everything = {member.budget: member for member in (*family.members, *found)}
-    answered = write_family(run, [everything[budget] for budget in run.config.budgets], family.removed, doubts=())
+    ordered = [*(everything[budget] for budget in run.config.budgets), *_scaled(run, everything)]
+    answered = write_family(run, ordered, family.removed, doubts=())
     for member in found:
         nothing = math.isnan(member.predicted)
         how = "nothing was searched" if nothing else f"the best measured, {run.metric.spell(member.predicted)}"
@@ -110,8 +125,34 @@ def _picked(run: Run, family: Family) -> Family:
 
 
 def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Family:
-    """Keep the family, with what there is to doubt."""
-    return write_family(run, members, removed, doubts=doubts(_evidence(run, members)))
+    """Keep the family, with those scaled that are to be, and what there is to doubt.
+
+    Args:
+        run: of the family.
+        members: all searched ones, and those scaled ones that are known, in any order.
+        removed: those whose budgets have left the configuration.
+    """
+    there = {member.budget: member for member in members}
+    ordered = [*(there[budget] for budget in run.config.budgets), *_scaled(run, there)]
+    return write_family(run, ordered, removed, doubts=doubts(_evidence(run, ordered)))
+
+
+def _scaled(run: Run, there: Mapping[Bounds, Member]) -> list[Member]:
+    """The members that are to be scaled, those that are there as they are; all searched ones are there."""
+    budgets = run.config.family.scale
+    wanted = [budget for budget in budgets if budget not in there]
+    searched = [there[budget] for budget in run.config.budgets]
+    try:
+        made = scale_members(run.space, searched, wanted, _names(run, wanted)) if wanted else []
+    except SpaceError as error:
+        raise ConfigError(f"family.scale: {error} (--set family.scale=...)") from error
+    known = {**there, **dict(zip(wanted, made, strict=True))}
+    return [known[budget] for budget in budgets]
+
+
+def _factors(scaled: ScaledFrom) -> str:
+    factors = asdict(scaled.factors)
+    return ", ".join(f"{name} x {factor:.3g}" for name, factor in factors.items())
 
 
 def _names(run: Run, budgets: Sequence[Bounds]) -> list[str]:
@@ -126,6 +167,7 @@ def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
     answers = (
         Answer(name=member.name, record=member.record, predicted=member.predicted, std=member.predicted_std)
         for member in members
+        if member.scaled is None
     )
     validation = None
     if run.config.trains_images:

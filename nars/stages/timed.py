@@ -116,7 +116,7 @@ def _search(run: Run, expected: Expected) -> Run:
 def _final_length(run: Run, family: Family, expected: Expected) -> Run:
     """The run with as many epochs of final training as the time is good for, where that has not begun."""
     members = distinct(family.members)
-    if any(is_begun(run.folder, member.name, member.choices) for member in members):
+    if any(is_begun(run.folder, member.name, member.identity) for member in members):
         return run
     samples = [sample for sample in Journal(run).samples() if sample.status == "ok"]
     largest = max(member.costs["flops"] for member in members)

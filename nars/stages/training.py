@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -16,11 +15,12 @@ from nars.recipe import Peers, Recipe, Teaching, joined_peers
 from nars.run import Run, Silent
 from nars.run.fidelity import final_augmenting, final_settings
 from nars.run.outlook import together
-from nars.run.settled import Settings, clear_replaced, is_settled, keep_settings, place_for, take_places
+from nars.run.settled import MemberIdentity, Settings, clear_replaced, is_settled, keep_settings, place_for, take_places
 from nars.run.teaching import NONE, family_teaching, outside_teacher
 from nars.space import AnyArchitecture
 from nars.stages.finished import TrainedFamily, load_trained, own_teacher, settings_for, untrained
-from nars.stages.members import Family, Member
+from nars.stages.member import Member, member_architecture, member_recipe
+from nars.stages.members import Family
 from nars.stages.watching import watching
 from nars.train import EpochReport, MemberJob, MemberResult, TrainError, train_members
 
@@ -53,15 +53,13 @@ def train(run: Run, family: Family) -> TrainedFamily:
 
 def architecture_of(run: Run, member: Member) -> AnyArchitecture:
     """The network of a member, with the classes of final training."""
-    architecture: AnyArchitecture
-    (architecture,) = run.space.architectures(np.array([member.choices], dtype=np.int64))
+    architecture = member_architecture(run.space, member)
     return replace(architecture, classes=run.final_classes)
 
 
 def recipe_of(run: Run, member: Member) -> Recipe:
     """The recipe that was found with it; label smoothing is that of final training unless it was searched."""
-    (recipe,) = run.space.recipes(np.array([member.choices], dtype=np.int64))
-    return Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | recipe)
+    return Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | member_recipe(run.space, member))
 
 
 def network_of(run: Run, member: Member, weights: Path) -> nn.Module:
@@ -98,7 +96,7 @@ def _train_family(run: Run, family: Family, peers: Peers) -> TrainedFamily:
     return trained
 
 
-def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | None, tuple[int, ...] | str]:
+def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | None, MemberIdentity | str]:
     """The trained teacher, and who it is; a member is trained on labels first."""
     final = run.config.final
     if final.teacher == NONE:
@@ -109,7 +107,7 @@ def _teacher(run: Run, own: Member | None, peers: Peers) -> tuple[Teaching | Non
     if not is_settled(run.folder, TEACHER, settings, teachers=()):
         _train_into_place(run, {TEACHER: (own, settings)}, f"on labels ({own.name})", peers=peers)
     weights = MemberResult.load(run.folder.training_result(TEACHER)).weights
-    return family_teaching(final, network_of(run, own, weights), architecture_of(run, own)), own.choices
+    return family_teaching(final, network_of(run, own, weights), architecture_of(run, own)), own.identity
 
 
 def _train_into_place(

@@ -1,3 +1,4 @@
+from .adopting import adopt as adopt
 from .compression.compressing import compress as compress
 from .compression.results import Compressed as Compressed
 from .exporting_other import (
@@ -16,5 +17,16 @@ from .proposals import (
     unanswered as unanswered,
 )
 from .replay import Measured as Measured, Replay as Replay, replay as replay
+from .rivals import (
+    RIVALS as RIVALS,
+    UNANSWERABLE as UNANSWERABLE,
+    Unanswered as Unanswered,
+    curves_of as curves_of,
+    nearest as nearest,
+    replay_rival as replay_rival,
+    searched_by_optuna as searched_by_optuna,
+    suggest as suggest,
+)
 from .swapping import Shares as Shares, Swap as Swap, shares as shares, swap as swap
 from .training_other import train_found as train_found, train_other as train_other, train_pair as train_pair
+from .transferring import Transferred as Transferred, transfer as transfer

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nars.errors import ConfigError, DataError
 from nars.export import (
     Card,
@@ -214,7 +216,10 @@ def images_of_training(about: TrainedNetwork, config: RunConfig, training: Path,
             f"{config.images.name} does not hold the images that {training} was trained on. Put them back as they "
             f"were, or name the place where they are (--set data.name=imagefolder:PATH)"
         )
-    return images.seen_by(architecture)
+    mean, std = (torch.tensor(values) for values in (about.mean, about.std))
+    return replace(
+        images.seen_by(architecture), mean=mean, std=std
+    )  # of weights from elsewhere they are those of these
 
 
 def _public(name: str) -> str:

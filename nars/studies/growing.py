@@ -5,10 +5,8 @@ The paper made FBNetV3-A from B, F and G from E this way (arXiv 2006.02049, sect
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from nars.errors import ConfigError
@@ -16,13 +14,11 @@ from nars.files.atomic import write_text
 from nars.printing import brief_repr
 from nars.recipe import Recipe
 from nars.run import Run
-from nars.space import EFFICIENTNET, Architecture, Scaling, architecture_costs, dump_yaml, growth, scale_to, shorten
-from nars.stages import Member
+from nars.space import Architecture, Scaling, architecture_costs, dump_yaml, shorten
+from nars.stages.member import Member
 from nars.stages.members import finished_family
+from nars.stages.scaled import nearest_scalings, raised_depth
 from nars.stages.training import architecture_of, recipe_of
-
-STOCHASTIC_DEPTH = 0.2
-"""Of the networks above the searched ones: F and G of the paper (section 4.3)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +65,12 @@ def grow(
     a, b = architecture_of(run, small), architecture_of(run, large)
     if not isinstance(a, Architecture) or not isinstance(b, Architecture):
         raise ConfigError(f"scaling makes stages of MBConv blocks deeper and wider, got networks of {a.family}")
-    starts = {small.name: a, large.name: b}
-    beyond = EFFICIENTNET if direction is None else None  # who names factors means these
-    if direction is None:
-        direction = growth(a, b) or EFFICIENTNET
-    sources = [min(small, large, key=partial(_distance, budget)) for budget in budgets]
-    to_scale = zip(sources, budgets, strict=True)  # all of them, before a file is written
-    scaled = [scale_to(starts[source.name], direction, flops=budget, beyond=beyond) for source, budget in to_scale]
+    sources = [(a, small.costs["flops"]), (b, large.costs["flops"])]
+    scaled = nearest_scalings(sources, budgets, direction=direction)  # all of them, before a file is written
     return tuple(
-        _keep(run, name, source, architecture, scaling)
-        for name, source, (architecture, scaling) in zip(_names(budgets), sources, scaled, strict=True)
+        _keep(run, name, (small, large)[place], architecture, scaling)
+        for name, (place, architecture, scaling) in zip(_names(budgets), scaled, strict=True)
     )
-
-
-def _distance(budget: float, member: Member) -> float:
-    return abs(math.log(budget / member.costs["flops"]))
 
 
 def _names(budgets: Sequence[float]) -> list[str]:
@@ -109,7 +96,7 @@ def _keep(run: Run, name: str, source: Member, architecture: Architecture, scali
     costs: dict[str, float] = {**architecture_costs(architecture)}
     recipe, largest = recipe_of(run, source), max(member.costs["flops"] for member in finished_family(run, "scaling"))
     if costs["flops"] > largest:
-        recipe = replace(recipe, stochastic_depth=max(STOCHASTIC_DEPTH, recipe.stochastic_depth))
+        recipe = replace(recipe, stochastic_depth=raised_depth(recipe))
     folder = run.folder.scaled(name)
     write_text(folder / "architecture.yaml", dump_yaml(architecture.to_dict()))
     write_text(folder / "recipe.yaml", dump_yaml(recipe.to_dict()))

@@ -17,6 +17,7 @@ from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.given import Given, kept_config, read_config
 from nars.space import AnyArchitecture, SpaceError, load_space, read_architecture, read_document
 from nars.stages.answer_folder import ARCHITECTURE, RECIPE, TRAINING, RunSource, SavedAnswer, is_answer, read_answer
+from nars.stages.member import member_architecture, member_recipe
 from nars.stages.members import family_in
 
 OTHER = "other"
@@ -169,13 +170,12 @@ def _of_member(folder: Path, run: RunFolder) -> Pair | None:
     RunConfig.model_validate(document["config"]).check_networks()
     facts = document["data"]
     space = load_space(run.space_file, classes=facts["count"], in_channels=facts["in_channels"])
-    row = np.array([member.choices], dtype=np.int64)
     smoothing = {"label_smoothing": document["config"]["final"]["label_smoothing"]}
     return Pair(
         name=member.name,
         place=folder,
-        architecture=space.architectures(row)[0],
-        recipe=Recipe.from_dict(smoothing | space.recipes(row)[0]),
+        architecture=member_architecture(space, member),
+        recipe=Recipe.from_dict(smoothing | member_recipe(space, member)),
         training=run.path / OTHER / member.name,
         run=run,
         images=images_of(run),

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nars.errors import ConfigError, DataError
 from nars.images import ImageData
-from nars.network import build
+from nars.network import Start, build, read_start, start_from
 from nars.network.timm_models import timm_architecture
 from nars.parallel import resolve_device
 from nars.recipe import Recipe, Teaching, joined_peers
@@ -19,16 +21,19 @@ from nars.run.folder import RunFolder
 from nars.run.places import absolute
 from nars.run.run import introduce, read_images
 from nars.run.teaching import LARGEST, NONE, family_teaching, member_names, outside_teacher
-from nars.space import AnyArchitecture, load_space
+from nars.space import AnyArchitecture, load_space, published
 from nars.stages.finished import own_teacher
 from nars.stages.members import read_family
 from nars.stages.training import TEACHER, architecture_of, network_of
 from nars.stages.watching import watching
 from nars.studies.pairs import Pair, architecture_in, find_pair, images_of, read_mapping
-from nars.train import EpochReport, MemberResult, TrainedNetwork, known_timm, teaching_for, train_network
+from nars.train import EpochReport, MemberResult, Renormalized, TrainedNetwork, known_timm, teaching_for, train_network
 
 _TIMM_RESOLUTION = 32
 """Pixels, of a timm network without another wish: the side of CIFAR's images."""
+
+
+_PUBLISHED = ("fbnetv3-", "fbnetv3_")
 
 
 def train_pair(
@@ -38,6 +43,7 @@ def train_pair(
     overrides: Mapping[str, Any] | None = None,
     options: Mapping[str, str] | None = None,
     folder: str | Path | None = None,
+    weights: Path | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> MemberResult:
@@ -55,10 +61,12 @@ def train_pair(
         overrides: dotted keys with new values.
         options: those keys with the option that gave them, for errors.
         folder: gets checkpoint, weights and result; training/ in the network's own when None. Started again it goes on.
+        weights: file of weights to start from, such as timm's of FBNetV3; all names and shapes must be the network's.
         device: as `nars.parallel.resolve_device` takes it.
         reporter: who is told.
 
     Raises:
+        NetworkError: the weights are of another network.
         ConfigError: no such network, it comes from no run, or the teacher does not fit.
         DataError, DeviceError, RecipeError, TrainError: missing or other images, no such device, a wrong setting.
     """
@@ -72,8 +80,15 @@ def train_pair(
     given = read_config(config, overrides, options=options) if config is not None else pair.given(overrides, options)
     check_training(given.config, Execution(device=device), place=given.place)
     same = None if config is not None or any(key.startswith("data.") for key in overrides) else pair.images
+    start = None if weights is None else read_start(weights, in_channels=pair.architecture.in_channels)
     return train_found(
-        pair, given.config, images=same, folder=Path(folder) if folder else None, device=device, reporter=reporter
+        pair,
+        given.config,
+        images=same,
+        folder=Path(folder) if folder else None,
+        start=start,
+        device=device,
+        reporter=reporter,
     )
 
 
@@ -83,11 +98,12 @@ def train_found(
     *,
     images: str | None,
     folder: Path | None = None,
+    start: Start | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> MemberResult:
     """The same of a pair and a configuration that are known and checked; `images` is the fingerprint that theirs must
-    have, None if any will do."""
+    have, None if any will do. `start` has weights to start from."""
     reporter = reporter or Silent()
     data = read_images(config, resolution=pair.architecture.resolution, whole=True, reporter=reporter)
     if images is not None and data.fingerprint != images:
@@ -105,6 +121,7 @@ def train_found(
         folder=folder or pair.training,
         teaching=teaching,
         taught_by=taught_by,
+        start=start,
         device=device,
         reporter=reporter,
     )
@@ -117,6 +134,7 @@ def train_other(
     *,
     folder: Path,
     resolution: int | None,
+    weights: Path | None = None,
     device: str,
     reporter: Reporter,
 ) -> MemberResult:
@@ -127,10 +145,12 @@ def train_other(
 
     Args:
         config: Images, seed and final training are taken from it.
-        model: timm's name, e.g. "timm:resnet18", or the path of an architecture.yaml (`nars scale`).
+        model: timm's name, e.g. "timm:resnet18", a published one, e.g. "fbnetv3-b", or the path of an
+            architecture.yaml (`nars scale`).
         recipe: A member's recipe.yaml.
         folder: Gets checkpoint, weights and result; started again it goes on.
         resolution: Side of the images, pixels; when None the architecture's own, and 32 for timm.
+        weights: File of weights to start from, as in `train_pair`.
         device: Where, as `nars.parallel.resolve_device` takes it.
         reporter: Who is told.
 
@@ -141,7 +161,7 @@ def train_other(
     """
     device = resolve_device(device)
     searched = Recipe.from_dict(read_mapping(recipe, "a recipe"))
-    architecture = architecture_in(Path(model)) if Path(model).suffix in (".yaml", ".yml") else None
+    architecture = _named(model)
     side = resolution or (_TIMM_RESOLUTION if architecture is None else architecture.resolution)
     images = read_images(config, resolution=side, whole=True)
     teaching = outside_teacher(config.final, images) if _from_outside(config) else None
@@ -156,9 +176,17 @@ def train_other(
         folder=folder,
         teaching=teaching,
         taught_by="" if teaching is None else config.final.teacher,
+        start=None if weights is None else read_start(weights, in_channels=images.in_channels),
         device=device,
         reporter=reporter,
     )
+
+
+def _named(model: str) -> AnyArchitecture | None:
+    """The network of a file, or a published one; None of timm's, which waits for its images."""
+    if Path(model).suffix in (".yaml", ".yml"):
+        return architecture_in(Path(model))
+    return published(model).architecture if model.lower().startswith(_PUBLISHED) else None
 
 
 def _for_images(architecture: AnyArchitecture, images: ImageData) -> AnyArchitecture:
@@ -178,12 +206,20 @@ def _train(
     folder: Path,
     teaching: Teaching | None,
     taught_by: str,
+    start: Start | None,
     device: str,
     reporter: Reporter,
 ) -> MemberResult:
     """One training, by all processes that torchrun has started; its folder says what it is of."""
     teaching = teaching_for(architecture, teaching, images)
     images = images.seen_by(architecture)
+    if start is not None and start.normalization is not None:
+        mean, std = (torch.tensor(values) for values in start.normalization)
+        if teaching is not None:  # it gets what the network gets
+            teaching = replace(
+                teaching, network=Renormalized(teaching.network, ours=(mean, std), theirs=(images.mean, images.std))
+            )
+        images = replace(images, mean=mean, std=std)
     about = TrainedNetwork(
         name=name,
         architecture=architecture.to_dict(),
@@ -196,6 +232,10 @@ def _train(
         taught_by=taught_by,
     )
     network = build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=config.seed)
+    if start is not None:
+        left = start_from(network, start)
+        but = f" but for {', '.join(left)}, which is of other classes" if left else ""
+        reporter.say(f"{name} starts from the weights of {start.source}{but}")
     with joined_peers(resolve_device(device)) as (peers, own_device):
         if not peers.first:
             reporter = Silent()

@@ -78,18 +78,27 @@ def timm_network(
     return model
 
 
-def timm_teacher(name: str, data: ImageData, *, checkpoint: Path | None = None) -> nn.Module:
+def timm_teacher(
+    name: str, data: ImageData, *, checkpoint: Path | None = None, normalized_by_timm: bool = False
+) -> nn.Module:
     """A timm model as a teacher, with timm's weights or those of a file; takes images normalized for `data`.
+
+    `normalized_by_timm` says that the file's weights want images as timm has them for the model, not as `data`'s are.
 
     Raises:
         TrainError: as `timm_network`, or timm has no weights for this number of classes, or they cannot be downloaded.
     """
     if checkpoint is not None:
-        return timm_network(name, data, seed=0, checkpoint=checkpoint).eval()
-    model = _with_timm_weights(name, data)
+        model = timm_network(name, data, seed=0, checkpoint=checkpoint)
+        if not normalized_by_timm:
+            return model.eval()
+    else:
+        model = _with_timm_weights(name, data)
     config: dict[str, Any] = model.pretrained_cfg  # type: ignore[assignment]
-    mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
-    return Renormalized(model, ours=(data.mean, data.std), theirs=(mean, std)).eval()
+    known = torch.tensor(config["mean"]), torch.tensor(config["std"])
+    if data.in_channels != len(known[0]):  # timm has summed the first layer over the channels
+        known = known[0].mean().expand(data.in_channels), known[1].mean().expand(data.in_channels)
+    return Renormalized(model, ours=(data.mean, data.std), theirs=known).eval()
 
 
 def teaching_for(architecture: AnyArchitecture, teaching: Teaching | None, images: ImageData) -> Teaching | None:

@@ -24,6 +24,7 @@ from nars.recipe import (
     evaluate,
 )
 from nars.recipe.loop import _exact
+from nars.recipe.loss import mixed_answers
 
 FULL = Recipe(
     learning_rate=0.02,
@@ -256,6 +257,43 @@ def test_a_teacher_sees_clean_images_where_it_is_told_to_and_labels_are_off_at_w
     assert _equal(weights, train("augmented", labels))  # this teacher always answers alike
     assert torch.count_nonzero(seen[0] == 0) > 100
     assert _equal(weights, train("clean", labels.flip(0)))
+
+
+def test_a_teacher_who_looks_once_says_the_same_where_nothing_varies_and_mixes_its_answers_as_labels(
+    network: nn.Module, digits: ImageData
+) -> None:
+    class Counted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network, self.images = copy.deepcopy(network), 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.images += len(x)
+            said: torch.Tensor = 20 * self.network(x)
+            return said
+
+    def losses(sees: Any, mixup: float) -> list[float]:
+        teacher = Counted()
+        teaching = Teaching(network=teacher, weight=1.0, resolution=12, sees=sees)
+        settings = TrainingSettings(
+            schedule=Schedule(epochs=3, warmup_epochs=0.0), batch_size=32, augmentation=Augmentation(crop=0, flip=False)
+        )
+        recipe = Recipe(learning_rate=0.02, mixup=mixup)
+        loop = TrainingLoop(copy.deepcopy(network), recipe, digits, settings, seed=0, teaching=teaching)
+        found = [loop.train_epoch().loss for _ in range(2)]
+        looks = len(digits.train) if sees == "whole" else 2 * 32 * loop.steps_per_epoch
+        assert teacher.images == looks
+        return found
+
+    # A half-precision answer is all the difference.
+    assert losses("whole", 0.0) == pytest.approx(losses("augmented", 0.0), rel=2e-3)
+    assert losses("whole", 0.4) != pytest.approx(losses("augmented", 0.4), rel=2e-3)  # it never saw the mixtures
+    said = torch.randn(6, 10, generator=torch.Generator().manual_seed(0))
+    for temperature in (1.0, 3.0):
+        told = torch.softmax(mixed_answers(said, 0.3, temperature=temperature) / temperature, dim=1)
+        each = torch.softmax(said / temperature, dim=1)
+        assert torch.allclose(told, 0.3 * each + 0.7 * each.flip(0), atol=1e-6)
+    assert mixed_answers(said, 1.0) is said
 
 
 def test_a_teacher_as_it_always_was_is_described_as_it_always_was(network: nn.Module) -> None:

@@ -170,8 +170,8 @@ def test_more_variations_leave_the_other_draws_as_they_are() -> None:
 def test_each_setting_changes_the_images_and_none_is_as_without(digits: ImageData, settings: dict[str, Any]) -> None:
     from nars.recipe.settings import Schedule, TrainingSettings, settings_by
 
-    def batch(recipe: Recipe) -> torch.Tensor:
-        training = settings_by(recipe, TrainingSettings(schedule=Schedule(epochs=9), augmentation=Augmentation()))
+    def batch(recipe: Recipe, **run: Any) -> torch.Tensor:
+        training = settings_by(recipe, TrainingSettings(schedule=Schedule(epochs=9), augmentation=Augmentation(**run)))
         batches = Batches(
             digits,
             batch_size=32,
@@ -189,6 +189,10 @@ def test_each_setting_changes_the_images_and_none_is_as_without(digits: ImageDat
     assert torch.equal(plain, batch(_recipe(augment="none", erasing=0.0, crop=0.125, color=0.0, cutmix=0.0)))
     assert not torch.equal(plain, batch(_recipe(**settings)))
     assert torch.equal(batch(_recipe(**settings)), batch(_recipe(**settings)))
+    if "color" in settings:  # said by the run, for recipes that do not say it
+        assert torch.equal(batch(_recipe(), **settings), batch(_recipe(**settings)))
+        assert torch.equal(batch(_recipe(color=0.2), **settings), batch(_recipe(color=0.2)))
+        assert "color" not in Augmentation().described()
 
 
 @pytest.mark.parametrize("said", [{"mixup": 0.4}, {"cutmix": 1.0}])

@@ -42,7 +42,7 @@ def fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
         ("collect: {refit_every: 4}", ["mine.yaml:7: collect", "asynchronous: true", "Leave it out"]),
         ("pretraining: {preset: best}", ["pretraining.preset", "paper or default", "got 'best'"]),
         ("final: {teacher_temperature: 0}", ["final.teacher_temperature", "greater than 0", "got 0"]),
-        ("final: {teacher_sees: both}", ["final.teacher_sees", "augmented or clean", "got 'both'"]),
+        ("final: {teacher_sees: both}", ["final.teacher_sees", "augmented, clean or whole", "got 'both'"]),
         ("final: {distillation: 1.5}", ["final.distillation", "less than or equal to 1", "got 1.5"]),
         ("seed: -1", ["seed", "greater than or equal to 0", "got -1"]),
         ("seed: 1.5", ["seed", "whole number", "got 1.5"]),

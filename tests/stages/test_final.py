@@ -175,7 +175,7 @@ def test_a_folder_from_before_the_new_keys_goes_on(opened: Open, tmp_path: Path)
     first = upto_train(run).results
     document = json.loads(run.folder.run_file.read_text())
     new = ("scale_learning_rate", "teacher_weights", "accumulation", "amp", "channels_last", "compile", "watch")
-    for key in (*new, "teacher_sees", "teacher_temperature"):
+    for key in (*new, "teacher_sees", "teacher_temperature", "teacher_normalization"):
         del document["config"]["final"][key]
     write_json(run.folder.run_file, document)
     (run.folder.training("150k") / "result.json").unlink()

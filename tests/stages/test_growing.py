@@ -197,9 +197,10 @@ def test_exports_follow_their_training(copy: Path) -> None:
     assert {card.data["name"] for card in first.cards.values()} == {"imagefolder:photos"}
     made = {name: (copy / "family" / name / "card.json").stat().st_mtime_ns for name in ("40k", "150k")}
     assert exported(grown(copy)) == first
-    run = grown(copy, final__epochs=3)
+    run = grown(copy, final__epochs=3, search__budgets=["150k"])
     assert not is_finished(run)
     cards = exported(run).cards
+    assert list(cards) == ["150k"]
     for name, card in cards.items():
         assert card.accuracy["test"] == upto_train(run).results[name].test_accuracy
         assert (copy / "family" / name / "card.json").stat().st_mtime_ns > made[name]

@@ -6,12 +6,25 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 
 from nars.metric import Metric
 from nars.search import RandomSearch, RegularizedEvolution
 from nars.space import Space, parse_document, read_space
-from nars.studies import Measured, Replay, pretrained_on, replay, replay_rounds, table_rounds
+from nars.studies import (
+    RIVALS,
+    UNANSWERABLE,
+    Measured,
+    Replay,
+    Unanswered,
+    pretrained_on,
+    replay,
+    replay_rival,
+    replay_rounds,
+    searched_by_optuna,
+    table_rounds,
+)
 from nars.trials import with_costs
 
 LAYERS = "\n".join(f"  layer{i}: {{choices: [none, small, large]}}" for i in range(5))
@@ -76,3 +89,71 @@ def test_a_failed_training_is_not_asked_for_again_and_teaches_nothing(everything
         assert len(np.unique(found.asked)) == 60
         assert np.isnan(failing.values[found.asked]).any()
         assert np.isfinite(found.best[-1])
+
+
+# ---- the rivals of the paper's recipe search
+
+
+def curves_to(values: np.ndarray, epochs: int = 9) -> list[np.ndarray]:
+    """Learning curves that rise to these values, in the order of the values from the third epoch on."""
+    rng = np.random.default_rng(1)
+    early = 40 + rng.normal(0, 5, (len(values), 2))
+    return [
+        np.concatenate([first, value - 5 + np.linspace(0, 5, epochs - 2)])
+        for first, value in zip(early, values, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("name", "pruner"), [("asha", "asha"), ("hyperband", "hyperband"), ("tpe", "none")])
+def test_a_rival_is_optunas_own_search_of_the_same_table(everything, name: str, pruner: str) -> None:
+    space, measured = everything
+    curves = curves_to(measured.values)
+    replayed = list(
+        itertools.islice(
+            searched_by_optuna(space, measured.choices, curves, rival=RIVALS[name], rng=np.random.default_rng(5)), 8
+        )
+    )
+    seen: list[tuple[int, int]] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        choices = [trial.suggest_categorical(d.name, tuple(range(3))) for d in space.dimensions]
+        place = measured.places(np.array([choices]))[0]
+        for step, value in enumerate(curves[place].tolist(), 1):
+            trial.report(value, step)
+            if step < 9 and trial.should_prune():
+                seen.append((place, step))
+                raise optuna.TrialPruned
+        seen.append((place, 9))
+        return float(curves[place][-1])
+
+    seed = int(np.random.default_rng(5).integers(2**31))
+    sampler = optuna.samplers.TPESampler(seed=seed) if name == "tpe" else optuna.samplers.RandomSampler(seed=seed)
+    pruners = {
+        "asha": optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=3),
+        "hyperband": optuna.pruners.HyperbandPruner(min_resource=2, reduction_factor=3, max_resource=9),
+        "none": optuna.pruners.NopPruner(),
+    }
+    study = optuna.create_study(study_name=str(seed), direction="maximize", sampler=sampler, pruner=pruners[pruner])
+    study.optimize(objective, n_trials=8)
+    assert replayed == seen
+    assert (len({steps for _, steps in seen}) > 1) == (pruner != "none")
+
+
+def test_a_rival_spends_the_epochs_of_so_many_trainings_and_counts_what_it_trained_to_the_end(everything) -> None:
+    space, measured = everything
+    values = np.where(measured.choices[:, 0] == 2, np.nan, measured.values)
+    table = replace(measured, values=values, epochs=np.full(243, 9))
+    curves = [curve if np.isfinite(v) else np.zeros(0) for curve, v in zip(curves_to(values), values, strict=True)]
+    of = {"trainings": 20, "rng": np.random.default_rng(0)}
+    found = replay_rival("asha", table, curves, space, **of)
+    assert isinstance(found, Replay)
+    assert len(found.asked) > 20  # some were stopped, so that there are more of them
+    assert len(np.unique(found.asked)) == len(found.asked)
+    assert 180 <= found.epochs[-1] < 180 + 9
+    whole = found.asked[np.diff(found.epochs, prepend=0) == 9]
+    assert found.best[-1] == np.nanmax(values[whole])
+    assert found.regret[-1] == np.nanmax(values) - found.best[-1]
+    assert replay_rival("pbt", table, curves, space, **of) == Unanswered(name="pbt", reason=UNANSWERABLE["pbt"])
+    bare = replay_rival("asha", table, [np.zeros(0)] * 243, space, **of)
+    assert isinstance(bare, Unanswered)
+    assert "not every one in the store has its curve" in bare.reason

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "network"))
 import macs
 
 from nars import Bounds, ask
+from nars.cli import main
 from nars.network import OnnxRunner
 from nars.network.fitting_latency import measure_networks
 from nars.network.mbconv.block_onnx import network_graph
@@ -238,21 +239,33 @@ def test_members_are_measured_by_the_runner_of_the_table(finished: Path, tmp_pat
     assert "ended with exit code 9" in again.stderr
 
 
-def test_the_store_can_be_looked_at_exported_and_replayed(finished: Path, tmp_path: Path) -> None:
+def test_the_store_can_be_looked_at_exported_and_replayed(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> str:
+        """What is said in this process, which has loaded all that a command needs."""
+        monkeypatch.setattr("sys.argv", ["nars", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        assert leaving.value.code == 2
+        return capsys.readouterr().err
+
     assert "8 ok" in run("store", "info", finished).stdout
     assert "8 samples" in run("store", "export", finished, tmp_path / "samples.csv").stdout
     assert len(pd.read_csv(tmp_path / "samples.csv")) == 8
     told = run(
-        "store", "replay", finished, "--trainings", 4, "--repeats", 2, "--strategies", "random,evolution,predictor"
-    )
+        "store", "replay", finished, "--trainings", 4, "--repeats", 2,
+        "--strategies", "random,evolution,predictor,tpe,asha,hyperband,pbt"
+    )  # fmt: skip
     assert told.returncode == 0, told.stderr
-    assert all(name in told.stdout for name in ("4 of 8", "the run itself", "random", "evolution", "predictor"))
-    unknown = run("store", "replay", finished, "--trainings", 4, "--strategies", "luck")
-    assert unknown.returncode == 2
-    assert "no strategy 'luck'; name some of random, evolution, predictor" in unknown.stderr
+    shown = ("4 of 8", "the run itself", "random", "evolution", "predictor", "tpe", "asha", "hyperband")
+    assert all(name in told.stdout for name in shown)
+    assert "pbt has no answer here: population based training copies the weights" in told.stdout
+    unknown = refused("store", "replay", finished, "--trainings", 4, "--strategies", "luck")
+    assert "no strategy 'luck'; name some of random, evolution, predictor, tpe, asha" in unknown
     guided = ("store", "replay", finished, "--trainings", 4, "--strategies", "predictor")
-    assert "belong to the space" in run(*guided, "--space", "cifar10").stderr
-    assert "name one by --cost: flops, params" in run(*guided, "--cost", "latency").stderr
+    assert "belong to the space" in refused(*guided, "--space", "cifar10")
+    assert "name one by --cost: flops, params" in refused(*guided, "--cost", "latency")
 
 
 def test_a_file_set_aside_is_one_line_and_other_folders_are_left_alone(finished: Path, tmp_path: Path) -> None:

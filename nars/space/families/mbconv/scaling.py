@@ -139,6 +139,7 @@ class _Path:
     def __init__(self, architecture: Architecture, direction: Scaling, beyond: Scaling | None = None) -> None:
         self._architecture, self._directions = architecture, (direction, *([] if beyond is None else [beyond]))
         self._factors, self._more = _growing(direction), None if beyond is None else _growing(beyond)
+        self._known: dict[Architecture, float] = {}  # rounding leads many factors to one network
         furthest = float(np.log(10) / np.log(self._factors.max())) * (1 - 1e-6)
         self._low, self._high = -furthest, furthest
         self.end = furthest
@@ -158,7 +159,10 @@ class _Path:
 
     def cost(self, scaling: Scaling) -> float:
         """Multiply-accumulates."""
-        return float(architecture_costs(scale(self._architecture, scaling))["flops"])
+        network = scale(self._architecture, scaling)
+        if network not in self._known:
+            self._known[network] = float(architecture_costs(network)["flops"])
+        return self._known[network]
 
     def nearest(self, flops: float) -> Scaling:
         """The last on the way that keeps a budget; what it leaves goes into width, then into resolution."""

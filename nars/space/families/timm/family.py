@@ -5,6 +5,8 @@ architecture:
   model: [resnet10t, mobilenetv3_small_100]    # or one: then only the recipe is searched
   resolution: [96, 128]
   weights: timm                                # or none (the default), or {resnet10t: FILE, ...}
+
+`architecture: timm:resnet50`, without a kind, is short for one network from scratch at timm's own resolution.
 """
 
 from __future__ import annotations

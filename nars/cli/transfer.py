@@ -1,0 +1,64 @@
+"""`nars transfer`: found networks on other images, as the paper takes FBNetV3 to CIFAR-10."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nars.cli.opening import asked
+from nars.cli.options import DEVICE_HELP
+from nars.cli.starting import load_torch, say_device
+
+
+def transfer(
+    place: Annotated[str, typer.Argument(help="Folder of a run with a family, or of one network.")],
+    to: Annotated[str, typer.Option(help="Run configuration of the other images: cifar10, a file, a run's folder.")],
+    members: Annotated[str | None, typer.Option(help="Some members of the run, e.g. 450M,750M.")] = None,
+    base: Annotated[
+        int, typer.Option(help="Side of the smallest member's images, pixels; larger ones in proportion.")
+    ] = 32,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Start from the members' exported weights, not from scratch.")
+    ] = False,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="Change any key of the configuration, e.g. --set final.epochs=40.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; transfer/NAME in the folder if not given.")] = None,
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
+) -> None:
+    """Train found networks on other images: in their form for small ones, with their recipes, without distillation.
+
+    As the paper takes FBNetV3 to CIFAR-10: the smallest member sees images of 32 pixels, larger ones in proportion, the
+    second stride of 2 becomes 1, and the averaged weights decay by 0.999. Interrupted, the same command goes on; nars
+    export takes each folder.
+    """
+    load_torch()
+    from nars.run import Terminal, execution
+    from nars.studies import transfer as transferred
+
+    wanted, how, reporter = asked(to, sets), execution(device=device), Terminal()
+    say_device(how, reporter)
+    found = transferred(
+        place,
+        wanted.name,
+        members=None if members is None else [name.strip() for name in members.split(",")],
+        base=base,
+        with_weights=weights,
+        overrides=wanted.overrides,
+        options=wanted.options,
+        folder=out,
+        device=how.device,
+        reporter=reporter,
+    )
+    table = Table(title=f"on {to}", title_justify="left")
+    for heading in ("member", "px", "validation", "test", "folder"):
+        table.add_column(heading, justify="left" if heading in ("member", "folder") else "right", overflow="fold")
+    for one in found:
+        result = one.result
+        figures = f"{result.validation_accuracy:.2f} %", f"{result.test_accuracy:.2f} %"
+        table.add_row(one.pair.name, str(one.resolution), *figures, str(one.pair.place))
+    Console().print(table)
