@@ -1,13 +1,14 @@
-"""The README's commands, as they stand: each is run here, with small settings added where it would take long.
+"""What the README and the pages of the site say: each command is run as it stands, and all Python.
 
-What needs other hardware is run elsewhere in the form that this machine has (two processes of torchrun:
-tests/stages/test_final.py; a Ray cluster of this machine: tests/evaluate/test_ray.py); here it is checked that the
-options are there.
+Small settings are added where a command would take long. What needs other hardware stands in blocks of plain text, or
+in a sentence; it is run elsewhere in the form that this machine has (two processes of torchrun: tests/stages/test_final.py;
+a Ray cluster of this machine: tests/evaluate/test_engines.py); here it is checked that the options are there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -35,7 +36,19 @@ from nars.space import load_space, sobol
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+PAGES = {
+    str(page.relative_to(ROOT / "docs")): page.read_text(encoding="utf-8")
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    if page.relative_to(ROOT / "docs").parts[0] not in ("reference", "_build")
+}
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Kind and content of the fenced blocks."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+
+
+BLOCKS = blocks(README)
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 
@@ -61,6 +74,7 @@ SHORT = {
     "nars audit runs/digits": "--splits 1",
     "nars verify answers": "--engine in-process --workers 1 --device cpu --trainings 1",
     "nars swap runs/digits": "--engine in-process --device cpu",
+    "nars run mlp-run.yaml": "--engine in-process --workers 1 --device cpu",
 }
 """What is added to a command that begins so, for the time's sake."""
 
@@ -95,8 +109,9 @@ def _trials(file: Path, space_file: Path) -> None:
     frame.to_csv(file, index=False)
 
 
+@functools.cache
 def nars(command: str) -> tuple[int, str]:
-    """Exit code and what a command of the README prints, run in this process."""
+    """Exit code and what a command prints, run in this process; once, if it stands in several places."""
     said = io.StringIO()
     words = [word for begin, more in SHORT.items() if command.startswith(begin) for word in shlex.split(more)]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -108,11 +123,11 @@ def nars(command: str) -> tuple[int, str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A working directory with what the README speaks of: photos, a space, trials, the demo's finished run."""
+    """A working directory with what the texts speak of: photos, a space, trials, the demo's finished run."""
     folder = tmp_path_factory.mktemp("home")
     _photos(folder / "photos")
     _cifar10(folder / "data" / "cifar10")
-    (folder / "mine.yaml").write_text(next(text for kind, text in BLOCKS if kind == "yaml"))
+    (folder / "mine.yaml").write_text(next(text for kind, text in blocks(PAGES["how-to/space.md"]) if kind == "yaml"))
     _trials(folder / "trials.csv", folder / "mine.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -152,6 +167,25 @@ def test_a_finished_run_is_opened_without_large_libraries(command: str, monkeypa
     assert ended.loaded == ()
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs_from_top_to_bottom(page: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that begins with the name of a file is that file."""
+    monkeypatch.syspath_prepend(str(home))
+    for kind, text in blocks(PAGES[page]):
+        if name := re.match(r"# (\S+\.(?:yaml|py))\n", text):
+            (home / name[1]).write_text(text)
+        elif kind == "yaml":
+            yaml.safe_load(text)
+        elif kind == "python":
+            exec(compile(text, page, "exec"), {})
+        elif kind == "sh":
+            for command in text.splitlines():
+                assert command.startswith("nars "), command
+                code, said = nars(command)
+                assert code == 0, said
+                assert "Traceback" not in said
+
+
 @pytest.mark.parametrize("code", PYTHON)
 def test_the_python_runs(code: str) -> None:
     exec(compile(code, "README.md", "exec"), {})
@@ -160,8 +194,8 @@ def test_the_python_runs(code: str) -> None:
 def test_the_python_is_typed(tmp_path: Path) -> None:
     """Each block is a function: its names are its own."""
     module = tmp_path / "readme.py"
-    blocks = (f"def block{n}() -> None:\n{textwrap.indent(code, '    ')}" for n, code in enumerate(PYTHON))
-    module.write_text("\n\n".join(blocks))
+    functions = (f"def block{n}() -> None:\n{textwrap.indent(code, '    ')}" for n, code in enumerate(PYTHON))
+    module.write_text("\n\n".join(functions))
     command = [sys.executable, "-m", "mypy", "--strict", str(module)]
     env = os.environ | {"MYPYPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
@@ -178,7 +212,8 @@ def test_make_has_the_target(target: str) -> None:
 
 def test_options_for_other_hardware_are_there() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    named = [shlex.split(text) for text in re.findall(r"`(--[a-z][^`]*)`", PROSE)]
+    prose = "".join([PROSE, *(re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.M) for text in PAGES.values())])
+    named = [shlex.split(text) for text in re.findall(r"`(--[a-z][^`]*)`", prose)]
     assert ["--engine", "ray", "--address", "HOST:6379"] in named
     known = {name: {option for part in command.params for option in part.opts} for name, command in commands.items()}
     for words in named:
@@ -186,20 +221,25 @@ def test_options_for_other_hardware_are_there() -> None:
         assert any(wanted <= options for options in known.values()), words
         if wanted <= known["run"]:
             commands["run"].make_context("run", ["digits", *words], resilient_parsing=False)
+    shown = "".join(text for page in PAGES.values() for kind, text in blocks(page) if kind == "text")
+    for line in re.findall(r"^nars (.*)$", shown, flags=re.MULTILINE):
+        name, *words = shlex.split(line.split("  #")[0])
+        commands[name].make_context(name, words, resilient_parsing=False)
     (torchrun,) = [shlex.split(command) for command in COMMANDS if command.startswith("torchrun ")]
     assert torchrun[3:6] == ["-m", "nars", "train"]
 
 
 def test_every_link_leads_to_a_file() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+    for page, text in {"../README.md": README, **PAGES}.items():
+        links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if not link.startswith("http")]
+        for link in links:
+            made = "reference/" in link and "reference.md" not in link
+            assert made or (ROOT / "docs" / page).parent.joinpath(link).exists(), (page, link)
 
 
 def test_every_key_that_is_set_exists() -> None:
     from nars.run import load_config
 
-    for text in re.findall(r"--set ([a-z_.]+=(?:'[^']*'|[^\s`]*))", README):
+    for text in re.findall(r"--set ([a-z_.]+=(?:'[^']*'|[^\s`]*))", "".join([README, *PAGES.values()])):
         key, _, value = text.partition("=")
         load_config("cifar10", {key: yaml.safe_load(value.strip("'"))} | ({"collect.refit_every": None}))
