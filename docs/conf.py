@@ -8,7 +8,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["COLUMNS"] = "96"  # of what the commands print
 
-from nars import __version__
+from nars import __version__  # noqa: E402  # which stands beside this folder
 
 project = "nars"
 author = "the nars developers"

@@ -11,7 +11,6 @@ import importlib
 import inspect
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 

@@ -1,8 +1,9 @@
 """What the README and the pages of the site say: each command is run as it stands, and all Python.
 
 Small settings are added where a command would take long. What needs other hardware stands in blocks of plain text, or
-in a sentence; it is run elsewhere in the form that this machine has (two processes of torchrun: tests/stages/test_final.py;
-a Ray cluster of this machine: tests/evaluate/test_engines.py); here it is checked that the options are there.
+in a sentence; it is run elsewhere in the form that this machine has (two processes of torchrun:
+tests/stages/test_final.py; a Ray cluster of this machine: tests/evaluate/test_engines.py); here it is checked that the
+options are there.
 """
 
 from __future__ import annotations
