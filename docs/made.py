@@ -53,7 +53,7 @@ def make(folder: Path) -> None:
 
 
 def keys_page() -> str:
-    """Every key of a run configuration, a table for each section."""
+    """Every key of a run configuration, section by section."""
     sections: dict[str, list[Key]] = {}
     for key in keys():
         sections.setdefault(key.name.rpartition(".")[0], []).append(key)
@@ -61,27 +61,21 @@ def keys_page() -> str:
         "# Keys of a run configuration\n\n"
         "What `nars config` prints: all that a run configuration can say. In a YAML file the keys stand in sections "
         "(`collect: {rounds: 3}`), on the command line they are dotted (`--set collect.rounds=3`). *Paper* is "
-        "FBNetV3's value where it is another one or worth knowing."
+        "FBNetV3's value, where it says one."
     )
-    tables = (f"## {section or 'The run'}\n\n{_keys_table(of)}" for section, of in sections.items())
-    return "\n\n".join([head, *tables]) + "\n"
+    lists = (f"## {section or 'The run'}\n\n" + "\n\n".join(map(_key, of)) for section, of in sections.items())
+    return "\n\n".join([head, *lists]) + "\n"
 
 
-def _keys_table(of: list[Key]) -> str:
-    rows = (
-        f"| `{key.name}` | {_cell(key.kind)} | {_code(key.default)} | {_cell(key.paper)} | {_cell(key.says)} |"
-        for key in of
-    )
-    return "\n".join(["| key | takes | default | paper | what it does |", "|---|---|---|---|---|", *rows])
+def _key(key: Key) -> str:
+    default = "" if key.default == "-" else ", needed" if key.default == "needed" else f", `{key.default}` if not given"
+    paper = f"; paper: {_plain_text(key.paper)}" if key.paper else ""
+    return f"`{key.name}`\n: *{_plain_text(key.kind)}{default}{paper}*\n\n  {_plain_text(key.says)}"
 
 
-def _code(text: str) -> str:
-    return "" if text in ("", "-") else text if text == "needed" else f"`{text}`"
-
-
-def _cell(text: str) -> str:
-    """Text of a docstring or a help, safe in a table: what is not code stands as it is."""
-    parts = re.split(r"(`[^`]*`)", " ".join(text.split()).replace("|", "\\|"))
+def _plain_text(text: str) -> str:
+    """Text of a docstring in Markdown: what is not code stands as it is."""
+    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
     return "".join(part if part.startswith("`") else re.sub(r"([*_<>{}\[\]$])", r"\\\1", part) for part in parts)
 
 
