@@ -71,7 +71,9 @@ def explorer(tab: Tab, run: Path) -> None:
     with explored(run) as address:
         tab.open(address)
         tab.wait("document.querySelector('#candidates').textContent.length > 100")
-        keep(tab, "explorer", height=1000)
+        tab.run("byId('field-flops').value = '300k'; byId('field-flops').dispatchEvent(new Event('input'))")
+        tab.wait("state.asked?.candidate?.costs.flops <= 3e5")
+        keep(tab, "explorer", height=900)
         tab.run("document.querySelector('#candidates-section').scrollIntoView()")
         for section in ("asking", "seeing", "family-section"):
             tab.run(f"document.getElementById('{section}').hidden = true")
