@@ -53,4 +53,4 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {page: [] for page in ("index", "tutorial", "method", "notebook")}  # nothing below them
+html_sidebars: dict[str, list[str]] = {page: [] for page in ("index", "tutorial", "method", "notebook")}

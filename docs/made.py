@@ -128,7 +128,7 @@ def api_pages() -> dict[str, str]:
 def _names(room: str) -> dict[str, str]:
     """What a room's stub gives, with the module that each name is from."""
     stub = PACKAGE / Path(*room.split(".")[1:]) / "__init__.pyi"
-    found = {}
+    found: dict[str, str] = {}
     for node in ast.parse(stub.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.level:
             module = ".".join([*room.split(".")[: len(room.split(".")) + 1 - node.level], node.module or ""])
@@ -169,7 +169,7 @@ def _first_sentence(one: object, name: str, source: str) -> str:
 
 def _said(name: str, module: str) -> list[str]:
     """The docstring under a constant."""
-    return ModuleAnalyzer.for_module(module).find_attr_docs().get(("", name), [])
+    return list(ModuleAnalyzer.for_module(module).find_attr_docs().get(("", name), []))
 
 
 def as_written(app: Sphinx, what: str, name: str, one: object, options: object, lines: list[str]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 from nars import Bounds, Space, ask_front, load_config, load_predictor, load_space, open_loop
+from nars.arrays import Floats
 from nars.predictors import Predictor, free_statistics
 from nars.run import Silent
 from nars.search import DEFAULT, PAPER, Score, search
@@ -51,6 +52,11 @@ def samples() -> list[Sample]:
     return [one for one in found if one.seed == SEED and one.status == "ok" and one.value is not None]
 
 
+def measured(of: Sequence[Sample]) -> tuple[Floats, Floats]:
+    """Millions of multiply-accumulates, and percent, (N,) each."""
+    return np.array([one.costs["flops"] / 1e6 for one in of]), np.array([one.value for one in of], dtype=np.float64)
+
+
 def family(figure: Figure) -> None:
     """The family against hand-made networks, all trained alike: the table of results/cifar10/final.md."""
     axes = figure.subplots()
@@ -68,8 +74,7 @@ def family(figure: Figure) -> None:
 def front(figure: Figure) -> None:
     """What the predictor has learned from short trainings: the front of all that it could choose."""
     axes, trained = figure.subplots(), samples()
-    x, y = [one.costs["flops"] / 1e6 for one in trained], [one.value for one in trained]
-    axes.scatter(x, y, s=8, c=GRAY, label=f"{len(trained)} random candidates, trained")
+    axes.scatter(*measured(trained), s=8, c=GRAY, label=f"{len(trained)} random candidates, trained")
     found = ask_front(str(ROOT / "predictors" / "cifar10"), ["flops"]).front
     order = np.argsort(found.costs["flops"])
     flops, mean, std = found.costs["flops"][order] / 1e6, found.predicted[order], found.predicted_std[order]
@@ -129,13 +134,9 @@ def rounds(figure: Figure) -> None:
         for trial in loop:
             loop.tell(trial, float(truth(np.array([trial.choices]))[0] + rng.normal(0, 2)))
         for number in range(1, 5):
-            told = [one for one in loop.samples if one.round == number]
-            axes.scatter(
-                [one.costs["flops"] / 1e6 for one in told],
-                [one.value for one in told],
-                s=18, color=mpl.colormaps["viridis"](number / 4.5),
-                label=f"round {number}: {np.mean([one.value for one in told]):.1f} % on average",
-            )  # fmt: skip
+            x, y = measured([one for one in loop.samples if one.round == number])
+            color = mpl.colormaps["viridis"](number / 4.5)
+            axes.scatter(x, y, s=18, color=color, label=f"round {number}: {y.mean():.1f} % on average")
     axes.set(xlabel="multiply-accumulates, millions", ylabel="accuracy, %")
     axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.2))
 

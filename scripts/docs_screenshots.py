@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "screenshots"
 sys.path.insert(0, str(ROOT / "tests" / "explore"))
 
-from browser import Tab, browser  # noqa: E402  # what the tests drive the page with
+from browser import Tab, browser  # type: ignore[import-not-found]  # noqa: E402  # what the tests drive the page with
 
 WIDTH, COLUMNS, LINES = 1200, 100, 24
 TRAINED = 4
