@@ -17,8 +17,8 @@ check: install           ## linters, types, layers
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-docs: install            ## the site, docs/_build/index.html; a warning is an error
-	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
+docs: install            ## the site, docs/_build/html/index.html; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
 install: $(VENV)/.installed   ## .venv with all that demo, tests, benchmarks and the site need
 
