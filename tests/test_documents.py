@@ -65,7 +65,7 @@ _SHORT = (
     "--set final.epochs=1 --set final.warmup_epochs=0 --set final.batch_size=16"
 )
 SHORT = {
-    "nars run digits": f"{_SHORT} --set collect.per_round=16 --set collect.batch_size=32 --set data.max_train=64 "
+    "nars run digits": f"{_SHORT} --set collect.per_round=16 --set data.max_train=64 "
     "--set search.budgets=250k,500k --set final.batch_size=128",
     "nars run fashion-mnist": f"{_SHORT} --set collect.rounds=1",
     "nars run cifar10": f"{_SHORT} --set collect.rounds=1 --set data.validation=20 --set data.max_train=40 "
