@@ -197,10 +197,12 @@ def measure_speed() -> dict[str, float]:
         encoding[:4000],
         {k: v[:4000] for k, v in statistics.items()},
         recipe_width=0,
+        choices=tuple(np.repeat(np.arange(8), 3).tolist()),
         settings=PRESETS["default"],
         seed=0,
     )
-    accuracy = 90 - np.exp(encoding[:200] @ rng.normal(size=24))
+    encoding = np.concatenate([encoding, model.scale.standardize(statistics)], axis=1)  # as `inputs` reads candidates
+    accuracy = 90 - np.exp(encoding[:200, :24] @ rng.normal(size=24))
     started = time.perf_counter()
     fitted = model.fit(encoding[:200], accuracy, seed=0)
     fit_seconds = time.perf_counter() - started
@@ -235,8 +237,7 @@ def products_per_candidate(predictor: Predictor) -> int:
     matrices = {name: value for name, value in predictor.weights.items() if name.endswith("weight")}
     encoder = sum(value[:2].size for name, value in matrices.items() if name.startswith(("encoder", "proxy")))
     heads = sum(value.size for name, value in matrices.items() if name.startswith(("tuned", "accuracy")))
-    process = predictor.fitted.process
-    kernels = 0 if process is None else sum(process.arrays[name].size for name in ("x", "z"))
+    kernels = sum(process.arrays[name].size for process in predictor.fitted.processes for name in ("x", "z"))
     return encoder + (heads if predictor.fitted.share > 0 else 0) + kernels
 
 

@@ -55,7 +55,7 @@ def answer_all(source: Source) -> Answers:
 
 def _document(space: Space, model: Predictor, front: Choice) -> dict[str, Any]:
     """The front in plain types, columns beside each other."""
-    factor, rest = low_rank(model.predict_jointly(space.encode(front.rows)).covariance, _COLUMNS)
+    factor, rest = low_rank(model.predict_jointly(model.inputs(space, front.rows)).covariance, _COLUMNS)
     return {
         "rows": front.rows.tolist(),
         "value": [reduced(value) for value in front.predicted.tolist()],
@@ -93,7 +93,7 @@ def effects(space: Space, predictor: Predictor, front: Population) -> list[dict[
         changed = np.repeat(bases[None], len(dimension.values), axis=0)
         changed[:, :, column] = np.arange(len(dimension.values))[:, None]
         rows = space.canonical(changed.reshape(-1, bases.shape[1]))
-        means = predictor.predict_mean(space.encode(rows)).reshape(len(dimension.values), -1).mean(axis=1)
+        means = predictor.predict_mean(predictor.inputs(space, rows)).reshape(len(dimension.values), -1).mean(axis=1)
         found.append(
             {
                 "name": dimension.name,

@@ -72,7 +72,9 @@ def samples(source: Source, *, since: str = "") -> list[dict[str, Any]]:
     rows = [row for row in kept if (row["finished"] or "") >= since]
     found = [_sample(row, metric.name, metric.averaged, costs) for row in rows]
     if source.predictor is not None and found:
-        said = source.predictor.predict(source.space.encode(np.array([one["row"] for one in found], dtype=np.int64)))
+        said = source.predictor.predict(
+            source.predictor.inputs(source.space, np.array([one["row"] for one in found], dtype=np.int64))
+        )
         means = metric.inside(said.mean)
         for one, mean, std in zip(found, means.tolist(), said.std.tolist(), strict=True):
             one |= {"value": reduced(mean), "std": reduced(std, 3)}

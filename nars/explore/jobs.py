@@ -37,8 +37,8 @@ def kept_candidate(source: Source, row: Population, bounds: Bounds) -> Path:
             f"train CONFIG --model architecture.yaml --recipe recipe.yaml"
         )
     space, model = source.space, source.predictor
-    encoding = space.encode(row)
-    joint, prediction = model.predict_jointly(encoding), model.predict(encoding)
+    inputs = model.inputs(space, row)
+    joint, prediction = model.predict_jointly(inputs), model.predict(inputs)
     belief = Belief(mean=model.metric.score(joint.mean), covariance=joint.covariance, noise=joint.noise)
     choice = Choice(
         rows=row,

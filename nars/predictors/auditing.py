@@ -19,7 +19,7 @@ from nars.predictors.gaussian import fit_process
 from nars.predictors.metrics import kendall, mean_within, spearman
 from nars.predictors.noise import Ceiling, noise_ceiling
 from nars.predictors.process import ENCODING_SCALE
-from nars.predictors.statistics import Scale, Statistics, free_statistics
+from nars.predictors.statistics import Scale, Statistics, choices_of, free_statistics
 from nars.predictors.verdict import verdict_on
 from nars.predictors.warp import Warp
 from nars.space import Population, Space
@@ -163,7 +163,14 @@ def audit(
                     scores.setdefault((name, n), []).append(found)
         rows = tuple(_row(name, n, found) for (name, n), found in scores.items())
         tau_all, targets = _judge_targets(
-            space.encode(X), statistics, y, cost, samples=sizes[len(sizes) // 2], seed=seed, before=steps.next
+            space.encode(X),
+            choices_of(space),
+            statistics,
+            y,
+            cost,
+            samples=sizes[len(sizes) // 2],
+            seed=seed,
+            before=steps.next,
         )
         steps.next("the noise of the labels")
         ceiling = noise_ceiling(metric.score(labels))
@@ -182,6 +189,7 @@ def audit(
 
 def _judge_targets(
     encoding: Floats32,
+    choices: Sequence[int],
     statistics: Statistics,
     y: Floats,
     cost: Floats | None,
@@ -209,7 +217,9 @@ def _judge_targets(
             warp = Warp.of(y[train])
             warped = warp.forward(y[train])
             chosen = z[:, columns]
-            process, _ = fit_process(chosen[train], x[train], warped, warp.slope(warped) ** 2, seed=seed)
+            process, _ = fit_process(
+                chosen[train], x[train], warped, warp.slope(warped) ** 2, choices=choices, seed=seed
+            )
             predicted = process.mean(chosen[rest], x[rest], process.scratch(len(rest)))
             found.append(kendall(predicted, y[rest]))
         return np.array(found)

@@ -18,7 +18,7 @@ from nars.predictors.predictor import Predictor
 from nars.predictors.regressor import Prediction, Regressor
 from nars.predictors.rivals import RIVALS
 from nars.predictors.settings import PRESETS
-from nars.predictors.statistics import Scale, Statistics, free_statistics
+from nars.predictors.statistics import Scale, Statistics, choices_of, free_statistics
 from nars.space import Population, Space
 
 
@@ -122,14 +122,24 @@ def contenders(
     for name in names:
         entry = REGRESSORS[name]
         columns = wide if entry.reads_statistics else encoding
-        model = entry.rival or Predictor.pretrain(
+        if entry.rival is not None:
+            made[name] = Contender(model=entry.rival, columns=columns[: len(X)])
+            continue
+        choices = choices_of(space)
+        if entry.reads_statistics:  # each a choice of its own
+            own = range(len(space.dimensions), len(space.dimensions) + exact.shape[1])
+            choices = (*choices[:width], *own, *choices[width:])
+        model = Predictor.pretrain(
             columns[:, : columns.shape[1] - space.recipe_width],
             {statistic: values for statistic, values in statistics.items() if entry.pretraining(statistic)},
             recipe_width=space.recipe_width,
+            choices=choices,
             settings=PRESETS[entry.preset],
             seed=seed,
             progress=progress,
         )
+        if model.pretraining is not None and model.settings.process:
+            columns = np.concatenate([encoding, exact], axis=1)
         made[name] = Contender(model=model, columns=columns[: len(X)])
     return made
 

@@ -21,7 +21,8 @@ from nars.errors import PredictorError, expect
 from nars.files.atomic import write_bytes, write_json
 from nars.metric import ACCURACY, Metric, MetricError
 from nars.predictors.failures import Failures
-from nars.predictors.predictor import Fit, Predictor
+from nars.predictors.fit import Fit
+from nars.predictors.predictor import Predictor
 from nars.predictors.process import Process
 from nars.predictors.regressor import PretrainingReport, StatisticError
 from nars.predictors.settings import PredictorSettings
@@ -30,9 +31,9 @@ from nars.predictors.warp import Warp
 from nars.space import Space
 
 _WEIGHTS, _CARD = "predictor.safetensors", "card.json"
-_FORMAT = 3
-"""Read as well: 2, whose warps have one power for both sides, and 1, where a process has one amplitude of noise too,
-the constant one."""
+_FORMAT = 4
+"""Read as well: 3, with one process at most, which has no additive part; 2, whose warps have one power for both sides;
+and 1, where a process has one amplitude of noise too, the constant one."""
 _PROCESS = "process."
 
 
@@ -70,6 +71,7 @@ def save_predictor(
         "settings": asdict(predictor.settings),
         "architecture_width": predictor.architecture_width,
         "recipe_width": predictor.recipe_width,
+        "choices": None if predictor.choices is None else list(predictor.choices),
         "statistics": {name: np.asarray(values).tolist() for name, values in vars(predictor.scale).items()},
         "pretraining": asdict(predictor.pretraining) if predictor.pretraining else None,
         "fit": _fit_document(predictor.fitted),
@@ -81,8 +83,12 @@ def save_predictor(
     }
     folder = Path(folder)
     weights = dict(predictor.weights)
-    if predictor.fitted and predictor.fitted.process:
-        weights |= {f"{_PROCESS}{name}": value for name, value in predictor.fitted.process.arrays.items()}
+    if predictor.fitted:
+        weights |= {
+            f"{_PROCESS}{number}.{name}": value
+            for number, process in enumerate(predictor.fitted.processes)
+            for name, value in process.arrays.items()
+        }
     saved = save_weights(weights)
     # The card goes last: a folder with a card is complete.
     write_bytes(folder / _WEIGHTS, saved)
@@ -109,7 +115,7 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise PredictorError(f"the predictor in {folder} is damaged ({error}); save it again") from None
-    if not isinstance(card, dict) or card.get("format") not in (1, 2, _FORMAT):
+    if not isinstance(card, dict) or card.get("format") not in (1, 2, 3, _FORMAT):
         raise PredictorError(f"{folder / _CARD} is not the card of a predictor that this version reads; make it again")
     if card.get("weights", hashlib.sha256(saved).hexdigest()) != hashlib.sha256(saved).hexdigest():
         raise PredictorError(
@@ -135,6 +141,7 @@ def _assembled(folder: Path, card: Mapping[str, Any], weights: Mapping[str, Floa
         )
     _check_widths(card["architecture_width"], card["recipe_width"], space)
     statistics, settings = card["statistics"], card["settings"]
+    choices = tuple(card["choices"]) if card.get("choices") is not None else None
     return Predictor(
         settings=PredictorSettings(**{**settings, "hidden": tuple(settings["hidden"])}),
         architecture_width=card["architecture_width"],
@@ -146,9 +153,10 @@ def _assembled(folder: Path, card: Mapping[str, Any], weights: Mapping[str, Floa
             mean=np.array(statistics["mean"], dtype=np.float64),
             std=np.array(statistics["std"], dtype=np.float64),
         ),
+        choices=choices,
         metric=_metric(folder, card),
         pretraining=_report(card["pretraining"]),
-        fitted=_fit(card["fit"], weights),
+        fitted=_fit(card["fit"], weights, choices),
         failures=Failures.of(card["failures"]) if "failures" in card else None,
     )
 
@@ -166,22 +174,41 @@ def _fit_document(fitted: Fit | None) -> dict[str, Any] | None:
         return None
     # JSON has no infinity; a linear warp has no ends.
     warp = {name: value if math.isfinite(value) else None for name, value in asdict(fitted.warp).items()}
-    numbers = {name: getattr(fitted, name) for name in ("share", "noise", "stretch")}
-    return {"samples": fitted.samples, "warp": warp, **numbers}
+    numbers = {name: getattr(fitted, name) for name in ("noise", "stretch", "exact")}
+    sources = [process.source for process in fitted.processes]
+    return {"samples": fitted.samples, "warp": warp, "shares": list(fitted.shares), "sources": sources, **numbers}
 
 
-def _fit(document: dict[str, Any] | None, weights: Mapping[str, Floats32]) -> Fit | None:
+def _fit(
+    document: dict[str, Any] | None, weights: Mapping[str, Floats32], choices: tuple[int, ...] | None
+) -> Fit | None:
     if document is None:
         return None
     stored = {name: value for name, value in document["warp"].items() if value is not None}
     if "power" in stored:  # formats 1 and 2
         stored["below"] = stored["above"] = stored.pop("power")
     warp = Warp(**stored)
-    process = {name.removeprefix(_PROCESS): value for name, value in weights.items() if name.startswith(_PROCESS)}
-    if process and len(process["amplitudes"]) == 4:  # format 1
-        *kernel, constant = process["amplitudes"]
-        process["amplitudes"] = np.array([*kernel, 0.0, constant], dtype=np.float32)
-    return Fit(**{**document, "warp": warp}, process=Process(arrays=process) if process else None)
+    rest = {name: value for name, value in document.items() if name not in ("warp", "share", "shares", "sources")}
+    if "share" in document:  # formats up to 3
+        process = {name.removeprefix(_PROCESS): value for name, value in weights.items() if name.startswith(_PROCESS)}
+        share = document["share"]
+        processes = [Process(arrays=_of_format_3(process))] if process and share < 1 else []
+        return Fit(**rest, warp=warp, shares=(share, 1 - share)[: 1 + len(processes)], processes=tuple(processes))
+    found = []
+    for number, source in enumerate(document["sources"]):
+        start = f"{_PROCESS}{number}."
+        arrays = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
+        each = tuple(range(arrays["x"].shape[1] - arrays["z"].shape[1])) if choices is None else choices
+        found.append(Process(arrays=arrays, choices=each, source=source))
+    return Fit(**rest, warp=warp, shares=tuple(document["shares"]), processes=tuple(found))
+
+
+def _of_format_3(process: dict[str, Floats32]) -> dict[str, Floats32]:
+    """The arrays of a process of an earlier format."""
+    if len(process["amplitudes"]) == 5:
+        return process
+    *kernel, constant = process["amplitudes"]  # format 1
+    return process | {"amplitudes": np.array([*kernel, 0.0, constant], dtype=np.float32)}
 
 
 def _report(document: dict[str, Any] | None) -> PretrainingReport | None:

@@ -1,24 +1,29 @@
-"""A Gaussian process on statistics and encoding, with a length scale for every input.
+"""A Gaussian process on statistics and encoding, with a length scale for every statistic and every choice.
 
-    k(a, b) = t z_a . z_b / S  +  s M(d_z)  +  u M(d_x),     M = Matern 5/2
-    d_z, d_x: distances scaled by a length per column, over the S statistics and over statistics + encoding.
+    k(a, b) = t z_a . z_b / S  +  s M(d_z)  +  u M(d_zx)  +  sum over choices c of a_c k_c(a, b),     M = Matern 5/2
+    d_z, d_zx: distances scaled by a length per statistic, and per statistic and choice; k_c: `nars.predictors.additive`
     noise variance v r + w,     r: the sample's relative variance, of mean 1
 
-A linear trend in the statistics, a smooth function of them, and a smooth function of everything. Trainings of good and
-of bad networks vary about alike in percent, so on a warped scale their noise differs: r is the squared slope of the
+A linear trend in the statistics z (S columns), a smooth function of them, a smooth function of everything, statistics
+and encoding x (E columns), and an effect of each choice by itself. All columns of one choice share a length: with one
+for each column of a one-hot code, eighteen choices of nine values are 160 lengths for fifty samples. Trainings of good
+and of bad networks vary about alike in percent, so on a warped scale their noise differs: r is the squared slope of the
 warp, and how much of the noise goes with it is learned. Fitted by the most likely hyperparameters under log-normal
-priors (Rasmussen & Williams 2006, eq. 5.8; leave-one-out: eq. 5.12). With few samples the priors are what keeps forty
-length scales from being fitted to noise.
+priors (Rasmussen & Williams 2006, eq. 5.8; leave-one-out: eq. 5.12). With few samples the priors are what keeps dozens
+of length scales from being fitted to noise.
+
+What another data set taught can be the process's prior mean: b times its prediction, with a slope b that is learned.
 
 In place of GPyTorch's or BoTorch's process: the noise above, and leave-one-out errors from the factorization of the
-fit, would have to be written on top of either. Which is as good and as fast has not been measured.
+fit, would have to be written on top of either. `scripts/bench_predictor.py` has BoTorch's among the rivals.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -26,23 +31,31 @@ from torch import Tensor
 
 from nars.arrays import Floats
 from nars.parallel import torch_threads
+from nars.predictors.additive import Features
 from nars.predictors.checks import Numbers
-from nars.predictors.process import Process
+from nars.predictors.process import ENCODING_SCALE, Process
 from nars.predictors.training import arrays, generator_of
 
-_STEPS, _RATE = 70, 0.09
+_STEPS = 100
+"""Of L-BFGS, at most; mostly it needs 15 to 40."""
 _LENGTH, _LENGTH_SPREAD = 1.5, 0.7
 """Of the length scales' priors: median, times the root of the number of columns, and standard deviation of the logs.
 Chosen with the two below on NAS-Bench-Macro: tau of the process alone 0.82 instead of 0.81 at 20 samples, 0.883 instead
 of 0.880 at 50, the same from 200 on; on NAS-Bench-201's CIFAR-10 0.743 instead of 0.739 at 50; the same on FCNet."""
 _JOINT = 1 / 3
 """Prior median of u beside statistics, whose t and s have 1: what they explain goes before what the encoding does."""
-_NOISE = 0.005
-"""Prior median of v and w, of targets of variance 1. Noise that follows the slope alone: tau 0.826 on FCNet's protein
+_NOISE, _NOISE_SPREAD = 0.005, 2.0
+"""Prior median of v and w, of targets of variance 1, and standard deviation of their logs: there are tables of which
+half is noise. Noise that follows the slope alone: tau 0.826 on FCNet's protein
 at 200 samples; that does not, 0.830; both, 0.829. On NAS-Bench-Macro at 200: 0.927, 0.9245, 0.927."""
-_LAST, _GAIN = 10, 1.0
-"""In so many last steps the log of the posterior density rises by less than this where the steps have been enough. What
-is still missing then is as much at most, measured on NAS-Bench-201 and FCNet's protein; 0.01 and 0.3 at 100 samples."""
+_ADDITIVE, _ADDITIVE_ALONE = 0.3, 1.0
+"""Prior median of the sum of all a_c beside statistics, and without."""
+_SLOPE, _SLOPE_SPREAD = 1.0, 0.5
+"""Prior of b: a source that ranks like the samples do is taken as it is."""
+_FARTHEST = 5.0
+"""Standard deviations of its prior that a hyperparameter may lie off."""
+_TOLERANCE = 1e-6
+"""Relative gain of a step at which the posterior density counts as the highest."""
 _MOST_FOR_LENGTHS = 400
 """Samples that the hyperparameters are chosen on, at most: each step costs their cube."""
 _NOISE_FLOOR = 1e-3
@@ -58,11 +71,20 @@ class LeftOut:
     variance: Floats
     """(n,), noise included."""
     converged: bool
-    """Whether the last steps hardly made the hyperparameters any likelier."""
+    """Whether the steps were enough to find the most likely hyperparameters."""
 
 
 @torch_threads(1)
-def fit_process(z: Numbers, x: Numbers, target: Numbers, relative: Numbers, *, seed: int) -> tuple[Process, LeftOut]:
+def fit_process(
+    z: Numbers,
+    x: Numbers,
+    target: Numbers,
+    relative: Numbers,
+    *,
+    choices: Sequence[int],
+    prior: Numbers | None = None,
+    seed: int,
+) -> tuple[Process, LeftOut]:
     """The process of samples.
 
     Args:
@@ -70,73 +92,158 @@ def fit_process(z: Numbers, x: Numbers, target: Numbers, relative: Numbers, *, s
         x: encodings (n, E).
         target: (n,), of mean 0 and variance 1.
         relative: variances of the samples' noise in a unit of their own, (n,), above 0.
+        choices: for each column of x the number of its choice, from 0 on, (E,).
+        prior: what a source predicts of the samples, (n,), of about mean 0 and variance 1; None without a source.
         seed: of the choice of samples that the hyperparameters are chosen on.
     """
     statistics, encoding, y, noise = (
         torch.tensor(np.asarray(values, dtype=np.float64)) for values in (z, x, target, relative)
     )
-    both, unit = torch.cat([statistics, encoding], dim=1), noise.mean()
-    noise = noise / unit
-    chosen = torch.randperm(len(y), generator=generator_of(seed, stream=6))[:_MOST_FOR_LENGTHS]
-    logs, converged = _most_likely(statistics[chosen], both[chosen], y[chosen], noise[chosen])
+    told = None if prior is None else torch.tensor(np.asarray(prior, dtype=np.float64))
+    unit = noise.mean()
+    numbers = torch.tensor(list(choices), dtype=torch.int64)
+    features = Features(choices)
+    effects = torch.from_numpy(features.of(np.asarray(x, dtype=np.float32) / np.float32(ENCODING_SCALE))).double()
+    samples = _Samples(statistics, encoding, y, noise / unit, told, effects, numbers, torch.from_numpy(features.choice))
+    some = torch.randperm(len(y), generator=generator_of(seed, stream=6))[:_MOST_FOR_LENGTHS]
+    logs, converged = _most_likely(samples.rows(some))
     with torch.no_grad():
-        kernel = _matrix(logs, statistics, both, noise)
-        factor = torch.linalg.cholesky(kernel)
-        weights = torch.cholesky_solve(y[:, None], factor)[:, 0]
+        factor = torch.linalg.cholesky(_matrix(logs, samples))
+        rest = _rest(logs, samples)
+        weights = torch.cholesky_solve(rest[:, None], factor)[:, 0]
         inverse = torch.cholesky_inverse(factor)
         precision = inverse.diagonal()
         left_out = LeftOut(
             mean=(y - weights / precision).numpy(), variance=(1 / precision).numpy(), converged=converged
         )
-        z_length, x_length = logs["z_length"].exp(), logs["x_length"].exp()
+        z_length, x_length = logs["z_length"].exp(), _lengths(logs, samples)
         varying, constant = logs["noise"].exp()
         amplitudes = torch.stack([*logs["amplitudes"].exp(), varying / unit, constant + _NOISE_FLOOR])
         tensors = {
             "z": statistics / z_length,
-            "x": both / x_length,
+            "x": samples.both / x_length,
             "z_length": z_length,
             "x_length": x_length,
             "weights": weights,
             "inverse": inverse,
             "amplitudes": amplitudes,
+            "additive": logs["additive"].exp(),
+            **({} if told is None else {"slope": logs["slope"]}),
         }
-    return Process(arrays=arrays({name: value.float() for name, value in tensors.items()})), left_out
+    process = Process(arrays=arrays({name: value.float() for name, value in tensors.items()}), choices=tuple(choices))
+    return process, left_out
 
 
-def _most_likely(z: Tensor, both: Tensor, target: Tensor, relative: Tensor) -> tuple[dict[str, Tensor], bool]:
-    """Logarithms of the hyperparameters of highest posterior density, and whether the steps were enough."""
-    columns = {"z_length": z.shape[1], "x_length": both.shape[1]}
-    start = {name: torch.full((count,), math.log(_LENGTH * max(1, count) ** 0.5)) for name, count in columns.items()}
-    start["amplitudes"] = torch.tensor([0.0, 0.0, math.log(_JOINT) if z.shape[1] else 0.0])
-    start["noise"] = torch.full((2,), math.log(_NOISE))
-    logs = {name: value.double().requires_grad_(True) for name, value in start.items()}
-    optimizer = torch.optim.Adam(logs.values(), lr=_RATE)
-    losses = list[float]()
-    for _ in range(_STEPS):
-        optimizer.zero_grad()
-        factor = torch.linalg.cholesky(_matrix(logs, z, both, relative))
-        weights = torch.cholesky_solve(target[:, None], factor)[:, 0]
-        fit = 0.5 * target @ weights + factor.diagonal().log().sum()
-        spread = {name: _LENGTH_SPREAD if name in columns else 1.0 for name in logs}
-        prior = sum(((value - start[name]) / spread[name]).square().sum() for name, value in logs.items())
-        loss = fit + 0.5 * prior
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    converged = losses[-_LAST] - losses[-1] < _GAIN
-    return {name: value.detach() for name, value in logs.items()}, converged
+@dataclass(frozen=True)
+class _Samples:
+    """What the process is fitted to."""
+
+    z: Tensor
+    """(n, S)"""
+    x: Tensor
+    """(n, E)"""
+    target: Tensor
+    """(n,)"""
+    relative: Tensor
+    """(n,), of mean 1."""
+    prior: Tensor | None
+    """(n,)"""
+    effects: Tensor
+    """Features of the additive part, (n, F)."""
+    choices: Tensor
+    """(E,)"""
+    choice_of_effect: Tensor
+    """(F,)"""
+
+    @cached_property
+    def both(self) -> Tensor:
+        """(n, S + E)"""
+        return torch.cat([self.z, self.x], dim=1)
+
+    def rows(self, some: Tensor) -> _Samples:
+        prior = None if self.prior is None else self.prior[some]
+        rows = (self.z[some], self.x[some], self.target[some], self.relative[some], prior, self.effects[some])
+        return _Samples(*rows, self.choices, self.choice_of_effect)
 
 
-def _matrix(logs: Mapping[str, Tensor], z: Tensor, both: Tensor, relative: Tensor) -> Tensor:
+def _most_likely(samples: _Samples) -> tuple[dict[str, Tensor], bool]:
+    """Logarithms of the hyperparameters of highest posterior density, and whether the steps were enough; the slope of a
+    source is among them, as itself."""
+    from scipy.optimize import minimize
+
+    middle, spread = _priors(samples)
+    sizes = [len(value) for value in middle.values()]
+    centre, unit = torch.cat([*middle.values()]), torch.cat([*spread.values()])
+
+    def named(values: Tensor) -> dict[str, Tensor]:
+        return dict(zip(middle, torch.split(values, sizes), strict=True))
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        """Of the hyperparameters in standard deviations of their priors."""
+        off = torch.tensor(point, requires_grad=True)
+        logs = named(centre + unit * off)
+        factor, fault = torch.linalg.cholesky_ex(_matrix(logs, samples))
+        if fault:  # a step too far: the line search tries a shorter one
+            return 1e10, np.zeros_like(point)
+        rest = _rest(logs, samples)
+        fit = 0.5 * rest @ torch.cholesky_solve(rest[:, None], factor)[:, 0] + factor.diagonal().log().sum()
+        total = fit + 0.5 * off.square().sum()
+        (gradient,) = torch.autograd.grad(total, off)
+        return total.item(), gradient.numpy()
+
+    found = minimize(
+        loss,
+        np.zeros(len(centre)),
+        args=(),
+        method="L-BFGS-B",
+        jac=True,
+        bounds=[(-_FARTHEST, _FARTHEST)] * len(centre),
+        options={"maxiter": _STEPS, "ftol": _TOLERANCE, "maxcor": 20},
+    )
+    return named(centre + unit * torch.from_numpy(found.x)), bool(found.success)
+
+
+def _priors(samples: _Samples) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Medians of the logarithms of the hyperparameters, and their standard deviations."""
+    statistics, columns = samples.z.shape[1], samples.both.shape[1]
+    choices = int(samples.choices.max()) + 1 if len(samples.choices) else 0
+    full = {
+        "z_length": (statistics, math.log(_LENGTH * max(1, statistics) ** 0.5), _LENGTH_SPREAD),
+        "x_length": (statistics + choices, math.log(_LENGTH * max(1, columns) ** 0.5), _LENGTH_SPREAD),
+        "noise": (2, math.log(_NOISE), _NOISE_SPREAD),
+        "additive": (choices, math.log((_ADDITIVE if statistics else _ADDITIVE_ALONE) / max(1, choices)), 1.0),
+        **({} if samples.prior is None else {"slope": (1, _SLOPE, _SLOPE_SPREAD)}),
+    }
+    middle = {name: torch.full((count,), value, dtype=torch.float64) for name, (count, value, _) in full.items()}
+    spread = {name: torch.full((count,), value, dtype=torch.float64) for name, (count, _, value) in full.items()}
+    joint = math.log(_JOINT) if statistics else 0.0
+    middle["amplitudes"] = torch.tensor([0.0, 0.0, joint], dtype=torch.float64)
+    spread["amplitudes"] = torch.ones(3, dtype=torch.float64)
+    return middle, spread
+
+
+def _lengths(logs: Mapping[str, Tensor], samples: _Samples) -> Tensor:
+    """Length of each column of statistics and encoding, (S + E,)."""
+    statistics = samples.z.shape[1]
+    return logs["x_length"].exp()[torch.cat([torch.arange(statistics), statistics + samples.choices])]
+
+
+def _rest(logs: Mapping[str, Tensor], samples: _Samples) -> Tensor:
+    """What the source leaves to explain, (n,)."""
+    return samples.target if samples.prior is None else samples.target - logs["slope"] * samples.prior
+
+
+def _matrix(logs: Mapping[str, Tensor], samples: _Samples) -> Tensor:
     """The samples' kernel matrix with noise, (n, n)."""
-    trend, smooth, joint = logs["amplitudes"].exp()
+    z, trend, smooth, joint = samples.z, *logs["amplitudes"].exp()
     varying, constant = logs["noise"].exp()
-    scaled = both / logs["x_length"].exp()
-    kernel = joint * _matern(scaled, scaled)
+    scaled = samples.both / _lengths(logs, samples)
+    weighted = samples.effects * logs["additive"].exp()[samples.choice_of_effect]
+    kernel = joint * _matern(scaled, scaled) + weighted @ samples.effects.T
     if z.shape[1]:
         scaled = z / logs["z_length"].exp()
         kernel = kernel + smooth * _matern(scaled, scaled) + trend / z.shape[1] * z @ z.T
-    matrix: Tensor = kernel + torch.diag(varying * relative + constant + _NOISE_FLOOR)
+    matrix: Tensor = kernel + torch.diag(varying * samples.relative + constant + _NOISE_FLOOR)
     return matrix
 
 

@@ -14,16 +14,15 @@ from nars.arrays import Floats, Floats32
 from nars.errors import PredictorError
 from nars.metric import ACCURACY, Metric
 from nars.parallel import one_blas_thread
-from nars.predictors.calibration import PAID_BY_PROCESS, best_share, conformal_stretch, to_percent
+from nars.predictors.calibration import PAID_BY_PROCESS, conformal_stretch, to_percent
 from nars.predictors.checks import Numbers, accuracies, matrix
 from nars.predictors.failures import Failures
+from nars.predictors.fit import Fit, Read
 from nars.predictors.network import Layers, apply_layers, layers_of, with_ones
-from nars.predictors.process import ENCODING_SCALE, Process
 from nars.predictors.regressor import JointPrediction, Prediction, PretrainingReport, StatisticError
 from nars.predictors.settings import PRESETS, PredictorSettings
-from nars.predictors.statistics import Scale, Statistics, free_statistics
+from nars.predictors.statistics import Scale, Statistics, choices_of, free_statistics
 from nars.predictors.warp import Warp
-from nars.printing import brief_repr
 from nars.space import Population, Space
 
 _CHUNK = 256
@@ -32,26 +31,6 @@ _FEWEST = 10
 """Architectures without which nothing is pretrained."""
 _READERS = 2
 """Members that predict the statistics: two do it as well as all, in a fraction of the time."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fit:
-    """What accuracies taught, beside the weights."""
-
-    __repr__ = brief_repr
-
-    samples: int
-    warp: Warp
-    """From percent to what the networks and the process predict."""
-    share: float
-    """Share of the ensemble in the prediction, 0 to 1; the process has the rest."""
-    noise: float
-    """Standard deviation of the ensemble's errors on samples it did not see; warped."""
-    stretch: float
-    """Factor on the standard deviations, so that 80 % intervals hold 80 % of the samples not seen (split conformal)."""
-    process: Process | None
-    converged: bool | None = None
-    """Whether the steps were enough to find the process's hyperparameters; None where it was loaded."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,6 +48,8 @@ class Predictor:
     """As in `nars.predictors.network`."""
     scale: Scale
     """Names of the statistics that the encoder is pretrained on."""
+    choices: tuple[int, ...] | None = None
+    """For each column of the encoding the number of its choice; None where each column is a choice of its own."""
     metric: Metric = ACCURACY
     """What it predicts, as it is measured; whoever looks for the best compares scores."""
     pretraining: PretrainingReport | None = None
@@ -102,6 +83,7 @@ class Predictor:
             space.encode(X)[:, : space.architecture_width],
             free_statistics(space, X) if statistics is None else statistics,
             recipe_width=space.recipe_width,
+            choices=choices_of(space),
             settings=settings,
             seed=seed,
             progress=progress,
@@ -113,6 +95,7 @@ class Predictor:
         statistics: Statistics,
         *,
         recipe_width: int,
+        choices: tuple[int, ...] | None = None,
         settings: PredictorSettings,
         seed: int,
         progress: Callable[[int, int], None] | None = None,
@@ -126,6 +109,8 @@ class Predictor:
             architecture: encoded architectures of the pool (N, Ea), the first `space.architecture_width` columns.
             statistics: {name: (N,)}, e.g. `nars.predictors.free_statistics(space, X)`.
             recipe_width: columns of the recipe's encoding, `space.recipe_width`.
+            choices: for each column of the encoding the number of its choice, (Ea + Er,); columns of one choice share
+                a length scale of the process.
             settings: `PRESETS["default"]`, `PRESETS["paper"]` or your own.
             seed: of weights, split and order.
             progress: called with (epochs done, epochs in all).
@@ -145,7 +130,12 @@ class Predictor:
         width, scale = architecture.shape[1], Scale.of(statistics if architecture.shape[1] else {})
         weights = initial_weights(settings, architecture_width=width, statistics=len(scale.names), seed=seed)
         made = Predictor(
-            settings=settings, architecture_width=width, recipe_width=recipe_width, weights=weights, scale=scale
+            settings=settings,
+            architecture_width=width,
+            recipe_width=recipe_width,
+            weights=weights,
+            scale=scale,
+            choices=choices,
         )
         if not scale.names or settings.pretrain_epochs == 0 or len(architecture) < _FEWEST:
             return made
@@ -163,120 +153,112 @@ class Predictor:
         )
         return replace(made, weights=weights, pretraining=report)
 
-    def fit(self, encoding: Numbers, accuracy: Numbers, *, seed: int) -> Predictor:
+    def inputs(self, space: Space, X: Population) -> Floats32:
+        """What it reads of candidates X (N, D): their encoding and, where it was pretrained on them, their exact
+        statistics, standardized, (N, Ea + Er + S).
+
+        Args:
+            space: that it was made for.
+            X: candidates (N, D).
+        """
+        encoding = space.encode(X)
+        if self.pretraining is None or not self.settings.process or (self.fitted and not self.fitted.exact):
+            return encoding
+        statistics = free_statistics(space, X)
+        if not set(self.scale.names) <= statistics.keys():  # a space that does not know all costs of the pretraining's
+            return encoding
+        return np.concatenate([encoding, self.scale.standardize(statistics)], axis=1)
+
+    def fit(self, inputs: Numbers, accuracy: Numbers, *, seed: int) -> Predictor:
         """A new predictor, fitted on accuracies; always from the pretrained weights, never from an earlier fit.
 
         Huber loss; `frozen_epochs` with the encoder frozen, then `joint_epochs` of everything at a reduced rate (paper,
-        section 3.4 and eq. 2).
+        section 3.4 and eq. 2). The default preset stacks the ensemble with two Gaussian processes, one with and one
+        without the statistics, by what each says of samples that it did not see.
 
         Args:
-            encoding: encoded candidates (n, Ea + Er), `space.encode(X)`.
+            inputs: candidates as `inputs` reads them (n, Ea + Er + S), or encoded only (n, Ea + Er): statistics are
+                then what the encoder predicts.
             accuracy: their accuracies (n,), percent.
             seed: of the accuracy head's weights and the order of samples.
 
         Raises:
             PredictorError: shapes disagree, or an accuracy is not finite (a failed training is not a sample).
         """
-        encoding = matrix(encoding, self.architecture_width + self.recipe_width)
-        accuracy = accuracies(accuracy, len(encoding))
+        columns = self._columns(inputs)
+        accuracy = accuracies(accuracy, len(columns))
+        with one_blas_thread():
+            read = self._read(columns)
         from scipy.special import inv_boxcox1p as unbend
 
         from nars.predictors.fitting import fit_members  # torch
-        from nars.predictors.gaussian import fit_process
-        from nars.predictors.pretraining import encoded_statistics
+        from nars.predictors.stacking import stack
 
         warp = Warp.of(accuracy) if self.settings.warp else Warp(centre=float(accuracy.mean()), unit=1.0)
         warped = warp.forward(accuracy)
-        both = np.split(encoding, [self.architecture_width], axis=1)
+        both = np.split(read.x, [self.architecture_width], axis=1)
         weights, blind = fit_members(self.weights, both[0], both[1], warped, settings=self.settings, seed=seed)
         noise = max(float(np.sqrt(np.mean((blind - warped) ** 2))), 1e-6)
-        variance = np.full(len(accuracy), noise**2)
-        process, share, converged = None, 1.0, None
+        exact = columns.shape[1] > read.x.shape[1]
+        fitted = Fit(samples=len(accuracy), warp=warp, shares=(1.0,), noise=noise, stretch=1.0, exact=exact)
+        left_out, variance = blind, np.full(len(accuracy), noise**2)
         if self.settings.process:
-            z = np.zeros((len(accuracy), 0), dtype=np.float32)
-            if self.pretraining is not None:
-                z = encoded_statistics(self.weights, both[0], members=_READERS)
-            process, left_out = fit_process(
-                z,
-                _float32(encoding) * np.float32(ENCODING_SCALE),
-                _float32(warped),
-                _float32(warp.slope(warped, unbend) ** 2),
-                seed=seed,
-            )
-            share = best_share(blind, left_out.mean, warped)
-            blind = share * blind + (1 - share) * left_out.mean
-            variance, converged = left_out.variance, left_out.converged
-        mean, std = to_percent(warp, blind, np.sqrt(variance), unbend)
-        fitted = Fit(
-            samples=len(accuracy),
-            warp=warp,
-            share=share,
-            noise=noise,
-            process=process,
-            converged=converged,
-            stretch=conformal_stretch(accuracy, mean, std, paid=PAID_BY_PROCESS if process else 0.0),
-        )
+            relative = _float32(warp.slope(warped, unbend) ** 2)
+            fitted, left_out, variance = stack(fitted, read, warped, relative, blind, self._choices, seed=seed)
+        mean, std = to_percent(warp, left_out, np.sqrt(variance), unbend)
+        paid = PAID_BY_PROCESS if fitted.processes else 0.0
+        fitted = replace(fitted, stretch=conformal_stretch(accuracy, mean, std, paid=paid))
         pretrained = {name: value for name, value in self.weights.items() if name.startswith(("encoder", "proxy"))}
         return replace(self, weights={**pretrained, **weights}, fitted=fitted)
 
-    def predict(self, encoding: Numbers) -> Prediction:
-        """Accuracies of encoded candidates (N, Ea + Er) with their uncertainty, in percent.
+    def predict(self, inputs: Numbers) -> Prediction:
+        """Accuracies of candidates, as for `fit`, with their uncertainty, in percent.
 
         Raises:
-            PredictorError: the predictor is not fitted yet, or the encoding is another space's.
+            PredictorError: the predictor is not fitted yet, or the columns are another space's.
         """
-        fitted, (mean, std) = self._fit_or_raise(), self.latent(encoding)
+        fitted, (mean, std) = self._fit_or_raise(), self.latent(inputs)
         mean, std = to_percent(fitted.warp, mean, std)
         return Prediction(mean=mean, std=std * fitted.stretch)
 
-    def predict_mean(self, encoding: Numbers) -> Floats:
-        """`predict(encoding).mean` (N,) alone, for searches: several times as fast with a process.
+    def predict_mean(self, inputs: Numbers) -> Floats:
+        """`predict(inputs).mean` (N,) alone, for searches: several times as fast with a process.
 
         Raises:
             PredictorError: as `predict`.
         """
-        return self._fit_or_raise().warp.inverse(self.latent(encoding, with_std=False)[0])
+        return self._fit_or_raise().warp.inverse(self.latent(inputs, with_std=False)[0])
 
-    def latent(self, encoding: Numbers, *, with_std: bool = True) -> tuple[Floats, Floats]:
+    def latent(self, inputs: Numbers, *, with_std: bool = True) -> tuple[Floats, Floats]:
         """Mean and standard deviation (0 unless asked for), both (N,), on the scale on which it learns: `Fit.warp`.
 
         Raises:
             PredictorError: as `predict`.
         """
         fitted = self._fit_or_raise()
-        encoding = matrix(encoding, self.architecture_width + self.recipe_width)
-        mean, variance = np.zeros(len(encoding)), np.zeros(len(encoding))
-        process = fitted.process if fitted.share < 1 else None
-        scratch = process.scratch(min(_CHUNK, len(encoding))) if process else None
+        everything = self._columns(inputs)
+        mean, variance = np.zeros(len(everything)), np.zeros(len(everything))
+        scratch = fitted.processes[0].scratch(min(_CHUNK, len(mean))) if fitted.processes else None
         with one_blas_thread():
-            for part, middle, spread in zip(_chunks(_float32(encoding)), _chunks(mean), _chunks(variance), strict=True):
-                if fitted.share > 0:
-                    members = self._members(part)
-                    middle[:] = members.mean(axis=0)
-                    spread[:] = members.var(axis=0) + fitted.noise**2 if with_std else 0.0
-                if process is not None and scratch is not None:
-                    z, inputs = self._statistics(part), part * np.float32(ENCODING_SCALE)
-                    middle[:] = fitted.share * middle + (1 - fitted.share) * process.mean(z, inputs, scratch)
-                    if with_std:
-                        spread[:] = process.variance(z, inputs, _float32(fitted.warp.slope(middle) ** 2))
+            for part, middle, spread in zip(_chunks(everything), _chunks(mean), _chunks(variance), strict=True):
+                read = self._read(part)
+                members = self._members(read.x) if fitted.share > 0 else None
+                middle[:], spread[:] = fitted.latent(read, members, scratch, with_std=with_std)
         return mean, np.sqrt(variance)
 
-    def latent_covariance(self, encoding: Numbers) -> Floats:
+    def latent_covariance(self, inputs: Numbers) -> Floats:
         """Covariance (N, N) of the true values on that scale, without the noise of measuring: for up to thousands.
 
         Raises:
             PredictorError: as `predict`.
         """
         fitted = self._fit_or_raise()
-        x = _float32(matrix(encoding, self.architecture_width + self.recipe_width))
+        read = self._read(self._columns(inputs))
         with one_blas_thread():
-            if fitted.process is not None and fitted.share < 1:
-                return fitted.process.covariance(self._statistics(x), x * np.float32(ENCODING_SCALE))
-            members = self._members(x).T.astype(np.float64)
-            return np.cov(members, bias=True).reshape(len(x), len(x)) + fitted.noise**2 * np.eye(len(x))
+            return fitted.covariance(read, self._members(read.x) if fitted.share > 0 else None)
 
-    def predict_jointly(self, encoding: Numbers) -> JointPrediction:
-        """Accuracies of encoded candidates (N, Ea + Er) with their covariance: a table of N x N, for up to thousands.
+    def predict_jointly(self, inputs: Numbers) -> JointPrediction:
+        """Accuracies of candidates, as for `fit`, with their covariance: a table of N x N, for up to thousands.
 
         The errors of an ensemble without a process count as independent but for what its members agree on, and all of
         them count as noise of a single training too, which it cannot tell apart: at most so much.
@@ -284,10 +266,8 @@ class Predictor:
         Raises:
             PredictorError: as `predict`.
         """
-        fitted, (mean, std) = self._fit_or_raise(), self.latent(encoding)
-        noise, covariance = np.full(len(mean), fitted.noise), self.latent_covariance(encoding)
-        if fitted.process is not None and fitted.share < 1:
-            noise = np.sqrt(fitted.process.noise(_float32(fitted.warp.slope(mean) ** 2)).astype(np.float64))
+        fitted, (mean, std) = self._fit_or_raise(), self.latent(inputs)
+        noise, covariance = fitted.measuring(mean), self.latent_covariance(inputs)
         percent, percent_std = to_percent(fitted.warp, mean, std)
         slope = fitted.stretch * percent_std / std
         return JointPrediction(mean=percent, covariance=covariance * np.outer(slope, slope), noise=noise * slope)
@@ -302,6 +282,24 @@ class Predictor:
         if self.fitted is None:
             raise PredictorError("this predictor has seen no accuracies yet; call fit(encoding, accuracy, seed=...)")
         return self.fitted
+
+    @property
+    def _choices(self) -> tuple[int, ...]:
+        width = self.architecture_width + self.recipe_width
+        return tuple(range(width)) if self.choices is None else self.choices
+
+    def _columns(self, inputs: Numbers) -> Floats32:
+        width = self.architecture_width + self.recipe_width
+        wider = width + len(self.scale.names)
+        inputs = np.asarray(inputs)
+        return _float32(matrix(inputs, wider if inputs.ndim == 2 and inputs.shape[1] == wider else width))
+
+    def _read(self, columns: Floats32) -> Read:
+        width = self.architecture_width + self.recipe_width
+        x, z = columns[:, :width], columns[:, width:]
+        if self.settings.process and self.pretraining is not None and not z.shape[1]:
+            z = self._statistics(x)
+        return Read(x=x, z=z, told=z[:, :0])
 
     def _members(self, x: Floats32) -> Floats32:
         """What each member predicts of encoded candidates (N, Ea + Er), (M, N)."""

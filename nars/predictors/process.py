@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nars.arrays import Floats, Floats32
+from nars.predictors.additive import Features
 from nars.printing import brief_repr
 
 ENCODING_SCALE = 2.5
@@ -27,17 +28,32 @@ class Process:
 
     arrays: Mapping[str, Floats32]
     """z (n, S), x (n, S + E): inputs divided by their lengths; z_length (S,), x_length (S + E,); weights (n,);
-    inverse (n, n): of the kernel matrix; amplitudes (5,): t, s, u, v / the mean of `relative`, w."""
+    inverse (n, n): of the kernel matrix; amplitudes (5,): t, s, u, v / the mean of `relative`, w; additive (C,): the
+    amplitude of each choice; slope (1,): of the source that is the prior mean, where there is one."""
+    choices: tuple[int, ...] = ()
+    """For each column of the encoding the number of its choice, (E,); none where there is no additive part."""
+
+    source: int | None = None
+    """Number of the source that is its prior mean."""
+
+    @property
+    def reads_statistics(self) -> bool:
+        """Whether it has statistics among its inputs."""
+        return bool(self.arrays["z"].shape[1])
 
     def scratch(self, rows: int) -> Floats32:
         """Memory for `mean` of `rows` candidates: fresh pages for every product would take longer than the product."""
         return np.empty((2, rows, len(self.arrays["weights"])), dtype=np.float32)
 
-    def mean(self, z: Floats32, x: Floats32, scratch: Floats32) -> Floats32:
-        """Posterior mean (N,) at statistics z (N, S) and encodings x (N, E)."""
+    def mean(self, z: Floats32, x: Floats32, scratch: Floats32, prior: Floats32 | None = None) -> Floats32:
+        """Posterior mean (N,) at statistics z (N, S) and encodings x (N, E); a source predicts `prior` (N,) of them."""
         known = self._prepared
         squares, roots = scratch[:, : len(x)]
         mean: Floats32 = _matern(self._both(z, x), known["x"], squares, roots) @ known["joint"]
+        if self.choices:
+            mean += known["additive"](x * np.float32(1 / ENCODING_SCALE))
+        if prior is not None:
+            mean += prior * self.arrays["slope"]
         if z.shape[1]:
             mean += _matern(z / self.arrays["z_length"], known["z"], squares, roots) @ known["smooth"]
             mean += z @ known["trend"]
@@ -47,7 +63,7 @@ class Process:
         """Posterior variance (N,) of a measurement; `relative` (N,) as in `fit_process`."""
         trend, smooth, joint = self.arrays["amplitudes"][:3]
         kernel, noise = self._kernel(z, x), self.noise(relative)
-        prior = joint + noise
+        prior = joint + noise + np.square(self._effects(x)).sum(axis=1)
         if z.shape[1]:
             prior = prior + smooth + trend * np.square(z).mean(axis=1)
         explained = np.einsum("ij,ij->i", kernel @ self.arrays["inverse"], kernel)
@@ -55,14 +71,15 @@ class Process:
 
     def noise(self, relative: Floats32) -> Floats32:
         """Variance (N,) of a measurement around the true value; `relative` (N,) as in `fit_process`."""
-        varying, constant = self.arrays["amplitudes"][3:]
+        varying, constant = self.arrays["amplitudes"][3:5]
         return np.asarray(varying * relative + constant, dtype=np.float32)
 
     def covariance(self, z: Floats32, x: Floats32) -> Floats:
         """Posterior covariance (N, N) of the true values, without the noise of measurements."""
         trend, smooth, joint = self.arrays["amplitudes"][:3]
         kernel, both = self._kernel(z, x).astype(np.float64), self._both(z, x)  # what is left of the prior is small
-        prior = joint * _matern(both, right_of(both))
+        effects = self._effects(x)
+        prior = joint * _matern(both, right_of(both)) + effects @ effects.T
         if z.shape[1]:
             scaled = z / self.arrays["z_length"]
             prior += smooth * _matern(scaled, right_of(scaled)) + z @ z.T * (float(trend) / z.shape[1])
@@ -76,6 +93,8 @@ class Process:
         """Covariance of candidates and samples, (N, n)."""
         trend, smooth, joint = self.arrays["amplitudes"][:3]
         kernel: Floats32 = joint * _matern(self._both(z, x), self._prepared["x"])
+        if self.choices:
+            kernel += self._effects(x) @ self._effects_of_samples.T
         if z.shape[1]:
             kernel += smooth * _matern(z / self.arrays["z_length"], self._prepared["z"])
             kernel += z @ self._z_samples.T * (float(trend) / z.shape[1])
@@ -83,6 +102,21 @@ class Process:
 
     def _both(self, z: Floats32, x: Floats32) -> Floats32:
         return np.asarray(np.concatenate([z, x], axis=1) / self.arrays["x_length"], dtype=np.float32)
+
+    @cached_property
+    def _features(self) -> Features:
+        return Features(self.choices)
+
+    def _effects(self, x: Floats32) -> Floats32:
+        """Features of encodings (N, E), each times the root of its choice's amplitude, (N, F)."""
+        if not self.choices:
+            return np.zeros((len(x), 1), dtype=np.float32)
+        roots = np.sqrt(self.arrays["additive"])[self._features.choice]
+        return np.asarray(self._features.of(x / np.float32(ENCODING_SCALE)) * roots)
+
+    @cached_property
+    def _effects_of_samples(self) -> Floats32:
+        return self._effects((self.arrays["x"] * self.arrays["x_length"])[:, self.arrays["z"].shape[1] :])
 
     @cached_property
     def _z_samples(self) -> Floats32:
@@ -98,8 +132,14 @@ class Process:
             "z": right_of(self.arrays["z"]),
             "joint": joint * weights,
             "smooth": smooth * weights,
+            "additive": self._features.summing(self._additive_slopes(weights)) if self.choices else None,
             "trend": z.T @ weights * (float(trend) / max(1, z.shape[1])),
         }
+
+    def _additive_slopes(self, weights: Floats32) -> Floats32:
+        """What each feature adds to the mean, (F,)."""
+        roots = np.sqrt(self.arrays["additive"])[self._features.choice]
+        return np.asarray(self._effects_of_samples.T @ weights * roots)
 
 
 def _matern(a: Floats32, right: Floats32, squares: Floats32 | None = None, roots: Floats32 | None = None) -> Floats32:

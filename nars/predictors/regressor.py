@@ -77,7 +77,7 @@ class FittedRegressor(Protocol):
 class Regressor(Protocol):
     """Learns to predict accuracies; not changed by that."""
 
-    def fit(self, encoding: Numbers, accuracy: Numbers, *, seed: int) -> FittedRegressor:
+    def fit(self, encoding: Numbers, accuracy: Numbers, /, *, seed: int) -> FittedRegressor:
         """A fitted regressor from features (n, E) and accuracies (n,) in percent; the same for equal seeds.
 
         Raises:

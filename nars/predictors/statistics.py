@@ -80,3 +80,8 @@ def free_statistics(space: Space, X: Population) -> dict[str, Floats]:
     known = space.costs(X) if space.cost_names else {}
     costs = {name: np.asarray(values, dtype=np.float64) for name, values in known.items()}
     return costs | space.family.statistics(space, X)
+
+
+def choices_of(space: Space) -> tuple[int, ...]:
+    """For each column of a space's encoding the number of its dimension, (E,)."""
+    return tuple(number for number, dimension in enumerate(space.dimensions) for _ in range(dimension.width))

@@ -192,7 +192,7 @@ def _answer(
     failures = model.failures
     for count in _LOOKED_AT:
         rows = archive.take(archive.best(found.bounds, count))
-        joint = model.predict_jointly(space.encode(rows))
+        joint = model.predict_jointly(model.inputs(space, rows))
         scores = metric.score(joint.mean)
         if failures is not None:
             scores = failures.expected(scores, failures.probability(space, rows))
@@ -272,7 +272,7 @@ def _open(name: str | Path, latency: str | Path | None, known: Archive | None) -
 
 
 def _choice(space: Space, model: Predictor, rows: Population) -> Choice:
-    prediction, failures = model.predict(space.encode(rows)), model.failures
+    prediction, failures = model.predict(model.inputs(space, rows)), model.failures
     return Choice(
         rows=rows,
         predicted=model.metric.inside(prediction.mean),

@@ -96,13 +96,13 @@ def fit(
     reporter = reporter or Silent()
     with counting(reporter, "pretraining on free statistics") as count:
         pretrained = replace(Predictor.pretrained(rich, pool, seed=seed, progress=count), metric=table.metric)
-    encoding, values, taus = asked.encode(table.X), table.mean, list[float]()
+    inputs, values, taus = pretrained.inputs(asked, table.X), table.mean, list[float]()
     with reporter.bar("fitting", _FOLDS + 1) as advance:
         for train, held_out in _folds(len(values), seed):
-            fold = pretrained.fit(encoding[train], values[train], seed=seed)
-            taus.append(kendall(fold.predict_mean(encoding[held_out]), values[held_out]))
+            fold = pretrained.fit(inputs[train], values[train], seed=seed)
+            taus.append(kendall(fold.predict_mean(inputs[held_out]), values[held_out]))
             advance(1, f"fold {len(taus)}: tau {taus[-1]:.2f}")
-        predictor = replace(pretrained.fit(encoding, values, seed=seed), failures=_failures(asked, table))
+        predictor = replace(pretrained.fit(inputs, values, seed=seed), failures=_failures(asked, table))
         advance(1, "")
     made = _fitted(folder, table, asked, predictor, float(np.mean(taus)), made=True)
     counts = {name: getattr(made, name) for name in ("candidates", "trainings", "failed")}

@@ -142,7 +142,7 @@ def scorer(space: Space, predictor: Predictor) -> Callable[[Population], Floats]
     failures = predictor.failures
 
     def score(X: Population) -> Floats:
-        scores = predictor.metric.score(predictor.predict_mean(space.encode(X)))
+        scores = predictor.metric.score(predictor.predict_mean(predictor.inputs(space, X)))
         return scores if failures is None else failures.expected(scores, failures.probability(space, X))
 
     return score

@@ -142,8 +142,8 @@ class PriorSamples:
         space = self._run.space
         if group.predictor is None:
             seed = self._run.config.seed
-            group.predictor = self._pretrained.fit(space.encode(group.rows), group.values, seed=seed)
-        foreseen = group.predictor.predict(space.encode(X))
+            group.predictor = self._pretrained.fit(self._pretrained.inputs(space, group.rows), group.values, seed=seed)
+        foreseen = group.predictor.predict(group.predictor.inputs(space, X))
         weights = 1 / foreseen.std**2  # where it knows, not where it guesses
         middle, level = (float(np.average(values, weights=weights)) for values in (foreseen.mean, labels))
         stretch = 1.0

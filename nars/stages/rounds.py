@@ -77,10 +77,9 @@ def most_improving(rounds: Rounds[Any], count: int) -> Population:
     if not len(rounds.taught) or not free.any():
         return best_of_bins(rounds, count)  # which also says that none is left
     X, predictor, maximize = X[free], rounds.predictor, rounds.settings.metric.maximized
+    read = predictor.inputs
     chance = None if predictor.failures is None else 1.0 - predictor.failures.probability(space, X)
-    return X[
-        improving(predictor, space.encode(X), space.encode(rounds.taught), count, maximize=maximize, chance=chance)
-    ]
+    return X[improving(predictor, read(space, X), read(space, rounds.taught), count, maximize=maximize, chance=chance)]
 
 
 @final
@@ -128,7 +127,7 @@ class Rounds(Generic[Asked]):
         self._prior = prior
         self.alive = np.arange(len(pool.X))
         """Candidates of the pool that are still favorable, ascending."""
-        self._encoded = space.encode(pool.X)
+        self._inputs = pretrained.inputs(space, pool.X)
         self._predictor, self._fitted_to, self._learned_from = pretrained, 0, 0
         self.taught: Population = pool.X[:0]
         """The candidates that the predictor was fitted to, (n, D), those of prior samples among them."""
@@ -195,7 +194,7 @@ class Rounds(Generic[Asked]):
             if self._prior is not None:
                 X = X.reshape(-1, self.pool.X.shape[1])
                 X, measured = self._prior.lessons(X, measured, {sample.key for sample in samples}, self._stop_epoch)
-            fitted = self._pretrained.fit(self.space.encode(X), measured, seed=next(self._seeds))
+            fitted = self._pretrained.fit(self._pretrained.inputs(self.space, X), measured, seed=next(self._seeds))
             self._predictor = replace(fitted, failures=self._failures(samples))
             self.taught, self._fitted_to = X, len(samples)
         return self._predictor
@@ -205,7 +204,7 @@ class Rounds(Generic[Asked]):
         before the predictor is fitted."""
         if self._predictor.fitted is None:
             return None
-        scores = self.settings.metric.score(self._predictor.predict_mean(self._encoded[self.alive]))
+        scores = self.settings.metric.score(self._predictor.predict_mean(self._inputs[self.alive]))
         failures = self._predictor.failures
         return scores if failures is None else failures.expected(scores, failures.probability(self.space, self._alive))
 
@@ -236,9 +235,9 @@ class Rounds(Generic[Asked]):
         self._learn()
         seconds = time.perf_counter() - began
         X = self._propose(self, min(how.later if self._plans else how.first, self._left))
-        predicted = (
-            self._predictor.predict_mean(self.space.encode(X)).tolist() if self._predictor.fitted else [None] * len(X)
-        )
+        predicted: list[float | None] = [None] * len(X)
+        if self._predictor.fitted is not None:
+            predicted = self._predictor.predict_mean(self._predictor.inputs(self.space, X)).tolist()
         plan = Plan(
             round=len(self._plans) + 1,
             choices=tuple(map(tuple, X.tolist())),

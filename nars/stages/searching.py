@@ -63,7 +63,7 @@ def search(run: Run, predictor: Predictor) -> Family:
             progress=on_generation,
         )
     seconds = time.perf_counter() - started
-    prediction = predictor.predict(run.space.encode(found.rows))
+    prediction = predictor.predict(predictor.inputs(run.space, found.rows))
     records = run.space.to_records(found.rows)
     ends = [started, *(finished[number] for number in range(len(found.members)))]
     members = tuple(

@@ -283,7 +283,9 @@ def inform(run: Run) -> Path:
             np.array([sample.choices for sample in told], dtype=np.int64),
             run.metric.score(np.array([label(one, epochs) if one.status == "ok" else np.nan for one in told])),
         )
-        fitted = replace(pretrained.fit(run.space.encode(X), values, seed=run.config.seed), failures=failures)
+        fitted = replace(
+            pretrained.fit(pretrained.inputs(run.space, X), values, seed=run.config.seed), failures=failures
+        )
         write_predictor(
             run.folder.informed, fitted, space=run.space, data=run.data_facts.fingerprint, quality={}, origin=origin
         )

@@ -137,7 +137,7 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
     X = crossed(run, members)
     epochs = read_results(run.folder)[0].stop_epoch
     _, predictor = open_predictor(run.folder.path)
-    prediction = predictor.predict(run.space.encode(X))
+    prediction = predictor.predict(predictor.inputs(run.space, X))
     each_seed = range(run.config.seed, run.config.seed + seeds)
     trials = list(zip(*(trials_for(run, X, epochs=epochs, seed=seed) for seed in each_seed), strict=True))
     count = len(members)

@@ -11,6 +11,7 @@ from scipy.stats import norm, yeojohnson
 from sklearn.gaussian_process.kernels import Matern
 
 from nars.predictors import (
+    calibration,
     free_statistics,
     gaussian,
     kendall,
@@ -19,7 +20,8 @@ from nars.predictors import (
     random_split,
     samples_needed,
 )
-from nars.predictors.calibration import Z_LEVEL, best_share, conformal_stretch
+from nars.predictors.additive import Features
+from nars.predictors.calibration import Z_LEVEL, conformal_stretch, shares_of
 from nars.predictors.gaussian import fit_process
 from nars.predictors.statistics import Scale
 from nars.predictors.warp import Warp
@@ -75,39 +77,56 @@ def test_noise_that_follows_the_slope_is_told_apart_from_noise_that_does_not() -
     smooth, noise = np.sin(x).sum(axis=1), 0.1 * rng.normal(size=400)
     for level, follows in ((noise * np.sqrt(relative), True), (noise, False)):
         target = (smooth + level - (smooth + level).mean()) / (smooth + level).std()
-        process, _ = fit_process(z, x, target, relative, seed=0)
+        process, _ = fit_process(z, x, target, relative, choices=(0, 1), seed=0)
         varying, constant = process.arrays["amplitudes"][3:].tolist()
         assert (varying * np.median(relative) > constant) == follows
 
 
+CHOICES = (0, 0, 0, 1, 2)
+
+
 def process_data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A choice of three values and two numbers, and three statistics."""
     rng = np.random.default_rng(0)
-    z, x = rng.normal(size=(40, 3)), rng.normal(size=(40, 5))
-    y = z[:, 0] + np.sin(x[:, 0]) + 0.1 * rng.normal(size=40)
+    z = rng.normal(size=(40, 3))
+    x = 2.5 * np.hstack([np.eye(3)[rng.integers(3, size=40)], rng.random((40, 2))])
+    y = z[:, 0] + np.sin(3 * x[:, 4]) + x[:, 0] + 0.1 * rng.normal(size=40)
     return z, x, (y - y.mean()) / y.std()
 
 
 def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
     za, xa, target = process_data()
     relative = np.linspace(0.2, 7.0, 40)
-    process, left_out = fit_process(za, xa, target, relative, seed=0)
+    told = target + np.random.default_rng(3).normal(size=40)
+    process, left_out = fit_process(za, xa, target, relative, choices=CHOICES, prior=told, seed=0)
     t = {name: value.astype(np.float64) for name, value in process.arrays.items()}
     trend, smooth, joint, varying, constant = t["amplitudes"]
+    knots, matern = np.linspace(0, 1, 7)[:, None], Matern(1.0, nu=2.5)
+
+    def curve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """A Matern process at seven knots, linear in between."""
+        near = [np.maximum(1 - 6 * np.abs(u[:, None] / 2.5 - knots.T), 0) for u in (a, b)]
+        return near[0] @ Matern(0.5, nu=2.5)(knots) @ near[1].T
 
     def kernel(za: np.ndarray, xa: np.ndarray, zb: np.ndarray, xb: np.ndarray) -> np.ndarray:
         both_a, both_b = np.hstack([za, xa]) / t["x_length"], np.hstack([zb, xb]) / t["x_length"]
-        matern = Matern(1.0, nu=2.5)
+        assert len(set(t["x_length"][3:6])) == 1  # the columns of one choice
+        each = (xa[:, :3] @ xb[:, :3].T / 2.5**2, curve(xa[:, 3], xb[:, 3]), curve(xa[:, 4], xb[:, 4]))
         return (
             joint * matern(both_a, both_b)
             + smooth * matern(za / t["z_length"], zb / t["z_length"])
             + trend * za @ zb.T / 3
+            + sum(a * k for a, k in zip(t["additive"], each, strict=True))
         )
 
     K = kernel(za, xa, za, xa) + np.diag(varying * relative + constant)
-    new_z, new_x = np.random.default_rng(1).normal(size=(7, 3)), np.random.default_rng(2).normal(size=(7, 5))
+    rest = target - t["slope"] * told
+    new_z, new_x = np.random.default_rng(1).normal(size=(7, 3)), xa[:7] * 0.9
+    new_told = np.linspace(-1, 1, 7, dtype=np.float32)
     k = kernel(new_z, new_x, za, xa)
     new = new_z.astype(np.float32), new_x.astype(np.float32)
-    np.testing.assert_allclose(process.mean(*new, process.scratch(7)), k @ np.linalg.solve(K, target), atol=2e-3)
+    expected = t["slope"] * new_told + k @ np.linalg.solve(K, rest)
+    np.testing.assert_allclose(process.mean(*new, process.scratch(7), new_told), expected, atol=2e-3)
     covariance = kernel(new_z, new_x, new_z, new_x) - k @ np.linalg.solve(K, k.T)
     np.testing.assert_allclose(process.covariance(*new), covariance, atol=2e-3)
     of_new = np.linspace(0.1, 3.0, 7, dtype=np.float32)
@@ -115,15 +134,24 @@ def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
     np.testing.assert_allclose(process.variance(*new, of_new), measured, atol=2e-3)
 
     row = np.arange(40) != 11  # leave-one-out in closed form against leaving one out
-    without = kernel(za[11:12], xa[11:12], za[row], xa[row]) @ np.linalg.solve(K[np.ix_(row, row)], target[row])
-    assert left_out.mean[11] == pytest.approx(without[0], abs=1e-4)
+    without = kernel(za[11:12], xa[11:12], za[row], xa[row]) @ np.linalg.solve(K[np.ix_(row, row)], rest[row])
+    assert left_out.mean[11] == pytest.approx(t["slope"][0] * told[11] + without[0], abs=1e-4)
+
+
+def test_a_feature_of_a_choice_has_length_1_at_its_values() -> None:
+    x = np.array([[0, 1, 0, 0.0, 1.0], [1, 0, 0, 0.5, -3.0]], dtype=np.float32)
+    found = Features(CHOICES).of(x)
+    squares = [np.square(found[:, Features(CHOICES).choice == choice]).sum(axis=1) for choice in range(3)]
+    np.testing.assert_allclose(squares, np.ones((3, 2)), atol=1e-5)
+    x, slopes = np.random.default_rng(0).random((50, 5), dtype=np.float32), np.arange(17, dtype=np.float32)
+    np.testing.assert_allclose(Features(CHOICES).summing(slopes)(x), Features(CHOICES).of(x) @ slopes, rtol=1e-4)
 
 
 def test_too_few_steps_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     z, x, y = process_data()
-    assert fit_process(z, x, y, np.ones(40), seed=0)[1].converged
-    monkeypatch.setattr(gaussian, "_STEPS", 12)
-    assert not fit_process(z, x, y, np.ones(40), seed=0)[1].converged
+    assert fit_process(z, x, y, np.ones(40), choices=CHOICES, seed=0)[1].converged
+    monkeypatch.setattr(gaussian, "_STEPS", 3)
+    assert not fit_process(z, x, y, np.ones(40), choices=CHOICES, seed=0)[1].converged
 
 
 def test_the_stretch_makes_the_interval_hold_its_share() -> None:
@@ -135,12 +163,19 @@ def test_the_stretch_makes_the_interval_hold_its_share() -> None:
         assert np.mean(np.abs(y) <= Z_LEVEL * stretch) == pytest.approx(0.8 + paid, abs=1e-3)
 
 
-def test_the_share_is_the_least_squares_one() -> None:
-    a, b, y = np.random.default_rng(0).normal(size=(3, 50)) + np.linspace(0, 5, 50)
-    shares = np.linspace(0, 1, 10_001)
-    errors = [np.sum((w * a + (1 - w) * b - y) ** 2) for w in shares]
-    assert best_share(a, b, y) == pytest.approx(shares[int(np.argmin(errors))], abs=1e-4)
-    assert best_share(a, a, y) == 0.0
+def test_the_shares_are_the_least_squares_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=50) + np.linspace(0, 5, 50)
+    models = y + rng.normal(size=(3, 50)) * [[0.3], [0.5], [3.0]]
+    prior = np.array([1.0, 1.0, 2.0])
+    grid = np.array([(a, b, 1 - a - b) for a in np.linspace(0, 1, 101) for b in np.linspace(0, 1, 101) if a + b <= 1])
+    for pseudo in (0, 16):
+        monkeypatch.setattr(calibration, "_PSEUDO", pseudo)
+        scale = pseudo * np.mean((models - y) ** 2, axis=1).min()
+        loss = ((grid @ models - y) ** 2).sum(axis=1) + scale * ((grid - prior / 4) ** 2).sum(axis=1)
+        np.testing.assert_allclose(shares_of(models, y, prior), grid[np.argmin(loss)], atol=0.06)
+    shares = shares_of(np.stack([models[0], -models[0]]), y, np.ones(2))  # one that ranks the other way round
+    assert shares.tolist() == [1.0, 0.0]
 
 
 def test_kendall_is_concordant_less_discordant_pairs() -> None:

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import inv_boxcox1p
 
 from nars.predictors import Prediction, Predictor, load_predictor
+from nars.predictors.additive import Features
 from nars.predictors.warp import unbend
 from nars.space import Space, read_document, read_space, shipped, uniform
 
@@ -38,41 +39,61 @@ def matern(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (1 + roots + roots**2 / 3) * np.exp(-roots)
 
 
-def in_double(predictor: Predictor, encoding: np.ndarray) -> Prediction:
-    """The same weights and process, written out."""
-    x, width, fitted = encoding.astype(np.float64), predictor.architecture_width, predictor.fitted
+def in_double(predictor: Predictor, inputs: np.ndarray) -> Prediction:
+    """The same weights and processes, written out."""
+    width, fitted = predictor.architecture_width, predictor.fitted
     assert fitted is not None
+    x, exact = np.split(inputs.astype(np.float64), [width + predictor.recipe_width], axis=1)
     weights = {name: value.astype(np.float64) for name, value in predictor.weights.items()}
-    mean, variance = np.zeros(len(x)), np.zeros(len(x))
+    means, variances = [], []
     if fitted.share > 0:
         embedding = layers(weights, "tuned", x[:, :width])
         recipe = np.broadcast_to(x[:, width:], (len(embedding), *x[:, width:].shape))
         members = layers(weights, "accuracy", np.concatenate([embedding, recipe], axis=2))[..., 0]
-        mean, variance = members.mean(axis=0), members.var(axis=0) + fitted.noise**2
-    if fitted.process is not None and fitted.share < 1:
-        p = {name: value.astype(np.float64) for name, value in fitted.process.arrays.items()}
-        two = {name: value[:2] for name, value in weights.items()}
-        z = layers(two, "proxy", layers(two, "encoder", x[:, :width])).mean(axis=0)
+        means.append(members.mean(axis=0))
+        variances.append(lambda mean: members.var(axis=0) + fitted.noise**2)
+    two = {name: value[:2] for name, value in weights.items()}
+    told = exact if exact.shape[1] else layers(two, "proxy", layers(two, "encoder", x[:, :width])).mean(axis=0)
+    for process in fitted.processes:
+        p = {name: value.astype(np.float64) for name, value in process.arrays.items()}
+        z = told if p["z"].shape[1] else told[:, :0]
         trend, smooth, joint, varying, constant = p["amplitudes"]
         kernel = joint * matern(np.hstack([z, 2.5 * x]) / p["x_length"], p["x"])
-        kernel += smooth * matern(z / p["z_length"], p["z"])
-        kernel += trend * z @ (p["z"] * p["z_length"]).T / z.shape[1]
-        mean = fitted.share * mean + (1 - fitted.share) * (kernel @ p["weights"])
-        noise = varying * fitted.warp.slope(mean) ** 2 + constant
-        prior = joint + smooth + trend * (z**2).mean(axis=1)
-        variance = np.maximum(prior + noise - ((kernel @ p["inverse"]) * kernel).sum(axis=1), noise)
-    low, middle, high = (fitted.warp.inverse(mean + side * np.sqrt(variance)) for side in (-1, 0, 1))
+        prior = np.full(len(x), joint)
+        if z.shape[1]:
+            kernel += smooth * matern(z / p["z_length"], p["z"]) + trend * z @ (p["z"] * p["z_length"]).T / z.shape[1]
+            prior += smooth + trend * (z**2).mean(axis=1)
+        if process.choices:
+            features = Features(process.choices)
+            samples = (p["x"] * p["x_length"])[:, z.shape[1] :] / 2.5
+            each = p["additive"][features.choice]
+            mine, theirs = (features.of(rows.astype(np.float32)).astype(np.float64) for rows in (x, samples))
+            kernel += (mine * each) @ theirs.T
+            prior += (mine**2 * each).sum(axis=1)
+        means.append(kernel @ p["weights"])
+
+        def variance(mean, k=kernel, p=p, prior=prior, varying=varying, constant=constant):
+            noise = varying * fitted.warp.slope(mean) ** 2 + constant
+            return np.maximum(prior + noise - ((k @ p["inverse"]) * k).sum(axis=1), noise)
+
+        variances.append(variance)
+    shares = [share for share in fitted.shares if share > 0]
+    mean = sum(share * one for share, one in zip(shares, means, strict=True))
+    spread = sum(
+        share * (of(mean) + (one - mean) ** 2) for share, of, one in zip(shares, variances, means, strict=True)
+    )
+    low, middle, high = (fitted.warp.inverse(mean + side * np.sqrt(spread)) for side in (-1, 0, 1))
     return Prediction(mean=middle, std=(high - low) / 2 * fitted.stretch)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_single_precision_is_enough(name: str) -> None:
     space, predictor = opened(name)
-    encoding = space.encode(uniform(space, 10_000, rng=np.random.default_rng(0)))
-    said, truth = predictor.predict(encoding), in_double(predictor, encoding)
+    inputs = predictor.inputs(space, uniform(space, 10_000, rng=np.random.default_rng(0)))
+    said, truth = predictor.predict(inputs), in_double(predictor, inputs)
     np.testing.assert_allclose(said.mean, truth.mean, atol=1e-4)  # percent
     np.testing.assert_allclose(said.std, truth.std, atol=2e-4)
-    np.testing.assert_array_equal(said.mean, predictor.predict_mean(encoding))
+    np.testing.assert_array_equal(said.mean, predictor.predict_mean(inputs))
 
 
 def test_what_undoes_the_warp_is_scipys() -> None:
