@@ -10,7 +10,7 @@ from nars.export.layout import STANDALONE
 from nars.printing import counted
 from nars.report.findings import Findings
 from nars.space import cost_unit, dump_yaml, read_document, read_space, shorten
-from nars.stages.members import Member
+from nars.stages.member import Member
 
 
 def summary(findings: Findings) -> list[tuple[str, str]]:
