@@ -102,6 +102,11 @@ EXAMPLES = [example for example in dict.fromkeys(_examples()) if example not in 
 LONGER = (
     "nars --install-completion",  # tests/cli/test_completing.py
     "nars run runs/digits ",  # tests/stages/test_growing.py
+    "nars run photos/ --time",  # test_timed.py
+    "nars run --data imagefolder:new --initial",  # test_members.py
+    "nars train cifar10 --model fbnetv3-b",  # tests/network/test_starting.py
+    "nars transfer ",  # test_transfer.py
+    "nars data check labels.csv",  # tests/images
     "nars verify ",  # test_verifying.py, and above
     "nars train digits --set final.teacher",  # test_final.py
     "nars train answers",  # above

@@ -76,7 +76,7 @@ class Audit:
     targets: tuple[TargetVerdict, ...]
     ceiling: Ceiling | None
     """None where the noise of the labels is unknown: hardly any candidate was trained twice."""
-    worth: float | None
+    worth: float | None = None
     """Trainings that the predictors it started from are worth: those that the pretrained one needs to be as good as
     with them at the fewest samples, less those; None without any."""
     efficiency: float | None

@@ -217,10 +217,7 @@ def search_progress(findings: Findings) -> Plot | None:
             label, color = f"{member.name} ({member.seconds:.1f} s)", _shade(number, len(searched))
             axes.plot(evaluations, best, "o-", ms=3, color=color, label=label)
         axes.legend(loc="best")
-    halves = (_second_half(member.history, metric) for member in findings.family.members)
-    name, gain = max(
-        zip((member.name for member in findings.family.members), halves, strict=True), key=lambda of: of[1]
-    )
+    gain, name = max((_second_half(member.history, metric), member.name) for member in searched)
     says = (
         f"How the best prediction grew while candidates were scored. Flat at the end: the search has found what there "
         f"is; the second half of the scoring still brought {metric.spell(gain)} at most ({name})."

@@ -9,14 +9,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from nars.files.atomic import write_json
-from nars.images import ImageData, StreamedSplit
 from nars.train.result import TrainError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nars.images import ImageData
 
 MISTAKES = "mistakes.json"
 """In the folder of a training."""
@@ -77,6 +80,8 @@ def read_mistakes(folder: Path) -> tuple[Mistake, ...]:
 
 
 def _mistakes(logits: Tensor, data: ImageData) -> Iterator[Mistake]:
+    import torch  # whoever reads needs none
+
     probabilities, truth = torch.softmax(logits.double().cpu(), dim=1), data.test.labels.cpu()
     sure, taken = probabilities.max(dim=1)
     wrong = torch.nonzero(taken != truth).flatten()
@@ -98,7 +103,10 @@ def _mistakes(logits: Tensor, data: ImageData) -> Iterator[Mistake]:
 
 
 def _pictures(data: ImageData, rows: Sequence[int]) -> Iterator[str]:
+    import torch
     from PIL import Image
+
+    from nars.images import StreamedSplit
 
     split, at = data.test, np.array(rows, dtype=np.int64)
     images = split.some(at) if isinstance(split, StreamedSplit) else split.images[torch.from_numpy(at)]

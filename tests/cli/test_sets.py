@@ -50,7 +50,7 @@ def test_a_value_is_what_it_would_be_in_the_file(text: str, expected: Any) -> No
         ("metric=f2", r"^metric: must be accuracy, .*, or a section with the keys goal, .*; got 'f2'$"),
         ("metric={name: f2, goal: up}", r"^metric\.goal: must be maximize or minimize; got 'up'$"),
         ("task={function: 1}", r"^task\.function: must be text; got 1$"),
-        ("data=digits", r"^data: takes keys of its own: crop, .*; got 'digits'$"),
+        ("data=digits", r"^data: takes keys of its own: color, crop, .*; got 'digits'$"),
         ("data.scale=[1, 2, 3]", r"^data\.scale: takes 2 values; got \[1, 2, 3\]$"),
         ("final.watch=tensorbord", r"must be .*or wandb; got 'tensorbord'; did you mean tensorboard\?$"),
         ("about=[1", r"--set about:1: not valid YAML: .*got '\[1'; quote text"),

@@ -187,7 +187,16 @@ def test_every_device_option_is_auto() -> None:
         for name, command in groups.pop().commands.items():
             groups += [command] if hasattr(command, "commands") else []
             found += [(name, option) for option in command.params if "--device" in option.opts]
-    assert {name for name, _ in found} == {"run", "collect", "train", "swap", "latency", "verify", "compress"}
+    assert {name for name, _ in found} == {
+        "run",
+        "collect",
+        "train",
+        "transfer",
+        "swap",
+        "latency",
+        "verify",
+        "compress",
+    }
     for _, option in found:
         assert option.default == "auto"
         assert option.help.startswith("auto (a GPU where there is one), cpu, cuda")

@@ -173,8 +173,11 @@ def test_mistakes_in_a_file_have_a_line(space: Space) -> None:
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("mbcon", r"kind takes mbconv, generic, timm or package\.module:name of a family of your own, got 'mbcon'"),
-        ("[1]", r"kind takes mbconv, generic, timm or"),
+        (
+            "mbcon",
+            r"kind takes mbconv, generic, timm, members or package\.module:name of a family of your own, got 'mbcon'",
+        ),
+        ("[1]", r"kind takes mbconv, generic, timm, members or"),
         (
             "gone.layers:FAMILY",
             r"cannot be loaded \(ModuleNotFoundError: No module named 'gone'\); install its package",

@@ -95,7 +95,7 @@ def _lines(config: str, overrides: dict[str, object]) -> list[str]:
     return []
 
 
-KEYS = ("space", "range.flops", "search.budgets", "data.validation", "data.search_classes")
+KEYS = ("space", "range.flops", "search.budgets", "data.validation", "data.search_classes", "family.scale")
 """What can stand in the way: numbers of a set's own configuration that a small copy of the set cannot keep, and spaces
 whose sizes no built-in configuration knows."""
 

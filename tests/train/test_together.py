@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from nars.recipe import Recipe, TrainingSettings
 from nars.space import Architecture
-from nars.train import RESULT, WEIGHTS, MemberResult
+from nars.train import MISTAKES, RESULT, WEIGHTS, MemberResult
 
 Train = Callable[..., MemberResult]
 
@@ -63,7 +63,7 @@ def test_two_processes_leave_one_result_that_is_the_one_of_one_process(
     said = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert said[0] == said[1]
-    assert sorted(file.name for file in (tmp_path / "b").iterdir()) == [WEIGHTS, RESULT]
+    assert sorted(file.name for file in (tmp_path / "b").iterdir()) == sorted([MISTAKES, WEIGHTS, RESULT])
     together = MemberResult.load(tmp_path / "b" / RESULT)
     alone = train(tmp_path / "a", recipe, settings)
     assert together.uses_ema == alone.uses_ema
