@@ -239,6 +239,8 @@ class Rounds(Generic[Asked]):
         began = time.perf_counter()
         self._learn()
         seconds = time.perf_counter() - began
+        if np.isin(row_keys(self._alive), row_keys(self.planned)).all():
+            self.alive = np.arange(len(self.pool.X))  # after many rounds, as those of a run that grows
         X = self._propose(self, min(how.later if self._plans else how.first, self._left))
         predicted: list[float | None] = [None] * len(X)
         if self._predictor.fitted is not None:

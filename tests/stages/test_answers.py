@@ -157,7 +157,7 @@ def test_a_verification_that_is_killed_loses_nothing_and_goes_on(copy: Path, tmp
 def test_what_stage_2_has_trained_is_measured_already_and_teaches_nothing_new(copy: Path, tmp_path: Path) -> None:
     answer = asked(copy, tmp_path / "answers")
     run = reopen_run(copy, execution=HOW)
-    trained = [sample for sample in SampleStore(copy / "samples").samples()]
+    trained = list(SampleStore(copy / "samples").samples())
     first, *_ = [sample for sample in trained if sample.round == 1]
     known = replace(answer.candidates[0], choices=first.choices, record=dict(first.record), costs=dict(first.costs))
     write_answer(replace(answer, candidates=(known, *answer.candidates[1:]), bounds=Bounds()))

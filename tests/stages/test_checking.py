@@ -38,7 +38,7 @@ FOLDERS = {
 """Image folders: mode, side in pixels, images of each class."""
 
 IMAGES = ("digits", "fashion-mnist", "cifar10", "imagenet", *(f"imagefolder:{name}" for name in FOLDERS))
-NOWHERE = ("imagefolder:nosuch", "nonsense", "imagefolder:", "imagefolder: ", "imagefolder:data/cifar10")
+NOWHERE = ("imagefolder:nosuch", "nonsense", "imagefolder:", "imagefolder: ", "imagefolder:data")
 
 
 def _write(folder: Path, mode: str, side: int, classes: dict[str, int]) -> None:

@@ -202,6 +202,7 @@ class Stops(Silent):
 def timed(folder: Path, *, rounds: int, seconds: float) -> Run:
     """A small run that has so many seconds for its trainings."""
     overrides = {
+        "pretraining.pool": 2048,
         "collect.rounds": rounds,
         "collect.per_round": 2,
         "collect.epochs": 1,
