@@ -59,7 +59,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", nargs="+", choices=list(PAIRS), default=list(PAIRS))
     parser.add_argument("--splits", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "results" / "transfer")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "results" / "warm-start")
     parser.add_argument("--report", action="store_true", help="measure nothing, report what OUT holds")
     arguments = parser.parse_args()
     cells = arguments.out / "cells.jsonl"

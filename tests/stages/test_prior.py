@@ -11,10 +11,10 @@ from small_run import HOW, upto_collect, upto_pretrain
 from typer.testing import CliRunner
 
 from nars.cli.app import app
-from nars.errors import ConfigError, StoreError
+from nars.errors import ConfigError, PredictorError, StoreError
 from nars.run import Run, load_config, open_run
 from nars.run.journal import Journal
-from nars.stages import give_samples
+from nars.stages import give_samples, give_sources, load_fitted, open_source
 from nars.stages.prior import load_prior
 from nars.store import Sample, SampleStore
 from nars.trials import import_trials, read_trials
@@ -220,4 +220,32 @@ def test_samples_that_do_not_fit_are_refused(home: Path, store: str, message: st
         give_samples(run, SampleStore(store), fidelity="all")
     refused = CliRunner().invoke(app, ["run", "own.yaml", "--samples", store, "--out", "new"])
     assert re.search(message, str(refused.exception))
+    assert not Path("new").exists()
+
+
+def test_a_run_starts_from_what_a_run_in_another_space_has_learned(home: Path) -> None:
+    upto_collect(opened("theirs"))  # a loss, in a space with other ranges and another choice
+    Path("other.yaml").write_text(SPACE.replace("b: {low: 0, high: 5}", "b: {low: 0, high: 8}, d: [x, y]"))
+    source = open_source("theirs")
+    blind, run = opened("blind", space="other.yaml"), opened("run", space="other.yaml")
+    give_sources(run, [source])
+    assert "starts from theirs: 16 trainings in mine, 3 choices in common" in log(run)
+    assert "of this it says nothing: d" in log(run)
+    for one in (blind, run):
+        upto_collect(one)
+    drawn, first = (Journal(one).plans()[0] for one in (blind, run))
+    assert set(first.predicted) == {None}  # a source has no unit
+    both = [run.space.index[name] for name in ("a", "b", "recipe.c")]
+    assert true_loss(first.rows[:, both]).mean() < true_loss(drawn.rows[:, both]).mean() - 1
+    fitted = load_fitted(opened("run", space="other.yaml"))
+    assert fitted is not None
+    assert [one.name for one in fitted.sources] == ["theirs"]
+    give_sources(run, [source])  # the same again
+    with pytest.raises(ConfigError, match=r"given other predictors to start from.*without --warm-start"):
+        give_sources(run, [])
+    with pytest.raises(ConfigError, match="has begun without these predictors"):
+        give_sources(blind, [source])
+    found = CliRunner().invoke(app, ["run", "own.yaml", "--out", "new", "--warm-start", "cifar10", "--quiet"])
+    assert isinstance(found.exception, PredictorError)
+    assert "nothing that cifar10" in str(found.exception)
     assert not Path("new").exists()
