@@ -100,8 +100,13 @@ def _table(
             for one, count in names.items()
         }
 
-    text = {"name": name, "kind": "generic", "architecture": choices(architecture), "recipe": choices(recipe)}
-    space = read_space(parse_document(json.dumps({key: value for key, value in text.items() if value}), source=name))
+    text = {
+        "name": name,
+        "kind": "generic",
+        "architecture": choices(architecture) or {"fixed": 1},
+        "recipe": choices(recipe),
+    }
+    space = read_space(parse_document(json.dumps(text), source=name))
     ours = [
         next(at for at, d in enumerate(space.dimensions) if d.name.split(".")[-1] == one)
         for one in (*architecture, *recipe)
