@@ -103,7 +103,7 @@ def _table(
     text = {
         "name": name,
         "kind": "generic",
-        "architecture": choices(architecture) or {"fixed": 1},
+        "architecture": choices(architecture) or {"fixed": [1]},
         "recipe": choices(recipe),
     }
     space = read_space(parse_document(json.dumps(text), source=name))
