@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nars.files import Value
 from nars.space.errors import SpaceError
 from nars.space.families.family import AnyArchitecture, read_architecture
+from nars.space.families.listed import of_document, to_document
 
 KIND = "members"
 
@@ -57,7 +58,7 @@ class MemberArchitecture:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON types."""
-        return {"family": KIND} | {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        return to_document(self, KIND)
 
     def record(self) -> dict[str, Value]:
         """What is chosen."""
@@ -70,13 +71,7 @@ class MemberArchitecture:
         Raises:
             ValueError: a key is missing or unknown.
         """
-        given: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in document.items() if key != "family"
-        }
-        try:
-            return MemberArchitecture(**given)
-        except TypeError as error:
-            raise ValueError(f"a member needs member, resolution, network and weights ({error})") from error
+        return of_document(MemberArchitecture, document, "a member needs member, resolution, network and weights")
 
     def __hash__(self) -> int:
         return hash((self.member, self.resolution, self.weights, self.in_channels, self.classes))

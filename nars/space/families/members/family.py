@@ -19,10 +19,10 @@ from nars.arrays import Floats
 from nars.files import Value
 from nars.files.home import expanded
 from nars.space.describe import summary
-from nars.space.dimension import Choice, Population
+from nars.space.dimension import Population
 from nars.space.errors import SpaceError
-from nars.space.extremes import list_rows
 from nars.space.families.family import Costs, family_of
+from nars.space.families.listed import listed_extremes, looked_up
 from nars.space.families.members.architecture import WEIGHTS, MemberArchitecture, read_member
 from nars.space.families.rules import ANYTHING, RESOLUTION, Rule
 from nars.space.families.timm.weights import MARK, content_hash
@@ -128,8 +128,9 @@ def architecture_costs(architecture: MemberArchitecture) -> dict[str, int]:
     return {name: found[name] for name in cost_names if name in found} | {"resolution": architecture.resolution}
 
 
-def _table(space: Space) -> dict[str, Floats]:
-    """Each cost of each member at each side, (members, sides)."""
+@lru_cache(maxsize=8)
+def _table(space: Space) -> Mapping[str, Floats]:
+    """Each cost of each member at each side, (members, sides); made once, as a search asks for it hundreds of times."""
     rows = [
         [architecture_costs(_architecture(space, str(name), int(side))) for side in space.values("resolution")]
         for name in space.values("member")
@@ -139,31 +140,17 @@ def _table(space: Space) -> dict[str, Floats]:
 
 def costs(space: Space, X: Population) -> Costs:
     """Every cost in `cost_names`, each float64 (N,)."""
-    table = _table(space)
-    member, side = (_chosen(space, name, X) for name in _OWN)
-    return {name: values[member, side] for name, values in table.items()}
-
-
-def _chosen(space: Space, name: str, X: Population) -> Population:
-    setting = space.settings[name]
-    return X[:, setting.dimension] if isinstance(setting, Choice) else np.zeros(len(X), dtype=np.int64)
+    return looked_up(space, X, _table(space), tuple(_OWN))
 
 
 def quick_costs(space: Space) -> Callable[[Population], Costs]:
-    """The space's own, by a table that is made once."""
-    table = _table(space)
-
-    def found(X: Population) -> Costs:
-        member, side = (_chosen(space, name, X) for name in _OWN)
-        return {name: values[member, side] for name, values in table.items()}
-
-    return found
+    """The space's own, which is a look-up."""
+    return space.costs
 
 
 def extremes(space: Space) -> dict[str, Population]:
     """By listing the architectures, which are few."""
-    X = list_rows(space, "architecture", limit=100_000)
-    return {name: X[[values.argmin(), values.argmax()]] for name, values in space.costs(X).items()}
+    return listed_extremes(space, limit=100_000)
 
 
 def statistics(space: Space, X: Population) -> Costs:

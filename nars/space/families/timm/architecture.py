@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from nars.files import Value
+from nars.space.families.listed import of_document, to_document
 
 KIND = "timm"
 
@@ -51,7 +52,7 @@ class TimmArchitecture:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain JSON types."""
-        return {"family": KIND} | {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        return to_document(self, KIND)
 
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> TimmArchitecture:
@@ -60,13 +61,9 @@ class TimmArchitecture:
         Raises:
             ValueError: a key is missing or unknown.
         """
-        given: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in document.items() if key != "family"
-        }
-        try:
-            return TimmArchitecture(**given)
-        except TypeError as error:
-            raise ValueError(f"a network of timm needs model, resolution, in_channels and classes ({error})") from error
+        return of_document(
+            TimmArchitecture, document, "a network of timm needs model, resolution, in_channels and classes"
+        )
 
     def record(self) -> dict[str, Value]:
         """What is chosen."""

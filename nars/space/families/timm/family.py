@@ -21,10 +21,10 @@ from nars.arrays import Floats
 from nars.errors import UserError
 from nars.files import Value
 from nars.space.describe import summary
-from nars.space.dimension import Choice, Population
+from nars.space.dimension import Population
 from nars.space.errors import SpaceError
-from nars.space.extremes import list_rows
 from nars.space.families.family import Costs
+from nars.space.families.listed import listed_extremes, looked_up
 from nars.space.families.rules import ANYTHING, RESOLUTION, Rule
 from nars.space.families.timm.architecture import NO_WEIGHTS, TimmArchitecture
 from nars.space.families.timm.counted import Count, costs_of, count_of
@@ -112,9 +112,7 @@ def _count(space: Space, model: Value) -> Count:
 
 def costs(space: Space, X: Population) -> Costs:
     """Every cost in `cost_names`, each float64 (N,)."""
-    table = _table(space)
-    model, side = (_chosen(space, name, X) for name in _OWN)
-    return {name: values[model, side] for name, values in table.items()}
+    return looked_up(space, X, _table(space), tuple(_OWN))
 
 
 def _table(space: Space) -> dict[str, Floats]:
@@ -126,11 +124,6 @@ def _table(space: Space) -> dict[str, Floats]:
     return {name: np.array([[at[name] for at in row] for row in rows], dtype=np.float64) for name in cost_names}
 
 
-def _chosen(space: Space, name: str, X: Population) -> Population:
-    setting = space.settings[name]
-    return X[:, setting.dimension] if isinstance(setting, Choice) else np.zeros(len(X), dtype=np.int64)
-
-
 def quick_costs(space: Space) -> Callable[[Population], Costs]:
     """The space's own, which is a look-up."""
     return space.costs
@@ -138,8 +131,7 @@ def quick_costs(space: Space) -> Callable[[Population], Costs]:
 
 def extremes(space: Space) -> dict[str, Population]:
     """By listing the architectures, which are few."""
-    X = list_rows(space, "architecture", limit=5_000_000)
-    return {name: X[[values.argmin(), values.argmax()]] for name, values in space.costs(X).items()}
+    return listed_extremes(space, limit=5_000_000)
 
 
 def statistics(space: Space, X: Population) -> Costs:
