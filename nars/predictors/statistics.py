@@ -77,7 +77,7 @@ def free_statistics(space: Space, X: Population) -> dict[str, Floats]:
         space: where X is from.
         X: candidates (N, D).
     """
-    known = space.costs(X) if space.cost_names else {}
+    known = space.quick_costs(X) if space.cost_names else {}  # a search asks for every candidate that it scores
     costs = {name: np.asarray(values, dtype=np.float64) for name, values in known.items()}
     return costs | space.family.statistics(space, X)
 
