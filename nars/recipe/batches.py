@@ -21,6 +21,7 @@ from nars.recipe.loss import mix, paste
 from nars.recipe.peers import Peers
 from nars.recipe.policies import LARGE
 from nars.recipe.recipe import Recipe, RecipeError
+from nars.recipe.sending import sent
 from nars.recipe.variations import variations_of
 
 
@@ -139,7 +140,7 @@ class Batches:
         if self._augmentation.erasing > 0.0:
             images = erase(images, self._augmentation.erasing)
         images = _mixed(images, plan, step)
-        rows = torch.from_numpy(plan.rows[step, self._columns]).to(self._labels.device)
+        rows = sent(plan.rows[step, self._columns], self._labels.device)
         return Batch(
             images=images,
             clean=None if clean is None else _mixed(clean, plan, step),
@@ -215,16 +216,12 @@ class ImageStore:
 
     def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
         """The augmented images of one step: uint8 (B, C, H, W), channels last; `columns` is this process's share."""
-        rows, top, left = (
-            torch.from_numpy(draw[step, columns]).to(self._crops.device) for draw in (plan.rows, plan.top, plan.left)
-        )
-        images: Tensor = self._crops[rows, top, left]
-        if images.device.type != self._device.type:
-            images = images.pin_memory() if self._device.type == "cuda" else images
-            images = images.to(self._device, non_blocking=True)
+        draws = np.stack([draw[step, columns] for draw in (plan.rows, plan.top, plan.left)])
+        rows, top, left = sent(draws, self._crops.device)
+        images: Tensor = sent(self._crops[rows, top, left], self._device)
         flipped = plan.flipped[step, columns]
         if flipped.any():
-            where = torch.from_numpy(flipped).to(self._device).view(-1, 1, 1, 1)
+            where = sent(flipped, self._device).view(-1, 1, 1, 1)
             images = torch.where(where, images.flip(2), images)
         return images.permute(0, 3, 1, 2)
 
@@ -273,7 +270,7 @@ class Crops:
         for row, seed, flipped in zip(*(draw[step, columns].tolist() for draw in drawn), strict=True):
             image = self._resized.cut(self._images[row], seed, side)
             cut.append(image.flip(-1) if flipped else image)
-        return torch.stack(cut).to(self._device, non_blocking=True)
+        return sent(torch.stack(cut), self._device)
 
 
 def _require_mirror(side: int, padding: int, border: Border) -> None:

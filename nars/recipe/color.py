@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nars.arrays import Floats
 from nars.recipe.recipe import Recipe
+from nars.recipe.sending import sent
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ColorJitter:
 
     def __call__(self, pixels: Tensor, drawn: NDArray[Any]) -> Tensor:
         """As in `Variation`."""
-        factors = torch.from_numpy(drawn.astype(np.float32)).to(pixels.device)[..., None, None, None]
+        factors = sent(drawn.astype(np.float32), pixels.device)[..., None, None, None]
         bright = blended(pixels, torch.zeros((), device=pixels.device), factors[:, 0])
         contrast = blended(bright, gray(bright).mean(dim=(1, 2, 3), keepdim=True), factors[:, 1])
         return contrast if pixels.shape[1] == 1 else blended(contrast, gray(contrast), factors[:, 2])

@@ -22,6 +22,7 @@ from torch import Tensor
 from nars.arrays import Floats, Ints
 from nars.recipe.color import blended, gray
 from nars.recipe.recipe import Recipe
+from nars.recipe.sending import sent
 
 _IDENTITY = ("Identity", 0.0)
 LARGE = 96
@@ -59,7 +60,7 @@ class Policy:
                     for row, step in drew:
                         pixels[row : row + 1] = _operate(name, pixels[row : row + 1], [step])
                     continue
-                where = torch.tensor([row for row, _ in drew], device=pixels.device)
+                where = sent(np.array([row for row, _ in drew]), pixels.device)
                 pixels[where] = _operate(name, pixels[where], [step for _, step in drew])
         return pixels
 
@@ -68,9 +69,9 @@ def _operate(name: str, pixels: Tensor, steps: list[Step]) -> Tensor:
     """Each of the images uint8 (N, C, H, W) by its own step."""
     if name == "Move":
         matrices = np.stack([_matrix(*step, pixels.shape[-1]) for step in steps]).astype(np.float32)
-        return move(pixels, torch.from_numpy(matrices).to(pixels.device))
-    magnitudes = torch.tensor([magnitude for _, magnitude in steps], dtype=torch.float32)
-    return OPERATIONS[name](pixels, magnitudes.to(pixels.device)[:, None, None, None])
+        return move(pixels, sent(matrices, pixels.device))
+    magnitudes = sent(np.array([magnitude for _, magnitude in steps], dtype=np.float32), pixels.device)
+    return OPERATIONS[name](pixels, magnitudes[:, None, None, None])
 
 
 # torchvision's take one magnitude in each call: of thirty levels, hardly two images would go together, which on a GPU

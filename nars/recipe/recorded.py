@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nars.recipe.batches import Batch
 from nars.recipe.generators import generators_of
+from nars.recipe.sending import sent
 from nars.recipe.settings import TrainingSettings
 
 _BEFORE = 3
@@ -56,7 +57,8 @@ class Recorded:
             batch: On the device.
         """
         # A number would be recorded as it is.
-        batch = replace(batch, share=torch.as_tensor(batch.share, dtype=torch.float32, device=self._device))
+        share = sent(torch.as_tensor(batch.share, dtype=torch.float32), self._device)
+        batch = replace(batch, share=share)
         if self._shown is None or self._graph is None:
             if self._left != 0 or not self._record(compute, batch):
                 self._left -= 1

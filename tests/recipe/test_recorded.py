@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -52,7 +53,10 @@ def test_recording_is_no_part_of_what_decides_the_weights() -> None:
     assert replace(SETTINGS, record=False).described() == SETTINGS.described()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU, and NARS_TEST_GPU=1")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU, and NARS_TEST_GPU=1")
+
+
+@needs_gpu
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_recorded_training_is_the_one_that_is_not(
     digits: ImageData, waits: bool, monkeypatch: pytest.MonkeyPatch
@@ -72,3 +76,22 @@ def test_a_recorded_training_is_the_one_that_is_not(
     (weights, losses), (expected, expected_losses) = found
     assert losses == pytest.approx(expected_losses, abs=1e-4)
     torch.testing.assert_close(weights, expected, atol=1e-3, rtol=1e-2)
+
+
+@needs_gpu
+@pytest.mark.parametrize("augment", ["none", "autoaugment-cifar10", "randaugment", "trivialaugment"])
+def test_no_step_waits_for_the_gpu(digits: ImageData, augment: str) -> None:
+    """Which others that train on it would make long: only the loss is looked at, after the last of these."""
+    recipe = Recipe(learning_rate=0.02, optimizer="sgd", mixup=0.4, erasing=0.3, color=0.4, ema=True, augment=augment)
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16, len(digits.classes)))
+    loop = TrainingLoop(model, recipe, digits, SETTINGS, seed=0, device="cuda")
+    loop.train_epoch(max_steps=6)
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            loop.train_epoch(max_steps=6)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    waits = [str(warning.filename) + f":{warning.lineno}" for warning in said if "synchroniz" in str(warning.message)]
+    assert len(waits) == 1, waits
