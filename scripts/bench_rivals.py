@@ -8,7 +8,7 @@ Result:   OUT/README.md: what each finds in the same number of epochs of one net
           goes on from there.
 
 What counts is the network of each search that was best on the validation images, on the test images. Nobody is tuned:
- - nars: `open_loop`, four candidates, then expected improvement, refitted after each further two, nothing stopped early;
+ - nars: `open_loop`: four candidates, then expected improvement, refitted after each further two; none stops early;
  - random, TPE, ASHA, Hyperband: Optuna's;
  - PBT: Ray Tune's population based training, which copies a better training (weights, average, the optimizer's moments)
    and goes on by another recipe every three epochs. Its population is as large as the others' number of full trainings.

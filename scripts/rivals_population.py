@@ -1,4 +1,4 @@
-"""Population based training (arXiv 1711.09846) of `bench_rivals.py`: Ray Tune's, on checkpoints of our training loop."""
+"""Population based training (arXiv 1711.09846) of `bench_rivals.py`: Ray Tune's, on checkpoints of our own loop."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _Count(tune.Callback):  # type: ignore[misc]
 def population(seed: int) -> Found:
     """Train one, a member at a time."""
     random.seed(seed)  # Ray's scheduler draws from these
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
     if not ray.is_initialized():
         priority = {"worker_niceness": 0}  # as the other searches have, which train in this process
         ray.init(
@@ -74,7 +74,7 @@ def population(seed: int) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         results = tune.Tuner(
             Member,
-            param_space={"seed": tune.grid_search([1000 * seed + number for number in range(FULL)]), "recipe.ema": True},
+            param_space={"seed": tune.grid_search(list(range(1000 * seed, 1000 * seed + FULL))), "recipe.ema": True},
             tune_config=tune.TuneConfig(
                 metric="accuracy",
                 mode="max",

@@ -115,6 +115,7 @@ class TrainingLoop:
             peers=peers,
             device=self._device,
             clean=teaching is not None and teaching.sees == "clean",
+            rendered=None if teaching is None or teaching.sees == "whole" else teaching.renders,
         )
         self.model = model.to(self._device)
         """The network being trained."""

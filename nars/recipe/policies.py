@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -62,6 +62,11 @@ class Policy:
                 where = torch.tensor([row for row, _ in drew], device=pixels.device)
                 pixels[where] = _operate(name, pixels[where], [step for _, step in drew])
         return pixels
+
+    def enlarged(self, factor: float) -> Policy:
+        """As in `Variation`."""
+        pixels = {"TranslateX": factor, "TranslateY": factor}  # all other magnitudes are shares
+        return replace(self, steps=tuple((name, size * pixels.get(name, 1.0)) for name, size in self.steps))
 
 
 def _operate(name: str, pixels: Tensor, steps: list[Step]) -> Tensor:

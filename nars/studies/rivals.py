@@ -139,6 +139,7 @@ def searched_by_optuna(
     """
     study = optuna_study(rival, length=max(map(len, curves)), seed=int(rng.integers(2**31)))
     from optuna.trial import TrialState as states  # noqa: N813  # there by now
+
     left = np.arange(len(X))
     while len(left):
         trial = study.ask()
