@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -42,7 +43,12 @@ _FIRST, _REFIT = 4, 2
 def ours(seed: int) -> Found:
     """Stage 2 as a user with a loop of one's own has it."""
     spent, trainings = Spent(), BUDGET // EPOCHS
-    collect = {"rounds": trainings // _FIRST, "per_round": _FIRST, "epochs": EPOCHS, "stop_correlation": 1.0}
+    collect: dict[str, Any] = {
+        "rounds": trainings // _FIRST,
+        "per_round": _FIRST,
+        "epochs": EPOCHS,
+        "stop_correlation": 1.0,
+    }
     collect |= {"asynchronous": True, "refit_every": _REFIT, "propose": "improvement"}
     config = load_config(
         {
@@ -108,7 +114,7 @@ def told(found: dict[str, list[Found]]) -> str:
     rows = []
     for name, each in found.items():
         value, test, whole, epochs, seconds = (
-            np.array([one[key] for one in each], dtype=np.float64)  # type: ignore[literal-required]
+            np.array([one[key] for one in each], dtype=np.float64)
             for key in ("value", "test", "whole", "epochs", "seconds")
         )
         spread = f" ± {test.std(ddof=1):.2f}" if len(test) > 1 else ""

@@ -3,9 +3,9 @@
 Command:  python scripts/bench_teacher.py
 Cost:     three minutes of one CPU core; CIFAR-10 in NARS_DATA
 Result:   CPU milliseconds of a training step with EfficientNet-Lite0 as the teacher of a 4M network, whose answers are
-          kept (final.teacher_sees: whole) or whose images are rendered at its side (final.teacher_images), and on labels
-          alone; then the test accuracy of a network at 16 px whose teacher was trained at 32 px, and the teacher's own
-          on what it is shown. The last line is one JSON object.
+          kept (final.teacher_sees: whole) or whose images are rendered at its side (final.teacher_images), and on
+          labels alone; then the test accuracy of networks at 16 px by what their teacher, trained at 32 px, is shown.
+          The last line is one JSON object.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import tempfile
 from pathlib import Path
@@ -20,7 +21,7 @@ _EVERY = 3
 _WEIGHTS = "training.pt"
 
 
-class Member(tune.Trainable):  # type: ignore[misc]
+class Member(tune.Trainable):
     """A training whose weights and recipe Ray Tune exchanges for another's."""
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -43,13 +44,12 @@ class Member(tune.Trainable):  # type: ignore[misc]
         """As our final training does."""
         torch.save(self.training.loop.state_dict(), Path(checkpoint_dir) / _WEIGHTS)
 
-    def load_checkpoint(self, checkpoint: str | None) -> None:
+    def load_checkpoint(self, checkpoint: Any) -> None:
         """Weights of this member or of a better one, to go on with by the recipe that it has now."""
-        assert checkpoint is not None
         self.training.loop.take_over(torch.load(Path(checkpoint) / _WEIGHTS, weights_only=True))
 
 
-class _Count(tune.Callback):  # type: ignore[misc]
+class _Count(tune.Callback):
     """Epochs and seconds of all members, those included whose weights were given up."""
 
     def __init__(self) -> None:
@@ -67,9 +67,13 @@ def population(seed: int) -> Found:
     if not ray.is_initialized():
         priority = {"worker_niceness": 0}  # as the other searches have, which train in this process
         ray.init(
-            num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error", _system_config=priority
+            num_cpus=1,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _system_config=priority,
         )
-    choices = {d.name: list(d.values) for d in space().dimensions}
+    choices: dict[str, Any] = {dimension.name: list(dimension.values) for dimension in space().dimensions}
     count = _Count()
     with tempfile.TemporaryDirectory() as folder:
         results = tune.Tuner(
@@ -85,7 +89,8 @@ def population(seed: int) -> Found:
             ),
             run_config=tune.RunConfig(name="pbt", storage_path=folder, verbose=0, callbacks=[count]),
         ).fit()
-    whole = [result.metrics for result in results if result.error is None and result.metrics["test"] is not None]
+    ended = [results[place].metrics or {} for place in range(len(results))]
+    whole = [metrics for metrics in ended if metrics.get("test") is not None]
     best = max(whole, key=lambda metrics: metrics["accuracy"])
     return Found(
         value=best["accuracy"],
