@@ -92,7 +92,7 @@ def gains() -> dict[str, Any]:
     normalize = Normalizer(images.mean, images.std, device=torch.device("cpu"))
     small, labels = images.test.images[:2000], images.test.labels[:2000]
     said = answer(Teaching(network=teacher, resolution=LARGE), normalize(small)).argmax(1)
-    found: dict[str, list[float]] = {"labels": []} | {name: [] for name in SHOWN}
+    found: dict[str, list[float]] = {name: [] for name in ("labels", *SHOWN)}
     seconds = dict.fromkeys(found, 0.0)
     for name, each in found.items():
         how = SHOWN.get(name)
