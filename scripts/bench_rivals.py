@@ -47,7 +47,7 @@ def ours(seed: int) -> Found:
         "rounds": trainings // _FIRST,
         "per_round": _FIRST,
         "epochs": EPOCHS,
-        "stop_correlation": 1.0,
+        "stop_correlation": None,
     }
     collect |= {"asynchronous": True, "refit_every": _REFIT, "propose": "improvement"}
     config = load_config(
