@@ -5,8 +5,8 @@ Cost:     three minutes of one CPU core; CIFAR-10 in NARS_DATA
 Result:   CPU milliseconds of a training step with EfficientNet-Lite0 as the teacher of a 4M network, whose answers are
           kept (final.teacher_sees: whole) or whose images are rendered at its side (final.teacher_images), and on
           labels alone; then the test accuracy of networks at 16 px by what their teacher, trained at 32 px, is shown.
-          The last line is one JSON object. On a busy Xeon, torch 2.14: 78 ms on labels, 202 resized, 223 rendered, 83 and
-          84 with kept answers. The teacher at 32 px has 42.5 % on rendered images and 41.1 % on resized ones, its
+          The last line is one JSON object. On a busy CPU, torch 2.14: 78 ms on labels, 202 resized, 223 rendered, 83
+          and 84 with kept answers. The teacher at 32 px has 42.5 % on rendered images and 41.1 % on resized ones, its
           student at 16 px 40.9 and 40.6 %, on labels alone 40.8 %, two seeds each: no difference that two seeds show
 """
 
