@@ -4,4 +4,5 @@ from .images import ImageData as ImageData, Split as Split, Streaming as Streami
 from .listing import Listing as Listing, list_images as list_images
 from .look import typical_side as typical_side
 from .names import FOLDER_PREFIX as FOLDER_PREFIX, IMAGE_SETS as IMAGE_SETS
+from .rendered import RenderedSplit as RenderedSplit
 from .streaming import StreamedSplit as StreamedSplit

@@ -52,14 +52,25 @@ class ResizedCrop:
             w = min(width, max(1, round(height * high)))
         return (height - h) // 2, (width - w) // 2, h, w
 
-    def cut(self, image: Tensor, seed: int, side: int) -> Tensor:
+    def cut(self, image: Tensor, seed: int, side: int, *, size: tuple[int, int] | None = None) -> Tensor:
         """The part of uint8 (C, H, W) that a seed stands for as (C, side, side), bilinear and antialiased.
 
-        torchvision's `resized_crop` to the bit; with the channels innermost it takes half the time.
+        torchvision's `resized_crop` to the bit; with the channels innermost it takes half the time. `size` is the
+        height and width at which the part is drawn, where this is the same image at another scale.
         """
-        top, left, height, width = self.box(seed, *image.shape[-2:])
+        found = tuple(image.shape[-2:])
+        top, left, height, width = self.box(seed, *(size or found))
+        if size is not None and size != found:
+            top, height = _scaled(top, height, found[0] / size[0])
+            left, width = _scaled(left, width, found[1] / size[1])
         part = image[None, :, top : top + height, left : left + width].contiguous(memory_format=torch.channels_last)
         return functional.interpolate(part, size=(side, side), mode="bilinear", antialias=True)[0]
+
+
+def _scaled(first: int, count: int, factor: float) -> tuple[int, int]:
+    """Some pixels of a row, one at least, where the row is so many times as long."""
+    start = round(first * factor)
+    return start, max(1, round((first + count) * factor) - start)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -27,6 +27,7 @@ from nars.images.known import cifar10, digits, fashion_mnist
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
 from nars.images.own import own_source
 from nars.images.pixels import OnRead, check_headers, mean_and_std, read_wholes, weight_of_wholes
+from nars.images.rendered import RenderedSplit
 from nars.images.split import hold_out
 from nars.images.streaming import StreamedSplit, path_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, some_classes, together_among
@@ -157,6 +158,21 @@ class ImageData:
             at = replace(self, mean=mean, std=std, train=train, validation=validation, test=test)
             self._rendered[resolution] = at
         return self._rendered[resolution]
+
+    def rendered(self, resolution: int) -> Split | StreamedSplit | RenderedSplit:
+        """The training images at another resolution, in their order, from the original pixels: for who looks at them
+        beside the network that is trained.
+
+        Raises:
+            DataError: as `at`.
+        """
+        if resolution == self.resolution:
+            return self.train
+        if self._source.side is None:
+            return self.at(resolution).train
+        return RenderedSplit(
+            render=self._source.render, indices=self._indices[0], labels=self.train.labels, resolution=resolution
+        )
 
     def seen_by(self, architecture: AnyArchitecture) -> ImageData:
         """The same set as a network sees it: at its resolution, normalized as the weights want it that it starts from.

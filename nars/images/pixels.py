@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional
 
@@ -32,6 +32,9 @@ _TASK = 16
 """Files a thread reads per turn: few enough for an even load, enough to hide the hand-over."""
 
 _REPORT_EVERY = 512
+
+_LAST_UPRIGHT = 4
+"""EXIF's orientations above are of images that lie on their side."""
 
 _SAMPLED = 64
 """Files by which the memory that whole images take is estimated."""
@@ -166,11 +169,28 @@ def read_whole(file: Path, resolution: int) -> tuple[NDArray[np.uint8], bool]:
         return np.array(image, dtype=np.uint8), min(image.size) < before
 
 
+def size_of_whole(file: Path, resolution: int) -> tuple[int, int]:
+    """Height and width of what `read_whole` gives, without decoding it.
+
+    Raises:
+        DataError: it cannot be read as an image.
+    """
+    with opening(file, str(file)) as opened:
+        _reduce(opened, resolution)
+        lies = opened.getexif().get(ExifTags.Base.Orientation, 1) > _LAST_UPRIGHT
+        width, height = reversed(opened.size) if lies else opened.size
+        return height, width
+
+
+def _reduce(opened: Image.Image, resolution: int) -> None:
+    # JPEG can be decoded at 1/2, 1/4, 1/8 of its size; from twice the wanted size the result is as good.
+    opened.draft(None, (2 * resolution, 2 * resolution))
+
+
 def _decoded(opened: Image.Image, file: Path, resolution: int) -> Image.Image:
     """An image file upright, in RGB."""
     reading = reading_of(opened, name=str(file))
-    # JPEG can be decoded at 1/2, 1/4, 1/8 of its size; from twice the wanted size the result is as good.
-    opened.draft(None, (2 * resolution, 2 * resolution))
+    _reduce(opened, resolution)
     return reading(ImageOps.exif_transpose(opened)).convert("RGB")
 
 

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.crops import ResizedCrop, Wholes, evaluation_side, middle_of
-from nars.images.pixels import read, read_one, read_whole, square_of, squares_of
+from nars.images.pixels import read, read_one, read_whole, size_of_whole, square_of, squares_of
 from nars.parallel import interrupts_blocked, usable_cores, without_program
 from nars.printing import brief_repr
 
@@ -95,16 +95,28 @@ class StreamedSplit:
             pixels = read_one(path_of(self.files[row]), side)
         return middle_of(torch.from_numpy(pixels.copy()), self.resolution)
 
-    def reader(self, *, padding: int, border: str, resized: ResizedCrop | None = None) -> Reader:
+    def size(self, row: int) -> tuple[int, int]:
+        """Height and width of one image, whole."""
+        if self.held is None:
+            return size_of_whole(path_of(self.files[row]), self.resolution)
+        height, width = self.held.sizes[row].tolist()
+        return height, width
+
+    def reader(
+        self, *, padding: int, border: str, resized: ResizedCrop | None = None, like: StreamedSplit | None = None
+    ) -> Reader:
         """What reads images of this split, in processes that stay as long as it does.
 
         Args:
             padding: Pixels added on each side before a crop.
             border: What they show, "reflect" or "constant" (black).
             resized: Crops of the whole image instead, resized.
+            like: The same images for another resolution, whose resized crops these are to show; None draws anew.
         """
         count = min(_MOST_LOADERS, len(usable_cores())) if self.loaders is None else self.loaders
-        files = _Files(self, padding, border, resized)
+        if like is not None and self.held is None:
+            like = replace(like, held=None)  # processes get it along; a file's header says as much
+        files = _Files(self, padding, border, resized, like)
         return Reader(files, processes=0 if self.held is not None else count)
 
 
@@ -147,8 +159,11 @@ class Reader:
 class _Files(Dataset[Any]):
     """What a reading process holds."""
 
-    def __init__(self, split: StreamedSplit, padding: int, border: str, resized: ResizedCrop | None) -> None:
+    def __init__(
+        self, split: StreamedSplit, padding: int, border: str, resized: ResizedCrop | None, like: StreamedSplit | None
+    ) -> None:
         self._split, self._padding, self._border, self._resized = split, padding, border, resized
+        self._like = like
 
     def __getitems__(self, cuts: Cuts) -> Tensor | DataError:
         try:
@@ -164,7 +179,8 @@ class _Files(Dataset[Any]):
 
         side = self._split.resolution
         if self._resized is not None:
-            image = self._resized.cut(self._split.whole(row), seed, side)
+            size = None if self._like is None else self._like.size(row)
+            image = self._resized.cut(self._split.whole(row), seed, side, size=size)
         else:
             image = self._split.square(row)
         if self._padding:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nars.errors import UserError
-from nars.images import Split, StreamedSplit
+from nars.images import RenderedSplit, Split, StreamedSplit
 from nars.metric import ACCURACY, Metric
 from nars.recipe.batches import Normalizer
 from nars.recipe.peers import ALONE, Peers
@@ -63,7 +63,7 @@ def evaluate(
 @torch.inference_mode()
 def outputs(
     model: nn.Module,
-    split: Split | StreamedSplit,
+    split: Split | StreamedSplit | RenderedSplit,
     normalize: Normalizer,
     *,
     device: str | torch.device = "cpu",
@@ -89,7 +89,7 @@ def _require_finite(others: Tensor) -> None:
 
 def _logits(
     model: nn.Module,
-    split: Split | StreamedSplit,
+    split: Split | StreamedSplit | RenderedSplit,
     normalize: Normalizer,
     *,
     device: str | torch.device,
@@ -108,10 +108,12 @@ def _logits(
     model.train(training)
 
 
-def _images(split: Split | StreamedSplit, parts: Sequence[slice]) -> Iterator[Tensor]:
+def _images(split: Split | StreamedSplit | RenderedSplit, parts: Sequence[slice]) -> Iterator[Tensor]:
     """The images of each part, as they are."""
     if isinstance(split, Split):
         return (split.images[part] for part in parts)
     rows = np.arange(len(split))
+    if isinstance(split, RenderedSplit):
+        return (split.some(rows[part]) for part in parts)
     whole = [np.stack([rows[part], *np.zeros((4, len(rows[part])), dtype=np.int64)], axis=1) for part in parts]
     return split.reader(padding=0, border="constant").read(whole)

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nars.images import ImageData, StreamedSplit
+from nars.images import ImageData, RenderedSplit, Split, StreamedSplit
 from nars.recipe.accuracy import outputs
 from nars.recipe.batches import Normalizer
 from nars.recipe.loss import answer
@@ -21,10 +21,13 @@ def answers_of(
 ) -> Tensor:
     """Its logits for every training image as it would be judged, (N, classes) in half precision on the device.
 
-    Images that stay in their files are read at the teacher's resolution; those in memory are resized to it.
+    Images that stay in their files are read at the teacher's resolution; those in memory are resized to it, unless they
+    are to be rendered.
     """
-    split = data.train
-    if isinstance(split, StreamedSplit) and split.held is None and teaching.resolution is not None:
+    split: Split | StreamedSplit | RenderedSplit = data.train
+    if teaching.renders is not None:
+        split = data.rendered(teaching.renders)
+    elif isinstance(split, StreamedSplit) and split.held is None and teaching.resolution is not None:
         split = replace(split, resolution=teaching.resolution)
     found = outputs(_Asked(teaching).to(device), split, normalize, device=device, peers=peers)
     return found.to(torch.float16)

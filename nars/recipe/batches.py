@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from nars.arrays import Ints
-from nars.images import ImageData, ResizedCrop, Split, StreamedSplit
-from nars.parallel import device_memory
-from nars.recipe.augmentation import Augmentation, Border, EpochPlan, plan_epoch
+from nars.images import ImageData, Split
+from nars.recipe.augmentation import Augmentation, EpochPlan, plan_epoch
 from nars.recipe.balance import balanced_rows
 from nars.recipe.loss import mix, paste
 from nars.recipe.peers import Peers
 from nars.recipe.policies import LARGE
 from nars.recipe.recipe import Recipe, RecipeError
+from nars.recipe.rendering import Rendering
 from nars.recipe.sending import sent
-from nars.recipe.variations import variations_of
+from nars.recipe.stores import opened
+from nars.recipe.variations import Variation, variations_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class Batch:
     images: Tensor
     """float32 (B, C, H, W), normalized, varied and mixed."""
     clean: Tensor | None
-    """The same images with crop, flip and mixture alone, for a teacher who looks at them; None for one who looks at
-    `images`."""
+    """The same images for a teacher who sees others: with crop, flip and mixture alone, or at a side of its own; None
+    for one who looks at `images`."""
     labels: Tensor
     """(B,) before mixing."""
     share: float | Tensor
@@ -67,13 +67,18 @@ class Batches:
         peers: Peers,
         device: torch.device,
         clean: bool = False,
+        rendered: int | None = None,
     ) -> None:
         """Batches of `batch_size` images over all peers (of all images when there are fewer).
 
-        With `clean` a teacher is shown images without policy, colors and erasing.
+        With `clean` a teacher is shown images without policy, colors and erasing; it is shown them at the side
+        `rendered`, cut from the originals.
         """
         self.batch_size = min(batch_size, len(data.train))
         self._seed, self._clean = seed, clean
+        self._rendering: Rendering | None = None
+        if rendered is not None and rendered != data.resolution:
+            self._rendering = Rendering(data, rendered, device=device)
         self._columns = peers.columns(self.batch_size)
         self._train, self._side, self._device = data.train, data.resolution, device
         self._labels = data.train.labels.to(device)
@@ -87,24 +92,25 @@ class Batches:
     def vary(self, recipe: Recipe, augmentation: Augmentation) -> None:
         """From the next plan on, vary the images as these say."""
         self._augmentation, self._recipe = augmentation, recipe
+        self._variations = variations_of(recipe, self._side, policy=augmentation.policy, color=augmentation.color)
+        if self._rendering is not None:
+            self._larger = [each.enlarged(self._rendering.factor) for each in self._variations.values()]
         cut = (augmentation.padding(self._side), augmentation.border, augmentation.resized)
         if cut != self._cut:
-            self._images = self._opened(*cut)
+            self._open(augmentation)
             self._cut = cut
-        self._variations = variations_of(recipe, self._side, policy=augmentation.policy, color=augmentation.color)
 
-    def _opened(self, padding: int, border: Border, resized: ResizedCrop | None) -> ImageStore | ImageStream | Crops:
-        kept: dict[str, Any] = {"padding": padding, "border": border, "device": self._device}
-        if isinstance(self._train, StreamedSplit):
-            return ImageStream(self._train, resized=resized, **kept)
-        if resized is None:
-            return ImageStore(self._train.images, **kept)
-        if not self._whole:
+    def _open(self, augmentation: Augmentation) -> None:
+        resized = augmentation.resized
+        if resized is not None and not self._whole:
             raise RecipeError(
                 "random resized crops are cut from whole images, and these are middle squares; load them with "
                 "load_images(..., whole=True)."
             )
-        return Crops(self._train.images, resized, device=self._device)
+        padding, border = augmentation.padding(self._side), augmentation.border
+        self._images = opened(self._train, padding=padding, border=border, resized=resized, device=self._device)
+        if self._rendering is not None:
+            self._rendering.open(padding=padding, border=border, resized=resized)
 
     @property
     def steps(self) -> int:
@@ -133,21 +139,38 @@ class Batches:
     def batch(self, plan: EpochPlan, step: int) -> Batch:
         """This process's share of a step, channels last; erasing draws from torch's global generator."""
         raw = self._images.batch(plan, step, self._columns)
-        clean = self.normalize(raw) if self._clean else None  # a copy, before anything varies the pixels in place
-        for variation, drawn in zip(self._variations.values(), plan.varied, strict=True):
-            raw = variation(raw, drawn[step, self._columns])
-        images = self.normalize(raw)
-        if self._augmentation.erasing > 0.0:
-            images = erase(images, self._augmentation.erasing)
-        images = _mixed(images, plan, step)
+        places = torch.rand((5, len(raw)), device=raw.device) if self._augmentation.erasing > 0.0 else None
+        drawn = [draws[step, self._columns] for draws in plan.varied]
+        clean = self._for_teacher(raw, plan, step, drawn, places)  # before the pixels are varied in place
+        images = _mixed(self._varied(raw, [*self._variations.values()], drawn, places), plan, step)
         rows = sent(plan.rows[step, self._columns], self._labels.device)
         return Batch(
             images=images,
-            clean=None if clean is None else _mixed(clean, plan, step),
+            clean=clean,
             labels=self._labels[rows],
             share=float(plan.mixing[step]),
             answers=None if self.answers is None else self.answers[rows].float(),
         )
+
+    def _for_teacher(
+        self, raw: Tensor, plan: EpochPlan, step: int, drawn: Sequence[NDArray[Any]], places: Tensor | None
+    ) -> Tensor | None:
+        """What a teacher is shown who sees other images than the network."""
+        if self._rendering is not None:
+            raw, plan = self._rendering.batch(plan, step, self._columns), self._rendering.planned(plan)
+        elif not self._clean:
+            return None
+        images = self.normalize(raw) if self._clean else self._varied(raw, self._larger, drawn, places)
+        return _mixed(images, plan, step)
+
+    def _varied(
+        self, raw: Tensor, variations: Sequence[Variation], drawn: Sequence[NDArray[Any]], places: Tensor | None
+    ) -> Tensor:
+        """Images normalized, varied by what was drawn for them."""
+        for variation, draws in zip(variations, drawn, strict=True):
+            raw = variation(raw, draws)
+        images = self.normalize(raw)
+        return images if places is None else erase(images, self._augmentation.erasing, places)
 
 
 def _mixed(images: Tensor, plan: EpochPlan, step: int) -> Tensor:
@@ -170,14 +193,13 @@ def parts(batch: Batch, count: int) -> list[Batch]:
     ]
 
 
-def erase(images: Tensor, probability: float) -> Tensor:
+def erase(images: Tensor, probability: float, u: Tensor) -> Tensor:
     """Blank a rectangle (value 0, the mean) in each image with this probability: 2 to 33 % of its area, 3:10 to 10:3.
 
-    Draws from torch's global generator. float (B, C, H, W) -> the same shape. torchvision's `RandomErasing` blanks the
+    float (B, C, H, W) -> the same shape, by numbers (5, B) uniform in [0, 1). torchvision's `RandomErasing` blanks the
     same rectangle in all images of a batch, timm's takes them one by one.
     """
-    count, _, height, width = images.shape
-    u = torch.rand((5, count), device=images.device)
+    height, width = images.shape[-2:]
     area = (0.02 + u[0] * (1 / 3 - 0.02)) * height * width
     ratio = torch.exp((2.0 * u[1] - 1.0) * float(np.log(10 / 3)))
     tall = (area * ratio).sqrt().round().clamp(1, height)
@@ -188,106 +210,6 @@ def erase(images: Tensor, probability: float) -> Tensor:
     columns = (x >= left[:, None]) & (x < (left + wide)[:, None])
     blank = rows[:, None, :, None] & columns[:, None, None, :] & (u[4] < probability)[:, None, None, None]
     return images.masked_fill(blank, 0.0)
-
-
-_MOST_OF_DEVICE = 0.25
-"""Share of the memory that a process has on its GPU which images may take; networks need the rest."""
-
-
-class ImageStore:
-    """Training images on the device, ready to be cropped: uint8, padded, channels last.
-
-    Where they would take too much of a GPU they stay in the machine's memory, and each batch goes to the GPU.
-
-    A batch is one gather: the padded images are seen as (N, 2p + 1, 2p + 1, H, W, C), all their crops, a view that
-    takes no memory of its own. torch's DataLoader with torchvision's transforms goes image by image, in Python, and
-    takes several times as long as a small network's training.
-    """
-
-    def __init__(self, images: Tensor, *, padding: int, border: Border, device: torch.device) -> None:
-        side = images.shape[-1]
-        _require_mirror(side, padding, border)
-        padded = _pad(images, padding, border).permute(0, 2, 3, 1).contiguous()
-        room = device_memory(str(device))
-        if room is None or padded.nbytes <= _MOST_OF_DEVICE * room:
-            padded = padded.to(device)
-        self._crops = padded.unfold(1, side, 1).unfold(2, side, 1).permute(0, 1, 2, 4, 5, 3)
-        self._device = device
-
-    def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
-        """The augmented images of one step: uint8 (B, C, H, W), channels last; `columns` is this process's share."""
-        draws = np.stack([draw[step, columns] for draw in (plan.rows, plan.top, plan.left)])
-        rows, top, left = sent(draws, self._crops.device)
-        images: Tensor = sent(self._crops[rows, top, left], self._device)
-        flipped = plan.flipped[step, columns]
-        if flipped.any():
-            where = sent(flipped, self._device).view(-1, 1, 1, 1)
-            images = torch.where(where, images.flip(2), images)
-        return images.permute(0, 3, 1, 2)
-
-
-class ImageStream:
-    """Training images that stay in their files, read and cropped by other processes some batches ahead."""
-
-    def __init__(
-        self,
-        split: StreamedSplit,
-        *,
-        padding: int,
-        border: Border,
-        device: torch.device,
-        resized: ResizedCrop | None = None,
-    ) -> None:
-        _require_mirror(split.resolution, padding, border)
-        self._reader, self._device = split.reader(padding=padding, border=border, resized=resized), device
-        # Policies take whole channels faster, and crops come that way; padded images are as those in memory.
-        self._format = torch.channels_last if resized is None else torch.contiguous_format
-        self._plan: EpochPlan | None = None
-        self._step = 0
-        self._batches: Iterator[Tensor] = iter(())
-
-    def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
-        """As of `ImageStore`; steps of one plan one after the other, or it begins to read anew."""
-        if self._plan is not plan or self._step != step:
-            cuts = np.stack([plan.rows, plan.top, plan.left, plan.flipped.astype(np.int64), plan.seeds], axis=2)
-            here = [cuts[later, columns] for later in range(step, len(cuts))]
-            self._batches = self._reader.read(here)
-            self._plan = plan
-        self._step = step + 1
-        return next(self._batches).to(self._device, memory_format=self._format, non_blocking=True)
-
-
-class Crops:
-    """Training images that are arrays of one size, cut as random resized crops."""
-
-    def __init__(self, images: Tensor, resized: ResizedCrop, *, device: torch.device) -> None:
-        self._images, self._resized, self._device = images, resized, device
-
-    def batch(self, plan: EpochPlan, step: int, columns: slice | Ints) -> Tensor:
-        """As of `ImageStore`."""
-        side, drawn = self._images.shape[-1], (plan.rows, plan.seeds, plan.flipped)
-        cut = []
-        for row, seed, flipped in zip(*(draw[step, columns].tolist() for draw in drawn), strict=True):
-            image = self._resized.cut(self._images[row], seed, side)
-            cut.append(image.flip(-1) if flipped else image)
-        return sent(torch.stack(cut), self._device)
-
-
-def _require_mirror(side: int, padding: int, border: Border) -> None:
-    if border == "reflect" and padding >= side:
-        raise RecipeError(f"a border of {padding} pixels cannot mirror an image of {side}; lower the crop.")
-
-
-def _pad(images: Tensor, padding: int, border: Border) -> Tensor:
-    if padding == 0:
-        return images
-    if border == "constant":
-        return functional.pad(images, (padding,) * 4)
-    # torch mirrors no uint8: do it by index, which also needs no float copy of the whole set.
-    side = images.shape[-1]
-    index = torch.arange(-padding, side + padding).abs()
-    index = torch.where(index >= side, 2 * (side - 1) - index, index)
-    return images[:, :, index][:, :, :, index]
 
 
 class Normalizer:

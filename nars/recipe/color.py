@@ -37,6 +37,10 @@ class ColorJitter:
         contrast = blended(bright, gray(bright).mean(dim=(1, 2, 3), keepdim=True), factors[:, 1])
         return contrast if pixels.shape[1] == 1 else blended(contrast, gray(contrast), factors[:, 2])
 
+    def enlarged(self, factor: float) -> ColorJitter:
+        """As in `Variation`."""
+        return self
+
 
 def color_of(recipe: Recipe, resolution: int) -> ColorJitter | None:
     """The jitter that a recipe asks for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast, final
@@ -33,6 +33,12 @@ from nars.recipe.settings import Teaching, TrainingSettings, settings_by
 
 _CHECK_EVERY = 16
 """Steps between looks at the loss: on a GPU each look waits for the device."""
+
+_OF_RECIPES = frozenset({"recipe", "seed", "learning_rate", "augmentation", "schedule", "batch_size"})
+"""What may be another in a training that is taken over."""
+
+_LAYS_OUT = ("optimizer", "layer_decay", "head_factor", "freeze")
+"""Settings of a recipe by which an optimizer's moments are laid out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +115,7 @@ class TrainingLoop:
             peers=peers,
             device=self._device,
             clean=teaching is not None and teaching.sees == "clean",
+            rendered=None if teaching is None or teaching.sees == "whole" else teaching.renders,
         )
         self.model = model.to(self._device)
         """The network being trained."""
@@ -350,19 +357,48 @@ class TrainingLoop:
         Raises:
             RecipeError: the state is of a training with other settings.
         """
-        theirs = dict(state["settings"])
-        different = sorted(k for k in self._settings.keys() | theirs.keys() if self._settings.get(k) != theirs.get(k))
-        if different:
-            listed = "; ".join(f"{k}: {theirs.get(k)!r} there, {self._settings.get(k)!r} here" for k in different)
-            raise RecipeError(f"the saved training has other settings ({listed}). Start anew, or restore them.")
-        self.model.load_state_dict(state["model"])
+        self._require_same(state)
+        self._take(state)
         if self._ema is not None:
             self._ema.model.load_state_dict(state["ema"])
         self._optimizer.load_state_dict(state["optimizer"])
-        if scaler := state.get("scaler"):  # written where a training is scaled, and of use only there
-            self._precision.scaler.load_state_dict(scaler)
         self.epoch, self.step, self._plan = state["epoch"], state["step"], None
         self._loss.copy_(state["loss"].to(self._loss.dtype))
+
+    def take_over(self, state: Mapping[str, Any]) -> None:
+        """Go on by this loop's recipe and seed from what `state_dict` of another recipe's loop returned at the end of
+        an epoch, as population based training does (arXiv 1711.09846).
+
+        Weights and their average are those of the state; so are the optimizer's moments where both recipes name the
+        same one, else it begins anew.
+
+        Raises:
+            RecipeError: the state is of a training with other settings beside the recipe, or within an epoch.
+        """
+        self._require_same(state, but=_OF_RECIPES)
+        require(state["step"] == 0, "a training to take over", "at the end of an epoch", f"step {state['step']}")
+        self._take(state)
+        if self._ema is not None:
+            self._ema.model.load_state_dict(state["ema"] or state["model"])
+        theirs, ours = state["settings"]["recipe"], self._settings["recipe"]
+        if all(theirs.get(name) == ours.get(name) for name in _LAYS_OUT):
+            groups = self._optimizer.state_dict()["param_groups"]  # with this recipe's weight decay
+            moments = {key: _copy(value) for key, value in state["optimizer"]["state"].items()}  # may be taken twice
+            self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.epoch, self.step, self._plan = state["epoch"], 0, None
+
+    def _take(self, state: Mapping[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        if scaler := state.get("scaler"):  # written where a training is scaled, and of use only there
+            self._precision.scaler.load_state_dict(scaler)
+
+    def _require_same(self, state: Mapping[str, Any], *, but: Set[str] = frozenset()) -> None:
+        theirs = dict(state["settings"])
+        known = sorted((self._settings.keys() | theirs.keys()) - but)
+        different = [name for name in known if self._settings.get(name) != theirs.get(name)]
+        if different:
+            listed = "; ".join(f"{k}: {theirs.get(k)!r} there, {self._settings.get(k)!r} here" for k in different)
+            raise RecipeError(f"the saved training has other settings ({listed}). Start anew, or restore them.")
 
 
 def _exact(device: torch.device) -> torch.dtype:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -63,6 +63,11 @@ class Policy:
                 where = sent(np.array([row for row, _ in drew]), pixels.device)
                 pixels[where] = _operate(name, pixels[where], [step for _, step in drew])
         return pixels
+
+    def enlarged(self, factor: float) -> Policy:
+        """As in `Variation`."""
+        pixels = {"TranslateX": factor, "TranslateY": factor}  # all other magnitudes are shares
+        return replace(self, steps=tuple((name, size * pixels.get(name, 1.0)) for name, size in self.steps))
 
 
 def _operate(name: str, pixels: Tensor, steps: list[Step]) -> Tensor:

@@ -18,6 +18,9 @@ Decay = Literal["exponential", "cosine", "linear"]
 Sight = Literal["augmented", "clean", "whole"]
 """What a teacher looks at."""
 
+Origin = Literal["resized", "rendered"]
+"""Where a teacher's images come from whose side is another than the batch's."""
+
 SEARCH_DECAY = 0.963
 """Per epoch, in the trainings of stage 2 (150 epochs)."""
 
@@ -159,7 +162,9 @@ class Teaching:
     network: nn.Module
     """Any with the same classes; put on the device of the training in evaluation mode, its weights do not change."""
     resolution: int | None = None
-    """Batches are resized (bilinear) to it for the teacher, pixels; None shows them as they are."""
+    """Side of the images that the teacher gets, pixels; None shows them as they are."""
+    images: Origin = "resized"
+    """resized: the batch, bilinear; rendered: cut from the originals at its side, as the batch is at the network's."""
     weight: float = DISTILLATION
     """Weight of the teacher's part of the loss, in [0, 1]; the labels have the rest."""
     temperature: float = 1.0
@@ -176,11 +181,21 @@ class Teaching:
         require(0.0 <= self.weight <= 1.0, "distillation", "between 0 and 1", self.weight)
         require(0.0 < self.temperature < math.inf, "the teacher's temperature", "> 0", self.temperature)
         require(self.sees in get_args(Sight), "what the teacher sees", " or ".join(get_args(Sight)), self.sees)
+        require(self.images in get_args(Origin), "the teacher's images", " or ".join(get_args(Origin)), self.images)
+
+    @property
+    def renders(self) -> int | None:
+        """The side at which it wants images from the originals, pixels; None where it does not."""
+        return self.resolution if self.images == "rendered" else None
 
     def described(self) -> dict[str, Any]:
         """What decides the weights, beside the network, as plain values."""
         # What is as it always was goes unwritten: trainings from before lack it.
-        later = {"teacher_temperature": (self.temperature, 1.0), "teacher_sees": (self.sees, "augmented")}
+        later = {
+            "teacher_temperature": (self.temperature, 1.0),
+            "teacher_sees": (self.sees, "augmented"),
+            "teacher_images": (self.images, "resized"),
+        }
         return {
             "distillation": self.weight,
             "teacher_resolution": self.resolution,

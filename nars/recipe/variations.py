@@ -27,6 +27,9 @@ class Variation(Protocol):
     def __call__(self, pixels: Tensor, drawn: NDArray[Any]) -> Tensor:
         """Images uint8 (B, C, H, W), which may be changed, varied by their draws (B, ...)."""
 
+    def enlarged(self, factor: float) -> Variation:
+        """What does the same, by the same draws, to images of so many times the side."""
+
 
 VARIATIONS: Mapping[int, Callable[[Recipe, int], Variation | None]] = {2: policy_of, 3: color_of}
 """By the number of its random stream, in the order in which they are done: what a recipe asks for at a resolution. Each

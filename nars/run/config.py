@@ -361,7 +361,11 @@ class Final(_Section):
     """With a timm teacher: its weights in a file (safetensors, or what torch saved); timm's own, downloaded, when
     absent."""
     teacher_resolution: Whole | None = None
-    """Images are resized to so many pixels for the teacher; a member's own when absent, for timm as they are."""
+    """Side of the images that the teacher gets, pixels; a member's own when absent, for timm as they are, or the
+    model's own where images are rendered for it."""
+    teacher_images: Literal["resized", "rendered"] = "resized"
+    """Where they come from if that is another side than the network's. resized: from the network's own; rendered: cut
+    from the originals, by the same crops, so that a larger teacher sees more."""
     teacher_normalization: Literal["images", "timm"] = "images"
     """With `teacher_weights`: how these want images normalized. images: as the training images are, which the teacher
     was trained on; timm: as timm says of the model, for weights from elsewhere."""
@@ -401,6 +405,13 @@ class Final(_Section):
 
     @model_validator(mode="after")
     def _weights_have_a_network(self) -> Final:
+        sized = self.teacher_weights is None or self.teacher_normalization == "timm"
+        unsized = self.teacher.startswith("timm:") and not sized and self.teacher_resolution is None
+        if self.teacher_images == "rendered" and unsized:
+            raise ValueError(
+                "teacher_images: rendered needs the side that the teacher was trained at, which a file of weights does "
+                "not say; write teacher_resolution, or teacher_normalization: timm if they are as timm has them"
+            )
         if self.teacher_weights is not None and not self.teacher.startswith("timm:"):
             raise ValueError("teacher_weights are those of a timm teacher; write teacher: timm:NAME, or leave them out")
         return self

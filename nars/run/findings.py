@@ -404,10 +404,11 @@ def final_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
             here=True,
         )
     yield from _policy_findings(final)
-    if final.teacher_resolution is not None and final.teacher == NONE:
-        yield Finding(
-            keys=("final.teacher_resolution",), text="has no effect without a teacher (final.teacher)", warning=True
-        )
+    if final.teacher == NONE:
+        idle = {"teacher_resolution": final.teacher_resolution is not None}
+        idle |= {"teacher_images": final.teacher_images != "resized"}
+        for key in (key for key, said in idle.items() if said):
+            yield Finding(keys=(f"final.{key}",), text="has no effect without a teacher (final.teacher)", warning=True)
 
 
 def _policy_findings(final: Final) -> Findings:

@@ -144,6 +144,7 @@ def teaching_by(final: Final, network: nn.Module, *, resolution: int | None) -> 
     return Teaching(
         network=network,
         resolution=final.teacher_resolution or resolution,
+        images=final.teacher_images,
         weight=final.distillation,
         temperature=final.teacher_temperature,
         sees=final.teacher_sees,
@@ -170,13 +171,14 @@ def outside_teacher(final: Final, images: ImageData) -> Teaching:
     """
     import torch
 
-    from nars.train import Renormalized, timm_teacher
+    from nars.train import Renormalized, timm_resolution, timm_teacher
 
     if final.teacher.startswith(_TIMM):
         weights = Path(final.teacher_weights) if final.teacher_weights else None
         by_timm = final.teacher_normalization == "timm"
         network = timm_teacher(final.teacher, images, checkpoint=weights, normalized_by_timm=by_timm)
-        return teaching_by(final, network, resolution=None)
+        own = timm_resolution(final.teacher) if final.teacher_images == "rendered" else None
+        return teaching_by(final, network, resolution=own)
     known = _check_classes(final, KnownNetwork.of(final.teacher), images)
     theirs = torch.tensor(known.mean), torch.tensor(known.std)
     model = Renormalized(known.load(), ours=(images.mean, images.std), theirs=theirs)

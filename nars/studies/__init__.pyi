@@ -23,6 +23,7 @@ from .rivals import (
     Unanswered as Unanswered,
     curves_of as curves_of,
     nearest as nearest,
+    optuna_study as optuna_study,
     replay_rival as replay_rival,
     searched_by_optuna as searched_by_optuna,
     suggest as suggest,

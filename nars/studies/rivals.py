@@ -35,7 +35,8 @@ RIVALS: Mapping[str, Rival] = {
 
 UNANSWERABLE: Mapping[str, str] = {
     "pbt": "population based training copies the weights of better trainings and goes on with other settings in the "
-    "middle; a store has curves of settings that stay, and none of what it would see"
+    "middle; a store has curves of settings that stay, and none of what it would see (scripts/bench_rivals.py lets "
+    "Ray Tune's train for real)"
 }
 """Rivals that no store can answer, and why."""
 
@@ -136,9 +137,9 @@ def searched_by_optuna(
     Raises:
         ConfigError: Optuna is not installed.
     """
-    optuna = _optuna()
-    study = _study(optuna, rival, length=max(map(len, curves)), seed=int(rng.integers(2**31)))
-    states = optuna.trial.TrialState
+    study = optuna_study(rival, length=max(map(len, curves)), seed=int(rng.integers(2**31)))
+    from optuna.trial import TrialState as states  # noqa: N813  # there by now
+
     left = np.arange(len(X))
     while len(left):
         trial = study.ask()
@@ -184,7 +185,17 @@ def nearest(space: Space, X: Population, row: Population) -> int:
     return int(np.where(ordinal, apart / spread, apart > 0).sum(axis=1).argmin())
 
 
-def _optuna() -> Any:
+def optuna_study(rival: Rival, *, length: int, seed: int) -> optuna.Study:
+    """Optuna's search for the largest score, to be asked and told.
+
+    Args:
+        rival: sampler and pruner.
+        length: epochs of a whole training.
+        seed: for the sampler.
+
+    Raises:
+        ConfigError: Optuna is not installed.
+    """
     try:
         import optuna
     except ImportError as error:
@@ -193,10 +204,6 @@ def _optuna() -> Any:
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    return optuna
-
-
-def _study(optuna: Any, rival: Rival, *, length: int, seed: int) -> Any:
     sampler, pruner = rival
     samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
     rungs: dict[str, Any] = {"min_resource": _FIRST_RUNG, "reduction_factor": _REDUCTION}

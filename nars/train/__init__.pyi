@@ -19,6 +19,7 @@ from .networks import (
     known_timm as known_timm,
     teaching_for as teaching_for,
     timm_network as timm_network,
+    timm_resolution as timm_resolution,
     timm_teacher as timm_teacher,
 )
 from .result import MemberResult as MemberResult, TrainError as TrainError

@@ -107,7 +107,9 @@ def train_members(
             keep(job, _train(job, shared, devices[0], partial(report, job)))
     else:
         for job in jobs:  # once, for all workers
-            data.at(job.architecture.resolution)
+            own = data.at(job.architecture.resolution)
+            if teaching is not None and teaching.renders is not None:
+                own.rendered(teaching.renders)
         setups = worker_setups(devices, threads=threads)
         with Pool(_train, shared, setups=setups) as pool:
             pool.run(jobs, on_result=keep, on_failure=fail, on_report=report)

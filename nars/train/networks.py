@@ -101,6 +101,18 @@ def timm_teacher(
     return Renormalized(model, ours=(data.mean, data.std), theirs=known).eval()
 
 
+def timm_resolution(name: str) -> int:
+    """Side of the images that timm has a model for, pixels.
+
+    Raises:
+        TrainError: timm has no such model.
+    """
+    known = timm.get_pretrained_cfg(known_timm(name), allow_unregistered=True)
+    if known is None:
+        raise TrainError(f"timm does not say which images {name} wants; say so (final.teacher_resolution).")
+    return int(known.input_size[-1])
+
+
 def teaching_for(architecture: AnyArchitecture, teaching: Teaching | None, images: ImageData) -> Teaching | None:
     """A teacher for a network of its own normalization, or a teacher that has one: it gets its input as it knows it."""
     if teaching is None or teaching.normalization == architecture.normalization:

@@ -9,7 +9,8 @@ from scipy import stats
 from nars.images import ImageData
 from nars.recipe import ALONE, Augmentation, Normalizer, Peers, Recipe, RecipeError
 from nars.recipe.augmentation import EpochPlan, plan_epoch
-from nars.recipe.batches import Batches, ImageStore, erase
+from nars.recipe.batches import Batches, erase
+from nars.recipe.stores import ImageStore
 
 
 def _plan(**changes: object) -> EpochPlan:
@@ -122,7 +123,7 @@ def test_policies_change_images_and_repeat_with_the_generator(digits: ImageData,
 def test_erasing_blanks_rectangles_of_the_right_size() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        blank = erase(torch.ones(4000, 2, 32, 32), 0.75) == 0
+        blank = erase(torch.ones(4000, 2, 32, 32), 0.75, torch.rand((5, 4000))) == 0
     assert torch.equal(blank[:, 0], blank[:, 1])
     hit = blank[:, 0].flatten(1).any(1)
     assert stats.binomtest(int(hit.sum()), 4000, 0.75).pvalue > 1e-3

@@ -320,6 +320,32 @@ def test_a_state_of_other_settings_is_refused(network: nn.Module, digits: ImageD
         _loop(network, digits, batch_size=16).load_state_dict(state)
 
 
+def test_another_recipe_takes_a_training_over_at_the_end_of_an_epoch(network: nn.Module, digits: ImageData) -> None:
+    def loop(**said: Any) -> TrainingLoop:
+        return _loop(copy.deepcopy(network), digits, Recipe.from_dict(FULL.to_dict() | {"optimizer": "sgd"} | said))
+
+    first, same, other = loop(), loop(), loop(learning_rate=0.004, weight_decay=1e-3, mixup=0.0)
+    first.train_epoch()
+    state = first.state_dict()
+    for taker in (same, other):
+        taker.take_over(state)
+        assert taker.epoch == 1
+        assert _equal(_weights(taker), _weights(first))
+    stats = other.train_epoch(max_steps=1)
+    assert stats.learning_rate == pytest.approx(0.2 * first.train_epoch(max_steps=1).learning_rate)
+    taken = other.state_dict()["optimizer"]["param_groups"]
+    assert sorted(group["weight_decay"] for group in taken) == [0.0, 1e-3]
+    first.train_epoch()
+    same.train_epoch()
+    assert _equal(_weights(same), _weights(first))  # the moments came along
+    (adaptive := loop(optimizer="adamw")).take_over(state)  # which another optimizer has no use for
+    assert not adaptive.state_dict()["optimizer"]["state"]
+    with pytest.raises(RecipeError, match="end of an epoch"):
+        loop().take_over(other.state_dict())
+    with pytest.raises(RecipeError, match="ema_decay"):
+        _loop(network, digits, ema_decay=0.5).take_over(state)
+
+
 def test_accuracy_is_sklearns(network: nn.Module, digits: ImageData) -> None:
     normalize = Normalizer(digits.mean, digits.std, device=torch.device("cpu"))
     with torch.inference_mode():

@@ -19,7 +19,7 @@ def test_images_stay_in_the_machine_where_they_would_fill_the_gpu(
     digits: ImageData, monkeypatch: pytest.MonkeyPatch, spare: int, place: str
 ) -> None:
     padded = len(digits.train) * (8 + 2 * CROP) ** 2
-    monkeypatch.setattr("nars.recipe.batches.device_memory", lambda _: 4 * padded + spare)
+    monkeypatch.setattr("nars.recipe.stores.device_memory", lambda _: 4 * padded + spare)
     batches = Batches(
         digits,
         batch_size=32,

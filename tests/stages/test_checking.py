@@ -354,6 +354,7 @@ WARNINGS: list[tuple[dict[str, object], list[str]]] = [
     ({"collect.keep": 0.01, "pretraining.pool": 1000}, ["collect.keep", "round 2"]),
     ({"collect.per_round": 2, "flops.high": "0.6M"}, ["collect.per_round", "rank correlation"]),
     ({"final.teacher": "none", "final.teacher_resolution": 32}, ["final.teacher_resolution", "no effect"]),
+    ({"final.teacher": "none", "final.teacher_images": "rendered"}, ["final.teacher_images", "no effect"]),
     ({"data.validation": 5}, ["data.validation", "5 validation images for 10 classes"]),
 ]
 

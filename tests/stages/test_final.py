@@ -111,6 +111,9 @@ def test_a_teacher_that_nobody_can_find_is_refused_before_anything_is_computed(o
         opened(teacher="1M")
     with pytest.raises(ConfigError, match="teacher_weights are those of a timm teacher"):
         load_config(config, {"final.teacher_weights": "x.pt"})
+    rendered = {"teacher": "timm:resnet18", "teacher_weights": "x.pt", "teacher_images": "rendered"}
+    with pytest.raises(ConfigError, match="write teacher_resolution, or teacher_normalization: timm"):
+        load_config(config, {f"final.{key}": value for key, value in rendered.items()})
     with pytest.raises(ConfigError, match=r"final\.teacher: timm has no model"):
         opened("b", teacher="timm:resnet1")
 
@@ -129,11 +132,13 @@ def test_every_option_reaches_the_training(config: Path) -> None:
         "decay": 0.9875,
         "distillation": 1.0,
         "teacher_sees": "clean",
+        "teacher_images": "rendered",
         "teacher_temperature": 2.0,
     }
     read = load_config(config, {f"final.{key}": value for key, value in final.items()})
     teaching = teaching_by(read.final, torch.nn.Identity(), resolution=12)
     assert (teaching.weight, teaching.sees, teaching.temperature, teaching.resolution) == (1.0, "clean", 2.0, 12)
+    assert teaching.renders == 12
     settings = final_settings(read, images=None)
     assert settings.learning_rate_scale == 96 / 48
     assert (settings.accumulation, settings.amp, settings.compiler) == (2, True, "inductor")
@@ -175,7 +180,7 @@ def test_a_folder_from_before_the_new_keys_goes_on(opened: Open, tmp_path: Path)
     first = upto_train(run).results
     document = json.loads(run.folder.run_file.read_text())
     new = ("scale_learning_rate", "teacher_weights", "accumulation", "amp", "channels_last", "compile", "watch")
-    for key in (*new, "teacher_sees", "teacher_temperature", "teacher_normalization"):
+    for key in (*new, "teacher_sees", "teacher_images", "teacher_temperature", "teacher_normalization"):
         del document["config"]["final"][key]
     write_json(run.folder.run_file, document)
     (run.folder.training("150k") / "result.json").unlink()

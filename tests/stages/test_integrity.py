@@ -158,9 +158,9 @@ def test_a_run_of_an_earlier_version_gets_its_copy_if_nothing_has_changed(
         reopen_run(edited / "run")
 
 
-def test_a_run_in_the_format_of_the_first_version_goes_on_to_the_same_family(config: Path, tmp_path: Path) -> None:
+def test_a_run_in_the_format_of_the_first_version_goes_on_to_the_same_family(copy: Path) -> None:
     """What a run.json of that version had, key by key."""
-    run = open_run(load_config(config), tmp_path / "run", execution=HOW)
+    run = reopen_run(copy, execution=HOW)
     members, pool = upto_search(run), load_pool(run)
     document = json.loads(run.folder.run_file.read_text())
     shutil.rmtree(run.folder.space_file.parent)
@@ -364,7 +364,8 @@ def test_a_foreign_predictor_is_not_asked(copy: Path, foreign: Path) -> None:
 def test_samples_of_another_space_are_refused_before_anything_is_trained(copy: Path, tmp_path: Path) -> None:
     write_files(tmp_path)
     (tmp_path / "mine.yaml").write_text(SPACE.replace("count: 5", "count: 7"))
-    other = open_run(load_config(tmp_path / "small.yaml"), tmp_path / "other", execution=HOW)
+    few = load_config(tmp_path / "small.yaml", {"collect.rounds": 1})
+    other = open_run(few, tmp_path / "other", execution=HOW)
     upto_collect(other)
     replace_with(copy, other.folder.path, "samples")
     for folder in ("rounds", "predictor", "family"):

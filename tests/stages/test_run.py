@@ -2,14 +2,18 @@
 
 import json
 import os
+import runpy
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -50,6 +54,31 @@ def nars(*arguments: object) -> list[str]:
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(nars(*arguments), capture_output=True, text=True, check=False, timeout=280, env=ONE_THREAD)
+
+
+class Said(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Here = Callable[..., Said]
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
+    """The command line in this process, which has loaded all that a command needs."""
+
+    def call(*arguments: object) -> Said:
+        monkeypatch.setattr("sys.argv", ["nars", *map(str, arguments)])
+        capsys.readouterr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # they are said, as in a process of its own
+            with pytest.raises(SystemExit) as leaving:
+                main()
+        return Said(int(leaving.value.code or 0), *capsys.readouterr())
+
+    return call
 
 
 def family(folder: Path) -> list[dict]:
@@ -118,17 +147,17 @@ def test_a_finished_run_says_so_and_changes_nothing(finished: Path, config: Path
     assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
 
 
-def test_another_configuration_in_the_same_folder_is_refused(finished: Path, config: Path) -> None:
-    other = run("run", config, "--out", finished, "--set", "collect.keep=0.25")
+def test_another_configuration_in_the_same_folder_is_refused(here: Here, finished: Path, config: Path) -> None:
+    other = here("run", config, "--out", finished, "--set", "collect.keep=0.25")
     assert other.returncode == 2
     assert "collect.keep was 0.5, now 0.25" in other.stderr
     assert "Traceback" not in other.stderr
 
 
-def test_the_predictor_answers_new_budgets(finished: Path, tmp_path: Path) -> None:
+def test_the_predictor_answers_new_budgets(here: Here, finished: Path, tmp_path: Path) -> None:
     answer = tmp_path / "answer.json"
     asked = ("search", "--predictor", finished, "--max-flops", "0.15M,0.3M", "--max-params", "20k", "--json", answer)
-    done = run(*asked)
+    done = here(*asked)
     assert done.returncode == 0, done.stderr
     members = json.loads(answer.read_text())["members"]
     for member, budget in zip(members, (0.15e6, 0.3e6), strict=True):
@@ -145,15 +174,15 @@ def test_the_predictor_answers_new_budgets(finished: Path, tmp_path: Path) -> No
         assert 1 + 1e-9 >= member["plan_probability"] >= sum(one["probability_of_best"] for one in to_train) - 1e-9
         assert sum(one["probability_of_best"] for one in candidates) <= 1 + 1e-9
     assert members[0]["predicted"] <= members[1]["predicted"]
-    impossible = run("search", "--predictor", finished, "--max-flops", "20k")
+    impossible = here("search", "--predictor", finished, "--max-flops", "20k")
     assert impossible.returncode == 2
     assert "105.3k" in impossible.stderr  # the smallest network
 
 
-def test_the_predictor_answers_with_a_front(finished: Path, tmp_path: Path) -> None:
+def test_the_predictor_answers_with_a_front(here: Here, finished: Path, tmp_path: Path) -> None:
     file = tmp_path / "front.parquet"
     asked = ("search", "--predictor", finished, "--pareto", "flops,params", "--max-flops", "0.3M", "--parquet", file)
-    done = run(*asked)
+    done = here(*asked)
     assert done.returncode == 0, done.stderr
     front = pq.read_table(file).to_pandas()
     values = front[["cost.flops", "cost.params"]].assign(loss=-front["predicted"]).to_numpy()
@@ -162,7 +191,7 @@ def test_the_predictor_answers_with_a_front(finished: Path, tmp_path: Path) -> N
     dominates = (values[:, None] <= values[None]).all(axis=2) & (values[:, None] < values[None]).any(axis=2)
     assert not dominates.any()
     assert {"stem.channels", "recipe.learning_rate"} <= set(front.columns)
-    nothing = run("search", "--predictor", finished)
+    nothing = here("search", "--predictor", finished)
     assert nothing.returncode == 2
     assert "at least one limit" in nothing.stderr
 
@@ -179,17 +208,17 @@ def test_a_second_question_does_not_score_again_what_the_first_did(finished: Pat
 
 
 def test_swapping_predicts_all_trains_what_is_asked_for_and_does_not_train_it_again(
-    finished: Path, tmp_path: Path
+    here: Here, finished: Path, tmp_path: Path
 ) -> None:
     asked = ("swap", finished, "--engine", "in-process", "--seeds", 2)
-    some = run(*asked, "--train", "200k:400k", "--json", tmp_path / "some.json")
+    some = here(*asked, "--train", "200k:400k", "--json", tmp_path / "some.json")
     assert some.returncode == 0, some.stderr
     document = json.loads((tmp_path / "some.json").read_text())
     assert document["trained"][0][1] is not None
     assert document["shares"]["trained"] is None
-    whole = run(*asked, "--train", "all", "--json", tmp_path / "all.json")
+    whole = here(*asked, "--train", "all", "--json", tmp_path / "all.json")
     assert "architecture explains" in whole.stdout
-    shown = run("swap", finished / "family", "--seeds", 2, "--json", tmp_path / "shown.json")
+    shown = here("swap", finished / "family", "--seeds", 2, "--json", tmp_path / "shown.json")
     assert (tmp_path / "shown.json").read_bytes() == (tmp_path / "all.json").read_bytes()
     assert shown.stdout == whole.stdout
     after = json.loads((tmp_path / "all.json").read_text())
@@ -200,7 +229,7 @@ def test_swapping_predicts_all_trains_what_is_asked_for_and_does_not_train_it_ag
     small, large = (member["record"] for member in family(finished))
     swapped = {k: large[k] if k.startswith("recipe.") else v for k, v in small.items()}
     assert swapped in [{**row} for row in _records(finished / "swap")]
-    wrong = run(*asked, "--train", "200k:1M")
+    wrong = here(*asked, "--train", "200k:1M")
     assert wrong.returncode == 2
     assert "got '200k:1M'" in wrong.stderr
 
@@ -209,19 +238,19 @@ def _records(store: Path) -> list[dict]:
     return [dict(sample.record) for sample in SampleStore(store).samples()]
 
 
-def test_every_exported_format_agrees(finished: Path, config: Path) -> None:
-    done = run("export", config, "--out", finished, "--verify")
+def test_every_exported_format_agrees(here: Here, finished: Path, config: Path) -> None:
+    done = here("export", config, "--out", finished, "--verify")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": ok, ") == 8  # two members in four formats
 
 
-def test_members_are_measured_by_the_runner_of_the_table(finished: Path, tmp_path: Path) -> None:
+def test_members_are_measured_by_the_runner_of_the_table(here: Here, finished: Path, tmp_path: Path) -> None:
     """A device whose time follows from the graph, so that table and measurement must agree, exports included."""
     command = shlex.join([sys.executable, str(Path(macs.__file__)), "{onnx}"])
     device = OnnxRunner(device=command, runtime=COMMAND, threads=0, milliseconds=macs.milliseconds)
     space, table = read_space(read_document(RunFolder(finished).space_file)), tmp_path / "board.json"
     measure_networks(space, table, device, networks=12, encode=partial(network_graph, batch=1))
-    done = run("latency", finished, "--members", "--out", table)
+    done = here("latency", finished, "--members", "--out", table)
     assert done.returncode == 0, done.stderr
     found = read_member_latency(RunFolder(finished))
     assert found is not None
@@ -234,26 +263,21 @@ def test_members_are_measured_by_the_runner_of_the_table(finished: Path, tmp_pat
     page = (finished / "report.html").read_text()
     assert "latency of 200k" in page
     assert macs.__file__ in page
-    again = run("latency", finished, "--members", "--runner", "sh -c 'exit 9' {onnx}")
+    again = here("latency", finished, "--members", "--runner", "sh -c 'exit 9' {onnx}")
     assert again.returncode == 2
     assert "ended with exit code 9" in again.stderr
 
 
-def test_the_store_can_be_looked_at_exported_and_replayed(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_store_can_be_looked_at_exported_and_replayed(here: Here, finished: Path, tmp_path: Path) -> None:
     def refused(*arguments: object) -> str:
-        """What is said in this process, which has loaded all that a command needs."""
-        monkeypatch.setattr("sys.argv", ["nars", *map(str, arguments)])
-        with pytest.raises(SystemExit) as leaving:
-            main()
-        assert leaving.value.code == 2
-        return capsys.readouterr().err
+        said = here(*arguments)
+        assert said.returncode == 2
+        return said.stderr
 
-    assert "8 ok" in run("store", "info", finished).stdout
-    assert "8 samples" in run("store", "export", finished, tmp_path / "samples.csv").stdout
+    assert "8 ok" in here("store", "info", finished).stdout
+    assert "8 samples" in here("store", "export", finished, tmp_path / "samples.csv").stdout
     assert len(pd.read_csv(tmp_path / "samples.csv")) == 8
-    told = run(
+    told = here(
         "store", "replay", finished, "--trainings", 4, "--repeats", 2,
         "--strategies", "random,evolution,predictor,tpe,asha,hyperband,pbt"
     )  # fmt: skip
@@ -268,19 +292,21 @@ def test_the_store_can_be_looked_at_exported_and_replayed(
     assert "name one by --cost: flops, params" in refused(*guided, "--cost", "latency")
 
 
-def test_a_file_set_aside_is_one_line_and_other_folders_are_left_alone(finished: Path, tmp_path: Path) -> None:
+def test_a_file_set_aside_is_one_line_and_other_folders_are_left_alone(
+    here: Here, finished: Path, tmp_path: Path
+) -> None:
     store = tmp_path / "samples"
     shutil.copytree(finished / "samples", store)
     (store / "torn.parquet").write_bytes(b"PAR1")
-    told = run("store", "info", f"file://{store}")
+    told = here("store", "info", f"file://{store}")
     assert "8 ok" in told.stdout
     assert told.stderr.startswith("warning: ")
     assert "torn.parquet" in told.stderr
     assert ".py" not in told.stderr
-    assert "8 ok" in run("store", "info", f"file://{finished}").stdout  # the run's store, not its other files
+    assert "8 ok" in here("store", "info", f"file://{finished}").stdout  # the run's store, not its other files
     (tmp_path / "pool").mkdir()
     shutil.copy(finished / "pool.parquet", tmp_path / "pool")
-    assert run("store", "info", tmp_path / "pool").returncode == 2
+    assert here("store", "info", tmp_path / "pool").returncode == 2
     assert (tmp_path / "pool" / "pool.parquet").is_file()
 
 
@@ -336,11 +362,13 @@ def _wait_until(condition, process: subprocess.Popen) -> None:
 
 
 @pytest.mark.slow
-def test_the_scripts_one_after_another_give_the_same_as_nars_run(finished: Path, config: Path, tmp_path: Path) -> None:
+def test_the_scripts_one_after_another_give_the_same_as_nars_run(
+    finished: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, scripts = tmp_path / "scripts", Path(__file__).parents[2] / "scripts"
+    monkeypatch.syspath_prepend(scripts)
     for name in ("stage1_pretrain", "stage2_collect", "stage3_search", "train_family"):
-        command = [sys.executable, str(scripts / f"{name}.py"), str(config), "--out", str(folder), "--workers", "1"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, env=ONE_THREAD)
-        assert done.returncode == 0, done.stderr
+        monkeypatch.setattr("sys.argv", [name, str(config), "--out", str(folder), "--workers", "1"])
+        runpy.run_path(str(scripts / f"{name}.py"), run_name="__main__")
     assert family(folder) == family(finished)
     assert trained(folder) == trained(finished)
