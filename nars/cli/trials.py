@@ -41,7 +41,7 @@ class Reading:
     ] = None
     columns: Annotated[
         str | None,
-        typer.Option(help="Other headings: accuracy=top1,flops=macs, and likewise status, seed and any setting."),
+        typer.Option(help="Other headings, e.g. accuracy=top1,seed=rng; likewise status, costs and settings."),
     ] = None
     status: Annotated[
         str | None,
