@@ -70,7 +70,7 @@ def readable_name(name: str) -> str:
 def wrapped(text: str, width: int) -> str:
     """A text whose lines are no longer than a terminal is wide, broken between words and not within them.
 
-    What stands three spaces apart is broken there alone. A command on a line of its own stays whole, to be copied, and
+    What stands three spaces apart is broken there alone. A command at the end of a line stays whole, to be copied, and
     so does a word that is longer than a line.
     """
     return "\n".join(_broken(line, width) for line in text.split("\n"))
@@ -85,8 +85,11 @@ def print_lines(console: Console, text: str) -> None:
 def _broken(line: str, width: int) -> str:
     body = line.lstrip()
     margin = line[: len(line) - len(body)]
-    if body.startswith("nars "):
+    if len(line) <= width or body.startswith("nars "):
         return line
+    said, ends, command = line.rpartition(": nars ")
+    if ends and not set("(,;") & set(command):
+        return f"{_broken(f'{said}:', width)}\n{margin}  nars {command}"
     between = _APART if _APART in body else " "
     first, *others = body.split(between)
     rows = [margin + first]

@@ -146,9 +146,11 @@ def test_on_a_terminal_of_any_width_nothing_is_cut(width: int, monkeypatch: pyte
     monkeypatch.setenv("TERM", "xterm")
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     budgets = [f"flops <= {number}50k: 98.76 %" for number in range(1, 6)]
-    command = f"  nars run digits {40 * '--set a=b '}"
+    command = f"  nars run digits {40 * '--set a=b '}".rstrip()
     terminal = Terminal(console)
-    terminal.say(f"stage 2: stop epoch: the correlation at epoch 8 is uncertain: 95 % interval 0.795 to 1.0\n{command}")
+    terminal.say(
+        f"stage 2: stop epoch: the correlation at epoch 8 is uncertain: 95 % interval 0.795 to 1.0:{command[1:]}"
+    )
     with terminal.bar("stage 2: round 1 of 4", 5) as advance:
         advance(1, "\n".join(["[red] :cat:; about 4 min left in all", f"best so far   {'   '.join(budgets)}"]))
     shown = re.sub(r"\x1b\[[0-9?;]*[A-Za-z]", "", console.file.getvalue())  # type: ignore[attr-defined]
