@@ -7,6 +7,7 @@ BIN    := $(VENV)/bin
 
 demo: install            ## search architecture + recipe on real images, train and export the family
 	$(BIN)/nars run digits
+	@echo "$(VENV) has nars and all that it needs; to type nars yourself: source $(BIN)/activate"
 
 test: check              ## everything CI runs: linters, types, layers, all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest   # pytest has a worker for each core
@@ -23,6 +24,7 @@ docs: install            ## the site, docs/_build/html/index.html; a warning is 
 install: $(VENV)/.installed   ## .venv with all that demo, tests, benchmarks and the site need
 
 $(VENV)/.installed: pyproject.toml
+	@echo "installing into $(VENV): 3 GB to download, most of it PyTorch with its GPU libraries; 7 GB on disk"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[onnx,compress,ray,tensorboard]" --group dev --group bench --group docs --group weights

@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 """Whether nothing is said of how things go (`--quiet`): results, warnings and errors alone."""
 
 _MOST_ITEMS = 4
 _MOST_LETTERS = 60
+_APART = "   "
 
 
 def brief_repr(value: Any) -> str:
@@ -61,6 +65,40 @@ def counted(number: int, what: str) -> str:
 def readable_name(name: str) -> str:
     """A file name as every terminal and file can take it."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def wrapped(text: str, width: int) -> str:
+    """A text whose lines are no longer than a terminal is wide, broken between words and not within them.
+
+    What stands three spaces apart is broken there alone. A command at the end of a line stays whole, to be copied, and
+    so does a word that is longer than a line.
+    """
+    return "\n".join(_broken(line, width) for line in text.split("\n"))
+
+
+def print_lines(console: Console, text: str) -> None:
+    """Print text on a console: on a terminal its lines are `wrapped`, for a program each stays a line."""
+    lines = wrapped(text, console.width) if console.is_terminal else text
+    console.print(lines, soft_wrap=True, markup=False, emoji=False)
+
+
+def _broken(line: str, width: int) -> str:
+    body = line.lstrip()
+    margin = line[: len(line) - len(body)]
+    if len(line) <= width or body.startswith("nars "):
+        return line
+    said, ends, command = line.rpartition(": nars ")
+    if ends and not set("(,;") & set(command):
+        return f"{_broken(f'{said}:', width)}\n{margin}  nars {command}"
+    between = _APART if _APART in body else " "
+    first, *others = body.split(between)
+    rows = [margin + first]
+    for part in others:
+        if len(rows[-1] + between + part) <= width:
+            rows[-1] += between + part
+        else:
+            rows.append(f"{margin}  {part}")
+    return "\n".join(rows)
 
 
 @contextmanager

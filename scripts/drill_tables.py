@@ -64,7 +64,8 @@ def table_cases() -> list[Case]:
 def frame(rows: Sequence[Mapping[str, Any]] = ROWS) -> Frame:
     """The rows with the names of the space as headings."""
     table = pd.DataFrame(rows)
-    return table.rename(columns={name: f"recipe.{name}" for name in RECIPE})  # type: ignore[no-any-return]
+    renamed: Frame = table.rename(columns={name: f"recipe.{name}" for name in RECIPE})
+    return renamed
 
 
 def _space(folder: Path, text: str = SPACE) -> Path:
@@ -269,7 +270,8 @@ def _any_act(rows: Sequence[Mapping[str, Any]], word: str | None) -> Check:
 
 def _headings() -> list[Case]:
     def bare(table: Frame) -> Frame:
-        return table.rename(columns={f"recipe.{name}": name for name in RECIPE})  # type: ignore[no-any-return]
+        renamed: Frame = table.rename(columns={f"recipe.{name}": name for name in RECIPE})
+        return renamed
 
     choices = ["depth", "act", *RECIPE]
 
@@ -329,7 +331,8 @@ def _headings() -> list[Case]:
 
     def renamed(table: Frame) -> Frame:
         names = {"accuracy": "val_top1", "recipe.lr": "params_learning_rate", "depth": "layers"}
-        return table.rename(columns=names)  # type: ignore[no-any-return]
+        renamed: Frame = table.rename(columns=names)
+        return renamed
 
     mapping = "accuracy=val_top1,lr=params_learning_rate,depth=layers"
     return [

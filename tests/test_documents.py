@@ -156,13 +156,18 @@ def _trials(file: Path, space_file: Path) -> None:
 
 @functools.cache
 def nars(command: str) -> tuple[int, str]:
-    """Exit code and what a command prints, run in this process; once, if it stands in several places."""
+    """Exit code and what a command prints, run in this process; once, if it stands in several places.
+
+    No table is wider than the terminal, and none cuts a word.
+    """
     said = io.StringIO()
     words = [word for begin, more in SHORT.items() if command.startswith(begin) for word in shlex.split(more)]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         patch.setattr("sys.argv", [*shlex.split(command, comments=True), *words])
         with pytest.raises(SystemExit) as leaving:
             main()
+    lines = said.getvalue().splitlines()
+    assert not [line for line in lines if "…" in line or (line[:1] in tuple("│┃┏┌╭") and len(line) > 80)]
     return int(leaving.value.code or 0), said.getvalue()
 
 
@@ -177,6 +182,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("NARS_DATA", str(folder / "data"))
+        patch.setenv("COLUMNS", "80")
+        patch.setenv("COLUMNS", "80")
         code, said = nars("nars run digits")
         assert code == 0, said
         yield folder
@@ -212,12 +219,13 @@ def test_an_example_of_a_help_is_understood(example: str) -> None:
         command.make_context("nars", words)
 
 
-def test_every_help_has_an_example() -> None:
-    commands: list[Any] = [typer.main.get_command(app)]
+def test_every_help_has_an_example_and_fits_80_columns() -> None:
+    commands: list[Any] = [("nars", typer.main.get_command(app))]
     while commands:
-        command = commands.pop()
-        commands += getattr(command, "commands", {}).values()
-        assert hasattr(command, "commands") or "Example: nars " in command.epilog, command.name
+        name, command = commands.pop()
+        commands += [(f"{name} {part}", one) for part, one in getattr(command, "commands", {}).items()]
+        assert hasattr(command, "commands") or "Example: nars " in command.epilog, name
+        assert nars(f"{name} --help")[0] == 0
 
 
 @pytest.mark.parametrize("page", [page for page, text in PAGES.items() if blocks(text)])

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from nars.cli.options import WarmStart, sources_of
 from nars.cli.spaces import SpaceName
 from nars.cli.starting import load_torch
 from nars.cli.trials import Reading, trial_table
+from nars.printing import print_lines
 
 if TYPE_CHECKING:
     from nars.predictors import Audit, Row
@@ -60,7 +60,7 @@ def audit(
 def _show(result: Audit, warm_start: str | None) -> None:
     from nars.report import FittingTable
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     metric = result.metric
     console.print(
         f"{result.candidates:,} candidates by {metric.title}, to {metric.goal}, {result.splits} "
@@ -84,11 +84,11 @@ def _show(result: Audit, warm_start: str | None) -> None:
         console.print(FittingTable(head, cells, left=("model",)))
     spread = " ± standard error over the splits" if result.splits > 1 else ""
     quintiles = "; in quintiles: inside those of the cost" if within else ""
-    console.print(f"\ntau: Kendall's{spread}{quintiles}; top 1 %: share of the best that is found")
+    print_lines(console, f"\ntau: Kendall's{spread}{quintiles}; top 1 %: share of the best that is found")
     if result.worth is not None:
-        console.print(escape(f"{warm_start} is worth {result.worth:.0f} trainings here"))
+        print_lines(console, f"{warm_start} is worth {result.worth:.0f} trainings here")
     for line in _findings(result):
-        console.print(escape(line))
+        print_lines(console, line)
 
 
 def _figure(row: Row, name: str) -> str:

@@ -84,7 +84,7 @@ class Question:
     ] = False
     budgets: Annotated[
         str | None,
-        typer.Option(help="Upper limits on any costs, e.g. 450M,flops=450M+latency=12ms,params=5M; alone, FLOPs."),
+        typer.Option(help="Upper limits on any costs, e.g. 450M,550M or flops=450M+params=5M; alone, FLOPs."),
     ] = None
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None

@@ -14,6 +14,7 @@ from nars.cli.options import Question
 from nars.errors import ConfigError
 from nars.files.atomic import replacing, write_json
 from nars.metric import Metric
+from nars.printing import print_lines
 from nars.report import FittingTable, doubtful
 from nars.run.folder import RunFolder
 from nars.run.journal import read_results
@@ -70,9 +71,10 @@ def query(question: Question, out: Path | None = None) -> None:
         if len(budgets) > 1:
             raise ConfigError(f"a front takes one limit of each cost, got {len(budgets)}; or drop --pareto")
         front = ask_front(predictor, objectives, budgets[0] if budgets else None, seed=seed, latency=latency)
-        console.print(
+        print_lines(
+            console,
             f"front of {front.metric.name} against {', '.join(objectives)}: {len(front.front.rows)} candidates of "
-            f"{front.evaluations:,} scored in {front.seconds:.2f} s"
+            f"{front.evaluations:,} scored in {front.seconds:.2f} s",
         )
         console.print(_front_table(front))
         console.print(f"predicted: {predicted_of(predictor, front.metric)}", style="dim")
@@ -91,12 +93,12 @@ def query(question: Question, out: Path | None = None) -> None:
             named = family.space.family.builder is None  # else settings of a network, which would fill the screen
             shown = {name.removeprefix("recipe."): value for name, value in record.items()}
             settings = ", ".join(f"{k} {_short(v)}" for k, v in (shown if named else recipe_in(record)).items())
-            console.print(f"{budget.bounds}: {settings}", soft_wrap=True)
+            print_lines(console, f"{budget.bounds}: {settings}")
         for doubt in doubtful(_doubts(predictor, family)):
             console.print(doubt)
         if out is not None:
             for line in _kept(save_answers(family, predictor, out)):
-                console.print(line, soft_wrap=True)
+                print_lines(console, line)
         rows = _family_rows(family)
         document = _head(family.space, family.seconds) | {"members": _members(rows)}
     if question.json_file is not None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from nars import space as spaces
+from nars.printing import print_lines
 
 if TYPE_CHECKING:
     from nars.space import Bounds, Population, Space
@@ -65,7 +66,7 @@ def show(name: Name) -> None:
             others.add_row(escape(setting), escape(spelled))
     console.print(others)
     for line in counts(space):
-        console.print(escape(line), soft_wrap=True)
+        print_lines(console, line)
     if space.cost_names:
         title = f"{'exact ' * spaces.exact_ends(space)}range of each cost"
         ranges = Table("cost", "smallest", "largest", title=title, title_justify="left")
@@ -166,14 +167,19 @@ def _print_table(space: Space, X: Population) -> None:
     costs = space.costs(X) if space.cost_names else {}
     shown = [cost for cost in costs if cost in ("latency", "flops", "params", "activations")] or list(costs)
     recipe = [name for name in space.settings if name.startswith("recipe.")]
-    rows = Table()
-    for heading in ("#", *shown, "architecture", *(["recipe"] if recipe else [])):
-        rows.add_column(heading, overflow="fold")  # a narrow terminal breaks words rather than lose their ends
+    cells = [["#", *shown, "architecture", *(["recipe"] if recipe else [])]]
     for number, record in enumerate(space.to_records(X)):
-        cells = [spaces.shorten(float(costs[cost][number])) for cost in shown]
-        recipes = [escape(summary(recipe, record))] if recipe else []
-        rows.add_row(str(number + 1), *cells, escape(space.family.line(space, record)), *recipes)
-    Console().print(rows)
+        figures = [spaces.shorten(float(costs[cost][number])) for cost in shown]
+        recipes = [summary(recipe, record)] if recipe else []
+        cells.append([str(number + 1), *figures, space.family.line(space, record), *recipes])
+    console = Console()
+    rows = Table()
+    room = console.width - 1 - 3 * len(cells[0])
+    for heading, width in zip(cells[0], column_widths(cells, room), strict=True):
+        rows.add_column(heading, width=width, overflow="fold")
+    for row in cells[1:]:
+        rows.add_row(*map(escape, row))
+    console.print(rows)
 
 
 def _print_json(space: Space, X: Population) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from nars.cli.spaces import SpaceName, open_store, space_of
 from nars.errors import StoreError
 from nars.files.atomic import write_json
-from nars.printing import counted
+from nars.printing import counted, print_lines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -170,7 +170,7 @@ def replay(
     console.print(title)
     console.print(FittingTable(headings, rows, left=("strategy",)))
     for name, reason in unanswered.items():
-        console.print(f"{name} has no answer here: {reason}", soft_wrap=True)
+        print_lines(console, f"{name} has no answer here: {reason}")
 
 
 def _spender(

@@ -11,7 +11,7 @@ import unicodedata
 from contextlib import suppress
 from typing import TextIO
 
-from nars.printing import QUIET
+from nars.printing import QUIET, wrapped
 
 _HANDLER = "nars-plain"
 
@@ -73,8 +73,10 @@ def say(text: str, *, heading: str = "", color: str = "default") -> None:
         from rich.console import Console
         from rich.text import Text
 
-        message = Text.assemble((heading, f"bold {color}"), ": " if heading else "", text)
         console = Console(stderr=True, highlight=False, soft_wrap=True)
+        lines = f"{heading}: {text}" if heading else text
+        message = Text(wrapped(lines, console.width) if console.is_terminal else lines)
+        message.stylize(f"bold {color}", 0, len(heading))
         console.on_broken_pipe = lambda: None  # type: ignore[method-assign]
         console.print(message)
 

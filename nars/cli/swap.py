@@ -11,6 +11,7 @@ from rich.console import Console, Group, RenderableType
 
 from nars.cli.options import DEVICE_HELP
 from nars.cli.starting import load_torch, say_device
+from nars.printing import print_lines
 
 if TYPE_CHECKING:
     from nars.studies import Shares, Swap
@@ -48,9 +49,9 @@ def swap(
         write_json(json_file, found.to_dict())
     console = Console()
     console.print(_table(found))
-    console.print("predicted: " + _spell(found.predicted_shares), soft_wrap=True)
+    print_lines(console, "predicted: " + _spell(found.predicted_shares))
     if found.trained_shares is not None:
-        console.print("trained:   " + _spell(found.trained_shares), soft_wrap=True)
+        print_lines(console, "trained: " + _spell(found.trained_shares))
 
 
 def _table(found: Swap) -> RenderableType:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from nars.cli.opening import asked
 from nars.cli.options import DEVICE_HELP
@@ -37,6 +36,7 @@ def transfer(
     export takes each folder.
     """
     load_torch()
+    from nars.report import FittingTable
     from nars.run import Terminal, execution
     from nars.studies import transfer as transferred
 
@@ -54,11 +54,12 @@ def transfer(
         device=how.device,
         reporter=reporter,
     )
-    table = Table(title=f"on {to}", title_justify="left")
-    for heading in ("member", "px", "validation", "test", "folder"):
-        table.add_column(heading, justify="left" if heading in ("member", "folder") else "right", overflow="fold")
-    for one in found:
-        result = one.result
-        figures = f"{result.validation_accuracy:.2f} %", f"{result.test_accuracy:.2f} %"
-        table.add_row(one.pair.name, str(one.resolution), *figures, str(one.pair.place))
-    Console().print(table)
+    headings = ("member", "px", "validation", "test", "folder")
+    figures = [(one.result.validation_accuracy, one.result.test_accuracy) for one in found]
+    rows = [
+        [one.pair.name, str(one.resolution), *(f"{figure:.2f} %" for figure in own), str(one.pair.place)]
+        for one, own in zip(found, figures, strict=True)
+    ]
+    console = Console(highlight=False)
+    console.print(f"on {to}")
+    console.print(FittingTable(headings, rows, left=("member", "folder")))

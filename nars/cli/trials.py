@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from nars.cli.spaces import SpaceName, open_store, space_of
 from nars.errors import DataError
+from nars.printing import print_lines
 from nars.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ class Reading:
     ] = None
     columns: Annotated[
         str | None,
-        typer.Option(
-            help="Other headings: accuracy=val_top1,lr=params_learning_rate,status=State,seed=rng,flops=macs."
-        ),
+        typer.Option(help="Other headings, e.g. accuracy=top1,seed=rng; likewise status, costs and settings."),
     ] = None
     status: Annotated[
         str | None,
@@ -134,9 +132,9 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
         scale=_factor(reading.scale),
         nearest=reading.nearest,
     )
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False)
     for remark in table.remarks:
-        console.print(f"{escape(path.name)}: {escape(remark)}")
+        print_lines(console, f"{path.name}: {remark}")
     return table
 
 

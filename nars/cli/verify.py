@@ -13,7 +13,7 @@ from nars.cli.opening import parse_sets
 from nars.cli.options import How
 from nars.cli.starting import load_torch, say_device
 from nars.files.atomic import write_json
-from nars.printing import counted
+from nars.printing import counted, print_lines
 
 if TYPE_CHECKING:
     from nars.report import FittingTable
@@ -67,7 +67,7 @@ def verify(
     )
     console = Console(highlight=False)
     console.print(_table(answer))
-    console.print(_verdict(answer), soft_wrap=True)
+    print_lines(console, _verdict(answer))
     if json_file is not None and answer.verified is not None:
         write_json(json_file, {"folder": str(answer.folder)} | asdict(answer.verified))
 

@@ -78,7 +78,7 @@ def open_source(name: str | Path) -> Source:
     return Source(name=str(name), run=run, space=space, predictor=predictor, latency=table)
 
 
-def reduced(value: float, digits: int = 5) -> float:
+def reduced(value: float, digits: int = 7) -> float:
     """A number with so many digits: pages are to be mailed."""
     return float(f"{value:.{digits}g}")
 

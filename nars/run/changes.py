@@ -37,6 +37,7 @@ from nars.errors import ConfigError
 from nars.run.config import RunConfig, set_value, value_at
 from nars.run.folder import RunFolder
 from nars.run.journal import planned_sizes
+from nars.space import shorten
 
 _ALWAYS = ("about", "data.streaming", "search.budgets", "family.", "final.")
 _PLACES = ("space", "data.name", "data.root")
@@ -52,7 +53,20 @@ class Change:
     now: Any
 
     def __str__(self) -> str:
-        return f"{self.key} was {self.before!r}, now {self.now!r}"
+        return f"{self.key} was {_said(self.before)}, now {_said(self.now)}"
+
+
+def _said(value: Any) -> str:
+    """A value of a configuration as a user writes it: budgets with their units."""
+    match value:
+        case [*items] if items:
+            return ", ".join(map(_said, items))
+        case dict() if value:
+            return " ".join(f"{name} {_said(item)}" for name, item in value.items())
+        case float() if value >= 1000 and value == round(value):
+            return f"{shorten(value)}"
+        case _:
+            return repr(value)
 
 
 def changes(before: RunConfig, now: RunConfig) -> list[Change]:

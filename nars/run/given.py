@@ -242,7 +242,9 @@ def _for_images(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[
         return called, ""
     shown = ", ".join(f"{key} {_said(value)}" for key, value in changed.items())
     instead = ", ".join(f"{key} {_said(theirs[key])}" for key in changed if key in theirs)
-    note = f"data: {shown} for {name}" + (f" (for {theirs['name']} it is {instead})" if instead else "")
+    note = f"data: {shown} for {name}" + (
+        f" (the configuration, made for {theirs['name']}, has {instead})" if instead else ""
+    )
     return values | called, f"{note}; change them with --set data.{next(iter(changed))}=..."
 
 

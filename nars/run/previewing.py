@@ -89,7 +89,7 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
         "time",
         f"stage 2 {about} {_time(search)}, final training {about} {_time(family)} on this machine "
         f"({pace.at_once} at once on {pace.device}; one step of {pace.batch} images measured: "
-        f"{pace.step_milliseconds:,.3g} ms at {shorten(pace.middle)} FLOPs{_doubts(pace)})",
+        f"{_figure(pace.step_milliseconds)} ms at {shorten(pace.middle)} FLOPs{_doubts(pace)})",
     )
     hours = _gpu_hours(config, checked)
     if sum(hours) >= _WORTH_A_GPU:
@@ -226,6 +226,10 @@ def _makespan(jobs: Sequence[float], at_once: int) -> float:
     for job in jobs:
         busy[busy.index(min(busy))] += job
     return max(busy)
+
+
+def _figure(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
 
 
 def _gpu_hours(config: RunConfig, checked: Checked) -> tuple[float, float]:

@@ -14,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column
 from rich.text import Text
 
-from nars.printing import QUIET
+from nars.printing import QUIET, print_lines, wrapped
 
 _SECONDS_BETWEEN_LINES = 30.0
+_WIDE = 116
+"""Columns of a terminal that has room for a note beside a bar; where it is narrower, the note stands below."""
 
 Advance = Callable[[int, str], None]
 """advance(steps, note): so many more steps are done; the note stands beside the bar, its further lines below."""
@@ -61,7 +63,7 @@ class Terminal:
         if self._quiet:
             return
         self._spoke = time.monotonic()
-        self.console.print(text, soft_wrap=True, markup=False, emoji=False)
+        print_lines(self.console, text)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Advance]:
@@ -69,23 +71,16 @@ class Terminal:
         if self._quiet or self._drawing or not self.console.is_terminal or self.console.is_dumb_terminal:
             yield self._lines(title, total)
             return
-        whole = Column(no_wrap=True)  # the note alone gives way where a terminal is narrow
-        columns = (
-            TextColumn("  {task.description}", markup=False, table_column=whole),
-            BarColumn(bar_width=16, table_column=whole),
-            MofNCompleteColumn(table_column=whole),
-            TimeElapsedColumn(table_column=whole),
-            _Left(table_column=whole),
-            TextColumn("{task.fields[note]}", markup=False, table_column=Column()),
-        )
+        wide = self.console.width >= _WIDE
         self._drawing = True
         try:
             # Trainings may take many minutes each: the speed is that of all so far, not that of the last half minute.
+            columns = _columns(self.console.width)
             with _View(*columns, console=self.console, transient=True, speed_estimate_period=1e9) as progress:
                 task = progress.add_task(title, total=total, note="", below="")
 
                 def advance(steps: int, note: str) -> None:
-                    beside, _, below = note.partition("\n")
+                    beside, _, below = note.partition("\n") if wide else ("", "", note.removeprefix("\n"))
                     progress.update(task, advance=steps, note=beside, below=below)
 
                 yield advance
@@ -105,6 +100,20 @@ class Terminal:
         return advance
 
 
+def _columns(width: int) -> Iterator[ProgressColumn]:
+    """What stands in a row of a terminal so wide: where there is no room for all, the most important; none is cut."""
+    whole = Column(no_wrap=True)
+    yield TextColumn("  {task.description}", markup=False, table_column=Column(no_wrap=width >= 60))
+    if width >= 60:
+        yield BarColumn(bar_width=None, table_column=Column(max_width=16))
+    yield MofNCompleteColumn(table_column=whole)
+    if width >= 80:
+        yield TimeElapsedColumn(table_column=whole)
+    yield _Left(table_column=whole)
+    if width >= _WIDE:
+        yield TextColumn("{task.fields[note]}", markup=False)
+
+
 @final
 class _View(Progress):
     """A bar with the further lines of its note below it."""
@@ -114,7 +123,7 @@ class _View(Progress):
         yield from super().get_renderables()
         for task in self.tasks:
             if below := task.fields.get("below"):
-                yield Text(f"  {below}".replace("\n", "\n  "), style="dim")
+                yield Text(wrapped(f"  {below}".replace("\n", "\n  "), self.console.width), style="dim")
 
 
 @final

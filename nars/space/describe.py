@@ -113,8 +113,12 @@ def power(number: int) -> str:
 
 
 def summary(names: Sequence[str], row: Mapping[str, Value]) -> str:
-    """The named settings of a candidate in one line."""
-    return " ".join(f"{name.removeprefix('recipe.')}={word(row[name])}" for name in names)
+    """The named settings of a candidate in one line, numbers to three digits."""
+    return ", ".join(f"{name.removeprefix('recipe.')} {_rounded(row[name])}" for name in names)
+
+
+def _rounded(value: Value) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else word(value)
 
 
 _MOST_CHOICES = 12

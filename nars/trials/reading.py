@@ -407,8 +407,7 @@ class _Reader:
         places, found = np.nonzero(counts)[0], values[counts]
         status: list[Status] = []
         for at, number in zip(places.tolist(), found.tolist(), strict=True):
-            ending = ended[at]
-            status.append("ok" if np.isfinite(number) else "error" if ending in ("ok", "unfinished") else ending)
+            status.append("ok" if np.isfinite(number) else _without_value(ended[at]))
         unmeasured = f"no {self.metric.name}"
         words = self.file[self.status] if self.status is not None else None
         seeds = self._seeds(rows)
@@ -448,3 +447,12 @@ class _Reader:
         if faults and heading in self.headings.said.values():
             raise DataError(f"{self.file.path}: {one_message('these cells are no seeds', faults)}")
         return None if faults else found
+
+
+def _without_value(ending: Ending) -> Status:
+    """What a training that has no value is in a store."""
+    match ending:
+        case "ok" | "unfinished":
+            return "error"
+        case _:
+            return ending

@@ -54,10 +54,10 @@ class Tab:
         return worked() - before
 
     def wait(self, condition: str) -> None:
-        """Until an expression is true there, ten seconds at most."""
+        """Until an expression is true there; a minute at most, as the machine may be busy."""
         poll = (
             f"new Promise((yes, no) => {{ const look = left => ({condition}) ? yes() : "
-            f"left ? setTimeout(look, 50, left - 1) : no(new Error('waited in vain')); look(200); }})"
+            f"left ? setTimeout(look, 50, left - 1) : no(new Error('waited in vain')); look(1200); }})"
         )
         self.run(poll)
 

@@ -109,7 +109,7 @@ def test_a_job_that_never_ends_is_given_up() -> None:
     with Pool(work, None, setups=worker_setups(("cpu",)), patience=2.0) as pool:
         start = time.monotonic()
         outcomes = _outcomes(pool, [("sleep", 600.0), ("report", 1)])
-        assert time.monotonic() - start < 60.0
+        assert time.monotonic() - start < 200.0
         (failure,) = outcomes[("sleep", 600.0)]
         assert failure.overdue
 

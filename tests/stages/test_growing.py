@@ -16,6 +16,7 @@ from small_run import CONFIG, HOW, upto_collect, upto_search, upto_train, write_
 from nars.errors import ConfigError
 from nars.report import family_table, read_findings
 from nars.run import Run, Silent, load_config, open_run
+from nars.run.changes import Change
 from nars.run.naming import budget_name as name_of, budget_names
 from nars.run.progress import Advance
 from nars.space import Bounds, sobol
@@ -423,3 +424,11 @@ def test_near_budgets_are_trained_apart(tmp_path: Path) -> None:
     results = upto_train(run).results
     assert list(results) == ["149.583k", "149.584k"]
     assert read_family(run).members[1].same_as == "149.583k"
+
+
+def test_a_change_is_said_in_the_users_words() -> None:
+    before, now = ([{"flops": flops} for flops in budgets] for budgets in ((2.5e5,), (1.5e5, 2.5e5)))
+    assert str(Change(key="search.budgets", before=before, now=now)) == (
+        "search.budgets was flops 250k, now flops 150k, flops 250k"
+    )
+    assert str(Change(key="collect.amp", before=False, now=True)) == "collect.amp was False, now True"

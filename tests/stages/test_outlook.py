@@ -1,6 +1,7 @@
 """How long a run still takes, against runs whose every training takes a known time."""
 
 import io
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -140,11 +141,25 @@ def test_without_a_terminal_a_bar_is_a_line_now_and_then(monkeypatch: pytest.Mon
     assert len(lines(0.0, force_terminal=True).splitlines()) == 4
 
 
-def test_a_bar_on_a_terminal_shows_the_note_and_no_unknown_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_on_a_terminal_of_any_width_nothing_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    shown = lines(30.0, force_terminal=True)
-    assert "[red] 4 :cat:" in shown
-    assert "-:--:--" not in shown
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    budgets = [f"flops <= {number}50k: 98.76 %" for number in range(1, 6)]
+    command = f"  nars run digits {40 * '--set a=b '}".rstrip()
+    terminal = Terminal(console)
+    terminal.say(
+        f"stage 2: stop epoch: the correlation at epoch 8 is uncertain: 95 % interval 0.795 to 1.0:{command[1:]}"
+    )
+    with terminal.bar("stage 2: round 1 of 4", 5) as advance:
+        advance(1, "\n".join(["[red] :cat:; about 4 min left in all", f"best so far   {'   '.join(budgets)}"]))
+    shown = re.sub(r"\x1b\[[0-9?;]*[A-Za-z]", "", console.file.getvalue())  # type: ignore[attr-defined]
+    assert "…" not in shown
+    assert "-:--:--" not in shown  # a time that is not known
+    assert f"\n{command}\n" in shown  # whole, to be copied
+    assert max(map(len, shown.replace(command, "").splitlines())) <= width
+    for whole in (*budgets, "1/5", "[red] :cat:; about 4", "uncertain:", "interval"):
+        assert whole in shown
 
 
 def test_further_lines_of_a_note_are_below_the_bar_of_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
