@@ -149,7 +149,8 @@ def _said(pairs: Sequence[Pair], *, leaks: bool) -> str:
     rule = (
         "between splits: what is measured on them is too good, remove one of each"
         if leaks
-        else "within a split; exact ones are kept together where a split is made"
+        else "within a split; exact ones are kept together where a split is made, near ones by "
+        "--set data.near_copies=together"
     )
     return f"{what}; {rule}\n" + "\n".join(_some([f"{pair.first} = {pair.second}" for pair in pairs]))
 

@@ -25,6 +25,7 @@ from nars.images.crops import Wholes, evaluation_side, middle_of
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
+from nars.images.near import keep_near_together
 from nars.images.own import own_source
 from nars.images.pixels import OnRead, check_headers, mean_and_std, read_wholes, weight_of_wholes
 from nars.images.split import hold_out
@@ -187,6 +188,7 @@ def load_images(
     whole: bool = False,
     evaluation_crop: float = 1.0,
     group_column: str | None = None,
+    near_copies: Literal["anywhere", "together"] = "anywhere",
     progress: OnRead | None = None,
     source: Source | None = None,
 ) -> ImageData:
@@ -213,8 +215,10 @@ def load_images(
         whole: Keep the training images of a folder whole, for random resized crops; else their middle squares.
         evaluation_crop: Validation and test images are resized so that the middle which is judged is this share of
             their side, in (0, 1]; 1 is the whole middle square.
-        group_column: Of a table of paths and labels, the column whose equal values keep images on one side of each
-            split; one that is called group, patient, subject, scene or session when None.
+        group_column: Of a table of paths and labels or of Parquet, the column whose equal values keep images on one
+            side of each split; of a table one that is called group, patient, subject, scene or session when None.
+        near_copies: "together" keeps images that are the same but for size, quality or format
+            (`nars.images.near`) on one side of each split too; exact copies lie on one side in any case.
         progress: Called with (images decoded, images in all).
         source: What `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
 
@@ -228,6 +232,8 @@ def load_images(
     require(DataError, max_train is None or max_train >= 1, "max_train", "at least 1 image", max_train, fix=fix)
     require(DataError, 0 < evaluation_crop <= 1, "evaluation_crop", "above 0 and at most 1", evaluation_crop)
     source = source or _open(name, root, progress, group_column)
+    if near_copies == "together":
+        source = keep_near_together(source, progress=progress)
     if max_classes is not None and max_classes < len(source.classes):
         source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
     if validation_images is not None:

@@ -23,6 +23,7 @@ from torch import Tensor
 from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.layout import split_role
+from nars.images.near import hashes_of_contents
 from nars.images.pixels import OnRead, read_encoded
 from nars.images.split import first_of
 from nars.images.unsplit import (
@@ -53,16 +54,19 @@ class _Packed:
     names: list[str]
     """Of the images, for messages."""
     labels: list[str]
+    groups: list[str] | None = None
+    """What each image belongs to; None where no column was named."""
 
 
 def parquet_source(files: Sequence[Path], group_column: str | None = None) -> Source:
     """Parquet files with a column of encoded images and one of labels, by split if their names say so.
 
+    Images of equal value in `group_column` lie on one side of every split that is made here.
+
     Raises:
         DataError: such a column is missing, or holds something else; naming the file.
     """
-    _refuse_groups(files, group_column)
-    return _source(files, [_of_parquet(file) for file in files])
+    return _source(files, [_of_parquet(file, group_column) for file in files])
 
 
 def tar_source(files: Sequence[Path], group_column: str | None = None) -> Source:
@@ -71,13 +75,12 @@ def tar_source(files: Sequence[Path], group_column: str | None = None) -> Source
     Raises:
         DataError: an image without its label, a file that is no tar; naming it.
     """
-    _refuse_groups(files, group_column)
+    if group_column is not None:
+        raise DataError(
+            f"group_column goes with a CSV of paths and labels or with Parquet, which have columns; {files[0]} has "
+            f"none. Leave it out."
+        )
     return _source(files, [_of_tar(file) for file in files])
-
-
-def _refuse_groups(files: Sequence[Path], column: str | None) -> None:
-    if column is not None:
-        raise DataError(f"group_column goes with a CSV of paths and labels; {files[0]} holds images. Leave it out.")
 
 
 def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
@@ -95,6 +98,8 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
     names = [name for one in packed for name in one.names]
     digests = digests_of(encoded)
     number = {name: at for at, name in enumerate(classes)}
+    groups = [group for one in packed for group in one.groups or ()]
+    kept = f", in {counted(len(set(groups)), 'group')} that stay together" if groups else ""
     source = Source(
         classes=classes,
         labels=np.array([number[label] for label in labels], dtype=np.int64),
@@ -102,8 +107,10 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
         render=partial(_render, encoded, names),
         digest=partial(np.take, digests, axis=0),
         copies=partial(_copies, digests),
+        hashes=partial(hashes_of_contents, encoded, names),
         origin={TEST: f"{MADE_HERE}files, always the same"},
-        notes=(f"read from {some_names([file.name for file in files])}: {counted(len(labels), 'image')}",),
+        groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if groups else None,
+        notes=(f"read from {some_names([file.name for file in files])}: {counted(len(labels), 'image')}{kept}",),
     )
     if (part == TEST).any():
         return replace(source, origin={})
@@ -125,7 +132,7 @@ def _copies(digests: np.ndarray[Any, np.dtype[np.uint8]], indices: Ints) -> Ints
     return first_of(np.ascontiguousarray(digests[indices]).view(f"V{DIGEST_BYTES}")[:, 0])
 
 
-def _of_parquet(file: Path) -> _Packed:
+def _of_parquet(file: Path, group_column: str | None) -> _Packed:
     try:
         schema = pq.read_schema(file)
         image, label = (next((one for one in names if one in schema.names), None) for names in (_IMAGES, _LABELS))
@@ -134,7 +141,11 @@ def _of_parquet(file: Path) -> _Packed:
                 f"{file} needs a column of images (image, img) and one of labels (label), it has "
                 f"{some_names(schema.names, most=8)}. Rename them."
             )
-        table = pq.read_table(file, columns=[image, label])
+        if group_column is not None and group_column not in schema.names:
+            raise DataError(
+                f"{file} has no column {group_column!r} to group by, it has {some_names(schema.names, most=8)}."
+            )
+        table = pq.read_table(file, columns=list({image, label, group_column or label}))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file} is not a readable Parquet file ({error}). Fetch it again.") from error
     column = table[image]
@@ -152,7 +163,10 @@ def _of_parquet(file: Path) -> _Packed:
     named = _names(schema, label)
     labels = [named.get(value, str(value)) for value in table[label].to_pylist()]
     return _Packed(
-        encoded=column.to_pylist(), names=[f"image {row} of {file}" for row in range(len(labels))], labels=labels
+        encoded=column.to_pylist(),
+        names=[f"image {row} of {file}" for row in range(len(labels))],
+        labels=labels,
+        groups=None if group_column is None else list(map(str, table[group_column].to_pylist())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -74,3 +75,20 @@ def first_of(groups: NDArray[Any]) -> Ints:
     """For each element the place of the first one that is equal."""
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     return np.asarray(first[group], dtype=np.int64)
+
+
+def joined(count: int, equal: Sequence[tuple[Ints, Ints]]) -> Ints:
+    """Number the sets into which `count` elements fall when those that are equal, directly or by others, are one.
+
+    Args:
+        count: of elements.
+        equal: pairs of arrays (n,), (n,): each element of the first equals that of the second.
+
+    Returns: (count,) number of the set of each.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = (np.concatenate([pair[side] for pair in equal]) for side in (0, 1))
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

@@ -14,6 +14,7 @@ from nars.errors import DataError
 from nars.images.contents import Contents
 from nars.images.folder import render_files
 from nars.images.layout import split_role
+from nars.images.near import hashes_of_files
 from nars.images.streaming import as_bytes
 from nars.images.unsplit import MADE_HERE, TEST, TRAIN, VALIDATION, Source, hold_out_test, sorted_classes
 from nars.images.walk import Folder, walk
@@ -83,6 +84,7 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
         digest=contents.digests,
         copies=contents.copies,
         files=encoded,
+        hashes=partial(hashes_of_files, encoded),
         groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if len(groups) == len(paths) else None,
         origin={TEST: f"{MADE_HERE}table, always the same"},
         notes=(f"read from {some_names([file.name for file in files])}: {counted(len(paths), 'image')}{kept}",),

@@ -16,7 +16,7 @@ from torch import Tensor
 from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.pixels import OnRead, resize
-from nars.images.split import first_of, hold_out
+from nars.images.split import first_of, hold_out, joined
 from nars.printing import brief_repr
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -59,6 +59,8 @@ class Source:
     """Side of the images, pixels, where all are arrays of one size."""
     groups: Ints | None = None
     """(N,) images of equal number (one patient's, one scene's) stay on one side of every split that is made here."""
+    hashes: Callable[[OnRead | None], NDArray[np.uint64]] | None = None
+    """(progress) -> (N, 4), what near copies are found by; None where they are not looked for."""
 
 
 def array_source(
@@ -104,6 +106,11 @@ def hold_out_test(source: Source, count: int) -> Source:
     return replace(source, part=part)
 
 
+def made_here(source: Source) -> bool:
+    """Whether its test part was made here, as the set brings none along."""
+    return source.origin.get(TEST, "").startswith(MADE_HERE)
+
+
 def copies_among(source: Source, indices: Ints) -> Ints | None:
     """`source.copies` of some images; None where no two of them are alike."""
     if source.copies is None:
@@ -119,14 +126,9 @@ def together_among(source: Source, indices: Ints) -> Ints | None:
     if source.groups is None:
         return copies
     groups = first_of(source.groups[indices])
-    if copies is not None:  # what is joined by either
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        count, places = len(indices), np.arange(len(indices))
-        rows, columns = np.concatenate([places, places]), np.concatenate([copies, groups])
-        joined = coo_array((np.ones(2 * count), (rows, columns)), shape=(count, count))
-        groups = first_of(connected_components(joined, directed=False)[1])
+    if copies is not None:
+        places = np.arange(len(indices))
+        groups = first_of(joined(len(indices), [(places, copies), (places, groups)]))
     return None if np.array_equal(groups, np.arange(len(groups))) else groups
 
 
@@ -158,6 +160,7 @@ def some_images(source: Source, kept: Ints) -> Source:
         copies=None if source.copies is None else partial(_among, kept, source.copies),
         files=None if source.files is None else source.files[kept],
         groups=None if source.groups is None else source.groups[kept],
+        hashes=None,  # what is near is known by its group
     )
 
 
