@@ -19,13 +19,14 @@ from PIL import ImageOps
 
 from nars.errors import DataError
 from nars.images.contents import digests_of_files
+from nars.images.labels import name_of, per_class, several
 from nars.images.modes import reading_of
 from nars.images.near import MOST, drafted, hash_of, near_copies
 from nars.images.own import own_source
 from nars.images.pixels import opening
 from nars.images.split import first_of
 from nars.images.streaming import path_of
-from nars.images.unsplit import Source, made_here
+from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, made_here
 from nars.images.walk import walk
 
 
@@ -83,9 +84,21 @@ class Examined:
     def counts(self) -> NDArray[np.int64]:
         """Images of each class in each part, (classes, 3)."""
         assert self.source is not None
-        found = np.zeros((len(self.source.classes), 3), dtype=np.int64)
-        np.add.at(found, (self.source.labels, self.source.part), 1)
-        return found
+        labels, part, classes = self.source.labels, self.source.part, len(self.source.classes)
+        return np.stack([per_class(labels[part == mark], classes) for mark in (TRAIN, VALIDATION, TEST)], axis=1)
+
+    @property
+    def images(self) -> NDArray[np.int64]:
+        """Images in each part, (3,)."""
+        assert self.source is not None
+        return np.bincount(self.source.part, minlength=3)
+
+    @property
+    def labels_each(self) -> NDArray[np.int64] | None:
+        """How many images have 0, 1, 2, ... labels; None where each has one class."""
+        assert self.source is not None
+        labels = self.source.labels
+        return np.bincount(labels.sum(axis=1)) if several(labels) else None
 
     @property
     def modes(self) -> Counter[str]:
@@ -184,7 +197,7 @@ def _pairs(root: Path, source: Source, paths: list[Path], seen: list[Seen], *, n
             second=_name(root, paths[b]),
             exact=exact,
             parts=(int(source.part[a]), int(source.part[b])),
-            classes=(source.classes[source.labels[a]], source.classes[source.labels[b]]),
+            classes=(name_of(source.labels[a], source.classes), name_of(source.labels[b], source.classes)),
         )
         for a, b, exact in couples
     )

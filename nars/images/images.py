@@ -24,6 +24,7 @@ from nars.images.contents import copy_notes
 from nars.images.crops import Wholes, evaluation_side, middle_of
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
+from nars.images.labels import per_class, several
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
 from nars.images.near import keep_near_together
 from nars.images.own import own_source
@@ -55,7 +56,7 @@ class Split:
     images: Tensor
     """uint8 (N, C, H, W)."""
     labels: Tensor
-    """int64 (N,), 0..classes-1."""
+    """int64 (N,), 0..classes-1; of images with several labels (N, classes) of 0 and 1."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -104,6 +105,11 @@ class ImageData:
     def in_channels(self) -> int:
         """1 (gray) or 3 (RGB)."""
         return self.train.shape[1]
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may have several labels, or none; else it has one."""
+        return self.train.labels.ndim == 2
 
     @property
     def array_side(self) -> int | None:
@@ -317,14 +323,15 @@ def _summary(source: Source, indices: Sequence[Ints]) -> str:
         for index, mark, name in zip(indices, (TRAIN, VALIDATION, TEST), _SPLIT_NAMES, strict=True)
     ]
     where = f" ({source.origin[TEST]})" if TEST in source.origin else ""
-    return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}"
+    labels = f", {source.labels.sum(axis=1).mean():.2g} labels an image" if several(source.labels) else ""
+    return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}{labels}"
 
 
 def _missing(source: Source, indices: Sequence[Ints]) -> list[str]:
     """Classes that a split has no images of."""
     notes = []
     for index, name in zip(indices, _SPLIT_NAMES, strict=True):
-        lacking = np.flatnonzero(np.bincount(source.labels[index], minlength=len(source.classes)) == 0)
+        lacking = np.flatnonzero(per_class(source.labels[index], len(source.classes)) == 0)
         if len(lacking):
             names = some_names([source.classes[label] for label in lacking])
             notes.append(f"no {name} images of {len(lacking):,} of {len(source.classes):,} classes ({names})")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nars.arrays import Ints
 from nars.errors import DataError
+from nars.images.labels import several
 from nars.images.pixels import OnRead, resize
 from nars.images.split import first_of, hold_out, joined
 from nars.printing import brief_repr
@@ -40,7 +41,7 @@ class Source:
 
     classes: tuple[str, ...]
     labels: Ints
-    """(N,), indices into `classes`."""
+    """(N,), indices into `classes`; of images with several labels (N, classes) of 0 and 1."""
     part: NDArray[np.int8]
     """(N,), each TRAIN, VALIDATION or TEST."""
     render: Render
@@ -141,12 +142,12 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
     if count < 2:
         raise DataError(f"at least 2 classes must be left, got max_classes {count}.")
     classes = np.sort(rng.choice(len(source.classes), size=count, replace=False))
+    names = tuple(source.classes[number] for number in classes)
+    if several(source.labels):
+        some = some_images(source, np.flatnonzero(source.labels[:, classes].any(axis=1)))
+        return replace(some, classes=names, labels=some.labels[:, classes])
     some = some_images(source, np.flatnonzero(np.isin(source.labels, classes)))
-    return replace(
-        some,
-        classes=tuple(source.classes[number] for number in classes),
-        labels=np.searchsorted(classes, some.labels).astype(np.int64),
-    )
+    return replace(some, classes=names, labels=np.searchsorted(classes, some.labels).astype(np.int64))
 
 
 def some_images(source: Source, kept: Ints) -> Source:

@@ -163,7 +163,9 @@ class OwnTask(_Section):
         return self
 
 
-ImageMetric = Literal["accuracy", "balanced_accuracy", "macro_f1", "top5", "auroc", "log_loss"]
+ImageMetric = Literal[
+    "accuracy", "balanced_accuracy", "macro_f1", "top5", "auroc", "log_loss", "mean_average_precision"
+]
 """One of `IMAGE_METRICS`."""
 
 
