@@ -87,11 +87,6 @@ def array_source(
     )
 
 
-def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """The different labels, numbers by their size and before words."""
-    return tuple(sorted(set(labels), key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)))
-
-
 def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:
     """Hash each content. Returns (N, 16)."""
     joined = b"".join(hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest() for content in contents)
