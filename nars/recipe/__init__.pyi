@@ -1,6 +1,7 @@
 from .accuracy import DivergedError as DivergedError, evaluate as evaluate, outputs as outputs
 from .augmentation import Augmentation as Augmentation, PolicyName as PolicyName
 from .batches import Normalizer as Normalizer
+from .labels import check_metric as check_metric
 from .learned import (
     AUGMENTATION as AUGMENTATION,
     POLICY_FILE as POLICY_FILE,
