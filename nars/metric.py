@@ -104,6 +104,17 @@ IMAGE_METRICS: Mapping[str, Metric] = {
         Metric(name="top5", unit="%", low=0.0, high=100.0),
         Metric(name="auroc", unit="%", low=0.0, high=100.0),
         Metric(name="log_loss", goal="minimize", low=0.0),
+        Metric(name="mean_average_precision", unit="%", low=0.0, high=100.0),
     )
 }
 """What classified images can be measured by; `nars.recipe.scores` computes them."""
+
+MULTI_LABEL_METRICS = ("accuracy", "macro_f1", "auroc", "mean_average_precision")
+"""Those of images with several labels. Accuracy is the share of images all of whose labels are right; the others are
+means over classes."""
+
+
+def metrics_for(*, multi_label: bool) -> tuple[str, ...]:
+    """The image metrics of images with several labels, or of images with one class each."""
+    one = tuple(name for name in IMAGE_METRICS if name != "mean_average_precision")
+    return MULTI_LABEL_METRICS if multi_label else one

@@ -40,7 +40,8 @@ def check(
     ],
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write all that was found here.")] = None,
 ) -> None:
-    """Classes, counts, sizes, copies between splits, broken files by name, and what a run would do.
+    """Classes, counts, labels of each image, sizes, copies between splits, broken files by name, and what a run would
+    do.
 
     Ends with exit code 1 where a run would stop, or where images of one split are in another.
     """
@@ -70,6 +71,7 @@ def document(found: Examined) -> dict[str, Any]:
     counts = [] if source is None else found.counts.tolist()
     return {
         "classes": {} if source is None else dict(zip(source.classes, counts, strict=True)),
+        "labels_each": None if source is None or found.labels_each is None else found.labels_each.tolist(),
         "fault": found.fault,
         "broken": dict(found.broken),
         "pairs": [vars(pair) for pair in found.pairs],
@@ -109,7 +111,11 @@ def _add_images(table: Table, found: Examined) -> None:
     if len(listed) > _CLASSES:
         listed = [*listed[: _CLASSES // 2], "...", *listed[-_CLASSES // 2 :]]
     table.add_row("classes", f"{len(classes):,}: {', '.join(listed)}")
-    train, validation, test = counts.sum(axis=0)
+    train, validation, test = found.images
+    each = found.labels_each
+    if each is not None:
+        shown = [f"{count:,} with {labels or 'none'}" for labels, count in enumerate(each.tolist()) if count]
+        table.add_row("labels", f"several an image: {', '.join(shown)}")
     split = f"{train:,} training, {validation:,} validation, {test:,} test"
     held = "" if validation else "; a fifth of the training images will be held out for validation"
     made = "as the data are divided" if found.divided else "the test part is made here, always the same fifth"
@@ -131,11 +137,10 @@ def _add_images(table: Table, found: Examined) -> None:
     if few:
         table.add_row("few images", f"{', '.join(_some(few))}: too few to be in every split and to be learned")
     if totals.min() and totals.max() / totals.min() >= _UNEVEN:
-        table.add_row(
-            "uneven classes",
-            f"{totals.max() / totals.min():.0f} to 1: consider --set metric=balanced_accuracy, and class_balance in "
-            f"the recipe",
-        )
+        way = "--set metric=balanced_accuracy, and class_balance in the recipe"
+        if each is not None:
+            way = "--set metric=mean_average_precision, to which each counts alike"
+        table.add_row("uneven classes", f"{totals.max() / totals.min():.0f} to 1: consider {way}")
 
 
 def _leaks(found: Examined) -> list[Pair]:
@@ -149,7 +154,8 @@ def _said(pairs: Sequence[Pair], *, leaks: bool) -> str:
     rule = (
         "between splits: what is measured on them is too good, remove one of each"
         if leaks
-        else "within a split; exact ones are kept together where a split is made"
+        else "within a split; exact ones are kept together where a split is made, near ones by "
+        "--set data.near_copies=together"
     )
     return f"{what}; {rule}\n" + "\n".join(_some([f"{pair.first} = {pair.second}" for pair in pairs]))
 

@@ -106,7 +106,7 @@ def show_int8(card: Card) -> None:
 def show_verification(member: Verification) -> bool:
     """Print a line for each format; whether all of them agree with PyTorch."""
     for check in member.formats:
-        shown = check.message or f"max |difference| {check.max_difference:.1e}, top-1 {check.accuracy:.2f} %"
+        shown = check.message or f"max |difference| {check.max_difference:.1e}, accuracy {check.accuracy:.2f} %"
         typer.echo(f"{member.name} {check.form}: {'ok' if check.passed else 'DIFFERS'}, {shown}")
     for file in member.changed:
         typer.echo(f"{member.name} {file}: not the file that was exported")

@@ -66,7 +66,7 @@ def run(
     sets: Sets = None,
     group_column: Annotated[
         str | None,
-        typer.Option(help="Of a CSV of paths and labels: images of equal value stay on one side of each split."),
+        typer.Option(help="Of a CSV or Parquet: images of equal value in it stay on one side of each split."),
     ] = None,
     initial: Annotated[
         str | None, typer.Option(help="Fine-tune the networks of another run (or one member's folder) on other --data.")

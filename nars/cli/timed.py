@@ -47,11 +47,15 @@ class Within:
         return {name: limit for name, limit in given.items() if limit is not None}
 
 
+_LISTS = (".csv", ".tsv", ".parquet", ".tar")
+"""Files that images are listed in, or packed."""
+
+
 def is_meant(name: str, within: Within) -> bool:
     """Whether a run with a time is asked for: by --time, or because the folder is that of one that is not finished.
 
     Raises:
-        ConfigError: limits without a time, or a folder of images without one.
+        ConfigError: limits without a time, or images without one.
     """
     home = run_in(name)
     if within.time is not None or (home is not None and home.time_file.is_file() and _left(home)):
@@ -59,10 +63,11 @@ def is_meant(name: str, within: Within) -> bool:
     if within.limits:
         option = f"--max-{next(iter(within.limits))}"
         raise ConfigError(f"{option} goes with --time, e.g. --time 30m; a run without a time takes --budgets")
-    if home is None and Path(name).is_dir():
+    listed = Path(name).suffix.lower() in _LISTS and Path(name).is_file()
+    if home is None and (listed or Path(name).is_dir()):
         raise ConfigError(
-            f"{name} is a folder, and not that of a run. If it holds images: nars run {name} --time 30m (all else is "
-            f"chosen), or nars run finetune --data imagefolder:{name}"
+            f"{name} is a {'file' if listed else 'folder'}, and not that of a run. If it holds images: nars run {name} "
+            f"--time 30m (all else is chosen), or nars run finetune --data imagefolder:{name}"
         )
     return False
 

@@ -51,6 +51,8 @@ class MemberConfig:
     """Side of the arrays that its images were stored as, pixels; None where they were files of any size."""
     evaluation_crop: float = 1.0
     """Share of an image's middle square, by its side, that the network was judged on."""
+    multi_label: bool = False
+    """Whether an image may have several labels: then each logit's sigmoid is the probability of a label by itself."""
 
     @property
     def resized(self) -> int:
@@ -91,7 +93,8 @@ class MemberConfig:
         texts = {"name": self.name, "version": nars.__version__, "preprocessing": self.preprocessing}
         texts |= {key: seen[key] for key in ("interpolation", "crop_mode")} | {"color": self.mode}
         numbers = {key: json.dumps(seen[key]) for key in ("input_size", "mean", "std", "crop_pct")}
-        return texts | numbers | {"classes": json.dumps(self.classes, ensure_ascii=False)}
+        numbers |= {"classes": json.dumps(self.classes, ensure_ascii=False)}
+        return texts | numbers | ({"multi_label": "true", "activation": "sigmoid"} if self.multi_label else {})
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (N, C, R, R) -> the float32 that the network was trained on."""
@@ -110,6 +113,7 @@ class MemberConfig:
             "architecture": GENERIC if self.standalone else self.architecture.family,
             "name": self.name,
             "array_side": self.array_side,
+            **({"multi_label": True} if self.multi_label else {}),
             "num_classes": self.architecture.classes,
             "model_args": {"network": self.architecture.to_dict()},
             "pretrained_cfg": self.timm(),
@@ -126,6 +130,7 @@ class MemberConfig:
             mean=tuple(seen["mean"]),
             std=tuple(seen["std"]),
             array_side=document.get("array_side"),
+            multi_label=document.get("multi_label", False),
             evaluation_crop=seen.get("crop_pct", 1.0),
         )
 

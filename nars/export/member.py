@@ -129,6 +129,7 @@ def export_member(
         data={
             **{"name": data.name, "fingerprint": data.fingerprint},
             **{"classes": config.classes, "mean": config.mean, "std": config.std},
+            **({"multi_label": True} if config.multi_label else {}),
         },
         costs=costs,
         counted=counted,
@@ -165,4 +166,5 @@ def _config(name: str, architecture: AnyArchitecture, data: ImageData) -> Member
         std=tuple(data.std.tolist()),
         array_side=data.array_side,
         evaluation_crop=data.evaluation_crop,
+        multi_label=data.multi_label,
     )

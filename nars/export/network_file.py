@@ -31,6 +31,7 @@ MEAN: list[float] = []  # of the training images, per channel; a pixel of 255 co
 STD: list[float] = []
 ARRAY_SIDE: int | None = None  # images were arrays of this side; None: files of any size
 RESIZED: int = 0  # the middle square of an image is resized to this side, then its middle cut out
+MULTI_LABEL: bool = False  # whether an image may have several of the classes, or none
 # </settings>
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -257,9 +258,13 @@ def trained() -> Network:
 
 
 def predict(image: Any) -> dict[str, float]:
-    """Class names with their probabilities, the likeliest first, of a picture: a path or a Pillow image."""
+    """Class names with their probabilities, the likeliest first, of a picture: a path or a Pillow image.
+
+    Where it may have several classes, each has a probability by itself: it has those above a half.
+    """
     with torch.inference_mode():
-        shares = trained()(normalize(pixels(image)))[0].softmax(0)
+        logits = trained()(normalize(pixels(image)))[0]
+    shares = logits.sigmoid() if MULTI_LABEL else logits.softmax(0)
     order = shares.argsort(descending=True, stable=True).tolist()
     return {CLASSES[index]: float(shares[index]) for index in order}
 

@@ -17,6 +17,7 @@ from nars.files.atomic import write_bytes
 from nars.images import Split, StreamedSplit
 from nars.network.building import build
 from nars.network.timing import median_milliseconds, onnx_session
+from nars.recipe import right
 from nars.space import AnyArchitecture
 
 OPSET = 18
@@ -155,16 +156,16 @@ def checked_onnx(
 def onnx_accuracy(
     path: Path, split: Split | StreamedSplit, normalize: Callable[[torch.Tensor], torch.Tensor], *, batch: int = 256
 ) -> float:
-    """Top-1 in percent of an ONNX file on images, computed by ONNX Runtime, `batch` images read at a time.
+    """Accuracy in percent of an ONNX file on images, computed by ONNX Runtime, `batch` images read at a time.
 
     `normalize` turns them from uint8 (N, C, R, R) into what the file takes.
     """
-    session, right = open_onnx(path), 0
+    session, found = open_onnx(path), 0
     for first in range(0, len(split), batch):
         rows = np.arange(first, min(first + batch, len(split)))
         images = split.some(rows) if isinstance(split, StreamedSplit) else split.images[first : first + batch]
-        right += int((onnx_logits(session, normalize(images)).argmax(1) == split.labels[rows]).sum())
-    return 100 * right / len(split)
+        found += int(right(onnx_logits(session, normalize(images)), split.labels[rows]).sum())
+    return 100 * found / len(split)
 
 
 def measure_onnx_latency(path: str | Path, *, batch: int = 1, threads: int = 1, seconds: float = 0.5) -> float:

@@ -100,7 +100,7 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
     Args:
         folder: The folder of an exported member.
         images: uint8 (N, C, R, R), such as a test split; the member's own normalization is applied.
-        labels: int64 (N,).
+        labels: int64 (N,), or of several labels (N, classes) of 0 and 1.
 
     Raises:
         ExportError: the folder holds no complete export. What is wrong with a single form is in the result instead.

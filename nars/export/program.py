@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
+from nars.recipe import right
+
 
 def reference(model: nn.Module) -> nn.Module:
     """A copy of `model` on the CPU, float32, in eval mode: what every exported form is compared with."""
@@ -47,8 +49,8 @@ def largest_difference(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def top1(computed: torch.Tensor, labels: torch.Tensor) -> float:
-    """Accuracy in percent of logits (N, classes) against labels (N,)."""
-    return 100 * float((computed.argmax(1) == labels).double().mean())
+    """Accuracy in percent of logits (N, classes) against labels, (N,) or of several labels (N, classes)."""
+    return 100 * float(right(computed, labels).double().mean())
 
 
 ABOUT = "metadata.json"

@@ -80,6 +80,8 @@ _CROP = """start = round((side - width) / 2)
 picture = picture.crop((start, start, start + width, start + width))
 """
 
+_SIGMOID = ", each of which stands by itself: its sigmoid is the probability of that label, above a half from 0 on"
+
 _MOST_MISTAKES = 10
 """Pairs of classes that the README names."""
 
@@ -99,13 +101,13 @@ def readme(card: Card, config: MemberConfig) -> str:
     return "\n".join(
         (
             f"# {card.name}\n",
-            f"An image classifier for {len(config.classes)} classes ({size} x {size} px, {channels} channel"
+            f"{_kind(config)} for {len(config.classes)} classes ({size} x {size} px, {channels} channel"
             f"{'s' if channels > 1 else ''}), found by nars: architecture and training recipe searched together "
             "(FBNetV3, arXiv 2006.02049).\n",
             "| | |",
             "|---|---|",
             f"| data | {card.data['name']} |",
-            *(f"| {split} accuracy | {percent:.2f} % |" for split, percent in card.accuracy.items()),
+            *(f"| {split} {_accuracy(config)} | {percent:.2f} % |" for split, percent in card.accuracy.items()),
             *(f"| test {name.replace('_', ' ')} | {value} |" for name, value in _other_scores(card)),
             f"| multiply-accumulates (conv + linear) | {_twice(card, 'flops')} |",
             f"| parameters | {_twice(card, 'params')} |",
@@ -115,7 +117,7 @@ def readme(card: Card, config: MemberConfig) -> str:
             f"Latency on one thread of {card.device}. Largest difference of a logit from PyTorch: {differences}.",
             *(() if card.int8 is None else ("", _quantized(card.int8))),
             "\n## Classes\n",
-            "In the order of the logits:\n",
+            f"In the order of the logits{_SIGMOID if config.multi_label else ''}:\n",
             *(f"{number}. {_plain(name)}" for number, name in enumerate(config.classes)),
             *(() if card.test_classes is None else _class_by_class(card.test_classes)),
             "\n## Preprocessing\n",
@@ -143,12 +145,30 @@ def readme(card: Card, config: MemberConfig) -> str:
     )
 
 
+def _kind(config: MemberConfig) -> str:
+    return "A multi-label image classifier" if config.multi_label else "An image classifier"
+
+
+def _accuracy(config: MemberConfig) -> str:
+    return "images all of whose labels are right" if config.multi_label else "accuracy"
+
+
+def _for_labels(code: str, config: MemberConfig) -> str:
+    """The code with what it prints at the end for images that may have several labels."""
+    if not config.multi_label:
+        return code
+    start, _, printed = code.rpartition("print(")
+    names = printed.partition("[logits")[0]
+    return f"{start}print([name for name, logit in zip({names}, logits) if logit > 0])\n"
+
+
 def _onnx(config: MemberConfig) -> str:
     """How the ONNX file is used."""
     code = _ONNX.replace("FILE", ONNX).replace("DRAFT", _DRAFT if config.array_side is None else "")
     cropped = config.resized != config.architecture.resolution
     code = code.replace("RESIZED", 'side = int(width / json.loads(facts["crop_pct"]))\n' if cropped else "")
-    return code.replace("CROP", _CROP if cropped else "").replace("SIDE", "side" if cropped else "width")
+    code = code.replace("CROP", _CROP if cropped else "").replace("SIDE", "side" if cropped else "width")
+    return _for_labels(code, config)
 
 
 def _short(config: MemberConfig) -> str:
@@ -156,7 +176,7 @@ def _short(config: MemberConfig) -> str:
     code = _SHORT.replace("FILE", ONNX).replace("MODE", config.mode)
     code = code.replace("WIDTH", str(config.architecture.resolution))
     border = (1 - config.evaluation_crop) / 2
-    return code.replace("BLEED", f", bleed={border:g}" if border else "")
+    return _for_labels(code.replace("BLEED", f", bleed={border:g}" if border else ""), config)
 
 
 def _other_scores(card: Card) -> list[tuple[str, str]]:
@@ -192,7 +212,7 @@ def _own_forms(card: Card, config: MemberConfig) -> tuple[str, ...]:
         _block(_STANDALONE),
         "timm's own transform does it to a rounding, but does not turn images upright, and where one is not square "
         "its middle can lie half a pixel off:",
-        _block(_TIMM.replace("NAME", card.name).replace("MODE", config.mode)),
+        _block(_for_labels(_TIMM.replace("NAME", card.name).replace("MODE", config.mode), config)),
     )
 
 

@@ -24,6 +24,7 @@ def standalone_source(config: MemberConfig) -> str:
             "  # images were arrays of this side; None: files of any size",
             f"RESIZED: int = {config.resized}"
             "  # the middle square of an image is resized to this side, then its middle cut out",
+            f"MULTI_LABEL: bool = {config.multi_label}  # whether an image may have several of the classes, or none",
         )
     )
     source = resources.files("nars.export").joinpath("network_file.py").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nars.arrays import Ints
 from nars.errors import DataError
+from nars.images.labels import several
 from nars.images.split import first_of
 from nars.images.streaming import path_of
 from nars.images.unsplit import DIGEST_BYTES, TEST, TRAIN, VALIDATION, Source, copies_among, digests_of
@@ -124,10 +125,12 @@ def copy_notes(source: Source) -> tuple[str, ...]:
                 f"WARNING: also among the {_NAMES[other]} images: {counted(len(both), f'{_NAMES[mark]} image')} "
                 f"({_pairs(source, seen[copies], both)}); {_NAMES[mark]} accuracy will be too high, remove one of each"
             )
-    apart = np.flatnonzero(source.labels != source.labels[copies])
+    other = source.labels != source.labels[copies]
+    apart = np.flatnonzero(other.any(axis=1) if several(source.labels) else other)
     if len(apart):
+        where = "with other labels" if several(source.labels) else "in another class"
         notes.append(
-            f"WARNING: also in another class: {counted(len(apart), 'image')} ({_pairs(source, copies, apart)}); remove "
+            f"WARNING: also {where}: {counted(len(apart), 'image')} ({_pairs(source, copies, apart)}); remove "
             f"the wrong ones"
         )
     return tuple(notes)

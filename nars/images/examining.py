@@ -1,7 +1,6 @@
 """What is in a user's images, before anything is done with them: `nars data check`.
 
-Every file is decoded once. Near copies (the same photo in another size, quality or format) are found by a hash of how
-each pixel of a tiny gray image compares with its neighbor, which survives those and little else.
+Every file is decoded once. Near copies are found as `nars.images.near` has it.
 """
 
 from __future__ import annotations
@@ -16,33 +15,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
-from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.contents import digests_of_files
+from nars.images.labels import name_of, per_class, several
 from nars.images.modes import reading_of
+from nars.images.near import MOST, drafted, hash_of, near_copies
 from nars.images.own import own_source
 from nars.images.pixels import opening
 from nars.images.split import first_of
 from nars.images.streaming import path_of
-from nars.images.unsplit import MADE_HERE, TEST, Source
+from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, made_here
 from nars.images.walk import walk
-
-_SIDE = 16
-"""Rows of the tiny image; a hash has so many bits squared."""
-
-_NEAR = 28
-"""Bits of 256 in which near copies differ at most. Of 944 real photos in 30 classes, half the size at JPEG quality 30
-changes 11 bits (the median), 21 (nine in ten) and 36 (the most); the nearest photos of two scenes differ in 41."""
-
-_FLAT = 24
-"""Bits that are set in a hash at least, and not set: of a plain surface it says nothing."""
-
-_MOST = 20_000
-"""Images whose near copies are looked for; each is compared with each."""
-
-_BLOCK = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +84,21 @@ class Examined:
     def counts(self) -> NDArray[np.int64]:
         """Images of each class in each part, (classes, 3)."""
         assert self.source is not None
-        found = np.zeros((len(self.source.classes), 3), dtype=np.int64)
-        np.add.at(found, (self.source.labels, self.source.part), 1)
-        return found
+        labels, part, classes = self.source.labels, self.source.part, len(self.source.classes)
+        return np.stack([per_class(labels[part == mark], classes) for mark in (TRAIN, VALIDATION, TEST)], axis=1)
+
+    @property
+    def images(self) -> NDArray[np.int64]:
+        """Images in each part, (3,)."""
+        assert self.source is not None
+        return np.bincount(self.source.part, minlength=3)
+
+    @property
+    def labels_each(self) -> NDArray[np.int64] | None:
+        """How many images have 0, 1, 2, ... labels; None where each has one class."""
+        assert self.source is not None
+        labels = self.source.labels
+        return np.bincount(labels.sum(axis=1)) if several(labels) else None
 
     @property
     def modes(self) -> Counter[str]:
@@ -135,7 +132,7 @@ def examine(path: Path, *, progress: Callable[[int, int], None] = lambda done, t
     if source.files is not None:
         paths = [path_of(file) for file in source.files]
         seen = [found for file in paths if isinstance(found := looked.get(file) or _seen(file), Seen)]
-        near = len(paths) <= _MOST
+        near = len(paths) <= MOST
         pairs = _pairs(path, source, paths, seen, near=near)
     return Examined(
         source=source,
@@ -144,7 +141,7 @@ def examine(path: Path, *, progress: Callable[[int, int], None] = lambda done, t
         seen=tuple(seen),
         pairs=pairs,
         near=near,
-        divided=not source.origin.get(TEST, "").startswith(MADE_HERE),
+        divided=not made_here(source),
     )
 
 
@@ -176,20 +173,14 @@ def _seen(file: Path) -> Seen | str:
             turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
             size = image.size[::-1] if image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8) else image.size
             read = reading_of(image, name=str(file))
-            image.draft(None, (8 * _SIDE, 8 * _SIDE))
+            drafted(image)
             upright = read(ImageOps.exif_transpose(image)).convert("L")
-            return Seen(size=size, mode=mode, turned=turned, frames=frames, bits=_hash(upright))
+            return Seen(size=size, mode=mode, turned=turned, frames=frames, bits=hash_of(upright))
     except DataError as error:
         return str(error)
 
 
 _ORIENTATION = 274
-
-
-def _hash(image: Image.Image) -> NDArray[np.uint64]:
-    """(4,) 256 bits: whether each pixel of 16 rows of 17 is brighter than its neighbor."""
-    tiny = np.asarray(image.resize((_SIDE + 1, _SIDE), Image.Resampling.BOX), dtype=np.int16)
-    return np.packbits(tiny[:, 1:] > tiny[:, :-1]).view(np.uint64)
 
 
 def _pairs(root: Path, source: Source, paths: list[Path], seen: list[Seen], *, near: bool) -> tuple[Pair, ...]:
@@ -206,27 +197,10 @@ def _pairs(root: Path, source: Source, paths: list[Path], seen: list[Seen], *, n
             second=_name(root, paths[b]),
             exact=exact,
             parts=(int(source.part[a]), int(source.part[b])),
-            classes=(source.classes[source.labels[a]], source.classes[source.labels[b]]),
+            classes=(name_of(source.labels[a], source.classes), name_of(source.labels[b], source.classes)),
         )
         for a, b, exact in couples
     )
-
-
-def near_copies(bits: NDArray[np.uint64]) -> list[tuple[int, int]]:
-    """Pairs (a, b), a < b, of hashes (N, 4) that differ in `_NEAR` bits at most; of hashes that say something."""
-    ones = np.bitwise_count(bits).sum(axis=1)
-    told = np.flatnonzero((ones >= _FLAT) & (ones <= 64 * bits.shape[1] - _FLAT))
-    kept = bits[told]
-    found: list[tuple[int, int]] = []
-    for start in range(0, len(kept), _BLOCK):
-        apart: Ints = np.bitwise_count(kept[start : start + _BLOCK, None] ^ kept[None]).sum(axis=2)
-        rows, columns = np.nonzero(apart <= _NEAR)
-        found += [
-            (int(told[start + row]), int(told[column]))
-            for row, column in zip(rows, columns, strict=True)
-            if start + row < column
-        ]
-    return found
 
 
 def _named(root: Path, broken: dict[Path, Any]) -> tuple[tuple[str, str], ...]:

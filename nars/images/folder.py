@@ -25,6 +25,7 @@ from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.contents import Contents
 from nars.images.layout import Layout, key_of, recognize
+from nars.images.near import hashes_of_files
 from nars.images.pixels import OnRead, read
 from nars.images.streaming import as_bytes, path_of
 from nars.images.unsplit import MADE_HERE, TEST, TRAIN, Source, hold_out_test
@@ -66,6 +67,7 @@ def folder_source(path: Path, *, without: frozenset[Path] = frozenset()) -> Sour
         digest=contents.digests,
         copies=contents.copies,
         files=paths,
+        hashes=partial(hashes_of_files, paths),
         origin=origin,
         notes=(*layout.notes, *notes, *skipped.notes()),
     )

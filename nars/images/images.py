@@ -24,7 +24,9 @@ from nars.images.contents import copy_notes
 from nars.images.crops import Wholes, evaluation_side, middle_of
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
+from nars.images.labels import per_class, several
 from nars.images.names import FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
+from nars.images.near import keep_near_together
 from nars.images.own import own_source
 from nars.images.pixels import OnRead, check_headers, mean_and_std, read_wholes, weight_of_wholes
 from nars.images.rendered import RenderedSplit
@@ -55,7 +57,7 @@ class Split:
     images: Tensor
     """uint8 (N, C, H, W)."""
     labels: Tensor
-    """int64 (N,), 0..classes-1."""
+    """int64 (N,), 0..classes-1; of images with several labels (N, classes) of 0 and 1."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -104,6 +106,11 @@ class ImageData:
     def in_channels(self) -> int:
         """1 (gray) or 3 (RGB)."""
         return self.train.shape[1]
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may have several labels, or none; else it has one."""
+        return self.train.labels.ndim == 2
 
     @property
     def array_side(self) -> int | None:
@@ -203,6 +210,7 @@ def load_images(
     whole: bool = False,
     evaluation_crop: float = 1.0,
     group_column: str | None = None,
+    near_copies: Literal["anywhere", "together"] = "anywhere",
     progress: OnRead | None = None,
     source: Source | None = None,
 ) -> ImageData:
@@ -229,8 +237,10 @@ def load_images(
         whole: Keep the training images of a folder whole, for random resized crops; else their middle squares.
         evaluation_crop: Validation and test images are resized so that the middle which is judged is this share of
             their side, in (0, 1]; 1 is the whole middle square.
-        group_column: Of a table of paths and labels, the column whose equal values keep images on one side of each
-            split; one that is called group, patient, subject, scene or session when None.
+        group_column: Of a table of paths and labels or of Parquet, the column whose equal values keep images on one
+            side of each split; of a table one that is called group, patient, subject, scene or session when None.
+        near_copies: "together" keeps images that are the same but for size, quality or format
+            (`nars.images.near`) on one side of each split too; exact copies lie on one side in any case.
         progress: Called with (images decoded, images in all).
         source: What `list_images` has listed under this name, or a set of one's own; looked for by the name when None.
 
@@ -244,6 +254,8 @@ def load_images(
     require(DataError, max_train is None or max_train >= 1, "max_train", "at least 1 image", max_train, fix=fix)
     require(DataError, 0 < evaluation_crop <= 1, "evaluation_crop", "above 0 and at most 1", evaluation_crop)
     source = source or _open(name, root, progress, group_column)
+    if near_copies == "together":
+        source = keep_near_together(source, progress=progress)
     if max_classes is not None and max_classes < len(source.classes):
         source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
     if validation_images is not None:
@@ -327,14 +339,15 @@ def _summary(source: Source, indices: Sequence[Ints]) -> str:
         for index, mark, name in zip(indices, (TRAIN, VALIDATION, TEST), _SPLIT_NAMES, strict=True)
     ]
     where = f" ({source.origin[TEST]})" if TEST in source.origin else ""
-    return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}"
+    labels = f", {source.labels.sum(axis=1).mean():.2g} labels an image" if several(source.labels) else ""
+    return f"{len(source.classes):,} classes, {' / '.join(counts)} images{where}{labels}"
 
 
 def _missing(source: Source, indices: Sequence[Ints]) -> list[str]:
     """Classes that a split has no images of."""
     notes = []
     for index, name in zip(indices, _SPLIT_NAMES, strict=True):
-        lacking = np.flatnonzero(np.bincount(source.labels[index], minlength=len(source.classes)) == 0)
+        lacking = np.flatnonzero(per_class(source.labels[index], len(source.classes)) == 0)
         if len(lacking):
             names = some_names([source.classes[label] for label in lacking])
             notes.append(f"no {name} images of {len(lacking):,} of {len(source.classes):,} classes ({names})")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,6 +12,7 @@ from nars.errors import DataError, require
 from nars.files.home import looked_for
 from nars.images.folder import folder_source
 from nars.images.known import DIGITS_TEST, count_idx
+from nars.images.labels import per_class, several
 from nars.images.names import CLASSES, FOLDER_PREFIX, IMAGE_SETS, data_root, folder_of
 from nars.images.own import own_source
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source
@@ -43,6 +43,8 @@ class Listing:
     """Whether each image is a file of its own, which can be streamed."""
     smallest: int | None = None
     """Training images of the class that has fewest; None where that was not counted."""
+    multi_label: bool = False
+    """Whether an image may have several labels, or none."""
     present: bool = True
     """False for a set known by name that is not there; its numbers are the published ones."""
     source: Source | None = field(default=None, repr=False, compare=False)
@@ -89,7 +91,8 @@ def _of_source(name: str, source: Source) -> Listing:
         test=test,
         files=source.files is not None,
         source=source,
-        smallest=int(np.bincount(source.labels[source.part == TRAIN], minlength=len(source.classes)).min()),
+        smallest=int(per_class(source.labels[source.part == TRAIN], len(source.classes)).min()),
+        multi_label=several(source.labels),
     )
 
 

@@ -30,7 +30,7 @@ def own_source(path: Path, *, without: frozenset[Path] = frozenset(), group_colu
     Args:
         path: of a folder, a table or a packed file.
         without: image files of a folder of classes that are to be passed over.
-        group_column: of a table, as `nars.images.load_images` takes it.
+        group_column: of a table or of Parquet, as `nars.images.load_images` takes it.
 
     Raises:
         DataError: there is nothing that can be read, or it can be read in several ways; naming the file.
@@ -40,7 +40,9 @@ def own_source(path: Path, *, without: frozenset[Path] = frozenset(), group_colu
     found = _files(path) if path.is_dir() else {}
     try:
         if group_column is not None and not found:
-            raise DataError(f"group_column goes with a table of paths and labels, and there is none in {path}.")
+            raise DataError(
+                f"group_column goes with a CSV of paths and labels or with Parquet, and there is none in {path}."
+            )
         return folder_source(path, without=without)
     except DataError as error:
         if not found:

@@ -22,20 +22,12 @@ from torch import Tensor
 
 from nars.arrays import Ints
 from nars.errors import DataError
+from nars.images.labels import columns_of_classes, label_notes, labelled, names_in, sorted_classes
 from nars.images.layout import split_role
+from nars.images.near import hashes_of_contents
 from nars.images.pixels import OnRead, read_encoded
 from nars.images.split import first_of
-from nars.images.unsplit import (
-    DIGEST_BYTES,
-    MADE_HERE,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Source,
-    digests_of,
-    hold_out_test,
-    sorted_classes,
-)
+from nars.images.unsplit import DIGEST_BYTES, MADE_HERE, TEST, TRAIN, VALIDATION, Source, digests_of, hold_out_test
 from nars.images.walk import readable_suffixes
 from nars.printing import counted, some_names
 
@@ -52,17 +44,23 @@ class _Packed:
     encoded: list[bytes]
     names: list[str]
     """Of the images, for messages."""
-    labels: list[str]
+    labels: list[tuple[str, ...]]
+    """The names of each image's classes: one, unless the file has lists."""
+    classes: tuple[str, ...] = ()
+    """Of columns of 0 and 1, one for each class, which may lack images."""
+    groups: list[str] | None = None
+    """What each image belongs to; None where no column was named."""
 
 
 def parquet_source(files: Sequence[Path], group_column: str | None = None) -> Source:
     """Parquet files with a column of encoded images and one of labels, by split if their names say so.
 
+    Images of equal value in `group_column` lie on one side of every split that is made here.
+
     Raises:
         DataError: such a column is missing, or holds something else; naming the file.
     """
-    _refuse_groups(files, group_column)
-    return _source(files, [_of_parquet(file) for file in files])
+    return _source(files, [_of_parquet(file, group_column) for file in files])
 
 
 def tar_source(files: Sequence[Path], group_column: str | None = None) -> Source:
@@ -71,13 +69,12 @@ def tar_source(files: Sequence[Path], group_column: str | None = None) -> Source
     Raises:
         DataError: an image without its label, a file that is no tar; naming it.
     """
-    _refuse_groups(files, group_column)
+    if group_column is not None:
+        raise DataError(
+            f"group_column goes with a CSV of paths and labels or with Parquet, which have columns; {files[0]} has "
+            f"none. Leave it out."
+        )
     return _source(files, [_of_tar(file) for file in files])
-
-
-def _refuse_groups(files: Sequence[Path], column: str | None) -> None:
-    if column is not None:
-        raise DataError(f"group_column goes with a CSV of paths and labels; {files[0]} holds images. Leave it out.")
 
 
 def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
@@ -87,27 +84,39 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
     part = np.repeat(np.array([role if known else TRAIN for role in roles], dtype=np.int8), sizes)
     if (part == VALIDATION).any() and not (part == TEST).any():
         part[part == VALIDATION] = TEST
-    labels = [label for one in packed for label in one.labels]
-    classes = sorted_classes(labels)
+    names_of_each = _names_of_each([label for one in packed for label in one.labels])
+    classes = sorted_classes(name for each in (*names_of_each, *(one.classes for one in packed)) for name in each)
     if len(classes) < 2:
         raise DataError(f"{files[0]} must have at least 2 classes, got {some_names([*classes]) or 'none'}.")
     encoded = [content for one in packed for content in one.encoded]
     names = [name for one in packed for name in one.names]
     digests = digests_of(encoded)
-    number = {name: at for at, name in enumerate(classes)}
+    labels = labelled(names_of_each, classes)
+    groups = [group for one in packed for group in one.groups or ()]
+    kept = f", in {counted(len(set(groups)), 'group')} that stay together" if groups else ""
     source = Source(
         classes=classes,
-        labels=np.array([number[label] for label in labels], dtype=np.int64),
+        labels=labels,
         part=part,
         render=partial(_render, encoded, names),
         digest=partial(np.take, digests, axis=0),
         copies=partial(_copies, digests),
+        hashes=partial(hashes_of_contents, encoded, names),
         origin={TEST: f"{MADE_HERE}files, always the same"},
-        notes=(f"read from {some_names([file.name for file in files])}: {counted(len(labels), 'image')}",),
+        groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if groups else None,
+        notes=(
+            f"read from {some_names([file.name for file in files])}: {counted(len(labels), 'image')}{kept}",
+            *label_notes(labels),
+        ),
     )
     if (part == TEST).any():
         return replace(source, origin={})
     return hold_out_test(source, max(1, len(labels) // _TEST_SHARE))
+
+
+def _names_of_each(labels: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
+    """Names that are separated in text, where no image has a list of them."""
+    return names_in([label for (label,) in labels]) if all(len(label) == 1 for label in labels) else labels
 
 
 def _render(
@@ -125,18 +134,26 @@ def _copies(digests: np.ndarray[Any, np.dtype[np.uint8]], indices: Ints) -> Ints
     return first_of(np.ascontiguousarray(digests[indices]).view(f"V{DIGEST_BYTES}")[:, 0])
 
 
-def _of_parquet(file: Path) -> _Packed:
+def _of_parquet(file: Path, group_column: str | None) -> _Packed:
     try:
         schema = pq.read_schema(file)
         image, label = (next((one for one in names if one in schema.names), None) for names in (_IMAGES, _LABELS))
-        if image is None or label is None:
+        if group_column is not None and group_column not in schema.names:
             raise DataError(
-                f"{file} needs a column of images (image, img) and one of labels (label), it has "
-                f"{some_names(schema.names, most=8)}. Rename them."
+                f"{file} has no column {group_column!r} to group by, it has {some_names(schema.names, most=8)}."
             )
-        table = pq.read_table(file, columns=[image, label])
+        numbers = [one.name for one in schema if label is None and _is_number(one.type) and one.name != group_column]
+        wanted = [name for name in (image, label, group_column, *numbers) if name is not None]
+        table = pq.read_table(file, columns=list(dict.fromkeys(wanted)))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file} is not a readable Parquet file ({error}). Fetch it again.") from error
+    said = {name: [_TRUTHS.get(value) for value in table[name].to_pylist()] for name in numbers}
+    classes = columns_of_classes(said, place=str(file))
+    if image is None or (label is None and len(classes) < 2):
+        raise DataError(
+            f"{file} needs a column of images (image, img) and one of labels (label), or one of 0 and 1 for each "
+            f"class; it has {some_names(schema.names, most=8)}. Rename them."
+        )
     column = table[image]
     if pa.types.is_struct(column.type) and "bytes" in [field.name for field in column.type]:
         column = pc.struct_field(column, "bytes")
@@ -145,23 +162,47 @@ def _of_parquet(file: Path) -> _Packed:
             f"column {image} of {file} must hold encoded images (bytes), got {column.type}"
             f"{f' with {column.null_count:,} empty' if column.null_count else ''}. Write the images into it."
         )
-    if table[label].null_count:
-        raise DataError(f"column {label} of {file} is empty in {table[label].null_count:,} rows. Remove them.")
-    if pa.types.is_nested(table[label].type):
-        raise DataError(f"column {label} of {file} holds several labels for an image, which are not taken.")
-    named = _names(schema, label)
-    labels = [named.get(value, str(value)) for value in table[label].to_pylist()]
+    if label is not None:
+        labels = _labels_in(table[label], _names(schema, label), f"column {label} of {file}")
+    else:
+        rows = zip(*(said[name] for name in classes), strict=True)
+        labels = [tuple(name for name, there in zip(classes, row, strict=True) if there) for row in rows]
     return _Packed(
-        encoded=column.to_pylist(), names=[f"image {row} of {file}" for row in range(len(labels))], labels=labels
+        classes=classes,
+        encoded=column.to_pylist(),
+        names=[f"image {row} of {file}" for row in range(len(labels))],
+        labels=labels,
+        groups=None if group_column is None else list(map(str, table[group_column].to_pylist())),
     )
+
+
+def _is_number(kind: Any) -> bool:
+    return any(test(kind) for test in (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating))
+
+
+_TRUTHS = {0: False, 1: True}
+
+
+def _labels_in(column: Any, named: Mapping[Any, str], where: str) -> list[tuple[str, ...]]:
+    """The names of each image's classes, in a column of names or of lists of them."""
+    if column.null_count:
+        raise DataError(f"{where} is empty in {column.null_count:,} rows. Remove them.")
+    kind = column.type
+    if not pa.types.is_nested(kind):
+        return [(named.get(value, str(value)),) for value in column.to_pylist()]
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or pa.types.is_nested(kind.value_type):
+        raise DataError(f"{where} must hold a class of each image or a list of them, got {kind}. Write them so.")
+    return [tuple(dict.fromkeys(named.get(one, str(one)) for one in values)) for values in column.to_pylist()]
 
 
 def _names(schema: Any, label: str) -> Mapping[Any, str]:
     """The names of numbered classes that Hugging Face writes beside them."""
     written = (schema.metadata or {}).get(b"huggingface")
     try:
-        names = json.loads(written)["info"]["features"][label]["names"] if written else []
-    except (ValueError, LookupError, TypeError):
+        feature = json.loads(written)["info"]["features"][label] if written else {"names": []}
+        feature = feature[0] if isinstance(feature, list) else feature
+        names = feature.get("feature", feature)["names"]
+    except (ValueError, LookupError, TypeError, AttributeError):
         return {}
     return dict(enumerate(map(str, names)))
 
@@ -169,7 +210,7 @@ def _names(schema: Any, label: str) -> Mapping[Any, str]:
 def _of_tar(file: Path) -> _Packed:
     endings = readable_suffixes()
     images: dict[str, tuple[str, bytes]] = {}
-    labels: dict[str, str] = {}
+    labels: dict[str, tuple[str, ...]] = {}
     try:
         with tarfile.open(file) as archive:
             for member in archive:
@@ -199,12 +240,13 @@ def _of_tar(file: Path) -> _Packed:
     )
 
 
-def _label(content: bytes, ending: str, name: str) -> str:
+def _label(content: bytes, ending: str, name: str) -> tuple[str, ...]:
     try:
         text = content.decode().strip()
         if ending != ".json":
-            return text
+            return (text,)
         document = json.loads(text)
-        return str(next(document[key] for key in _LABELS if key in document))
+        found = next(document[key] for key in _LABELS if key in document)
+        return tuple(dict.fromkeys(map(str, found))) if isinstance(found, list) else (str(found),)
     except (UnicodeDecodeError, ValueError, StopIteration, TypeError) as error:
         raise DataError(f"{name} must hold a class, or JSON with label; got {content[:40]!r}.") from error

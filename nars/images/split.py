@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nars.arrays import Ints
+from nars.images.labels import rarest, several
 
 
 def stratified_order(labels: Ints, *, rng: np.random.Generator) -> Ints:
@@ -16,12 +18,15 @@ def stratified_order(labels: Ints, *, rng: np.random.Generator) -> Ints:
     So that the first k are a stratified subset for every k, and those after them are one too. Within a class the order
     is a uniform permutation; the j-th of its n images gets the place (j + 1/2) / n in the whole.
 
+    Of images with several labels the rarest one counts as their class.
+
     Args:
-        labels: (N,) class of each image.
+        labels: (N,) class of each image, or (N, classes) of 0 and 1.
         rng: Source of the permutation.
 
     Returns: (N,) indices.
     """
+    labels = rarest(labels) if several(labels) else labels
     shuffled = rng.permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     counts = np.bincount(labels)
@@ -35,7 +40,7 @@ def hold_out(labels: Ints, count: int, *, copies: Ints | None, rng: np.random.Ge
     """Divide N images into `count` that are held out and the rest, stratified, copies of an image on one side.
 
     Args:
-        labels: (N,) class of each image.
+        labels: (N,) class of each image, or (N, classes) of 0 and 1.
         count: How many to hold out. Where copies are among the images it is the next number below that keeps them
             together, and at least one image with its copies.
         copies: (N,) place of the first image with the same content; None where no two are alike.
@@ -74,3 +79,20 @@ def first_of(groups: NDArray[Any]) -> Ints:
     """For each element the place of the first one that is equal."""
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     return np.asarray(first[group], dtype=np.int64)
+
+
+def joined(count: int, equal: Sequence[tuple[Ints, Ints]]) -> Ints:
+    """Number the sets into which `count` elements fall when those that are equal, directly or by others, are one.
+
+    Args:
+        count: of elements.
+        equal: pairs of arrays (n,), (n,): each element of the first equals that of the second.
+
+    Returns: (count,) number of the set of each.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = (np.concatenate([pair[side] for pair in equal]) for side in (0, 1))
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)

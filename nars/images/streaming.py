@@ -46,7 +46,7 @@ class StreamedSplit:
     files: NDArray[np.bytes_]
     """(N,), paths as the file system spells them: an array, because a million Path objects take long to send."""
     labels: Tensor
-    """int64 (N,), 0..classes-1."""
+    """As of `Split`."""
     resolution: int
     """Side that they are read at, pixels."""
     loaders: int | None

@@ -13,9 +13,11 @@ import numpy as np
 from nars.errors import DataError
 from nars.images.contents import Contents
 from nars.images.folder import render_files
+from nars.images.labels import columns_of_classes, label_notes, labelled, names_in, sorted_classes
 from nars.images.layout import split_role
+from nars.images.near import hashes_of_files
 from nars.images.streaming import as_bytes
-from nars.images.unsplit import MADE_HERE, TEST, TRAIN, VALIDATION, Source, hold_out_test, sorted_classes
+from nars.images.unsplit import MADE_HERE, TEST, TRAIN, VALIDATION, Source, hold_out_test
 from nars.images.walk import Folder, walk
 from nars.printing import counted, some_names
 
@@ -23,12 +25,14 @@ TABLES = (".csv", ".tsv")
 
 _PATHS = (
     *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "img", "image_path", "img_path"),
-    *("image_name", "image_id", "image_file", "photo", "name", "id"),
+    *("image_name", "image_id", "image_file", "photo", "name", "id", "image_index", "image index"),
 )
 _LABELS = (
     *("label", "class", "category", "target", "class_name", "label_name", "classname", "species", "breed", "y"),
     *("diagnosis", "type", "tag"),
 )
+_PLURALS = ("labels", "tags", "classes", "categories", "targets", "finding labels", "finding_labels")
+_TRUTHS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 _SPLITS = ("split", "set", "subset", "partition", "part")
 
 _GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "scene", "scene_id", "session")
@@ -42,6 +46,9 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
 
     Paths are relative to the table; where nothing is there, a file of that name anywhere below the table's folder is
     meant, with or without its ending, if there is one alone.
+
+    Labels are names in one column, several of an image separated by `|` or `;`, or columns of 0 and 1, one for each
+    class; where each image has exactly one, it is a set of one class each.
 
     A column group (or patient, subject, scene, session, with or without _id) keeps images together: all of equal value
     lie on one side of every split that is made here; `group_column` names another.
@@ -57,35 +64,48 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
             f"cannot be seen; name it, or call them train.csv, val.csv and test.csv."
         )
     paths: list[Path] = []
-    names: list[str] = []
+    cells: list[str] = []
+    marked: list[tuple[str, ...]] = []
+    classes: tuple[str, ...] = ()
     parts: list[int] = []
     groups: list[str] = []
     for file, role in zip(files, roles, strict=True):
         rows = _rows(file)
-        path, label, split = _columns(file, rows)
+        path, label, split = _columns(file, rows, group_column)
         found = _found(file, [row[path] for row in rows])
         paths += found
-        names += [row[label].strip() for row in rows]
+        if isinstance(label, str):
+            cells += [row[label].strip() for row in rows]
+        else:
+            classes = sorted_classes((*classes, *label))
+            marked += [tuple(name for name in label if _truth(row[name])) for row in rows]
         groups += _groups(file, rows, group_column)
         by_name = role if len(files) > 1 and role is not None else TRAIN
         parts += [by_name if split is None else _part(file, row[split]) for row in rows]
-    classes = _classes(files[0], names)
+    if cells and marked:
+        raise DataError(f"{some_names([file.name for file in files])} give labels in two ways. Write them alike.")
+    names = marked or names_in(cells)
+    classes = classes or _classes(files[0], names)
+    labels = labelled(names, classes)
     encoded = as_bytes(paths)
     contents = Contents(encoded)
-    number = {name: at for at, name in enumerate(classes)}
     part = _without_two_names(np.array(parts, dtype=np.int8))
     kept = f", in {counted(len(set(groups)), 'group')} that stay together" if groups else ""
     source = Source(
         classes=classes,
-        labels=np.array([number[name] for name in names], dtype=np.int64),
+        labels=labels,
         part=part,
         render=partial(render_files, encoded),
         digest=contents.digests,
         copies=contents.copies,
         files=encoded,
+        hashes=partial(hashes_of_files, encoded),
         groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if len(groups) == len(paths) else None,
         origin={TEST: f"{MADE_HERE}table, always the same"},
-        notes=(f"read from {some_names([file.name for file in files])}: {counted(len(paths), 'image')}{kept}",),
+        notes=(
+            f"read from {some_names([file.name for file in files])}: {counted(len(paths), 'image')}{kept}",
+            *label_notes(labels),
+        ),
     )
     if (part == TEST).any():
         return replace(source, origin={})
@@ -107,8 +127,10 @@ def _rows(file: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _columns(file: Path, rows: Sequence[Mapping[str, str]]) -> tuple[str, str, str | None]:
-    """The columns of paths, labels and splits."""
+def _columns(
+    file: Path, rows: Sequence[Mapping[str, str]], group_column: str | None
+) -> tuple[str, str | tuple[str, ...], str | None]:
+    """The columns of paths, of labels (or one for each class) and of splits."""
     known = {name.strip().lower(): name for name in rows[0]}
     path, label, split = (
         next((known[name] for name in names if name in known), None) for names in (_PATHS, _LABELS, _SPLITS)
@@ -116,13 +138,25 @@ def _columns(file: Path, rows: Sequence[Mapping[str, str]]) -> tuple[str, str, s
     rest = [name for name in rows[0] if name not in (path, label, split) and name.strip().lower() not in _GROUPS]
     if path is not None and label is None and len(rest) == 1:
         label = rest[0]
-    if path is None or label is None:
-        lacks = "paths (path, file, image ...)" if path is None else "labels (label, class, category ...)"
-        raise DataError(
-            f"{file} needs a column of {lacks}, it has {some_names([*rows[0]], most=8)}. Name one of them so; several "
-            f"labels of an image are not taken."
-        )
-    return path, label, split
+    label = label or next((known[name] for name in _PLURALS if name in known), None)
+    if path is None:
+        raise DataError(_lacks(file, rows, "paths (path, file, image ...)"))
+    if label is not None:
+        return path, label, split
+    said = {name: [_truth(row[name]) for row in rows] for name in rest if name != group_column}
+    classes = columns_of_classes(said, place=str(file))
+    if len(classes) < 2:
+        raise DataError(_lacks(file, rows, "labels (label, class, category ...), or one of 0 and 1 for each class"))
+    return path, classes, split
+
+
+def _lacks(file: Path, rows: Sequence[Mapping[str, str]], what: str) -> str:
+    return f"{file} needs a column of {what}; it has {some_names([*rows[0]], most=8)}. Name one of them so."
+
+
+def _truth(cell: str) -> bool | None:
+    """What a cell of 0 or 1 says; None of another."""
+    return _TRUTHS.get(cell.strip().lower())
 
 
 def _groups(file: Path, rows: Sequence[Mapping[str, str]], named: str | None) -> list[str]:
@@ -180,16 +214,17 @@ def _without_two_names(part: np.ndarray[tuple[int], np.dtype[np.int8]]) -> np.nd
     return part
 
 
-def _classes(file: Path, names: Sequence[str]) -> tuple[str, ...]:
-    empty = names.count("")
+def _classes(file: Path, names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    empty = names.count(("",))
     if empty:
         raise DataError(f"{file} has {counted(empty, 'image')} without a label. Add them, or remove the lines.")
-    classes = sorted_classes(names)
+    classes = sorted_classes(name for each in names for name in each)
     if len(classes) < 2:
         raise DataError(f"{file} must have at least 2 classes, got {classes[0]!r} alone. Is it the right column?")
     if len(classes) > max(2, len(names) // 2):
         raise DataError(
             f"{file} has {len(classes):,} different labels for {len(names):,} images ({some_names([*classes])}). Is it "
-            f"the right column? Labels that are numbers of their own (regression) are not taken."
+            f"the right column? Several labels of an image are separated by | or ;. Labels that are numbers of their "
+            f"own (regression) are not taken."
         )
     return classes

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from nars.arrays import Ints
 from nars.errors import DataError
+from nars.images.labels import several
 from nars.images.pixels import OnRead, resize
-from nars.images.split import first_of, hold_out
+from nars.images.split import first_of, hold_out, joined
 from nars.printing import brief_repr
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -40,7 +41,7 @@ class Source:
 
     classes: tuple[str, ...]
     labels: Ints
-    """(N,), indices into `classes`."""
+    """(N,), indices into `classes`; of images with several labels (N, classes) of 0 and 1."""
     part: NDArray[np.int8]
     """(N,), each TRAIN, VALIDATION or TEST."""
     render: Render
@@ -59,6 +60,8 @@ class Source:
     """Side of the images, pixels, where all are arrays of one size."""
     groups: Ints | None = None
     """(N,) images of equal number (one patient's, one scene's) stay on one side of every split that is made here."""
+    hashes: Callable[[OnRead | None], NDArray[np.uint64]] | None = None
+    """(progress) -> (N, 4), what near copies are found by; None where they are not looked for."""
 
 
 def array_source(
@@ -84,11 +87,6 @@ def array_source(
     )
 
 
-def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """The different labels, numbers by their size and before words."""
-    return tuple(sorted(set(labels), key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)))
-
-
 def digests_of(contents: Iterable[bytes | memoryview]) -> NDArray[np.uint8]:
     """Hash each content. Returns (N, 16)."""
     joined = b"".join(hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest() for content in contents)
@@ -102,6 +100,11 @@ def hold_out_test(source: Source, count: int) -> Source:
     part = source.part.copy()
     part[held_out] = TEST
     return replace(source, part=part)
+
+
+def made_here(source: Source) -> bool:
+    """Whether its test part was made here, as the set brings none along."""
+    return source.origin.get(TEST, "").startswith(MADE_HERE)
 
 
 def copies_among(source: Source, indices: Ints) -> Ints | None:
@@ -119,14 +122,9 @@ def together_among(source: Source, indices: Ints) -> Ints | None:
     if source.groups is None:
         return copies
     groups = first_of(source.groups[indices])
-    if copies is not None:  # what is joined by either
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        count, places = len(indices), np.arange(len(indices))
-        rows, columns = np.concatenate([places, places]), np.concatenate([copies, groups])
-        joined = coo_array((np.ones(2 * count), (rows, columns)), shape=(count, count))
-        groups = first_of(connected_components(joined, directed=False)[1])
+    if copies is not None:
+        places = np.arange(len(indices))
+        groups = first_of(joined(len(indices), [(places, copies), (places, groups)]))
     return None if np.array_equal(groups, np.arange(len(groups))) else groups
 
 
@@ -139,12 +137,12 @@ def some_classes(source: Source, count: int, *, rng: np.random.Generator) -> Sou
     if count < 2:
         raise DataError(f"at least 2 classes must be left, got max_classes {count}.")
     classes = np.sort(rng.choice(len(source.classes), size=count, replace=False))
+    names = tuple(source.classes[number] for number in classes)
+    if several(source.labels):
+        some = some_images(source, np.flatnonzero(source.labels[:, classes].any(axis=1)))
+        return replace(some, classes=names, labels=some.labels[:, classes])
     some = some_images(source, np.flatnonzero(np.isin(source.labels, classes)))
-    return replace(
-        some,
-        classes=tuple(source.classes[number] for number in classes),
-        labels=np.searchsorted(classes, some.labels).astype(np.int64),
-    )
+    return replace(some, classes=names, labels=np.searchsorted(classes, some.labels).astype(np.int64))
 
 
 def some_images(source: Source, kept: Ints) -> Source:
@@ -158,6 +156,7 @@ def some_images(source: Source, kept: Ints) -> Source:
         copies=None if source.copies is None else partial(_among, kept, source.copies),
         files=None if source.files is None else source.files[kept],
         groups=None if source.groups is None else source.groups[kept],
+        hashes=None,  # what is near is known by its group
     )
 
 

@@ -14,7 +14,7 @@ from nars.metric import ACCURACY, Metric
 from nars.recipe.batches import Normalizer
 from nars.recipe.peers import ALONE, Peers
 from nars.recipe.recipe import RecipeError
-from nars.recipe.scores import score
+from nars.recipe.scores import right, score
 
 
 class DivergedError(UserError, ArithmeticError):
@@ -38,7 +38,8 @@ def evaluate(
         model: On `device`; float (B, C, H, W) -> logits (B, classes).
         split: Not empty.
         normalize: What the network was trained with.
-        metric: One of `nars.metric.IMAGE_METRICS`; top-1 accuracy in percent, unless told otherwise.
+        metric: One of `nars.metric.IMAGE_METRICS`; accuracy in percent, unless told otherwise: top-1, or of images with
+            several labels the share all of whose labels are right.
         device: Where the network is.
         batch_size: Images at once; the result depends on it in rounding only.
         peers: Processes that call this together, each of which looks at its share of the images.
@@ -54,7 +55,7 @@ def evaluate(
     finite = torch.ones((), dtype=torch.bool, device=device)
     for part, logits in _logits(model, split, normalize, device=device, batch_size=batch_size, peers=peers):
         finite &= logits.isfinite().all()
-        correct += (logits.argmax(dim=1) == split.labels[part].to(device)).sum()
+        correct += right(logits, split.labels[part].to(device)).sum()
     peers.sum_(correct)
     _require_finite(peers.sum_((~finite).to(torch.int64)))
     return 100.0 * correct.item() / len(split)

@@ -73,7 +73,10 @@ BALANCES: Mapping[str, Callable[[Tensor, Recipe], Balance]] = {
 
 
 def balance_of(recipe: Recipe, labels: Tensor, *, classes: int, device: torch.device) -> Balance:
-    """What a recipe asks for by the training labels (N,), on a device; a class without images counts as one of 1."""
+    """What a recipe asks for by the training labels (N,), on a device; a class without images counts as one of 1.
+
+    Images with several labels are not balanced (`check_labels`).
+    """
     if recipe.class_balance == "none":
         return UNBALANCED
     counts = torch.bincount(labels.cpu(), minlength=classes).double().clamp_min(1.0)

@@ -35,7 +35,7 @@ class Batch:
     """The same images for a teacher who sees others: with crop, flip and mixture alone, or at a side of its own; None
     for one who looks at `images`."""
     labels: Tensor
-    """(B,) before mixing."""
+    """(B,) before mixing; of images with several labels (B, classes) of 0 and 1."""
     share: float | Tensor
     """Of each image in its mixture; a scalar tensor where the steps of a training are recorded."""
     answers: Tensor | None = None

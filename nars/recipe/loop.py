@@ -22,6 +22,7 @@ from nars.recipe.depth import treatments
 from nars.recipe.ema import MovingAverage
 from nars.recipe.frozen import Frozen
 from nars.recipe.generators import generators_of, left_alone
+from nars.recipe.labels import check_labels
 from nars.recipe.loss import training_loss
 from nars.recipe.optimizer import build_optimizer, flatten
 from nars.recipe.peers import ALONE, Peers, synchronize_batch_norm
@@ -95,13 +96,15 @@ class TrainingLoop:
             teaching: Who teaches it, beside the labels; None trains by labels alone.
             peers: The processes that train together, each calling with the same arguments: gradients and batch norm are
                 those of the global batch.
-            metric: What `measure` measures, one of `nars.metric.IMAGE_METRICS`.
+            metric: What `measure` measures, one of `nars.metric.IMAGE_METRICS` that goes with the labels.
 
         Raises:
-            RecipeError: a seed out of range, a batch that cannot be shared out, or no training images.
+            RecipeError: a seed out of range, a batch that cannot be shared out, no training images, or a loss, balance
+                or metric that does not go with their labels.
         """
         require(len(data.train) > 0, "the training images", "at least one", len(data.train))
         require(seed >= 0, "seed", ">= 0", seed)
+        check_labels(recipe, metric, multi_label=data.multi_label)
         settings = settings_by(recipe, settings)
         self._device, self._peers = torch.device(device), peers
         self._generators = generators_of(self._device)

@@ -44,7 +44,7 @@ def label_loss(
 
     Args:
         logits: (B, classes).
-        labels: (B,) of the images before mixing.
+        labels: (B,) of the images before mixing, or of images with several labels (B, classes) of 0 and 1.
         share: Of each image in its mixture; 1 for images as they are. A scalar tensor is not looked into.
         recipe: The loss, its parameter, and the share of the target spread evenly over all classes.
         balance: How classes are weighed, or the logits moved.
@@ -55,6 +55,8 @@ def label_loss(
         logits = logits + balance.shift
 
     def of(targets: Tensor) -> Tensor:
+        if targets.ndim == 2:
+            return MULTI_LABEL_LOSSES[recipe.loss](logits, targets.to(logits.dtype), recipe)
         weights = None if balance.weights is None else balance.weights[targets]
         return LOSSES[recipe.loss](logits, targets, recipe, weights)
 
@@ -119,29 +121,76 @@ batch."""
 _LEAST = 1e-6
 
 
-def distillation_loss(logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0) -> Tensor:
+def _bce_of_labels(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Binary cross entropy of each label, summed over classes and smoothed as `_bce` does it for one."""
+    target = _smoothed(labels, recipe)
+    return functional.binary_cross_entropy_with_logits(logits, target, reduction="sum") / len(logits)
+
+
+def _focal_of_labels(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """(1 - p)^gamma x binary cross entropy, p the probability of what is right (arXiv 1708.02002, eq. 4), summed over
+    classes."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, _smoothed(labels, recipe), reduction="none")
+    missing = (logits.sigmoid() - labels).abs()
+    return (missing.clamp_min(_LEAST) ** recipe.focal_gamma * entropy).sum() / len(logits)
+
+
+def _smoothed(labels: Tensor, recipe: Recipe) -> Tensor:
+    return (1.0 - recipe.label_smoothing) * labels + recipe.label_smoothing / labels.shape[1]
+
+
+MULTI_LABEL_LOSSES: Mapping[str, Callable[[Tensor, Tensor, Recipe], Tensor]] = {
+    "cross_entropy": _bce_of_labels,
+    "focal": _focal_of_labels,
+    "bce": _bce_of_labels,
+}
+"""Those that a recipe may name for images with several labels: (logits (B, classes), labels (B, classes) of 0 and 1 as
+floats, recipe) -> scalar, the mean over the batch. Cross entropy is that of each label by itself, which is binary."""
+
+
+def distillation_loss(
+    logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0, multi_label: bool = False
+) -> Tensor:
     """Kullback-Leibler divergence of the teacher's distribution from the student's, mean over the batch; 0 when equal.
 
     At temperature 1 its gradient is that of the cross entropy with the teacher's probabilities as target; at T it is
-    T^2 x that of the logits over T (arXiv 1503.02531, section 2). Both (B, classes).
+    T^2 x that of the logits over T (arXiv 1503.02531, section 2). Both (B, classes). Of images with several labels
+    each label is a distribution of its own, and their divergences are summed.
     """
+    if multi_label:
+        return _divergence_of_labels(logits / temperature, teacher_logits / temperature) * temperature**2
     student = functional.log_softmax(logits / temperature, dim=1)
     teacher = functional.log_softmax(teacher_logits / temperature, dim=1)
     return temperature**2 * functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
 
-def mixed_answers(answers: Tensor, share: float | Tensor, *, temperature: float = 1.0) -> Tensor:
+def _divergence_of_labels(logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    # With log sigmoids of both signs, which stay finite where probabilities round to 0 and 1.
+    pairs = [(functional.logsigmoid(sign * logits), functional.logsigmoid(sign * teacher_logits)) for sign in (1, -1)]
+    return sum(
+        (functional.kl_div(student, teacher, reduction="batchmean", log_target=True) for student, teacher in pairs),
+        torch.zeros((), device=logits.device),
+    )
+
+
+def mixed_answers(
+    answers: Tensor, share: float | Tensor, *, temperature: float = 1.0, multi_label: bool = False
+) -> Tensor:
     """What a teacher says of mixtures that it has not seen, as logits: its probabilities, mixed as the labels are.
 
     Args:
         answers: (B, classes) logits for the images before mixing.
         share: As in `label_loss`.
         temperature: By which the logits are divided before, as they are in `distillation_loss` after.
+        multi_label: Whether each label has a probability of its own.
 
     Returns: (B, classes).
     """
     if not isinstance(share, Tensor) and share == 1.0:
         return answers
+    if multi_label:
+        each = (answers / temperature).sigmoid()
+        return temperature * (share * each + (1.0 - share) * each.flip(0)).logit(eps=_LEAST)
     chances = functional.softmax(answers / temperature, dim=1)
     mixture = share * chances + (1.0 - share) * chances.flip(0)
     return temperature * mixture.clamp_min(_LEAST**2).log()
@@ -166,11 +215,12 @@ def training_loss(
     loss = label_loss(logits, labels, share=share, recipe=recipe, balance=balance)
     if teaching is None or teaching.weight == 0.0:
         return loss
+    multi_label = labels.ndim == 2
     if answers is None:
         told = answer(teaching, shown)
     else:
-        told = mixed_answers(answers, share, temperature=teaching.temperature)
-    taught = distillation_loss(logits, told, temperature=teaching.temperature)
+        told = mixed_answers(answers, share, temperature=teaching.temperature, multi_label=multi_label)
+    taught = distillation_loss(logits, told, temperature=teaching.temperature, multi_label=multi_label)
     return teaching.weight * taught + (1.0 - teaching.weight) * loss
 
 

@@ -36,7 +36,8 @@ class ClassTable:
     f1: tuple[float, ...]
     """The harmonic mean of the two."""
     confusion: tuple[tuple[int, ...], ...] = ()
-    """(classes, classes): images of the row's class that are taken for the column's; () of more than 100 classes."""
+    """(classes, classes): images of the row's class that are taken for the column's; () of more than 100 classes, and
+    of images with several labels."""
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """The figures of each class as text: name, images, recall, precision, F1."""
@@ -57,17 +58,34 @@ def score(metric: Metric, logits: Tensor, labels: Tensor) -> float:
     Classes without images count in none of those that are means over classes.
 
     Args:
-        metric: Which.
+        metric: Which, one that `nars.metric.metrics_for` has for such labels.
         logits: (N, classes), finite.
-        labels: int64 (N,).
+        labels: int64 (N,), or of images with several labels (N, classes) of 0 and 1: an image is said to have those
+            whose logit is above 0, a probability above a half.
     """
-    return _SCORES[metric.name](_probabilities(logits), labels.cpu().numpy())
+    probabilities, table = _read(logits, labels)
+    return table[metric.name](probabilities, labels.cpu().numpy())
 
 
 def scores(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """The value of each of `IMAGE_METRICS`; the arguments are those of `score`."""
-    probabilities, truth = _probabilities(logits), labels.cpu().numpy()
-    return {name: _SCORES[name](probabilities, truth) for name in IMAGE_METRICS}
+    """The value of each of `IMAGE_METRICS` that is of such labels; the arguments are those of `score`."""
+    probabilities, table = _read(logits, labels)
+    truth = labels.cpu().numpy()
+    return {name: table[name](probabilities, truth) for name in IMAGE_METRICS if name in table}
+
+
+def right(logits: Tensor, labels: Tensor) -> Tensor:
+    """bool (N,): whether the class with the largest logit is the image's; of several labels, whether all are right."""
+    if labels.ndim == 2:
+        return ((logits > 0) == labels.bool()).all(dim=1)
+    return logits.argmax(dim=1) == labels
+
+
+def _read(logits: Tensor, labels: Tensor) -> tuple[Probabilities, Mapping[str, _Score]]:
+    """What logits say, and the metrics of it."""
+    if labels.ndim == 2:
+        return logits.double().sigmoid().cpu().numpy(), _MULTI_LABEL_SCORES
+    return logits.double().softmax(1).cpu().numpy(), _SCORES
 
 
 def class_table(logits: Tensor, labels: Tensor, names: Sequence[str]) -> ClassTable:
@@ -75,10 +93,12 @@ def class_table(logits: Tensor, labels: Tensor, names: Sequence[str]) -> ClassTa
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     count, truth = logits.shape[1], labels.cpu().numpy()
-    found = logits.argmax(1).cpu().numpy()
     every = range(count)
+    single = labels.ndim == 1
+    found = (logits.argmax(1) if single else (logits > 0).long()).cpu().numpy()
     precision, recall, f1, images = precision_recall_fscore_support(truth, found, labels=every, zero_division=0)
-    matrix = confusion_matrix(truth, found, labels=every) if count <= _MOST_CLASSES else np.zeros((0, 0), dtype=int)
+    counted = single and count <= _MOST_CLASSES
+    matrix = confusion_matrix(truth, found, labels=every) if counted else np.zeros((0, 0), dtype=int)
     return ClassTable(
         names=tuple(names),
         images=tuple(images.tolist()),
@@ -87,11 +107,6 @@ def class_table(logits: Tensor, labels: Tensor, names: Sequence[str]) -> ClassTa
         f1=tuple((100 * f1).tolist()),
         confusion=tuple(tuple(row) for row in matrix.tolist()),
     )
-
-
-def _probabilities(logits: Tensor) -> Probabilities:
-    found: Probabilities = logits.double().softmax(1).cpu().numpy()
-    return found
 
 
 def _accuracy(probabilities: Probabilities, truth: Labels) -> float:
@@ -139,11 +154,53 @@ def _log_loss(probabilities: Probabilities, truth: Labels) -> float:
     return float(log_loss(truth, probabilities, labels=np.arange(probabilities.shape[1])))
 
 
-_SCORES: Mapping[str, Callable[[Probabilities, Labels], float]] = {
+def _share_all_right(probabilities: Probabilities, truth: Labels) -> float:
+    """Images all of whose labels are right: what scikit-learn's accuracy is of several labels."""
+    return 100.0 * int(((probabilities > 0.5) == truth).all(axis=1).sum()) / len(truth)
+
+
+def _macro_f1_of_labels(probabilities: Probabilities, truth: Labels) -> float:
+    from sklearn.metrics import f1_score
+
+    present = np.flatnonzero(truth.any(axis=0))
+    if not len(present):
+        return 0.0
+    found = (probabilities > 0.5).astype(np.int64)
+    return 100.0 * float(f1_score(truth, found, labels=present, average="macro", zero_division=0))
+
+
+def _auroc_of_labels(probabilities: Probabilities, truth: Labels) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    both = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
+    if not len(both):
+        return 50.0  # nothing to tell apart
+    return 100.0 * float(roc_auc_score(truth[:, both], probabilities[:, both], average="macro"))
+
+
+def _mean_average_precision(probabilities: Probabilities, truth: Labels) -> float:
+    from sklearn.metrics import average_precision_score
+
+    present = np.flatnonzero(truth.any(axis=0))
+    if not len(present):
+        return 0.0
+    return 100.0 * float(np.mean([average_precision_score(truth[:, at], probabilities[:, at]) for at in present]))
+
+
+_Score = Callable[[Probabilities, Labels], float]
+
+_SCORES: Mapping[str, _Score] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
     "macro_f1": _macro_f1,
     "top5": _top5,
     "auroc": _auroc,
     "log_loss": _log_loss,
+}
+
+_MULTI_LABEL_SCORES: Mapping[str, _Score] = {
+    "accuracy": _share_all_right,
+    "macro_f1": _macro_f1_of_labels,
+    "auroc": _auroc_of_labels,
+    "mean_average_precision": _mean_average_precision,
 }

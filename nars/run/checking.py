@@ -17,6 +17,7 @@ from nars.run.findings import (
     collect_findings,
     final_findings,
     image_findings,
+    label_findings,
     range_findings,
     resolution_findings,
     scaling_findings,
@@ -112,7 +113,7 @@ def check(
     if space is not None:
         findings += [*range_findings(config, space), *scaling_findings(config, space), *start_findings(config, space)]
     if space is not None and config.trains_images:
-        findings += [*resolution_findings(config, space, images)]
+        findings += [*resolution_findings(config, space, images), *label_findings(space, images)]
     findings += [*collect_findings(config, sizes)]
     if config.trains_images:
         findings += [*final_findings(config, sizes)]

@@ -244,10 +244,14 @@ def chosen(
         values |= {"collect.batch_size": batch, "final.batch_size": batch}
     if photos.side >= SMALL:
         values |= {"data.cropping": "resized", "data.scale": [0.35, 1.0]}
+    if photos.multi_label:
+        values["metric"] = "mean_average_precision"
     bounds = f"{shorten(_WINDOW[0] * flops)} to {shorten(high)} FLOPs, around the network to begin with"
     reasons = {"space": base.reason, "range": bounds, **dict(plan.reasons)}
     if "collect.batch_size" in values:
         reasons["collect.batch_size"] = f"fewer than {_FEW:,} training images: more and smaller steps"
+    if photos.multi_label:
+        reasons["metric"] = "accuracy would count images all of whose labels are right"
     if "data.cropping" in values:
         reasons["data.cropping"] = "of photos, each training image is a random part"
     return Chosen(values=values, reasons=reasons)

@@ -102,8 +102,11 @@ class Data(_Section):
     """Held out of the training images, a share (below 1) or a number of images (paper: 10,000); every accuracy of the
     search is measured on these."""
     group_column: str | None = None
-    """Of a table of paths and labels: the column whose equal values (a patient, a scene) keep images on one side of
-    each split; one that is called group, patient, subject, scene or session when absent."""
+    """Of a table of paths and labels, or of Parquet: the column whose equal values (a patient, a scene) keep images on
+    one side of each split; of a table one that is called group, patient, subject, scene or session when absent."""
+    near_copies: Literal["anywhere", "together"] = "anywhere"
+    """together: images that are the same but for size, quality or format (hashes that differ in 28 of 256 bits at most)
+    stay on one side of each split that is made here, as exact copies do in any case; of 20,000 images at most."""
     max_train: Whole | None = None
     """Use a stratified subset of at most so many training images during the search."""
     search_classes: Annotated[int, Field(ge=2)] | None = None
@@ -160,7 +163,9 @@ class OwnTask(_Section):
         return self
 
 
-ImageMetric = Literal["accuracy", "balanced_accuracy", "macro_f1", "top5", "auroc", "log_loss"]
+ImageMetric = Literal[
+    "accuracy", "balanced_accuracy", "macro_f1", "top5", "auroc", "log_loss", "mean_average_precision"
+]
 """One of `IMAGE_METRICS`."""
 
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nars.errors import ConfigError, UserError
+from nars.metric import ACCURACY, metrics_for
 from nars.parallel import installed_memory
 from nars.run.config import Final, Online, RunConfig
 from nars.run.starting import start_row
 from nars.run.suggesting import suggested_options
 from nars.run.teaching import NONE, check_teacher, teaches_itself, try_teacher
 from nars.space import (
+    MULTI_LABEL_LOSSES,
     InfeasibleError,
     Space,
     SpaceError,
@@ -96,6 +98,7 @@ def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings
                 f"raise it, or add images",
                 warning=True,
             )
+    yield from _metric_findings(config, images)
     if config.measured.name == "top5" and min(count, data.search_classes or count) <= 5:
         yield Finding(
             keys=("metric", "data.name"),
@@ -112,6 +115,38 @@ def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings
             keys=("data.max_train", "data.search_classes"),
             text=f"must leave an image to each of {classes} classes, got {data.max_train}; raise it or leave it out",
         )
+
+
+def _metric_findings(config: RunConfig, images: Listing) -> Findings:
+    """A metric that does not go with the labels of the images."""
+    metrics, name = metrics_for(multi_label=images.multi_label), config.measured.name
+    labels = "several labels" if images.multi_label else "one class each"
+    if name not in metrics:
+        yield Finding(
+            keys=("metric", "data.name"),
+            text=f"the images of {images.name} have {labels}, for which there are {', '.join(metrics)}; got {name}",
+        )
+    elif images.multi_label and name == ACCURACY.name:
+        yield Finding(
+            keys=("metric", "data.name"),
+            text="of images with several labels, accuracy is the share all of whose labels are right, which for long "
+            "is 0; mean_average_precision tells candidates apart better",
+            warning=True,
+        )
+
+
+def label_findings(space: Space, images: Listing | None) -> Findings:
+    """Settings of recipes that do not go with several labels."""
+    allowed = {"recipe.loss": MULTI_LABEL_LOSSES, "recipe.class_balance": ("none",)}
+    for name, values in allowed.items() if images is not None and images.multi_label else ():
+        others = [value for value in space.values(name) if value not in values] if name in space.settings else []
+        if others:
+            yield Finding(
+                keys=("space", "data.name"),
+                text=f"of images with several labels {name.removeprefix('recipe.')} is {' or '.join(values)}, and the "
+                f"space {space.name} has {', '.join(others)} too; take them out of a copy of it, or choose another "
+                f"space",
+            )
 
 
 def absent(config: RunConfig, *, warning: bool) -> Finding:

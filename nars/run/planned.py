@@ -197,7 +197,14 @@ def _photos(listing: Listing, asked: Asked) -> Photos:
     if listing.source is not None and listing.source.files is not None:
         side = typical_side([path_of(file) for file in listing.source.files])
     classes = len(listing.classes)
-    return Photos(classes=classes, train=max(1, train), validation=validation, test=listing.test, side=side or _USUAL)
+    return Photos(
+        classes=classes,
+        train=max(1, train),
+        validation=validation,
+        test=listing.test,
+        side=side or _USUAL,
+        multi_label=listing.multi_label,
+    )
 
 
 def _base(asked: Asked, photos: Photos, weights: Callable[[], tuple[str, ...]]) -> Base:

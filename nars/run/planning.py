@@ -74,10 +74,13 @@ class Photos:
     test: int
     side: int
     """Shorter side of a typical image, pixels."""
+    multi_label: bool = False
+    """Whether an image may have several labels, or none."""
 
     def __str__(self) -> str:
         counts = f"{self.train:,} training / {self.validation:,} validation / {self.test:,} test images"
-        return f"{self.classes:,} classes, {counts}, about {self.side} px"
+        labels = ", several labels an image" if self.multi_label else ""
+        return f"{self.classes:,} classes, {counts}, about {self.side} px{labels}"
 
 
 @dataclass(frozen=True, kw_only=True)

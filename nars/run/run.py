@@ -218,6 +218,7 @@ def read_images(
             whole=data.cropping == "resized",
             evaluation_crop=data.evaluation_crop,
             group_column=data.group_column,
+            near_copies=data.near_copies,
             progress=progress,
             source=source,
         )

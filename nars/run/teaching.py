@@ -77,6 +77,8 @@ class KnownNetwork:
     resolution: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    multi_label: bool
+    """Whether its logits are of labels that stand by themselves."""
     load: Callable[[], nn.Module]
     """The network in eval mode."""
 
@@ -101,6 +103,7 @@ class KnownNetwork:
                 resolution=own.resolution,
                 mean=about.mean,
                 std=about.std,
+                multi_label=about.multi_label,
                 load=lambda: load_trained(place),
             )
         from nars.export import load_member, read_config
@@ -112,6 +115,7 @@ class KnownNetwork:
             resolution=config.architecture.resolution,
             mean=config.mean,
             std=config.std,
+            multi_label=config.multi_label,
             load=lambda: load_member(folder),
         )
 
@@ -128,6 +132,14 @@ def _check_classes(final: Final, known: KnownNetwork, images: Listing | ImageDat
             f"channels ({', '.join(known.classes[:3])}, ...), {images.name} has {len(images.classes)} in "
             f"{images.in_channels} ({', '.join(images.classes[:3])}, ...); take one that was trained on the same "
             f"classes"
+        )
+    if known.multi_label != images.multi_label:
+        theirs, ours = (
+            "several labels" if one else "one class each" for one in (known.multi_label, images.multi_label)
+        )
+        raise ConfigError(
+            f"final.teacher: {final.teacher} was trained on images with {theirs}, those of {images.name} have {ours}; "
+            f"take one that was trained on labels of this kind"
         )
     return known
 

@@ -72,6 +72,12 @@ from .files.scalars import dump_yaml as dump_yaml
 from .latency import DeviceCosts as DeviceCosts, device_table as device_table, latency_costs as latency_costs
 from .rare import distinct as distinct, uniform as uniform, walk_into as walk_into
 from .reading import Fault as Fault, one_message as one_message
-from .recipe import RECIPE_SAYS as RECIPE_SAYS, Recipe as Recipe, RecipeError as RecipeError, recipe_in as recipe_in
+from .recipe import (
+    MULTI_LABEL_LOSSES as MULTI_LABEL_LOSSES,
+    RECIPE_SAYS as RECIPE_SAYS,
+    Recipe as Recipe,
+    RecipeError as RecipeError,
+    recipe_in as recipe_in,
+)
 from .sampling import sobol as sobol
 from .space import Space as Space

@@ -77,6 +77,9 @@ POLICIES = ("none", "randaugment", "trivialaugment", "autoaugment", "autoaugment
 
 LOSSES = ("cross_entropy", "focal", "poly1", "bce")
 
+MULTI_LABEL_LOSSES = ("cross_entropy", "focal", "bce")
+"""Those that images with several labels can be trained by: of each label by itself."""
+
 BALANCES = ("none", "weights", "logit_adjustment", "sampling")
 
 REGULARIZERS = ("none", "dropblock", "disout")

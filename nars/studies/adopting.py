@@ -13,9 +13,10 @@ from safetensors.torch import save
 
 from nars.errors import ConfigError
 from nars.files.atomic import write_bytes
+from nars.images import ImageData
 from nars.metric import ACCURACY
 from nars.network import build, read_start, start_from
-from nars.recipe import Normalizer, class_table, outputs, scores
+from nars.recipe import Normalizer, check_metric, class_table, outputs, scores
 from nars.run import Reporter, RunConfig, Silent, read_config
 from nars.run.places import absolute
 from nars.run.run import introduce, read_images
@@ -44,6 +45,7 @@ def adopt(
         reporter: who is told.
 
     Raises:
+        RecipeError: the metric does not go with the labels of the images.
         ConfigError: no images are known, the weights know other classes, or the network is trained already.
         NetworkError: they are of another network.
         DataError: the images are missing.
@@ -51,6 +53,7 @@ def adopt(
     reporter = reporter or Silent()
     run = (read_config(config, overrides or {}) if config is not None else pair.given(overrides or {})).config
     images = read_images(run, resolution=pair.architecture.resolution, whole=True, reporter=reporter)
+    check_metric(run.measured, multi_label=images.multi_label)
     introduce(images, reporter.say)
     architecture: AnyArchitecture = replace(
         pair.architecture, classes=len(images.classes), in_channels=images.in_channels
@@ -88,7 +91,7 @@ def adopt(
         weights=pair.training / WEIGHTS,
     )
     result.save(pair.training / RESULT)
-    _note(pair, architecture, run, images.fingerprint, images.classes, images.mean.tolist(), images.std.tolist())
+    _note(pair, architecture, run, images)
     reporter.say(f"{pair.name} has the weights of {weights}: {result.says}")
     return result
 
@@ -102,25 +105,18 @@ def _refuse_other(training: Path, identity: str) -> None:
         )
 
 
-def _note(
-    pair: Pair,
-    architecture: AnyArchitecture,
-    run: RunConfig,
-    fingerprint: str,
-    classes: tuple[str, ...],
-    mean: list[float],
-    std: list[float],
-) -> None:
+def _note(pair: Pair, architecture: AnyArchitecture, run: RunConfig, images: ImageData) -> None:
     """What the training's folder says of it."""
     about = TrainedNetwork(
         name=pair.name,
         architecture=architecture.to_dict(),
         recipe=pair.recipe.to_dict(),
         config=absolute(run).model_dump(mode="json"),
-        images=fingerprint,
-        classes=classes,
-        mean=tuple(mean),
-        std=tuple(std),
+        images=images.fingerprint,
+        classes=images.classes,
+        mean=tuple(images.mean.tolist()),
+        std=tuple(images.std.tolist()),
         taught_by="",
+        multi_label=images.multi_label,
     )
     about.save(pair.training)

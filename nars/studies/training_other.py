@@ -230,6 +230,7 @@ def _train(
         mean=tuple(images.mean.tolist()),
         std=tuple(images.std.tolist()),
         taught_by=taught_by,
+        multi_label=images.multi_label,
     )
     network = build(architecture, dropout=recipe.dropout, stochastic_depth=recipe.stochastic_depth, seed=config.seed)
     if start is not None:

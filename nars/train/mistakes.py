@@ -6,7 +6,7 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nars.files.atomic import write_json
+from nars.images import name_of
 from nars.train.result import TrainError
 
 if TYPE_CHECKING:
@@ -39,11 +40,12 @@ class Mistake:
     """One image."""
 
     truth: str
-    """Its class."""
+    """Its class, or its labels."""
     taken: str
-    """The class that the network says."""
+    """The class that the network says, or the labels."""
     sure: float
-    """Probability that the network gives that class, in [0, 1]."""
+    """Probability that the network gives that class, in [0, 1]; of several labels, what it gives the wrong answer about
+    one of them, the one that it is surest of."""
     doubt: float
     """Probability that it gives the right one."""
     picture: str
@@ -79,26 +81,70 @@ def read_mistakes(folder: Path) -> tuple[Mistake, ...]:
     return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Wrong:
+    """An image that the network is wrong about, by its row of the test split."""
+
+    row: int
+    truth: str
+    taken: str
+    sure: float
+    doubt: float
+    pair: Hashable
+    """What was taken for what."""
+
+
 def _mistakes(logits: Tensor, data: ImageData) -> Iterator[Mistake]:
+    wrong = _wrong_labels(logits, data) if data.multi_label else _wrong_classes(logits, data)
+    shown, pairs = list[_Wrong](), Counter[Hashable]()
+    for one in wrong:
+        if len(shown) == _MOST:
+            break
+        if pairs[one.pair] < _EACH:
+            shown.append(one)
+            pairs[one.pair] += 1
+    for one, picture in zip(shown, _pictures(data, [one.row for one in shown]), strict=True):
+        yield Mistake(
+            truth=one.truth, taken=one.taken, sure=round(one.sure, 4), doubt=round(one.doubt, 4), picture=picture
+        )
+
+
+def _wrong_classes(logits: Tensor, data: ImageData) -> Iterator[_Wrong]:
+    """The surest first."""
     import torch  # whoever reads needs none
 
     probabilities, truth = torch.softmax(logits.double().cpu(), dim=1), data.test.labels.cpu()
     sure, taken = probabilities.max(dim=1)
     wrong = torch.nonzero(taken != truth).flatten()
-    surest = wrong[sure[wrong].argsort(descending=True, stable=True)].tolist()
-    rows, pairs = list[int](), Counter[tuple[int, int]]()
-    for row in surest:
+    for row in wrong[sure[wrong].argsort(descending=True, stable=True)].tolist():
         pair = int(truth[row]), int(taken[row])
-        if len(rows) < _MOST and pairs[pair] < _EACH:
-            rows.append(row)
-            pairs[pair] += 1
-    for row, picture in zip(rows, _pictures(data, rows), strict=True):
-        yield Mistake(
-            truth=data.classes[int(truth[row])],
-            taken=data.classes[int(taken[row])],
-            sure=round(float(sure[row]), 4),
-            doubt=round(float(probabilities[row, truth[row]]), 4),
-            picture=picture,
+        yield _Wrong(
+            row=row,
+            truth=data.classes[pair[0]],
+            taken=data.classes[pair[1]],
+            sure=float(sure[row]),
+            doubt=float(probabilities[row, truth[row]]),
+            pair=pair,
+        )
+
+
+def _wrong_labels(logits: Tensor, data: ImageData) -> Iterator[_Wrong]:
+    """The same of images with several labels, by the label of each that the network is most sure and wrong about."""
+    import torch
+
+    probabilities, truth = logits.double().cpu().sigmoid(), data.test.labels.cpu().bool()
+    said = probabilities > 0.5
+    sure, label = torch.where(said == truth, 0.0, (probabilities - 0.5).abs() + 0.5).max(dim=1)
+    wrong = torch.nonzero(sure > 0).flatten()
+    for row in wrong[sure[wrong].argsort(descending=True, stable=True)].tolist():
+        at = int(label[row])
+        yield _Wrong(
+            row=row,
+            truth=name_of(truth[row].numpy(), data.classes),
+            taken=name_of(said[row].numpy(), data.classes),
+            sure=float(sure[row]),
+            doubt=1.0 - float(sure[row]),
+            pair=(at, bool(said[row, at])),
         )
 
 

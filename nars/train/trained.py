@@ -46,6 +46,8 @@ class TrainedNetwork:
     std: tuple[float, ...]
     taught_by: str
     """In words; empty for labels alone."""
+    multi_label: bool = False
+    """Whether its images may have several labels, or none; trainings of earlier versions do not say it."""
 
     def save(self, folder: Path) -> None:
         """Write it; `read_trained` reads it back."""

@@ -6,6 +6,7 @@ import json
 import shutil
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -155,3 +156,48 @@ def test_a_look_finds_leaks_and_every_broken_file(folder: Path, tmp_path: Path) 
     assert found.divided
     with pytest.raises(DataError, match=r"empty\.jpg .it is empty"):
         load(root)
+
+
+def test_near_copies_and_groups_stay_on_one_side_of_every_split(tmp_path: Path) -> None:
+    """Of 20 photos there are 12 again, smaller and as JPEG of low quality: in every part, or together."""
+    rows = []
+    for at in range(20):
+        image, name = photo(200 + at), ("cat", "dog")[at % 2]
+        image.save(tmp_path / f"{at}.png")
+        rows.append([f"{at}.png", name, f"g{at}"])
+        if at < 12:
+            image.resize((60, 40)).save(tmp_path / f"{at}-small.jpg", quality=40)
+            rows.append([f"{at}-small.jpg", name, f"h{at // 2}"])
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["path", "label"], *(row[:2] for row in rows)])
+    contents = pa.array([(tmp_path / name).read_bytes() for name, *_ in rows])
+    packed = {
+        "image": contents,
+        "label": pa.array([row[1] for row in rows]),
+        "shoot": pa.array([row[2] for row in rows]),
+    }
+    (tmp_path / "packed").mkdir()
+    pq.write_table(pa.table(packed), tmp_path / "packed" / "images.parquet")
+
+    def sides(path: Path, **options: Any) -> list[set[int]]:
+        """Of each split, which photos are in it."""
+        name = f"imagefolder:{path}"
+        data = load_images(name, resolution=8, validation_fraction=0.3, seed=0, **options)
+        files = [row[0] for row in rows]
+        if data._source.files is not None:
+            files = [Path(file.decode()).name for file in data._source.files]
+        return [{int(files[at].split(".")[0].split("-")[0]) for at in index} for index in data._indices]
+
+    table, parquet = tmp_path / "labels.csv", tmp_path / "packed"
+    assert sum(map(len, sides(table))) > 20
+    for path in (table, parquet):
+        assert sum(map(len, sides(path, near_copies="together"))) == 20
+    both = sides(parquet, near_copies="together", group_column="shoot")  # small ones come in twos: so do all
+    assert sum(map(len, both)) == 20
+    assert all((at in side) == (at ^ 1 in side) for side in both for at in side if at < 12)
+    data = load_images(f"imagefolder:{table}", resolution=8, validation_fraction=0.3, seed=0, near_copies="together")
+    assert "near copies of each other: 24 images, in 12 sets of 2 at most" in data.notes[1]
+    with pytest.raises(DataError, match=r"no column 'patient' to group by, it has image, label, shoot"):
+        sides(parquet, group_column="patient")
+    with pytest.raises(DataError, match=r"got a published set"):
+        load_images("digits", resolution=8, validation_fraction=0.3, seed=0, near_copies="together")

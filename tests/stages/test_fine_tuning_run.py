@@ -64,6 +64,9 @@ def test_members_are_trained_from_the_weights_and_normalized_as_they_want_it(run
     for member in family.members:
         config = read_config(run.folder.member(member.name))
         weights = load_file(run.folder.training_result(member.name).with_name("model.safetensors"))
+        built = timm.create_model(str(member.record["model"]), num_classes=10, in_chans=1)
+        assert {name: v.shape for name, v in weights.items()} == {n: v.shape for n, v in built.state_dict().items()}
+        assert max(read_card(run.folder.member(member.name)).max_difference.values()) <= 1e-4
         cfg = timm.get_pretrained_cfg("test_efficientnet")
         assert cfg is not None
         mean = (sum(cfg.mean) / 3,)

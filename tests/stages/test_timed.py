@@ -130,6 +130,9 @@ def test_what_a_time_is_for_is_said(tmp_path: Path) -> None:
         is_meant("digits", Within(max_flops="3M"))
     with pytest.raises(ConfigError, match=r"is a folder, and not that of a run.*--time 30m"):
         is_meant(str(tmp_path), Within())
+    (tmp_path / "photos.csv").touch()
+    with pytest.raises(ConfigError, match=r"photos.csv is a file, and not that of a run.*--time 30m"):
+        is_meant(str(tmp_path / "photos.csv"), Within())
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,13 @@
-"""A recipe for any network of timm: `architecture: timm:NAME` in a space file, from the search to the export."""
+"""A recipe for any network of timm: `architecture: timm:NAME` in a space file, and its search."""
 
 from pathlib import Path
 
 import pytest
 import timm
-from safetensors.torch import load_file
-from small_run import HOW
+from small_run import HOW, upto_search
 
-from nars.export import read_card
 from nars.run import Silent, load_config, open_run
 from nars.space import SpaceError, load_space
-from nars.stages import run_all
-from nars.stages.exporting import ExportedFamily
 
 SPACE = """
 name: any-network
@@ -47,15 +43,11 @@ def test_the_short_form_is_the_long_one_at_the_resolution_of_timm(tmp_path: Path
         load_space(tmp_path / "wrong.yaml")
 
 
-def test_a_run_searches_the_recipe_of_one_network_trains_and_exports_it(tmp_path: Path) -> None:
+def test_a_run_searches_the_recipe_of_one_network(tmp_path: Path) -> None:
+    """Its final training and export are those of `test_fine_tuning_run`."""
     (tmp_path / "space.yaml").write_text(SPACE.format(SMALL))
     (tmp_path / "run.yaml").write_text(CONFIG)
     run = open_run(load_config(tmp_path / "run.yaml"), tmp_path / "out", execution=HOW, reporter=Silent())
-    exported = run_all(run)
-    assert isinstance(exported, ExportedFamily)
-    (member,) = exported.family.members
+    (member,) = upto_search(run).members
     assert member.record["model"] == "test_resnet"
-    weights = load_file(run.folder.member(member.name) / "model.safetensors")
-    model = timm.create_model("test_resnet", num_classes=10, in_chans=1)
-    assert {k: v.shape for k, v in weights.items()} == {k: v.shape for k, v in model.state_dict().items()}
-    assert max(read_card(run.folder.member(member.name)).max_difference.values()) <= 1e-4
+    assert member.record["recipe.optimizer"] in ("rmsprop", "sgd")

@@ -62,6 +62,7 @@ class Source:
             std=tuple(self.images.std.tolist()),
             array_side=self.images.array_side,
             evaluation_crop=self.images.evaluation_crop,
+            multi_label=self.images.multi_label,
         )
 
 

@@ -1,0 +1,109 @@
+"""Labels of images: (N,) the number of each one's class; or, of images with several labels, (N, classes) of 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from nars.arrays import Ints
+from nars.errors import DataError
+from nars.printing import counted
+
+NONE = "no label"
+"""What an image without any label is said to be."""
+
+
+_SEPARATORS = ("|", ";")
+"""Of the names in one cell. Not spaces and commas, which names of classes have too."""
+
+
+def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
+    """The different labels, numbers by their size and before words."""
+    return tuple(sorted(set(labels), key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)))
+
+
+def names_in(cells: Sequence[str]) -> list[tuple[str, ...]]:
+    """The names in each cell: one, unless `|` or `;` is in any of them, which then separates several or none."""
+    mark = next((mark for mark in _SEPARATORS if any(mark in cell for cell in cells)), None)
+    if mark is None:
+        return [(cell,) for cell in cells]
+    parts = [[part.strip() for part in cell.split(mark)] for cell in cells]
+    return [tuple(dict.fromkeys(name for name in names if name)) for names in parts]
+
+
+def columns_of_classes(columns: Mapping[str, Sequence[bool | None]], *, place: str) -> tuple[str, ...]:
+    """The columns that say yes or no in each row, each of which is a class; those that mostly say something else are
+    none.
+
+    Args:
+        columns: what the cells of each column say, None where that is neither 0 nor 1.
+        place: the table, for messages.
+
+    Raises:
+        DataError: a column says something else in some rows.
+    """
+    for name, said in columns.items():
+        unsaid = said.count(None)
+        if 0 < unsaid <= len(said) // 2:
+            raise DataError(
+                f"a column of 0 and 1 is a class, and column {name} of {place} is something else in {unsaid:,} of "
+                f"{len(said):,} rows. Say 0 or 1 there, or take the column or these rows away."
+            )
+    return tuple(name for name, said in columns.items() if None not in said)
+
+
+def labelled(each: Sequence[Sequence[str]], classes: Sequence[str]) -> Ints:
+    """The labels of images by the names of each: numbers (N,) where all have exactly one, else (N, classes)."""
+    number = {name: at for at, name in enumerate(classes)}
+    if all(len(names) == 1 for names in each):
+        return np.array([number[name] for (name,) in each], dtype=np.int64)
+    labels = np.zeros((len(each), len(classes)), dtype=np.int64)
+    for row, names in enumerate(each):
+        labels[row, [number[name] for name in names]] = 1
+    return labels
+
+
+def label_notes(labels: Ints) -> tuple[str, ...]:
+    """How many labels images have, where some have several or none."""
+    if not several(labels):
+        return ()
+    counts = labels.sum(axis=1)
+    without = int((counts == 0).sum())
+    more = f"; {counted(without, 'image')} without any" if without else ""
+    return (
+        f"several labels an image: {counts.mean():.2g} of {labels.shape[1]:,} on average, {int(counts.max()):,} at most"
+        f"{more}",
+    )
+
+
+def several(labels: Ints) -> bool:
+    """Whether images have several labels, or none."""
+    return labels.ndim == 2
+
+
+def per_class(labels: Ints, classes: int) -> Ints:
+    """How many images each class has, (classes,)."""
+    if several(labels):
+        return np.asarray(labels.sum(axis=0), dtype=np.int64)
+    return np.bincount(labels, minlength=classes)
+
+
+def rarest(labels: Ints) -> Ints:
+    """For each image (N,) the number of its rarest label among several (N, classes); `classes` where it has none.
+
+    As rare labels are hardest to divide, images divided by them are divided by all labels, about
+    (Sechidis, Tsoumakas and Vlahavas, On the Stratification of Multi-label Data, 2011, begins with the rarest too).
+    """
+    classes = labels.shape[1]
+    order = np.argsort(labels.sum(axis=0), kind="stable")
+    first = labels[:, order].argmax(axis=1)
+    found: Ints = np.where(labels.any(axis=1), order[first], classes).astype(np.int64)
+    return found
+
+
+def name_of(label: Ints, classes: Sequence[str]) -> str:
+    """The classes of one image in words, by its row of the labels."""
+    if np.ndim(label) == 0:
+        return classes[int(label)]
+    return " | ".join(classes[at] for at in np.flatnonzero(label).tolist()) or NONE
