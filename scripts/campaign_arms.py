@@ -1,4 +1,4 @@
-"""What the claims' experiments share: where they are, and arms, each a network trained in one way with several seeds."""
+"""What the experiments share: where they are, and arms, each a network that is trained in one way with some seeds."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def trained(ground: Ground, folder: Path, arms: Sequence[Arm], seeds: int) -> It
 
 
 def outcomes(folder: Path, *names: str) -> dict[tuple[Value, ...], dict[int, float]]:
-    """{labels: {seed: accuracy}} of all arms: on test images where they were looked at, a failed training is a guess."""
+    """{labels: {seed: accuracy}} of all arms: as `accuracy_of` has it."""
     found: dict[tuple[Value, ...], dict[int, float]] = {}
     for sample in samples_in(folder):
         labels = tuple(sample.record[name] for name in names)

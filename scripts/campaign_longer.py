@@ -38,7 +38,7 @@ def longer(ground: Ground) -> Iterator[str]:
 
 
 def spread(samples: list[Sample], bins: int) -> Ints:
-    """The first `EACH` of each bin of equally many FLOPs ranks, places in `samples`: chosen by cost, not by accuracy."""
+    """The first `EACH` of each bin of equally many FLOPs ranks, places in `samples`: whatever their accuracy."""
     flops = np.array([sample.costs["flops"] for sample in samples])
     ranked = np.array_split(np.argsort(flops, kind="stable"), bins)
     return np.concatenate([np.sort(part)[:EACH] for part in ranked])

@@ -1,8 +1,8 @@
 """Networks that people made, each at its best for a budget: as deep and as large as it likes, as wide as it may.
 
 MobileNetV2, MobileNetV3 and EfficientNet as `campaign_networks.py` has them. ResNet as its authors built it for small
-images (He et al. 2015, section 4.2): three stages of basic blocks, each twice as wide at half of the side. RegNetX-200MF
-(Radosavovic et al. 2020) with the strides that small images allow, reduced by 8 in all. Both are made of timm's blocks.
+images (He et al. 2015, section 4.2): three stages of basic blocks, each twice as wide at half of the side.
+RegNetX-200MF (Radosavovic et al. 2020) with the strides that small images allow, 8 in all. Both are of timm's blocks.
 """
 
 from __future__ import annotations
@@ -97,18 +97,19 @@ def _network(
 
 def build(architecture: FlatArchitecture, *, dropout: float, stochastic_depth: float) -> nn.Module:
     """As in `Family.builder`."""
-    from timm.layers import ClassifierHead, ConvNormAct  # type: ignore[import-untyped]
+    from timm.layers.classifier import ClassifierHead
+    from timm.layers.conv_bn_act import ConvNormAct
 
     how = architecture.settings
     make = {"ResNet": _resnet, "RegNet": _regnet}[str(how["name"])]
     stem, stages, last = make(float(str(how["width"])), float(str(how["depth"])), stochastic_depth)
-    first = ConvNormAct(architecture.in_channels, stem, 3, stride=how["stem_stride"])
+    first = ConvNormAct(architecture.in_channels, stem, 3, stride=int(str(how["stem_stride"])))
     return nn.Sequential(first, *stages, ClassifierHead(last, architecture.classes, drop_rate=dropout))
 
 
 def _resnet(width: float, depth: float, stochastic_depth: float) -> tuple[int, list[nn.Module], int]:
     """Channels of the stem, the stages, channels at the end."""
-    from timm.models.resnet import BasicBlock, make_blocks  # type: ignore[import-untyped]
+    from timm.models.resnet import BasicBlock, make_blocks
 
     base = max(round(16 * width), 2)
     channels, repeats = (base, 2 * base, 4 * base), (round(depth),) * 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +27,7 @@ ROUNDS, PER_ROUND, POOL = 4, 30, 20_000
 def stage3(ground: Ground) -> Iterator[str]:
     """Rounds of the library's own stage 2, then each budget's best sample and the answer with no more FLOPs than it."""
     folder = ground.out / "stage3"
-    rounds, each, seeds = (2, 4, 2) if ground.rehearsed else (ROUNDS, PER_ROUND, ground.seeds or SEEDS)
+    rounds, each, seeds = (2, 3, 2) if ground.rehearsed else (ROUNDS, PER_ROUND, ground.seeds or SEEDS)
     if ground.plan:
         yield from hours(
             [

@@ -1,4 +1,4 @@
-"""Claim 7: averaged weights, and distillation by a teacher that knows more than its pupils: larger, longer, more data."""
+"""Claim 7: averaged weights, and distillation by a teacher that knows more: larger, trained longer, on more images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from campaign_arms import FIRST_SEED, Arm, Ground, Step, arm_of_pair, hours, trained
+from campaign_arms import FIRST_SEED, Ground, Step, arm_of_pair, hours, trained
 from campaign_pairs import USUAL_RECIPES, usual_recipe
 from nars import network
+from nars.files import Value
 from nars.images import ImageData
 from nars.recipe import Teaching
 from nars.space import Architecture, Population
@@ -85,7 +86,7 @@ def teacher(ground: Ground) -> Iterator[str]:
     for variant in variants:
         task = _task(ground, variant, model, arm.network, data)
         for name, place in pupils.items():
-            labels = {
+            labels: dict[str, Value] = {
                 "pupil": name,
                 "weight": variant.weight,
                 "temperature": variant.temperature,
