@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 
 from campaign_arms import Ground
-from campaign_replay import pretrained_on_space
 from nars.arrays import Floats
 from nars.files.atomic import write_text
+from nars.predictors import Predictor
 from nars.search import search_family
-from nars.space import Bounds, Population
+from nars.space import Bounds, Population, sobol
 from nars.stages import scorer
 from nars.store import SampleStore
 
 BUDGETS = (0.4e6, 0.8e6, 1.5e6)
 """Multiply-accumulates: published networks cannot be scaled to fewer, their layers would have less than 8 channels."""
 
+_POOL = 2048
 _BEST = 50
 """Pairs that the search starts from."""
 
@@ -64,7 +65,8 @@ def _read(kept: Path) -> list[Found]:
 def _searched(ground: Ground, budgets: Sequence[float]) -> dict[str, Any]:
     space = ground.space
     X, y = measured(ground)
-    predictor = pretrained_on_space(space).fit(space.encode(X), y, seed=0)
+    pretrained = Predictor.pretrained(space, sobol(space, _POOL, seed=0), seed=0)
+    predictor = pretrained.fit(space.encode(X), y, seed=0)
     family = search_family(
         space,
         scorer(space, predictor),

@@ -146,12 +146,11 @@ def teaching_gain(folder: Path) -> Claim:
     if ahead < _AHEAD:
         found["verdict"] = f"not tested: the teacher is {ahead:.1f} % ahead only"
     rows = []
-    for name, *way in arms:
-        weight, temperature, decay = way
-        if any(way):
+    for (name, weight, temperature, decay), arm in arms.items():
+        if weight or decay:
             taught = f"teacher {weight:g} at T = {temperature:g}" if weight else ""
             said = " and ".join(filter(None, [taught, f"average {decay:g}" if decay else ""]))
-            rows.append(_difference(f"{name}: {said}", noise, arms[name, *way], alone[name]))
+            rows.append(_difference(f"{name}: {said}", noise, arm, alone[name]))
     return found | {"teacher_ahead": round(ahead, 2), "rows": rows}
 
 
