@@ -130,7 +130,16 @@ def _regnet(width: float, depth: float, stochastic_depth: float) -> tuple[int, l
     stages: list[Any] = []
     for (channels, _, stride), count, drops in zip(_REGNET, counts, rates, strict=True):
         stages.append(
-            RegStage(count, before, wide(channels), stride, 1, drop_path_rates=drops.tolist(), group_size=_GROUP)
+            RegStage(
+                count,
+                before,
+                wide(channels),
+                stride,
+                1,
+                drop_path_rates=drops.tolist(),
+                group_size=_GROUP,
+                se_ratio=0.0,
+            )
         )
         before = wide(channels)
     return stem, stages, before

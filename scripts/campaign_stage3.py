@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,14 @@ def stage3(ground: Ground) -> Iterator[str]:
     """Rounds of the library's own stage 2, then each budget's best sample and the answer with no more FLOPs than it."""
     folder = ground.out / "stage3"
     rounds, each, seeds = (2, 3, 2) if ground.rehearsed else (ROUNDS, PER_ROUND, ground.seeds or SEEDS)
+    budgets = BUDGETS[-1:] if ground.rehearsed else BUDGETS
     if ground.plan:
         yield from hours(
             [
                 Step(what="stage 2", trainings=rounds * each, folder=folder / "search", seconds=20),
                 Step(
                     what="best of stage 2 and stage 3",
-                    trainings=2 * len(BUDGETS) * seeds,
+                    trainings=2 * len(budgets) * seeds,
                     folder=folder / "samples",
                     seconds=20,
                 ),
@@ -43,8 +44,8 @@ def stage3(ground: Ground) -> Iterator[str]:
         return
     loop = _loop(ground, folder / "run", rounds=rounds, per_round=each)
     yield from _searched(ground, loop, folder / "search")
-    loop.search()
-    yield from trained(ground, folder / "samples", _arms(ground, loop, folder / "run"), seeds)
+    loop.search()  # keeps the predictor, which the budgets are asked of
+    yield from trained(ground, folder / "samples", _arms(ground, loop, folder / "run", budgets), seeds)
 
 
 def _loop(ground: Ground, folder: Path, *, rounds: int, per_round: int) -> Loop:
@@ -58,8 +59,13 @@ def _loop(ground: Ground, folder: Path, *, rounds: int, per_round: int) -> Loop:
         "metric": {"name": "accuracy", "unit": "%", "low": 0.0, "high": 100.0},
         "range": {"flops": {"low": low, "high": high}},
         "pretraining": {"pool": 256 if ground.rehearsed else POOL},
-        "collect": {"rounds": rounds, "per_round": per_round, "epochs": epochs, "stop_correlation": None},
-        "search": {"budgets": [{"flops": budget} for budget in BUDGETS]},
+        "collect": {
+            "rounds": rounds,
+            "per_round": per_round,
+            "epochs": epochs,
+            "stop_correlation": None,
+            "propose": "bins",
+        },
     }
     return open_loop(load_config(config), folder, reporter=Silent())
 
@@ -95,12 +101,12 @@ def _as_regime(ground: Ground, task: RegimeTask, trial: Trial) -> Trial:
     return made
 
 
-def _arms(ground: Ground, loop: Loop, run: Path) -> list[Arm]:
+def _arms(ground: Ground, loop: Loop, run: Path, budgets: Sequence[float]) -> list[Arm]:
     good = [sample for sample in loop.samples if sample.value is not None]
-    best = [max((s for s in good if s.costs["flops"] <= b), key=lambda s: s.value or 0.0) for b in BUDGETS]
+    best = [max((s for s in good if s.costs["flops"] <= b), key=lambda s: s.value or 0.0) for b in budgets]
     answer = ask(run, [Bounds.at_most(flops=sample.costs["flops"]) for sample in best])
     arms = []
-    for budget, sample, found in zip(BUDGETS, best, answer.budgets, strict=True):
+    for budget, sample, found in zip(budgets, best, answer.budgets, strict=True):
         for stage, row in (("2", np.array(sample.choices)), ("3", found.ties.rows[0])):
             arms.append(arm_of_pair(ground, row, {"budget": shorten(budget), "stage": stage}))
     return arms

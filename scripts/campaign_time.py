@@ -27,7 +27,7 @@ SEEDS = 2
 
 def total_time(ground: Ground) -> Iterator[str]:
     """Both ways for each total time."""
-    minutes, seeds = ((0.1,), 2) if ground.rehearsed else (MINUTES, ground.seeds or SEEDS)
+    minutes, seeds = ((0.04,), 2) if ground.rehearsed else (MINUTES, ground.seeds or SEEDS)
     if ground.plan:
         yield from hours(
             [
