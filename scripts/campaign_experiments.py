@@ -7,7 +7,7 @@ Command:  python scripts/campaign_experiments.py PAIRS --plan               hour
           makes every experiment as small as can be, a minute in all.
 Cost:     of one core in regime d, about (--plan knows better as trainings come in):
           longer    1.0 h   the fidelity check: two pairs of each of eight FLOPs bins ten times as long
-          stage3    0.9 h   claim 4: four rounds of 30 of a real search, then its answers and its best, six seeds
+          stage3    1.0 h   claim 4: four rounds of 30 of a real search, then its answers and its best, ten seeds
           teacher   1.0 h   claim 7: a teacher of 6,000 images, two pupils in eight ways, five seeds
           recipe    0.5 h   claim 6: three timm networks with the searched recipe and three usual ones, three seeds
           families  1.3 h   claim 8: five kinds of networks at three budgets with three recipes and ours, three seeds
