@@ -74,7 +74,7 @@ REGIMES = {
     "c": replace(_CIFAR10, images=4000, epochs=8),
     "d": replace(_CIFAR10, epochs=30),
     "rehearsal": Regime(
-        image_set="digits", space="campaign", images=160, validation=400, epochs=2, flops=(0.04e6, 1.6e6)
+        image_set="digits", space="campaign", images=96, validation=100, epochs=2, flops=(0.04e6, 1.6e6)
     ),
 }
 
