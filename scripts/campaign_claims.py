@@ -1,11 +1,13 @@
-"""The paper's claims, tested on the evidence campaign's table and sample; trains no network.
+"""The paper's claims, tested on the evidence campaign's table, sample and experiments; trains no network.
 
 Command:  python scripts/campaign_claims.py --check     seconds: from what is measured already (OUT/replays.jsonl)
           python scripts/campaign_claims.py             measures what is missing first: replays on the complete table,
           predictors on the sample
 Cost:     about an hour on one CPU core for 100 seeds; killed, the same command goes on
-Result:   OUT/claims.md; the last line of the output is one JSON object: pairs, seeds_agree, share_recipe,
-          share_architecture, share_interaction, share_noise, claims (number -> effect, interval, verdict)
+Needs:    DATA/table and DATA/sample (`campaign_pairs.py`); what `campaign_experiments.py` has trained counts too
+Result:   OUT/claims.md, OUT/claim-N.svg; the last line of the output is one JSON object: pairs, seeds_agree,
+          share_recipe, share_architecture, share_interaction, share_noise, claims (number -> effect, interval,
+          verdict), fidelity (of the regime, against trainings ten times as long)
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from scipy.stats import spearmanr
 from campaign_pairs import USUAL_RECIPES, USUAL_RESOLUTIONS
 from campaign_regime import seeds_agree, shares
 from campaign_replay import SPACE, Cells, Search, fixed, load_cells, ours, pretrained_on_space, replayed, searches
+from campaign_verdicts import EXPERIMENTS, MissingError, draw
 from nars.arrays import Floats
 from nars.evaluate import choose_stop_epoch
 from nars.files.atomic import write_text
@@ -317,10 +320,19 @@ def tested(data: Path, out: Path, *, seeds: int, check: bool) -> dict[str, Any]:
             found["claims"][number] = claim()
         except KeyError:  # a replay that is not there yet
             found["claims"][number] = {"effect": None, "interval": None, "verdict": "not measured yet"}
-    for number in (4, 6, 7, 8, 10):
-        found["claims"][number] = {"effect": None, "interval": None, "verdict": "not tested: it needs trainings"}
+    trained = {number: _of_experiment(number, data) for number in EXPERIMENTS}
+    draw(trained, out)
+    found["fidelity"] = trained.pop("fidelity")
+    found["claims"] |= trained
     write_text(out / "claims.md", text_of(found))
     return found
+
+
+def _of_experiment(number: Hashable, data: Path) -> Claim:
+    try:
+        return EXPERIMENTS[number](data)
+    except MissingError:
+        return {"effect": None, "interval": None, "verdict": "not measured yet"}
 
 
 def _curves(samples: list[Sample]) -> Floats:
@@ -330,12 +342,20 @@ def _curves(samples: list[Sample]) -> Floats:
 
 def text_of(found: dict[str, Any]) -> str:
     """The tables of the results."""
-    rows = [[key, str(found[key])] for key in found if key != "claims"]
+    rows = [[key, str(found[key])] for key in found if key not in ("claims", "fidelity")]
+    all_of_them = [*sorted(found["claims"].items()), ("fidelity", found["fidelity"])]
     claims = [
-        [number, claim["effect"], claim["interval"], claim["verdict"]]
-        for number, claim in sorted(found["claims"].items())
+        [number, claim["effect"], claim["interval"], claim["verdict"], claim.get("smallest", "")]
+        for number, claim in all_of_them
     ]
-    parts = [markdown(["of the campaign", ""], rows), markdown(["claim", "effect", "95 % interval", "verdict"], claims)]
+    head = ["claim", "effect", "95 % interval", "verdict", "smallest effect it would have seen"]
+    parts = [markdown(["of the campaign", ""], rows), markdown(head, claims)]
+    for number, claim in all_of_them:
+        if "rows" in claim:
+            lines = [[label, effect, f"{low} to {high}"] for label, effect, low, high in claim["rows"]]
+            parts.append(f"Claim {number}, in percent:\n\n" + markdown(["", "difference", "95 % interval"], lines))
+        if "would_change" in claim:
+            parts.append(f"What would change {number}: {claim['would_change']}.")
     table = found["claims"][3].get("table")
     if table:
         lines = [

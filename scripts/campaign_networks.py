@@ -59,22 +59,14 @@ _STAGES: dict[str, tuple[int, str, tuple[Row, ...]]] = {
 NAMES = tuple(_STAGES)
 
 
-def hand_made(name: str, *, flops: float) -> Architecture:
-    """The network of that name at half its depth, as wide as the multiply-accumulates allow.
-
-    At full depth the layers would be 8 channels wide here.
-
-    Args:
-        name: one of `NAMES`.
-        flops: multiply-accumulates at 32 px.
-
-    Raises:
-        ValueError: even the narrowest has more.
-    """
+def published(
+    name: str, *, resolution: int = 32, stem_stride: int = 2, in_channels: int = 3, classes: int = 10
+) -> Architecture:
+    """The network of that name, one of `NAMES`, at its whole depth and width."""
     stem, activation, rows = _STAGES[name]
-    full = Architecture(
-        resolution=32,
-        stem=Stem(channels=stem, stride=2, activation=activation),
+    return Architecture(
+        resolution=resolution,
+        stem=Stem(channels=stem, stride=stem_stride, activation=activation),
         stages=tuple(
             Stage(
                 kernel_first=kernel,
@@ -90,8 +82,24 @@ def hand_made(name: str, *, flops: float) -> Architecture:
             for kernel, expand, channels, depth, stride, se, own in rows
         ),
         head=Head(expand=3, channels=256, activation=activation),
-        classes=10,
+        in_channels=in_channels,
+        classes=classes,
     )
+
+
+def hand_made(name: str, *, flops: float) -> Architecture:
+    """The network of that name at half its depth, as wide as the multiply-accumulates allow.
+
+    At full depth the layers would be 8 channels wide here.
+
+    Args:
+        name: one of `NAMES`.
+        flops: multiply-accumulates at 32 px.
+
+    Raises:
+        ValueError: even the narrowest has more.
+    """
+    full = published(name)
     candidates = [scale(full, Scaling(depth=0.5, width=float(width))) for width in np.arange(0.1, 1.51, 0.01)]
     costs = [architecture_costs(candidate)["flops"] for candidate in candidates]
     inside = [number for number, cost in enumerate(costs) if cost <= flops]

@@ -63,7 +63,8 @@ def load_cells(folder: Path) -> Cells:
         SystemExit: not even the smallest is.
     """
     design = json.loads((folder / "design.json").read_text())
-    space = load_space(str(SPACE), classes=10, in_channels=3)
+    gray = design["regime"]["image_set"] == "digits"
+    space = load_space(str(SPACE), classes=10, in_channels=1 if gray else 3)
     rows = {name: np.array(design[name], dtype=np.int64) for name in ("architectures", "recipes")}
     found: dict[tuple[int, ...], dict[int, Sample]] = {}
     for sample in SampleStore(folder / "table", must_exist=True).samples():
@@ -159,23 +160,29 @@ def fixed(cells: Cells, *, architecture: int | None = None, recipe: int | None =
     return number[architecture] if architecture is not None else number[:, recipe]
 
 
-def replayed(search: Search, cells: Cells, *, seconds: float, checkpoints: Floats, rng: np.random.Generator) -> Floats:
-    """True accuracy (mean of the seeds) of the pair that looked best after these shares of `seconds` of training.
+def chosen(search: Search, cells: Cells, spendings: Floats, *, rng: np.random.Generator) -> Ints:
+    """The cell that looked best after so many seconds of training (ascending), -1 before one was trained.
 
     Pairs are compared by what their own training gave; one that was stopped early does not count.
     """
     which = np.arange(len(cells.X)), rng.integers(cells.values.shape[1], size=len(cells.X))
     parts = {name: getattr(cells, name)[which][:, None] for name in ("values", "curves", "seconds")}
-    spent, best, true, found = 0.0, -np.inf, np.nan, np.full(len(checkpoints), np.nan)
+    spent, best, at, found = 0.0, -np.inf, -1, np.full(len(spendings), -2)
     for cell, epochs in search(replace(cells, **parts), rng):
         spent += float(cells.seconds[cell].mean()) * epochs / cells.curves.shape[2]
-        found[np.isnan(found) & (spent > checkpoints * seconds)] = true
-        if spent > checkpoints[-1] * seconds:
+        found[(found == -2) & (spent > spendings)] = at
+        if spent > spendings[-1]:
             break
         seen = float(parts["values"][cell, 0])
         if epochs == cells.curves.shape[2] and seen > best:
-            best, true = seen, float(cells.values[cell].mean())
-    return np.where(np.isnan(found), true, found)
+            best, at = seen, cell
+    return np.where(found == -2, at, found)
+
+
+def replayed(search: Search, cells: Cells, *, seconds: float, checkpoints: Floats, rng: np.random.Generator) -> Floats:
+    """True accuracy (mean of the seeds) of the pair that looked best after these shares of `seconds` of training."""
+    found = chosen(search, cells, checkpoints * seconds, rng=rng)
+    return np.where(found < 0, np.nan, cells.values.mean(axis=1)[found])
 
 
 def searches(pretrained: Predictor) -> Mapping[str, Search]:

@@ -1,7 +1,8 @@
-"""What `campaign_regime.py` trains: the candidate regimes, the two-way design, and how a training is measured."""
+"""How the campaign trains: the candidate regimes, the two-way design, and how a training is measured and kept."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +13,15 @@ import numpy as np
 
 from nars import network
 from nars.evaluate import open_engine
+from nars.files import Value
 from nars.images import ImageData, Split, load_images
 from nars.metric import ACCURACY, Metric
 from nars.parallel import describe_device, start_device
-from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
+from nars.recipe import Augmentation, Recipe, Schedule, Teaching, TrainingLoop, TrainingSettings
 from nars.space import Bounds, Population, Space, load_space, sobol
 from nars.store import Sample, SampleStore
 from nars.tasks import Measured, Trial, make_trials
+from nars.tasks.images import keep_weights
 
 SEED = 0
 """Of the images and of the design."""
@@ -71,7 +74,7 @@ REGIMES = {
     "c": replace(_CIFAR10, images=4000, epochs=8),
     "d": replace(_CIFAR10, epochs=30),
     "rehearsal": Regime(
-        image_set="digits", space="fashion-mnist-rich", images=160, validation=400, epochs=2, flops=(0.6e6, 4e6)
+        image_set="digits", space="campaign", images=96, validation=100, epochs=2, flops=(0.04e6, 1.6e6)
     ),
 }
 
@@ -80,12 +83,22 @@ REGIMES = {
 class RegimeTask:
     """Top-1 accuracy: of a few images after each epoch, of all of them after the last.
 
-    Measuring thousands of images every epoch would take longer than training on a thousand. Weights are not averaged:
-    where the learning rate ends at zero the average of the last steps is the last weights.
+    Measuring thousands of images every epoch would take longer than training on a thousand. Weights are not averaged
+    unless a decay is given: where the learning rate ends at zero the average of the last steps is the last weights.
     """
 
     images: ImageData
     regime: Regime
+    teaching: Teaching | None = None
+    """Who teaches beside the labels."""
+    teacher: str = ""
+    """Which teacher that is."""
+    ema_decay: float | None = None
+    """Of averaged weights, which then count."""
+    tested: bool = False
+    """Whether test images are looked at too, once, after the last epoch: the sample's `also["test"]`."""
+    keep: Path | None = None
+    """File that gets the weights at the end."""
 
     @property
     def metric(self) -> Metric:
@@ -98,8 +111,17 @@ class RegimeTask:
         return self.images.fingerprint
 
     def fidelity(self, epochs: int) -> str:
-        """As in `Task`: the settings."""
-        return self.regime.settings().fidelity(epochs)
+        """As in `Task`: the settings, and who teaches."""
+        text = self._settings.fidelity(epochs)
+        if self.teaching is None:
+            return text
+        taught = self.teaching.described() | {"teacher": self.teacher}
+        return json.dumps(json.loads(text) | taught, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def _settings(self) -> TrainingSettings:
+        settings = self.regime.settings()
+        return settings if self.ema_decay is None else replace(settings, ema_decay=self.ema_decay)
 
     def set_up(self, trial: Trial, *, device: str) -> None:
         """As in `Task`."""
@@ -109,19 +131,29 @@ class RegimeTask:
         """As in `Task`."""
         assert trial.architecture is not None
         start = time.process_time()  # what it takes where nothing else runs
-        recipe = replace(Recipe.from_dict(trial.recipe), ema=False)
+        averaged = self.ema_decay is not None
+        recipe = replace(Recipe.from_dict(trial.recipe), ema=averaged)
         dropout, depth = recipe.dropout, recipe.stochastic_depth
         model = network.build(trial.architecture, seed=trial.seed, dropout=dropout, stochastic_depth=depth)
         images = self.images.at(trial.architecture.resolution)
-        loop = TrainingLoop(model, recipe, images, self.regime.settings(), seed=trial.seed, device=device)
+        loop = TrainingLoop(
+            model, recipe, images, self._settings, seed=trial.seed, device=device, teaching=self.teaching
+        )
         whole = images.validation
         assert isinstance(whole, Split)
         part = Split(images=whole.images[:_EACH_EPOCH], labels=whole.labels[:_EACH_EPOCH])
         for epoch in range(1, trial.epochs + 1):
             loop.train_epoch()
             check()
-            value = loop.accuracy(part if epoch < trial.epochs else whole)
-            yield Measured(value=value, also={"cpu_seconds": time.process_time() - start})
+            last = epoch == trial.epochs
+            on = whole if last else part
+            value, mean = loop.accuracy(on), loop.accuracy(on, ema=True) if averaged else None
+            also: dict[str, Value] = {"cpu_seconds": time.process_time() - start}
+            if last and self.tested:
+                also["test"] = loop.accuracy(images.test, ema=averaged)
+            if last and self.keep is not None:
+                keep_weights(loop, self.keep, averaged=averaged)
+            yield Measured(value=value, averaged=mean, also=also)
 
 
 @dataclass(frozen=True)
@@ -158,16 +190,20 @@ class Design:
                 )
 
 
+def space_of(regime: Regime, data: ImageData) -> Space:
+    """The regime's space, for its images."""
+    own = Path(__file__).with_name(f"{regime.space}_space.yaml")
+    named = str(own) if own.is_file() else regime.space
+    return load_space(named, classes=len(data.classes), in_channels=data.in_channels)
+
+
 def design(regime: Regime, data: ImageData, *, architectures: int, recipes: int, seeds: int) -> Design:
     """Architectures evenly over the regime's multiply-accumulates (on a log scale), recipes from a Sobol sequence.
 
     Raises:
         SystemExit: the space has no such architectures.
     """
-    own = Path(__file__).with_name(f"{regime.space}_space.yaml")
-    space = load_space(
-        str(own) if own.is_file() else regime.space, classes=len(data.classes), in_channels=data.in_channels
-    )
+    space = space_of(regime, data)
     chosen = []
     for number, wanted in enumerate(np.geomspace(*regime.flops, architectures)):
         pool = sobol(space, 32, seed=SEED + number, bounds=Bounds({"flops": (0.85 * wanted, 1.15 * wanted)}))
