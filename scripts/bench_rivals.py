@@ -3,7 +3,7 @@
 Command:  python scripts/bench_rivals.py [--seeds 3] [--out results/rivals]
 Cost:     a quarter of an hour of one CPU core
 Hardware: CPU
-Result:   OUT/README.md: what each finds in the same number of epochs of one network, which are equal training seconds;
+Result:   OUT/table.md: what each finds in the same number of epochs of one network, which are equal training seconds;
           the last line is one JSON object. Each finished search is a line of OUT/searches.jsonl, and a second start
           goes on from there.
 
