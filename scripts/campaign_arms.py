@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import groupby
@@ -14,6 +14,7 @@ import numpy as np
 
 from nars import network
 from nars.files import Value
+from nars.files.atomic import write_text
 from nars.images import ImageData
 from nars.space import AnyArchitecture, Architecture, Population, Space, architecture_costs, read_architecture
 from nars.store import Sample, SampleStore
@@ -103,6 +104,13 @@ class Arm:
             )
             for seed in range(seeds)
         ]
+
+
+def kept(file: Path, choose: Callable[[], Any]) -> Any:
+    """What was chosen when it was first asked for, as JSON has it, whatever has been measured since."""
+    if not file.is_file():
+        write_text(file, json.dumps(choose()) + "\n")
+    return json.loads(file.read_text())
 
 
 def costs_of(architecture: AnyArchitecture) -> dict[str, float]:

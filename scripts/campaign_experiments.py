@@ -14,7 +14,8 @@ Cost:     of one core in regime d, about (--plan knows better as trainings come 
           time      1.4 h   claim 10: total times of 4, 8 and 16 minutes, two seeds
 Hardware: a CPU core or a GPU; --workers N for more trainings at once
 Result:   OUT/EXPERIMENT/, a Parquet file per training, each kept at once: stop with Ctrl-C at any time, start again to
-          go on. OUT is PAIRS unless named.
+          go on. OUT is PAIRS unless named. What is chosen by what the campaign has measured stays as it was first
+          chosen (searched.json, pairs.json, recipes.json): begin when it is done, or delete them to choose anew.
 """
 
 from __future__ import annotations

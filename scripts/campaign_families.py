@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from campaign_arms import Arm, Ground, Step, arm_of_pair, hours, trained, validation_means
+from campaign_arms import Arm, Ground, Step, arm_of_pair, hours, kept, trained, validation_means
 from campaign_pairs import USUAL_RECIPES, usual_recipe
 from campaign_scaled import PEOPLES, shapes
 from campaign_searched import BUDGETS, measured, searched
@@ -117,7 +117,8 @@ def _recipes(ground: Ground, count: int) -> dict[str, Settings]:
         values.setdefault(tuple(row.tolist()), []).append(float(value))
     table = np.array(ground.design["recipes"], dtype=np.int64)[len(USUAL_RECIPES) :]
     means = [np.mean(values.get(tuple(ground.space.canonical(row[None])[0, columns].tolist()), 0.0)) for row in table]
-    for number in np.argsort(-np.array(means), kind="stable")[:count]:
+    best = np.argsort(-np.array(means), kind="stable")[:count]
+    for number in kept(ground.out / "families" / "recipes.json", best.tolist):
         found[f"table {number}"] = _settings(ground, table[number])
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from campaign_arms import Ground, Step, arm_of_pair, hours, trained
+from campaign_arms import Ground, Step, arm_of_pair, hours, kept, trained
 from nars.arrays import Ints
 from nars.store import Sample, SampleStore
 from regime_trials import RegimeTask
@@ -28,10 +28,11 @@ def longer(ground: Ground) -> Iterator[str]:
     short = [s for s in SampleStore(ground.pairs / "sample").samples() if s.seed == 0 and s.result is not None]
     order = {tuple(row): number for number, row in enumerate(ground.design["random"])}
     short.sort(key=lambda sample: order[sample.choices])
+    by_number = {order[sample.choices]: sample for sample in short}
     arms = []
-    for number in spread(short, bins):
-        sample = short[number]
-        labels = {"pair": order[sample.choices], "flops": sample.costs["flops"], "short": float(sample.result or 0)}
+    for number in kept(folder.parent / "pairs.json", lambda: [order[short[n].choices] for n in spread(short, bins)]):
+        sample = by_number[number]
+        labels = {"pair": number, "flops": sample.costs["flops"], "short": float(sample.result or 0)}
         arm = arm_of_pair(ground, np.array(sample.choices), labels, task=task)
         arms.append(replace(arm, first_seed=sample.seed))
     yield from trained(ground, folder, arms, 1)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from campaign_arms import Ground
+from campaign_arms import Ground, kept
 from nars.arrays import Floats
-from nars.files.atomic import write_text
 from nars.predictors import Predictor
 from nars.search import search_family
 from nars.space import Bounds, Population, sobol
@@ -51,15 +47,8 @@ def measured(ground: Ground) -> tuple[Population, Floats]:
 
 def searched(ground: Ground, budgets: Sequence[float] = BUDGETS) -> list[Found]:
     """The best predicted pair of each budget; chosen once and kept in OUT/searched.json, whatever is measured later."""
-    kept = ground.out / "searched.json"
-    if not kept.is_file():
-        write_text(kept, json.dumps(_searched(ground, budgets)) + "\n")
-    return _read(kept)
-
-
-@cache
-def _read(kept: Path) -> list[Found]:
-    return [Found(m["budget"], np.array(m["row"]), m["predicted"]) for m in json.loads(kept.read_text())["members"]]
+    document = kept(ground.out / "searched.json", lambda: _searched(ground, budgets))
+    return [Found(m["budget"], np.array(m["row"]), m["predicted"]) for m in document["members"]]
 
 
 def _searched(ground: Ground, budgets: Sequence[float]) -> dict[str, Any]:

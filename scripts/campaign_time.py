@@ -6,13 +6,14 @@ Time is that of the table's trainings, whatever trains here: so many seconds are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from campaign_arms import FIRST_SEED, Arm, Ground, Step, arm_of_pair, hours, trained
+from campaign_arms import FIRST_SEED, Ground, Step, arm_of_pair, hours, kept, trained
 from campaign_pairs import USUAL_RECIPES, USUAL_RESOLUTIONS
 from campaign_replay import Cells, chosen, load_cells, ours, pretrained_on_space
 from nars.arrays import Floats
@@ -41,21 +42,32 @@ def total_time(ground: Ground) -> Iterator[str]:
             ]
         )
         return
+    choices = kept(ground.out / "time" / "pairs.json", lambda: _choices(ground, minutes, seeds))
+    for choice in choices:
+        labels = {name: choice[name] for name in ("minutes", "way", "epochs")}
+        task = replace(ground.task, regime=replace(ground.regime, epochs=choice["epochs"]))
+        arm = replace(
+            arm_of_pair(ground, np.array(choice["row"]), labels, task=task), first_seed=FIRST_SEED + choice["seed"]
+        )
+        yield from trained(ground, _folder(ground, choice["minutes"]), [arm], 1)
+
+
+def _choices(ground: Ground, minutes: Sequence[float], seeds: int) -> list[dict[str, Any]]:
+    """What is trained for how long, by both ways, for each total time and seed."""
     cells = load_cells(ground.pairs)
     search, usual = ours(pretrained_on_space(cells.space)), best_usual(cells)
+    found = []
     for total in minutes:
         for seed in range(seeds):
             spent = np.array([60 * SHARE * total])
-            found = int(chosen(search, cells, spent, rng=np.random.default_rng(seed))[0])
-            ways = {
-                "search": (found if found >= 0 else usual, 60 * (1 - SHARE) * total),
-                "no search": (usual, 60 * total),
-            }
-            arms = [
-                _arm(ground, cells, cell, seconds, {"minutes": total, "way": way}, seed)
-                for way, (cell, seconds) in ways.items()
-            ]
-            yield from trained(ground, _folder(ground, total), arms, 1)
+            cell = int(chosen(search, cells, spent, rng=np.random.default_rng(seed))[0])
+            ways = {"search": (cell if cell >= 0 else usual, 1 - SHARE), "no search": (usual, 1.0)}
+            for way, (pair, share) in ways.items():
+                each = float(cells.seconds[pair].mean()) / cells.curves.shape[2]
+                epochs = max(round(60 * share * total / each), 2)
+                how = {"minutes": total, "seed": seed, "way": way, "epochs": epochs}
+                found.append(how | {"row": cells.X[pair].tolist()})
+    return found
 
 
 def _folder(ground: Ground, total: float) -> Path:
@@ -71,11 +83,3 @@ def best_usual(cells: Cells) -> int:
     ]
     means: Floats = cells.values.mean(axis=1)
     return max(usual, key=lambda cell: means[cell])
-
-
-def _arm(ground: Ground, cells: Cells, cell: int, seconds: float, labels: dict[str, float | str], seed: int) -> Arm:
-    each = float(cells.seconds[cell].mean()) / cells.curves.shape[2]
-    epochs = max(round(seconds / each), 2)
-    task = replace(ground.task, regime=replace(ground.regime, epochs=epochs))
-    arm = arm_of_pair(ground, cells.X[cell], {**labels, "epochs": epochs}, task=task)
-    return replace(arm, first_seed=FIRST_SEED + seed)

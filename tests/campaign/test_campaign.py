@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from nars.store import SampleStore
@@ -32,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch):
 
 def killed(store: Path) -> int:
     """Starts a collection in another process, kills it after two trainings, returns the exit status."""
-    command = [sys.executable, str(SCRIPTS / "campaign_cifar10.py"), "collect", "--pairs", "2", "--rehearsal"]
+    command = [sys.executable, str(SCRIPTS / "campaign_cifar10.py"), "collect", "--pairs", "6", "--rehearsal"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPTS.parent)}
     process = subprocess.Popen([*command, "--store", str(store)], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
@@ -47,22 +46,20 @@ def test_a_stopped_collection_goes_on_and_repeats_nothing(tmp_path: Path, run, c
     store = SampleStore(tmp_path / "samples")
     assert killed(tmp_path) == -signal.SIGKILL
     before = {sample.key: sample.finished for sample in store.samples()}
-    assert 2 <= len(before) < 6
-    run("collect", "--pairs", "2", "--store", str(tmp_path))
+    assert 2 <= len(before) < 16
+    run("collect", "--pairs", "6", "--store", str(tmp_path))
     after = {sample.key: sample.finished for sample in store.samples()}
-    assert len(capsys.readouterr().out.splitlines()) == 6 - len(before)
-    assert len(after) == 6  # two pairs with three seeds
-    assert len({sample.choices for sample in store.samples()}) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 16 - len(before)
+    assert len(after) == 16  # five pairs with three seeds, one with one
+    assert len({sample.choices for sample in store.samples()}) == 6
     assert before.items() <= after.items()
-    planned = importlib.import_module("campaign_trials").schedule(np.arange(6))
-    assert [pair for pair, _ in planned] == [*np.repeat(np.arange(5), 3), 5]  # the sixth with one
 
 
 def test_fidelities_are_compared_on_the_same_pairs(tmp_path: Path, run) -> None:
-    run("fidelity", "--pairs", "2", "--store", str(tmp_path))
+    run("fidelity", "--pairs", "3", "--store", str(tmp_path))
     pairs = [
         {sample.choices for sample in SampleStore(folder).samples()} for folder in (tmp_path / "fidelity").iterdir()
     ]
     assert len(pairs) == 2
-    assert len(pairs[0]) == 2
+    assert len(pairs[0]) == 3
     assert pairs[0] == pairs[1]
