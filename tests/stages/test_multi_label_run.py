@@ -48,7 +48,7 @@ data: {name: "imagefolder:digits.csv", flip: false, crop: 0.0}
 pretraining: {pool: 16}
 collect: {rounds: 1, per_round: 2, epochs: 1, warmup_epochs: 0, batch_size: 32}
 search: {budgets: [380k]}
-final: {epochs: 12, warmup_epochs: 0, policy: none, batch_size: 32, ema_decay: 0.9}
+final: {epochs: 8, warmup_epochs: 0, policy: none, batch_size: 32, ema_decay: 0.9}
 """
 
 

@@ -181,6 +181,10 @@ def test_what_is_chosen_is_a_run_configuration(tmp_path: Path) -> None:
     assert config.budgets == (limits,)
     assert config.final.epochs == found.final_epochs
     assert start_row(small, config.collect.start).tolist() == start_row(small, record).tolist()
+    assert "metric" not in made.values
+    several = replace(PHOTOS, multi_label=True)
+    made = chosen(base, space, row, several, found, limits=limits, lengths=FINE_TUNED)
+    assert made.values["metric"] == "mean_average_precision"
 
 
 # ---- a run
