@@ -34,7 +34,6 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from bench_rivals import BENCH_RIVALS
 from nars.arrays import Floats, Ints
 from nars.errors import DataError
 from nars.files.atomic import write_text
@@ -50,6 +49,7 @@ from nars.predictors import (
     score,
 )
 from nars.trials import TABLES, TrialTable, load_table
+from predictor_rivals import BENCH_RIVALS
 
 _MACRO = "nas-bench-macro"
 _SAMPLES = {_MACRO: (20, 40, 50, 100, 200, 500)}
