@@ -24,9 +24,9 @@ def stack(
     """The fit with processes beside its ensemble, each with its share; then what the whole says of each sample that it
     did not see, and how sure it is, (n,) both, warped.
 
-    One process reads statistics and encoding and has effects of pairs of choices, one reads the encoding alone:
-    statistics that mislead are found out by the samples, not trusted. One more for each source takes what that predicts
-    as its prior mean.
+    One process reads statistics and encoding, with effects of pairs of choices where there are any; one reads the
+    encoding alone: statistics that mislead are found out by the samples, not trusted. One more for each source takes
+    what that predicts as its prior mean.
 
     Args:
         fitted: of the ensemble alone.

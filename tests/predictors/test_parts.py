@@ -96,9 +96,16 @@ def process_data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
     za, xa, target = process_data()
+    features = Features(CHOICES, rank=3).of(np.float32(xa / 2.5)).astype(np.float64)
+    tables = np.linalg.cholesky((features @ features.T) ** 2 + 1e-6 * np.eye(40))  # of every two choices
+    alone, _ = fit_process(za, xa, target, np.ones(40), choices=CHOICES, pairs=True, seed=0)
+    assert "pairs" not in alone.arrays  # these samples have no use for them
+    target = target + tables @ np.random.default_rng(0).normal(size=40)
+    target = (target - target.mean()) / target.std()
     relative = np.linspace(0.2, 7.0, 40)
     told = 7 + 3 * (target + np.random.default_rng(3).normal(size=40))
     process, left_out = fit_process(za, xa, target, relative, choices=CHOICES, pairs=True, prior=told, seed=0)
+    assert "pairs" in process.arrays
     t = {name: value.astype(np.float64) for name, value in process.arrays.items()}
     trend, smooth, joint, varying, constant = t["amplitudes"]
     knots, matern = np.linspace(0, 1, 7)[:, None], Matern(1.0, nu=2.5)
