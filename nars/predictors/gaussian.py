@@ -54,8 +54,8 @@ _ADDITIVE, _ADDITIVE_ALONE = 0.3, 1.0
 """Prior median of the sum of all a_c beside statistics, and without."""
 _PAIRS, _PAIRS_SPREAD = 0.2, 1.5
 """Prior median of the sum of all b_c, and standard deviation of their logs: most choices have no partner. On made-up
-interactions (`scripts/predictor_tables.py`) tau of the stack 0.79 instead of 0.55 at 200 samples, 0.47 instead of 0.42
-at 100. On seven other tables the likelihood mostly leaves pairs out; where pairs were always in, tau at 200 samples was
+interactions (`scripts/predictor_tables.py`) tau of the whole 0.72 instead of 0.56 at 200 samples, 0.42 instead of 0.39
+at 100. On the seven other tables pairs are seldom the more likely; where they were always in, tau at 200 samples was
 0.76 instead of 0.83 on one of them, by a worse optimum of the likelihood."""
 _SLOPE, _SLOPE_SPREAD = 1.0, 0.5
 """Prior of b: a source that ranks like the samples do is taken as it is."""

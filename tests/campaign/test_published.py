@@ -9,10 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from nars.predictors import Predictor, kendall
-from nars.run import load_config, open_run
 from nars.search import search
 from nars.space import Bounds, load_space
-from nars.stages import give_sources, load_sources, open_predictor, open_source, scorer
+from nars.stages import open_predictor, open_source, scorer
 from nars.store import SampleStore
 from nars.trials import trials_of
 
@@ -76,17 +75,18 @@ def test_the_shipped_predictor_answers_within_the_budget(samples, flops: float) 
 
 
 @pytest.mark.parametrize("name", ["cifar10", "digits", "fashion-mnist"])
-def test_a_run_starts_from_a_shipped_predictor(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_starts_from_a_shipped_predictor(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DATA.parents[1] / "scripts"))
-    read = importlib.import_module("trained_predictors").READ[name]
-    source, run = open_source(name), open_run(load_config(name), tmp_path / "run")
-    assert source.space.fingerprint == run.space.fingerprint
-    give_sources(run, [source])
-    assert (
-        f"starts from {name}: {source.predictor.fitted.samples} trainings in {name}" in run.folder.log_file.read_text()
-    )
-    trials = trials_of(read(DATA.parent / name / "samples"), run.space)
+    read, space = importlib.import_module("trained_predictors").READ[name], load_space(name)
+    trials, source = trials_of(read(DATA.parent / name / "samples"), space), open_source(name)
+    assert source.space.fingerprint == space.fingerprint
+    assert source.predictor.fitted is not None
     assert source.predictor.fitted.samples == len(trials.X)
-    blank = replace(Predictor.pretrained(run.space, trials.X[:0], seed=0), sources=load_sources(run))
-    told = blank.prior_scores(blank.inputs(run.space, trials.X))  # what round 1 goes by, without a sample
+    model = replace(Predictor.pretrained(space, trials.X[:0], seed=0), sources=(source,))
+    inputs = model.inputs(space, trials.X)
+    told = model.prior_scores(inputs)  # what round 1 goes by, without a sample
+    assert told is not None
     assert kendall(told, trials.mean) > 0.4
+    fitted = model.fit(inputs[:12], trials.mean[:12], seed=0).fitted
+    assert fitted is not None
+    assert 0 in {process.source for process in fitted.processes}  # and it counts afterwards

@@ -98,7 +98,7 @@ def test_single_precision_is_enough(name: str) -> None:
     inputs = predictor.inputs(space, uniform(space, 10_000, rng=np.random.default_rng(0)))
     said, truth = predictor.predict(inputs), in_double(predictor, inputs)
     np.testing.assert_allclose(said.mean, truth.mean, atol=1e-4)  # percent
-    np.testing.assert_allclose(said.std, truth.std, atol=2e-4)
+    np.testing.assert_allclose(said.std, truth.std, atol=3e-4)
     np.testing.assert_array_equal(said.mean, predictor.predict_mean(inputs))
 
 
