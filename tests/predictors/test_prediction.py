@@ -95,7 +95,7 @@ def in_double(predictor: Predictor, inputs: np.ndarray) -> Prediction:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_single_precision_is_enough(name: str) -> None:
     space, predictor = opened(name)
-    inputs = predictor.inputs(space, uniform(space, 10_000, rng=np.random.default_rng(0)))
+    inputs = predictor.inputs(space, uniform(space, 3_000, rng=np.random.default_rng(0)))
     said, truth = predictor.predict(inputs), in_double(predictor, inputs)
     np.testing.assert_allclose(said.mean, truth.mean, atol=1e-4)  # percent
     np.testing.assert_allclose(said.std, truth.std, atol=3e-4)
