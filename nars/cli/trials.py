@@ -59,7 +59,7 @@ class Reading:
         str | None, typer.Option(help="Columns with costs of a generic space: flops,params or flops=cost.flops.")
     ] = None
     nearest: Annotated[bool, typer.Option("--nearest", help="Take the nearest choice for numbers between two.")] = False
-    data: Annotated[Path | None, typer.Option(help="Folder with nas-bench-macro/; else NARS_DATA.")] = None
+    data: Annotated[Path | None, typer.Option(help="Folder with nas-bench-macro/ or curves/; else NARS_DATA.")] = None
 
 
 def import_trials(

@@ -10,6 +10,7 @@ from .contest import (
     Contender as Contender,
     Score as Score,
     contenders as contenders,
+    entries as entries,
     random_split as random_split,
     samples_needed as samples_needed,
     score as score,

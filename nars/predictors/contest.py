@@ -39,6 +39,15 @@ class Entry:
     """Whether it gets the free statistics as further columns."""
 
 
+def entries(rivals: Mapping[str, Regressor]) -> dict[str, Entry]:
+    """Rivals of a contest: each by its name and, with the free statistics as further columns, as NAME+statistics."""
+    return {
+        name + end: Entry(rival=rival, reads_statistics=bool(end))
+        for name, rival in rivals.items()
+        for end in ("", "+statistics")
+    }
+
+
 REGRESSORS: Mapping[str, Entry] = MappingProxyType(
     {
         "pretrained": Entry(pretraining=lambda statistic: True),
@@ -48,11 +57,7 @@ REGRESSORS: Mapping[str, Entry] = MappingProxyType(
         "no-pretraining": Entry(),
         "features": Entry(reads_statistics=True),
     }
-    | {
-        name + end: Entry(rival=rival, reads_statistics=bool(end))
-        for name, rival in RIVALS.items()
-        for end in ("", "+statistics")
-    }
+    | entries(RIVALS)
 )
 """All regressors by name. pretrained: the default preset. warm-start: that from other data sets' predictors; it takes
 part where there are any. paper: the paper's preset, pretrained on flops and params.
@@ -103,6 +108,7 @@ def contenders(
     pool: Population | None = None,
     statistics: Statistics | None = None,
     sources: Sequence[Source] = (),
+    more: Mapping[str, Entry] = MappingProxyType({}),
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Contender]:
@@ -111,10 +117,11 @@ def contenders(
     Args:
         space: where X is from.
         X: all candidates of the contest.
-        names: of `REGRESSORS`.
+        names: of `REGRESSORS` and `more`.
         pool: more candidates of the space to pretrain on, (P, D).
         statistics: {name: (N + P,)} to pretrain on and to give to rivals; `free_statistics` when None.
         sources: other data sets' predictors, for "warm-start".
+        more: models beside `REGRESSORS`, by name (`entries`).
         seed: of the pretraining.
         progress: of the pretraining, (epochs done, epochs in all).
     """
@@ -125,9 +132,9 @@ def contenders(
     scale = Scale.of(statistics)
     exact = scale.standardize(statistics) if scale.names else np.zeros((len(rows), 0), dtype=np.float32)
     wide = np.concatenate([encoding[:, :width], exact, encoding[:, width:]], axis=1)
-    made: dict[str, Contender] = {}
+    known, made = {**REGRESSORS, **more}, dict[str, Contender]()
     for name in names:
-        entry = REGRESSORS[name]
+        entry = known[name]
         if entry.warm and not sources:
             continue
         columns = wide if entry.reads_statistics else encoding

@@ -33,9 +33,9 @@ from nars.space import Space, read_document, read_space
 from nars.store import write_space
 
 _WEIGHTS, _CARD = "predictor.safetensors", "card.json"
-_FORMAT = 4
-"""Read as well: 3, with one process at most, which has no additive part; 2, whose warps have one power for both sides;
-and 1, where a process has one amplitude of noise too, the constant one."""
+_FORMAT = 5
+"""Read as well: 4, whose processes have no effects of pairs; 3, with one process at most, which has no additive part;
+2, whose warps have one power for both sides; 1, where a process has one amplitude of noise too, the constant one."""
 _PROCESS = "process."
 _SOURCES, _SPACE = "sources", "space.yaml"
 """Folders of what it started from, each a predictor with its space."""
@@ -124,7 +124,7 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise PredictorError(f"the predictor in {folder} is damaged ({error}); save it again") from None
-    if not isinstance(card, dict) or card.get("format") not in (1, 2, 3, _FORMAT):
+    if not isinstance(card, dict) or card.get("format") not in (1, 2, 3, 4, _FORMAT):
         raise PredictorError(f"{folder / _CARD} is not the card of a predictor that this version reads; make it again")
     if card.get("weights", hashlib.sha256(saved).hexdigest()) != hashlib.sha256(saved).hexdigest():
         raise PredictorError(

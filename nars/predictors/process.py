@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nars.arrays import Floats, Floats32
-from nars.predictors.additive import Features
+from nars.predictors.additive import PAIRED_RANK, Features
 from nars.printing import brief_repr
 
 ENCODING_SCALE = 2.5
@@ -29,7 +29,8 @@ class Process:
     arrays: Mapping[str, Floats32]
     """z (n, S), x (n, S + E): inputs divided by their lengths; z_length (S,), x_length (S + E,); weights (n,);
     inverse (n, n): of the kernel matrix; amplitudes (5,): t, s, u, v / the mean of `relative`, w; additive (C,): the
-    amplitude of each choice; slope (2,): of the source that is the prior mean, where there is one, and offset."""
+    amplitude of each choice; pairs (C,): of each choice in the pairs, where there are any; slope (2,): of the source
+    that is the prior mean, where there is one, and offset."""
     choices: tuple[int, ...] = ()
     """For each column of the encoding the number of its choice, (E,); none where there is no additive part."""
 
@@ -52,6 +53,10 @@ class Process:
         mean: Floats32 = _matern(self._both(z, x), known["x"], squares, roots) @ known["joint"]
         if self.choices:
             mean += known["additive"](x * np.float32(1 / ENCODING_SCALE))
+        if self._paired:
+            paired = self._paired_features.of(x * np.float32(1 / ENCODING_SCALE))
+            pairs = np.matmul(paired, self._paired_with_samples, out=squares)
+            mean += np.square(pairs, out=pairs) @ self.arrays["weights"]
         if prior is not None:
             slope, offset = self.arrays["slope"]
             mean += prior * slope + offset
@@ -65,6 +70,8 @@ class Process:
         trend, smooth, joint = self.arrays["amplitudes"][:3]
         kernel, noise = self._kernel(z, x), self.noise(relative)
         prior = joint + noise + np.square(self._effects(x)).sum(axis=1)
+        if self._paired:
+            prior = prior + np.square(self._pairs(x)).sum(axis=1) ** 2
         if z.shape[1]:
             prior = prior + smooth + trend * np.square(z).mean(axis=1)
         explained = np.einsum("ij,ij->i", kernel @ self.arrays["inverse"], kernel)
@@ -81,6 +88,9 @@ class Process:
         kernel, both = self._kernel(z, x).astype(np.float64), self._both(z, x)  # what is left of the prior is small
         effects = self._effects(x)
         prior = joint * _matern(both, right_of(both)) + effects @ effects.T
+        if self._paired:
+            pairs = self._pairs(x)
+            prior += np.square(pairs @ pairs.T)
         if z.shape[1]:
             scaled = z / self.arrays["z_length"]
             prior += smooth * _matern(scaled, right_of(scaled)) + z @ z.T * (float(trend) / z.shape[1])
@@ -96,6 +106,8 @@ class Process:
         kernel: Floats32 = joint * _matern(self._both(z, x), self._prepared["x"])
         if self.choices:
             kernel += self._effects(x) @ self._effects_of_samples.T
+        if self._paired:
+            kernel += np.square(self._paired_features.of(x / np.float32(ENCODING_SCALE)) @ self._paired_with_samples)
         if z.shape[1]:
             kernel += smooth * _matern(z / self.arrays["z_length"], self._prepared["z"])
             kernel += z @ self._z_samples.T * (float(trend) / z.shape[1])
@@ -108,6 +120,11 @@ class Process:
     def _features(self) -> Features:
         return Features(self.choices)
 
+    @property
+    def _paired(self) -> bool:
+        """Whether it has effects of pairs of choices; those of earlier versions have not."""
+        return bool(self.choices) and "pairs" in self.arrays
+
     def _effects(self, x: Floats32) -> Floats32:
         """Features of encodings (N, E), each times the root of its choice's amplitude, (N, F)."""
         if not self.choices:
@@ -117,7 +134,26 @@ class Process:
 
     @cached_property
     def _effects_of_samples(self) -> Floats32:
-        return self._effects((self.arrays["x"] * self.arrays["x_length"])[:, self.arrays["z"].shape[1] :])
+        return self._effects(self._x_samples)
+
+    @cached_property
+    def _paired_features(self) -> Features:
+        return Features(self.choices, rank=PAIRED_RANK)
+
+    def _pairs(self, x: Floats32) -> Floats32:
+        """As `_effects`, of the pairs."""
+        roots = np.sqrt(self.arrays["pairs"])[self._paired_features.choice]
+        return np.asarray(self._paired_features.of(x / np.float32(ENCODING_SCALE)) * roots)
+
+    @cached_property
+    def _paired_with_samples(self) -> Floats32:
+        """Features of the samples, each times its choice's amplitude, (F, n)."""
+        roots = np.sqrt(self.arrays["pairs"])[self._paired_features.choice]
+        return np.ascontiguousarray((self._pairs(self._x_samples) * roots).T)
+
+    @cached_property
+    def _x_samples(self) -> Floats32:
+        return (self.arrays["x"] * self.arrays["x_length"])[:, self.arrays["z"].shape[1] :]
 
     @cached_property
     def _z_samples(self) -> Floats32:

@@ -24,8 +24,9 @@ def stack(
     """The fit with processes beside its ensemble, each with its share; then what the whole says of each sample that it
     did not see, and how sure it is, (n,) both, warped.
 
-    One process reads statistics and encoding, one the encoding alone: statistics that mislead are found out by the
-    samples, not trusted. One more for each source takes what that predicts as its prior mean.
+    One process reads statistics and encoding, with effects of pairs of choices where there are any; one reads the
+    encoding alone: statistics that mislead are found out by the samples, not trusted. One more for each source takes
+    what that predicts as its prior mean.
 
     Args:
         fitted: of the ensemble alone.
@@ -60,7 +61,10 @@ def _processes(
 ) -> list[tuple[Process, LeftOut]]:
     z, x = read.z, read.x * np.float32(ENCODING_SCALE)
     statistics = [z, z[:, :0]] if z.shape[1] else [z]
-    made = [fit_process(part, x, target, relative, choices=choices, seed=seed) for part in statistics]
+    made = [
+        fit_process(part, x, target, relative, choices=choices, pairs=number == 0, seed=seed)
+        for number, part in enumerate(statistics)
+    ]
     for source, told in enumerate(read.told.T):
         process, left_out = fit_process(z, x, target, relative, choices=choices, prior=told, seed=seed)
         made.append((replace(process, source=source), left_out))

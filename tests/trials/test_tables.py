@@ -170,12 +170,40 @@ def test_nas_bench_macro_from_a_folder(tmp_path: Path) -> None:
         assert values[0] == values[1], name
 
 
+NETS = """net,num_params,lr,acc_20
+"[C(64,3,1), C(128,1,1), D(1,2), P(3,2), FC(128), D(2,2), SM(10)]",9920,0.0004,0.5
+"[C(64,5,1), P(5,3), GAP(10), SM(10)]",4800,0.001,0.25
+"[C(64,5,1), P(5,3), GAP(10), SM(10)]",4800,0.000026,0.15
+"""
+
+
+def test_metaqnn_from_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "curves").mkdir()
+    file = tmp_path / "curves" / "metaqnn_svhn.csv"
+    file.write_text(NETS)
+    table = load_table("metaqnn-svhn", root=tmp_path)
+    found = dict(zip(table.mean.tolist(), table.space.to_records(table.X), strict=True))
+    assert sorted(found) == [15.0, 25.0, 50.0]  # percent
+    first = found[50.0]
+    layers = [first[f"layer{at}"] for at in range(1, 19)]
+    assert layers == ["C(64,3,1)", "C(128,1,1)", "P(3,2)", "FC(128)", *["none"] * 14]
+    assert [found[value]["recipe.learning_rate"] for value in (15.0, 25.0, 50.0)] == [0.000026, 0.001, 0.0004]
+    costs = dict(zip(table.mean.tolist(), table.costs["flops"].tolist(), strict=True))
+    assert costs[50.0] == 1024 * (27 * 64 + 64 * 128) + 16 * 16 * 128 * 128 + 128 * 10  # pooled to 16 x 16 pixels
+    assert costs[25.0] == costs[15.0] == 1024 * 75 * 64 + 11 * 11 * 64 * 10  # the classes' mean is the answer
+    file.write_text(NETS.replace("C(64,5,1)", "C(64,7,1)"))
+    with pytest.raises(DataError, match="is not MetaQNN's table"):
+        load_table("metaqnn-svhn", root=tmp_path)
+
+
 def test_a_table_that_is_not_there_says_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NARS_DATA", raising=False)
     with pytest.raises(DataError, match="NARS_DATA"):
         load_table("nas-bench-macro")
     with pytest.raises(DataError, match="is missing"):
         load_table("nas-bench-macro", root=tmp_path)
+    with pytest.raises(DataError, match=r"metaqnn_cifar10\.csv is missing"):
+        load_table("metaqnn-cifar10", root=tmp_path)
     with pytest.raises(DataError, match="there are nas-bench-macro"):
         load_table("cifar")
 

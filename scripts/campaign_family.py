@@ -1,8 +1,9 @@
-"""Makes the shipped predictor and the family of the CIFAR-10 campaign from its samples; trains no network.
+"""Makes the family of the CIFAR-10 campaign from the shipped predictor; trains no network.
 
-Command:  python scripts/campaign_predictor.py
-Cost:     about two minutes on one thread of a CPU
-Result:   predictors/cifar10/ (`nars search --predictor cifar10 --max-flops 3M` finds it), results/cifar10/family/
+Needs:    predictors/cifar10 (`trained_predictors.py`)
+Command:  python scripts/campaign_family.py
+Cost:     seconds on one thread of a CPU
+Result:   results/cifar10/family/, which `campaign_final.py` trains
 """
 
 from __future__ import annotations
@@ -12,20 +13,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from campaign_cifar10 import cifar10
 from campaign_tables import markdown, provenance
-from campaign_trials import pretrained, raw_samples
+from campaign_trials import raw_samples
 from nars.files.atomic import write_json, write_text
-from nars.predictors import Predictor, kendall
 from nars.search import search_family
 from nars.space import shorten
-from nars.stages import scorer, write_predictor
+from nars.stages import open_predictor, scorer
 from nars.trials import trials_of
 
 _ROOT = Path(__file__).parent.parent
-_FOLDS = 5
 
 
 def main() -> int:
@@ -34,23 +32,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=_ROOT)
     arguments = parser.parse_args()
     campaign = cifar10()
-    space = campaign.space
     samples = raw_samples(arguments.store / "samples")
-    trials = trials_of(samples, space)
-    encoding, accuracy = space.encode(trials.X), trials.mean
-    stage1 = pretrained(space)
-    predictor = stage1.fit(encoding, accuracy, seed=0)
-    write_predictor(
-        arguments.out / "predictors" / "cifar10",
-        predictor,
-        space=space,
-        data=samples[0].data,
-        quality={"tau": cross_validated(stage1, encoding, accuracy)},
-    )
+    trials = trials_of(samples, campaign.space)
+    space, predictor = open_predictor(arguments.out / "predictors" / "cifar10")
     rng = np.random.default_rng(0)
-    best = trials.X[np.argsort(-accuracy, kind="stable")[:50]]
+    best = trials.X[np.argsort(-trials.mean, kind="stable")[:50]]
     family = search_family(space, scorer(space, predictor), campaign.strata, rng=rng, seed_population=best)
-    predicted = predictor.predict(space.encode(family.rows))
+    predicted = predictor.predict(predictor.inputs(space, family.rows))
     members = [
         {
             "budget": shorten(bounds.limits["flops"][1]),
@@ -84,21 +72,10 @@ def main() -> int:
         "is in `family.json`.\n\n"
     )
     heading = ("budget", "FLOPs", "params", "predicted", "recipe")
-    title = provenance("family", samples, command="campaign_predictor.py")
+    title = provenance("family", samples, command="campaign_family.py")
     write_text(folder / "README.md", title + text + markdown(heading, rows))
     print(folder / "README.md")
     return 0
-
-
-def cross_validated(stage1: Predictor, encoding: NDArray[np.float32], accuracy: NDArray[np.float64]) -> float:
-    """Kendall's tau on pairs not fitted on, mean over five folds."""
-    parts = np.array_split(np.random.default_rng(0).permutation(len(accuracy)), _FOLDS)
-    taus = []
-    for part in parts:
-        rest = np.setdiff1d(np.arange(len(accuracy)), part)
-        predicted = stage1.fit(encoding[rest], accuracy[rest], seed=0).predict_mean(encoding[part])
-        taus.append(kendall(predicted, accuracy[part]))
-    return float(np.mean(taus))
 
 
 def _recipe(record: dict[str, object]) -> str:
