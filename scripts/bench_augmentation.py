@@ -4,7 +4,7 @@ Command:  python scripts/bench_augmentation.py [--images 256] [--rounds 5]
 Cost:     two minutes
 Hardware: one CPU core
 Result:   aims ratio_to_timm >= 1.5 from memory, >= 1.0 from JPEG files; the last line is one JSON object. On a busy
-          Xeon with AVX-512, torch 2.15: 1.76 and 1.19, beside twenty other processes 1.56 and .99; 11 to 12 % of a
+          Xeon with AVX-512, torch 2.15: 1.76 and 1.19, on an idle EPYC, torch 2.14: 1.80 and 1.32; 11 to 12 % of a
           training step of 4 M multiply-accumulates
 
 Photographs of 500 x 375 pixels (cuts from scikit-learn's two), as they are held by a training: decoded in memory, or as
