@@ -9,6 +9,7 @@ from pathlib import Path
 from nars.export.layout import STANDALONE
 from nars.printing import counted
 from nars.report.findings import Findings
+from nars.run.identity import DataFacts
 from nars.space import cost_unit, dump_yaml, read_document, read_space, shorten
 from nars.stages.member import Member
 
@@ -104,19 +105,26 @@ def _sure(findings: Findings) -> Iterator[str]:
         yield f"The predictor had put the candidates of the last round in order {word} (tau {tau:.2f})."
     spread = [noise for member in findings.family.members if (noise := _chance(findings, member)) is not None]
     if spread:
-        tables = [table for result in findings.results.values() if (table := result.test_classes) is not None]
         yield (
-            f"With {sum(tables[0].images):,} test images an accuracy is good to ± {max(spread):.2f} % (one standard "
+            f"With {_tested(findings):,} test images an accuracy is good to ± {max(spread):.2f} % (one standard "
             f"deviation): what lies closer together may be chance."
         )
-    if findings.family.attention:
-        yield f"Below the table: {counted(len(findings.family.attention), 'remark')}."
+    advice = findings.rounds[0].advice if findings.rounds else None
+    remarks = len(findings.family.attention) + (0 if advice is None else len(advice.warnings))
+    if remarks:
+        yield f"Below the table: {counted(remarks, 'remark')}."
+
+
+def _tested(findings: Findings) -> int:
+    """Test images; 0 where a run of an earlier version does not say."""
+    images = DataFacts.of(findings.run["data"]).images
+    return 0 if images is None else images[-1]
 
 
 def _chance(findings: Findings, member: Member) -> float | None:
     """Standard deviation of a test accuracy, percent, as so many images are a sample of all there could be."""
     result = findings.results.get(member.name)
-    if result is None or result.test_classes is None or not (count := sum(result.test_classes.images)):
+    if result is None or result.test_classes is None or not (count := _tested(findings)):
         return None
     share = result.test_accuracy / 100
     return 100 * math.sqrt(share * (1 - share) / count)
