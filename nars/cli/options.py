@@ -92,6 +92,9 @@ class Question:
     max_peak_activations: Annotated[str | None, typer.Option(help="Largest working set, elements.")] = None
     max_latency: Annotated[str | None, typer.Option(help="With --latency, e.g. 12ms.")] = None
     latency: Annotated[Path | None, typer.Option(help="Device table that nars latency wrote.")] = None
+    max_seconds: Annotated[
+        str | None, typer.Option(help="Of a training as a run's or store's took, e.g. 90s: to search recipes by time.")
+    ] = None
     max_resolution: Annotated[str | None, typer.Option(help="Side of the image, pixels.")] = None
     min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None
     min_resolution: Annotated[str | None, typer.Option(help="Lower limit.")] = None

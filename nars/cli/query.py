@@ -18,7 +18,7 @@ from nars.printing import print_lines
 from nars.report import FittingTable, doubtful
 from nars.run.folder import RunFolder
 from nars.run.journal import read_results
-from nars.space import Bounds, Space, quantity, recipe_in, shorten
+from nars.space import SECONDS, Bounds, Space, limit_of, quantity, recipe_in, shorten
 from nars.stages import (
     Answer,
     FamilyAnswer,
@@ -31,6 +31,7 @@ from nars.stages import (
     open_predictor,
     predicted_of,
     save_answers,
+    training_time,
 )
 from nars.stages.asking import Choice, gain_text, prediction_text
 
@@ -78,7 +79,7 @@ def query(question: Question, out: Path | None = None) -> None:
         )
         console.print(_front_table(front))
         console.print(f"predicted: {predicted_of(predictor, front.metric)}", style="dim")
-        rows = _plain(front.space, front.front)
+        space, rows = front.space, _plain(front.space, front.front)
         document = _head(front.space, front.seconds) | {"pareto": objectives, "front": rows}
     else:
         if not budgets:
@@ -99,8 +100,11 @@ def query(question: Question, out: Path | None = None) -> None:
         if out is not None:
             for line in _kept(save_answers(family, predictor, out)):
                 print_lines(console, line)
-        rows = _family_rows(family)
+        space, rows = family.space, _family_rows(family)
         document = _head(family.space, family.seconds) | {"members": _members(rows)}
+    if (timed := training_time(space.table)) is not None:
+        note = f"s: seconds of a training of the search; {timed.agreement.apart}, on trainings left out"
+        console.print(note, style="dim")
     if question.json_file is not None:
         write_json(question.json_file, document)
     if question.parquet_file is not None:
@@ -151,11 +155,12 @@ def _budgets(question: Question) -> list[Bounds]:
         "params": question.max_params,
         "activations": question.max_activations,
         "latency": question.max_latency,
+        SECONDS: question.max_seconds,
         "resolution": question.max_resolution,
         "peak_activations": question.max_peak_activations,
     }
     least = {"flops": question.min_flops, "resolution": question.min_resolution}
-    high = {name: [quantity(part) for part in text.split(",")] for name, text in most.items() if text}
+    high = {name: [limit_of(name, part) for part in text.split(",")] for name, text in most.items() if text}
     low = {name: quantity(text) for name, text in least.items() if text}
     if question.budgets is not None:
         if high or low:
@@ -284,6 +289,7 @@ def _columns(choices: Sequence[Choice], metric: Metric) -> dict[str, Callable[[C
         "params": ("params", shorten),
         "latency": ("ms", "{:.2f}".format),
         "resolution": ("px", "{:.0f}".format),
+        SECONDS: ("s", "{:.3g}".format),
     }
     values = {name: np.concatenate([choice.costs[name] for choice in choices]) for name in choices[0].costs}
     shown = [name for name in written if name in values and (name != "resolution" or np.ptp(values[name]))]

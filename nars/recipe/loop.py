@@ -185,6 +185,11 @@ class TrainingLoop:
         return dict(self._settings)
 
     @property
+    def epochs(self) -> int:
+        """Of the whole training, as it stands: those of the settings, unless the recipe or `end_after` has others."""
+        return self._schedule.epochs
+
+    @property
     def steps_per_epoch(self) -> int:
         """Steps of one epoch."""
         return self._batches.steps

@@ -140,18 +140,18 @@ def settings_by(recipe: Recipe, settings: TrainingSettings) -> TrainingSettings:
     varied: dict[str, Any] = {} if recipe.augment is None else {"policy": "none"}
     varied |= {name: value for name in ("crop", "erasing") if (value := getattr(recipe, name)) is not None}
     varied |= {} if recipe.crop is None else {"cropping": "pad"}
+    configured = settings.schedule
+    epochs = recipe.epochs_of(configured.epochs)
+    share = configured.warmup_epochs / configured.epochs if recipe.warmup is None else recipe.warmup
     paced: dict[str, Any] = {} if recipe.schedule is None else {"kind": recipe.schedule}
-    if recipe.warmup is not None:
-        paced["warmup_epochs"] = recipe.warmup * settings.schedule.epochs
+    if recipe.warmup is not None or epochs != configured.epochs:
+        paced |= {"epochs": epochs, "warmup_epochs": share * epochs}
     # The learning rate was chosen with the recipe's batch, not with the run's.
     batch: dict[str, Any] = {}
     if recipe.batch_size is not None:
         batch = {"batch_size": recipe.batch_size, "learning_rate_scale": 1.0}
     return replace(
-        settings,
-        augmentation=replace(settings.augmentation, **varied),
-        schedule=replace(settings.schedule, **paced),
-        **batch,
+        settings, augmentation=replace(settings.augmentation, **varied), schedule=replace(configured, **paced), **batch
     )
 
 

@@ -1,4 +1,11 @@
-from .bounds import Bounds as Bounds, cost_unit as cost_unit, quantity as quantity, shorten as shorten
+from .bounds import (
+    SECONDS as SECONDS,
+    Bounds as Bounds,
+    cost_unit as cost_unit,
+    limit_of as limit_of,
+    quantity as quantity,
+    shorten as shorten,
+)
 from .describe import differences as differences
 from .dimension import CostTable as CostTable, Dimension as Dimension, Fixed as Fixed, Population as Population
 from .errors import InfeasibleError as InfeasibleError, SpaceError as SpaceError, SpaceWarning as SpaceWarning

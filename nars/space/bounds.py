@@ -17,6 +17,7 @@ from nars.arrays import Floats
 from nars.space.errors import SpaceError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "ms": 1.0, "s": 1e3}
+_TIME, _LONG = re.compile(r"\s*(\d+\.?\d*)\s*([smh])\s*"), {"s": 1.0, "m": 60.0, "h": 3600.0}
 _SMALL = {"m": "M", "g": "G", "b": "B"}
 
 
@@ -50,11 +51,14 @@ def shorten(number: float) -> str:
 LATENCY = "latency"
 """The cost that a device table gives, milliseconds."""
 
+SECONDS = "seconds"
+"""The cost of a training, as those of a run or store say it."""
+
 _KNOWN = "flops, params, weights, activations, peak_activations and resolution, latency with a device table"
 """The costs of a space of networks, for messages; a generic space has those of its table."""
 
 
-_UNITS = {"flops": "FLOPs", "params": "parameters", LATENCY: "ms"}
+_UNITS = {"flops": "FLOPs", "params": "parameters", LATENCY: "ms", SECONDS: "s"}
 
 
 def cost_unit(name: str) -> str:
@@ -177,7 +181,7 @@ class Bounds:
                 f"a limit has the name of its cost, e.g. Bounds.at_most(flops={unnamed[0]!r}), got "
                 f"{', '.join(map(repr, unnamed))} without one; the costs of networks are {_KNOWN}"
             )
-        return Bounds({name: (0.0, _limit(name, high)) for name, high in limits.items()})
+        return Bounds({name: (0.0, limit_of(name, high)) for name, high in limits.items()})
 
     def check(self, names: Collection[str], *, of: str) -> None:
         """Refuse limits on costs that are not among `names`, those of the space called `of`.
@@ -190,7 +194,8 @@ class Bounds:
             if name not in names:
                 close = difflib.get_close_matches(name, names, n=1)
                 meant = f"; did you mean {close[0]}?" if close else ""
-                table = " (latency needs a device table: nars latency)" if name == "latency" else ""
+                table = " (latency needs a device table: nars latency)" if name == LATENCY else ""
+                table += " (seconds are known where trainings are: nars search --predictor RUN)" * (name == SECONDS)
                 raise SpaceError(f"no cost is called {name!r}; {of} has {', '.join(names) or none}{meant}{table}")
 
     def widened(self, nearest: Mapping[str, float]) -> Bounds:
@@ -232,7 +237,7 @@ def _interval(name: object, pair: object) -> tuple[float, float]:
             f"bounds on {name}: the limits are a pair (low, high), e.g. (0, 3e6), got {pair!r}; for an upper limit "
             f"alone write Bounds.at_most({name}=...)"
         )
-    low, high = (_limit(name, end) for end in ends)
+    low, high = (limit_of(name, end) for end in ends)
     if high < 0 or low > high:
         raise SpaceError(
             f"bounds on {name}: the lower limit must not exceed the upper one and the upper one must not be negative, "
@@ -241,11 +246,17 @@ def _interval(name: object, pair: object) -> tuple[float, float]:
     return low, high
 
 
-def _limit(name: str, value: object) -> float:
-    """A number, or text that `quantity` reads."""
+def limit_of(name: str, value: object) -> float:
+    """A limit of a cost: a number, or text that `quantity` reads; of seconds also "90s" and "2m".
+
+    Raises:
+        SpaceError: it is neither.
+    """
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
+        if name == SECONDS and isinstance(value, str) and (time := _TIME.fullmatch(value)):
+            return float(time[1]) * _LONG[time[2]]  # a quantity of time is in milliseconds
         number = quantity(value) if isinstance(value, str) else float(value)  # type: ignore[arg-type]
     except SpaceError as error:
         raise SpaceError(f"bounds on {name}: {error}") from error

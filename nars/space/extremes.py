@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from nars.space.bounds import SECONDS
 from nars.space.counting import settings
 from nars.space.dimension import Group, Population
 from nars.space.errors import SpaceError
@@ -36,6 +37,8 @@ def extreme_rows(space: Space) -> dict[str, Population]:
     Raises:
         SpaceError: as for `cost_range`.
     """
+    if SECONDS in space.cost_names:
+        raise SpaceError(f"{space.name}: the range of {SECONDS} is not known: trainings say them")
     return space.family.extremes(space)
 
 

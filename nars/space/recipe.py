@@ -190,6 +190,9 @@ class Recipe:
     """How the learning rate falls after warm-up."""
     warmup: Annotated[float | None, Says(purpose="optimization", rule=Rule(low=0.0, high=0.9), below=1.0)] = None
     """Share of the epochs over which the learning rate rises to its start value, 0 <= w < 1."""
+    epochs_share: Annotated[float, Says(purpose="optimization", rule=Rule(low=0.01, high=1.0))] = 1.0
+    """Share of the configuration's epochs that it is trained for, in [0.01, 1], of the search's and of final training's
+    alike: warm-up and the fall of the learning rate fit into them."""
 
     layer_decay: Annotated[float, Says(purpose="optimization", rule=Rule(low=0.1, high=1.0))] = 1.0
     """Factor on the learning rate from each layer to the one before it, in [0.1, 1], as timm counts layers: the first
@@ -218,6 +221,10 @@ class Recipe:
     def effective_learning_rate(self) -> float:
         """What the optimizer gets: `learning_rate`, times `SGD_FACTOR` for SGD."""
         return self.learning_rate * (SGD_FACTOR if self.optimizer == "sgd" else 1.0)
+
+    def epochs_of(self, configured: int) -> int:
+        """Epochs that it is trained for where the configuration says `configured` >= 1; at least one."""
+        return max(1, round(self.epochs_share * configured))
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain JSON types; `from_dict` reads them back.

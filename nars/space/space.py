@@ -103,7 +103,7 @@ class Space:
             "in_channels": self.in_channels,
             "classes": self.classes,
             # Measured costs (latency) beside the closed-form ones say nothing about what a row means.
-            "table": self.table.fingerprint if self.table and not self.computes_costs else None,
+            "table": (self.table.fingerprint or None) if self.table and not self.computes_costs else None,
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +25,16 @@ from nars.search import (
     search_family,
     verification_plan,
 )
-from nars.space import Bounds, Population, Space, latency_costs, shorten
+from nars.space import SECONDS, Bounds, Population, Space, latency_costs, shorten
 from nars.stages.predictors import open_predictor, predictor_folder, scorer
+from nars.stages.training_time import with_seconds
 
 _LOOKED_AT = (64, 256, 1024)
 """Best candidates that are looked at for near-ties, more where all of them are. The cut matters where it falls among
 them: the first 64 are nearly one network. By the predictors of CIFAR-10 and of the demo, trainings chosen among 64
 bring 0 to 0.39 %, among 256 0.13 to 0.57 %, among 1,024 0.41 to 0.98 %; they take 0.05, 0.15 and 0.7 s for each budget,
 2,048 would take 4 s. Farther behind the best, high variances are mostly ignorance, which would be counted as hope."""
-_PRINTED = ("flops", "params", "latency", "resolution")
+_PRINTED = ("flops", "params", "latency", "resolution", SECONDS)
 """Costs that a printed answer shows."""
 _SHOWN = 12
 """Lines of a printed front."""
@@ -154,7 +155,8 @@ def ask(
 
     Args:
         predictor: shipped name, predictor folder or run folder.
-        budgets: limits on costs, lower and upper, any together.
+        budgets: limits on costs, lower and upper, any together; of a run or store "seconds" too, of a training of the
+            search, which are learned from those that were measured.
         seed: of the search.
         latency: a device table (`nars latency` writes them); the cost "latency" (milliseconds) is then known.
         known: what an earlier question to the same predictor, with the same device table, scored; not scored again.
@@ -171,9 +173,9 @@ def ask(
             f"budgets is a list of Bounds, e.g. [Bounds.at_most(flops=3e5), Bounds.at_most(flops=5e5)], got {budgets!r}"
         )
     rng = _rng(seed)
-    space, model = _open(predictor, latency, known)
+    own, space, model = _open(predictor, latency, known, {name for budget in budgets for name in budget})
     metric = model.metric
-    family = search_family(space, scorer(space, model), budgets, rng=rng, archive=known)
+    family = search_family(space, scorer(own, model), budgets, rng=rng, archive=known)
     answers = [_answer(space, model, metric, family.archive, member, seed=seed) for member in family.members]
     return FamilyAnswer(
         space=space,
@@ -235,9 +237,9 @@ def ask_front(
             f"Bounds.at_most(params=1e6)), got {objectives!r} and {bounds!r}"
         )
     rng = _rng(seed)
-    space, model = _open(predictor, latency, known)
+    own, space, model = _open(predictor, latency, known, {*objectives, *(bounds or ())})
     metric = model.metric
-    found = pareto_search(space, scorer(space, model), objectives, bounds or Bounds(), rng=rng, archive=known)
+    found = pareto_search(space, scorer(own, model), objectives, bounds or Bounds(), rng=rng, archive=known)
     return FrontAnswer(
         space=space,
         objectives=tuple(objectives),
@@ -255,20 +257,25 @@ def _rng(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def _open(name: str | Path, latency: str | Path | None, known: Archive | None) -> tuple[Space, Predictor]:
+def _open(
+    name: str | Path, latency: str | Path | None, known: Archive | None, costs: Collection[str]
+) -> tuple[Space, Space, Predictor]:
+    """The space that the predictor reads candidates of, the same with what trainings take, and the predictor."""
     expect(name, (str, Path), "a predictor is a shipped name, a predictor folder or a run folder", error=ConfigError)
-    space, model = open_predictor(name)
+    own, model = open_predictor(name)
     if latency is not None:
         folder = predictor_folder(name)
         named = str(name if folder in (Path(name), Path(name) / "predictor") else folder)
-        space = space.with_table(latency_costs(space, latency, named=named))
+        own = own.with_table(latency_costs(own, latency, named=named))
+    asks = SECONDS in costs and SECONDS not in own.cost_names
+    space = with_seconds(own, model, name) if asks else own
     if known is not None and (known.space.fingerprint, known.space.cost_names) != (space.fingerprint, space.cost_names):
         raise ConfigError(
             f"known was scored in {known.space.name} ({known.space.fingerprint}; {', '.join(known.space.cost_names)}), "
             f"the question is about {space.name} ({space.fingerprint}; {', '.join(space.cost_names)}); give what an "
             f"answer of the same predictor and device table has in `known`"
         )
-    return space, model
+    return own, space, model
 
 
 def _choice(space: Space, model: Predictor, rows: Population) -> Choice:

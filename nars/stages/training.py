@@ -139,15 +139,16 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
     """Train some networks side by side, and say how they stand."""
     run.outlook.begin_final()
     config, done = run.config.final, dict.fromkeys((job.name for job in jobs), 0)
+    epochs = sum(job.recipe.epochs_of(config.epochs) for job in jobs)
     with (
-        run.reporter.bar(f"final training: {how}", config.epochs * len(jobs)) as advance,
+        run.reporter.bar(f"final training: {how}", epochs) as advance,
         watching(config.watch if peers.first else (), folder=run.folder.path, name=run.config.name) as watch,
     ):
 
         def on_epoch(name: str, report: EpochReport) -> None:
             value = report.accuracy if report.ema_accuracy is None else report.ema_accuracy
             step, done[name] = report.epoch - done[name], report.epoch
-            left = run.outlook.epochs(sum(done.values()), config.epochs * len(jobs), teacher=jobs[0].name == TEACHER)
+            left = run.outlook.epochs(sum(done.values()), epochs, teacher=jobs[0].name == TEACHER)
             advance(step, together(f"{name} {report.metric.spell(value)}", left))
             watch(name, report)
             if run.clock is not None:

@@ -243,7 +243,7 @@ def _train(
         introduce(images, reporter.say)
         final = config.final
         with (
-            reporter.bar(f"training {name}", final.epochs) as advance,
+            reporter.bar(f"training {name}", recipe.epochs_of(final.epochs)) as advance,
             watching(final.watch if peers.first else (), folder=folder, name=name) as watch,
         ):
 

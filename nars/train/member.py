@@ -135,10 +135,11 @@ def train_network(
         RecipeError: an argument out of range.
         DivergedError: the loss is not finite; the last checkpoint stays.
     """
-    initial, epochs = _hash(model.state_dict()), settings.schedule.epochs
+    initial = _hash(model.state_dict())
     loop = TrainingLoop(
         model, recipe, data, settings, seed=seed, device=device, teaching=teaching, peers=peers, metric=metric
     )
+    epochs = loop.epochs
     taught = None if teaching is None else [_hash(teaching.network.state_dict()), teaching.resolution]
     decides = {"loop": loop.settings, "network": initial, "teacher": taught}
     if augmenting is not None:  # trainings before it lack it

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 
 from nars.evaluate import Limits, evaluate_trial
@@ -39,6 +40,23 @@ def test_a_good_candidate_is_the_training_loop_measured_each_epoch(
     assert sample.fidelity == task.fidelity(3)
     assert sample.seconds > 0
     assert sample.versions["torch"] == torch.__version__.split("+")[0] or sample.versions["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize(
+    ("share", "epochs", "seen"), [(0.67, 3, (1, 2, 2)), (0.34, 3, (1, 1, 1)), (0.67, 1, (1,)), (0.67, 2, (1, 2))]
+)
+def test_a_shorter_recipe_is_measured_at_the_same_shares_of_its_training(
+    share: float, epochs: int, seen: tuple[int, ...], make_trial: MakeTrial, task: ImageClassification
+) -> None:
+    sample = evaluate_trial(make_trial(epochs=epochs, epochs_share=share), task)
+    length = round(share * task.settings.schedule.epochs)
+    schedule = replace(task.settings.schedule, epochs=length, warmup_epochs=length / 3)
+    shorter = replace(task, settings=replace(task.settings, schedule=schedule))
+    alone = evaluate_trial(make_trial(epochs=length), shorter)
+    assert sample.status == alone.status == "ok"
+    assert sample.curve == tuple(alone.curve[epoch - 1] for epoch in seen)
+    assert sample.averaged_curve == tuple(alone.averaged_curve[epoch - 1] for epoch in seen)
+    assert sample.fidelity == task.fidelity(epochs)
 
 
 def test_without_ema_there_is_no_ema_accuracy(make_trial: MakeTrial, task: ImageClassification) -> None:

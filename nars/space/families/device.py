@@ -37,8 +37,13 @@ class Agreement:
         median, most = (100 * float(value) for value in np.quantile(deviations, [0.5, 0.9]))
         return Agreement(networks=len(deviations), median=median, most=most)
 
+    @property
+    def apart(self) -> str:
+        """In words, without how many there were."""
+        return f"{self.median:.1f} % off in the median, 90 % within {self.most:.1f} %"
+
     def __str__(self) -> str:
-        return f"{self.median:.1f} % off in the median, 90 % within {self.most:.1f} % ({self.networks} networks)"
+        return f"{self.apart} ({self.networks} networks)"
 
 
 class DeviceTable(Protocol):
