@@ -49,6 +49,9 @@ COUNTS = (10, 20, 40, 80, 160)
 
 Claim = dict[str, Any]
 
+_SEEN = 1.96 + 0.84
+"""Standard errors of an effect that is told from none, four times of five."""
+
 
 # 1: the stop epoch.
 
@@ -70,6 +73,8 @@ def stop_epoch(curves: Floats, flops: Floats) -> Claim:
         "of": curves.shape[1],
         "interval": [round(low, 3), round(high, 3)],
         "within_budgets": within,
+        "smallest": round(_SEEN / 3.92 * (high - low), 3),  # of the correlation
+        "would_change": "more pairs between which accuracy differs less; curves measured on all validation images",
         "verdict": "holds" if advice.saved > 0 and advice.correlations[advice.epoch - 1] >= 0.92 else "does not hold",
     }
 
@@ -116,6 +121,8 @@ def pretraining(done: Runs, seeds: int) -> Claim:
     found |= {
         "effect": main["samples"],
         "interval": [round(main["gain"][at] + sign * 1.96 * main["error"][at], 3) for sign in (-1, 1)],
+        "smallest": round(_SEEN * main["error"][at], 3),  # of the gain in tau
+        "would_change": "a space whose free statistics say more of accuracy; fewer samples than 10",
         "verdict": "holds" if main["gain"][at] > 1.96 * main["error"][at] else "not seen",
     }
     return found
@@ -179,6 +186,8 @@ def joint(done: Runs, names: list[str], seeds: int) -> Claim:
     return {
         "effect": worst["ours_ahead"],
         "interval": [round(worst["ours_ahead"] + sign * 1.96 * worst["error"], 2) for sign in (-1, 1)],
+        "smallest": round(_SEEN * worst["error"], 2),
+        "would_change": "a stronger interaction of architecture and recipe; a space in which usual recipes are bad",
         "won": won,
         "lost": lost,
         "of": len(rivals),
@@ -222,6 +231,8 @@ def swapped(cells: Cells) -> Claim:
     return {
         "effect": [round(float(value), 2) for value in mean],
         "interval": [[round(float(m + s * 1.96 * e), 2) for s in (-1, 1)] for m, e in zip(mean, error, strict=True)],
+        "smallest": [round(_SEEN * float(e), 2) for e in error],
+        "would_change": "longer trainings, in which large networks overfit and small ones do not",
         "regularization_with_flops": round(float(tendency.statistic), 2),
         "p": round(float(tendency.pvalue), 3),
         "verdict": ("not seen", "holds for one", "holds")[int((mean > 1.96 * error).sum())],
@@ -261,6 +272,8 @@ def rank_changes(cells: Cells) -> Claim:
     return {
         "effect": round(share, 3),
         "interval": [round(max(float(share + sign * 1.96 * error), 0.0), 3) for sign in (-1, 1)],
+        "smallest": round(_SEEN * float(error), 3),
+        "would_change": "less noise in a pair, or recipes farther from each other",
         "pairs": len(pairs),
         "by_chance": round(chance, 3),
         "strongest": round(strongest, 2),
