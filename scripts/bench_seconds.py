@@ -5,8 +5,8 @@ Cost:     about 25 minutes on one CPU core, free of other programs; no GPU, no d
 Result:   a table; the last line is one JSON object: `gain` in percent of test accuracy at each limit, `kept` (share of
           the trainings within their limit and a tenth), `off` (expected against measured seconds, percent, median)
 Method:   per seed one search of the digits space (400 images) with recipe.epochs_share of 1/4, 1/2 and 1 and the batch
-          size (72 trainings to their end). Its predictor is then asked for the best pair within limits on seconds: the
-          quarter, half and three quarters points of what the whole trainings of that search took. `any length` may
+          size (72 trainings to their end). Its predictor is then asked for the best pair within limits on seconds:
+          a quarter, half and all of what the whole trainings of that search took in the median. `any length` may
           choose all, `full length` only pairs of epochs_share 1, which keep the limit by smaller networks and larger
           batches. Both answers are trained anew, five seeds each; accuracy is on the test images, which nothing else
           has looked at, and the error is that of the mean over searches.
@@ -39,7 +39,8 @@ from nars.stages import collect, load_fitted, load_pool, load_pretrained, pretra
 from nars.stages.training_time import with_seconds
 from nars.store import SampleStore
 
-POINTS = (0.25, 0.5, 0.75)
+POINTS = (0.25, 0.5, 1.0)
+"""Limits, as shares of the seconds of a whole training."""
 SEEDS = 5
 """Trainings of each answer."""
 OVERRIDES = {
@@ -78,18 +79,19 @@ def answers(run: Run, folder: Path) -> tuple[list[float], dict[str, Population],
     score, column = scorer(run.space, model), space.index["recipe.epochs_share"]
     last = space.cardinalities[column] - 1
     samples = [one for one in SampleStore(run.folder.samples).samples() if one.status == "ok"]
-    limits = np.quantile([one.seconds for one in samples if one.choices[column] == last], POINTS)
+    whole = float(np.median([one.seconds for one in samples if one.choices[column] == last]))
+    limits = [share * whole for share in POINTS]
 
     def full(X: Population) -> Floats:
         return np.where(X[:, column] == last, score(X), _REFUSED)
 
     arms: Mapping[str, Callable[[Population], Floats]] = {"any length": score, "full length": full}
-    budgets = [Bounds({"seconds": (0.0, float(limit)), "flops": (0.0, 5.5e5)}) for limit in limits]
+    budgets = [Bounds({"seconds": (0.0, limit), "flops": (0.0, 5.5e5)}) for limit in limits]
     found = {
         arm: search_family(space, how, budgets, rng=np.random.default_rng(run.config.seed)).rows
         for arm, how in arms.items()
     }
-    return limits.tolist(), found, space
+    return limits, found, space
 
 
 def trained(run: Run, row: Population, seed: int) -> dict[str, float]:

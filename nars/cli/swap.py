@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 
 from nars.cli.options import DEVICE_HELP
 from nars.cli.starting import load_torch, say_device
-from nars.printing import print_lines
+from nars.printing import counted, print_lines
 
 if TYPE_CHECKING:
     from nars.studies import Shares, Swap
@@ -66,7 +66,7 @@ def _table(found: Swap) -> RenderableType:
         ]
         for row, member in enumerate(found.members)
     ]
-    title = f"architecture x recipe: accuracy after {found.epochs} epochs in percent, predicted | trained"
+    title = f"architecture x recipe: accuracy after {counted(found.epochs, 'epoch')} in percent, predicted | trained"
     return Group(title, FittingTable(headings, rows, left=("architecture",)))
 
 

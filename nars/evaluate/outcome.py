@@ -12,6 +12,7 @@ from nars import parallel, recipe
 from nars.errors import EvaluationError, require
 from nars.evaluate.engine import NO_LIMITS, Limits
 from nars.files.atomic import machine_at_fault
+from nars.printing import counted
 from nars.store import Sample, Status
 from nars.tasks import Measured, Task, TaskError, Trial
 
@@ -62,7 +63,9 @@ def evaluate_trial(trial: Trial, task: Task, limits: Limits = NO_LIMITS, *, devi
                 _refuse(measured, task, trial, epoch=len(done) + 1)
                 done.append(measured)
         if len(done) < trial.epochs:
-            raise EvaluationError(f"a training must be measured in each of its {trial.epochs} epochs; got {len(done)}.")
+            raise EvaluationError(
+                f"a training must be measured in each of its {counted(trial.epochs, 'epoch')}; got {len(done)}."
+            )
     except (TaskError, parallel.DeviceLostError):
         raise  # no candidate could be trained
     except recipe.DivergedError as error:
@@ -105,7 +108,7 @@ def _refuse(measured: Measured, task: Task, trial: Trial, *, epoch: int) -> None
         allowed = f"between {task.metric.low:g} and {task.metric.high:g}"
         require(EvaluationError, value is None or value in task.metric, f"the {task.metric.name}", allowed, value)
     if epoch > trial.epochs:
-        raise EvaluationError(f"a training must end after its {trial.epochs} epochs; it goes on.")
+        raise EvaluationError(f"a training must end after its {counted(trial.epochs, 'epoch')}; it goes on.")
 
 
 def _sample(trial: Trial, done: list[Measured], status: Status, message: str, *, seconds: float, device: str) -> Sample:

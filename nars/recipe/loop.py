@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nars.images import ImageData, Split, StreamedSplit
 from nars.metric import ACCURACY, Metric
+from nars.printing import counted
 from nars.recipe.accuracy import DivergedError, evaluate, outputs
 from nars.recipe.answers import answers_of
 from nars.recipe.augmentation import EpochPlan
@@ -221,7 +222,9 @@ class TrainingLoop:
             RecipeError: the schedule is at its end.
         """
         if self.epoch >= self._schedule.epochs:
-            raise RecipeError(f"the schedule ends after {self._schedule.epochs} epochs; make it longer to train on.")
+            raise RecipeError(
+                f"the schedule ends after {counted(self._schedule.epochs, 'epoch')}; make it longer to train on."
+            )
         first = self.step
         plan = self._plan = self._batches.plan(self.epoch) if self._plan is None else self._plan
         last = self.steps_per_epoch if max_steps is None else min(first + max_steps, self.steps_per_epoch)

@@ -17,7 +17,8 @@ from nars.arrays import Floats
 from nars.space.errors import SpaceError
 
 _SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "ms": 1.0, "s": 1e3}
-_TIME, _LONG = re.compile(r"\s*(\d+\.?\d*)\s*([smh])\s*"), {"s": 1.0, "m": 60.0, "h": 3600.0}
+_TIME = re.compile(r"\s*(\d+\.?\d*)\s*(ms|s|m|h)\s*")
+_LONG = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SMALL = {"m": "M", "g": "G", "b": "B"}
 
 

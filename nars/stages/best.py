@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nars.errors import ConfigError
 from nars.export import Card, export_member, timm_names
 from nars.network import build
+from nars.printing import counted
 from nars.recipe import Normalizer, Recipe, class_table, outputs, scores
 from nars.run import Run
 from nars.run.journal import Journal
@@ -139,7 +140,7 @@ def _of_the_search(run: Run) -> BestSoFar | None:
     best = _best_kept(run, Journal(run).samples())
     if best is None:
         return None
-    what = f"a candidate of stage 2 after its {best.epochs} epochs"
+    what = f"a candidate of stage 2 after its {counted(best.epochs, 'epoch')}"
     return BestSoFar(choices=best.choices, weights=load_file(kept_weights(run, best)), value=_value(best), what=what)
 
 

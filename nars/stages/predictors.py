@@ -10,6 +10,7 @@ from nars.arrays import Floats
 from nars.errors import ConfigError
 from nars.metric import Metric
 from nars.predictors import Predictor, load_predictor, save_predictor
+from nars.printing import counted
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.identity import of_another_run
 from nars.run.journal import read_results
@@ -114,7 +115,7 @@ def predicted_of(name: str | Path, metric: Metric) -> str:
     document = read_json(run.run_file)
     images = document["config"].get("task", "images") == "images"
     where = f"on the validation images of {document['data']['name']}" if images else "as your trainer measures it"
-    return f"{called} after {results[0].stop_epoch} epochs, {where}; final training comes on top"
+    return f"{called} after {counted(results[0].stop_epoch, 'epoch')}, {where}; final training comes on top"
 
 
 def _check_home(folder: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, final
 from nars.errors import EvaluationError
 from nars.metric import Metric
 from nars.parallel import Ending, Guarded
+from nars.printing import counted
 from nars.tasks.said import digest, read_said, spell_epochs
 from nars.tasks.task import Measured, TaskError
 from nars.tasks.trial import Trial
@@ -168,7 +169,7 @@ class TrainerCommand:
         example = json.dumps({"epoch": done + 1, self.metric.name: 0.5})
         line = f"; the last line that it printed was {printed[:_SAID]!r}" if printed else "; it printed nothing"
         raise EvaluationError(
-            f"the command must print a JSON line after each of its {epochs} epochs, such as {example}; it ended after "
+            f"the command must print a JSON line after each of its {counted(epochs, 'epoch')}, such as {example}; it ended after "
             f"{done} of them{line}{says if last else ''}"
         )
 

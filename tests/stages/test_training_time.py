@@ -129,6 +129,6 @@ def test_without_trainings_nobody_knows_seconds(run: tuple[Path, Space], tmp_pat
 
 
 def test_limits_on_seconds_are_written_as_times_are() -> None:
-    written = [Bounds.read(f"seconds={text}").high("seconds") for text in ("90", "90s", "1.5m", "1 h")]
-    assert written == [90.0, 90.0, 90.0, 3600.0]
+    written = [Bounds.read(f"seconds={text}").high("seconds") for text in ("90", "90s", "1.5m", "1 h", "500ms")]
+    assert written == [90.0, 90.0, 90.0, 3600.0, 0.5]
     assert Bounds.read("latency=2s").high("latency") == 2000.0
