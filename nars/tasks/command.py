@@ -169,8 +169,8 @@ class TrainerCommand:
         example = json.dumps({"epoch": done + 1, self.metric.name: 0.5})
         line = f"; the last line that it printed was {printed[:_SAID]!r}" if printed else "; it printed nothing"
         raise EvaluationError(
-            f"the command must print a JSON line after each of its {counted(epochs, 'epoch')}, such as {example}; it ended after "
-            f"{done} of them{line}{says if last else ''}"
+            f"the command must print a JSON line after each of its {counted(epochs, 'epoch')}, such as {example}; it "
+            f"ended after {done} of them{line}{says if last else ''}"
         )
 
 
