@@ -20,6 +20,9 @@ from nars.store import Sample, SampleStore
 FEWEST = 20
 """Trainings that seconds are learned from at least."""
 
+_KEPT = 5 / 6
+"""Share of the trainings that take no longer than is said."""
+
 _HELD_OUT = 5
 """Every fifth is left out once, to see how far off the others are."""
 
@@ -28,7 +31,9 @@ _HELD_OUT = 5
 class TrainingTime:
     """A `CostTable` with the cost "seconds": of a whole training of the search, on the machine that has measured some.
 
-    Final training takes longer, by its epochs and images; what is slow in one is slow in the other.
+    They are what five trainings of six stay below: a search for the best within a limit would else find those that are
+    thought to be quicker than they are. Final training takes longer, by its epochs and images; what is slow in one is
+    slow in the other.
     """
 
     __repr__ = brief_repr
@@ -37,6 +42,8 @@ class TrainingTime:
     """Without this cost."""
     predictor: Predictor
     """Fitted to logarithms of seconds."""
+    margin: float
+    """Factor on what is expected, >= 1."""
     agreement: Agreement
     """With trainings that it was not fitted to."""
 
@@ -53,7 +60,8 @@ class TrainingTime:
     def lookup(self, X: Population) -> dict[str, Floats]:
         """Each cost (N,) of the canonical rows X."""
         own = {} if self.space.table is None else self.space.table.lookup(X)
-        return own | {SECONDS: _seconds(self.predictor, self.space, X)}
+        expected = np.exp(self.predictor.predict_mean(self.predictor.inputs(self.space, X)))
+        return own | {SECONDS: self.margin * expected}
 
 
 def with_seconds(space: Space, model: Predictor, name: str | Path) -> Space:
@@ -81,18 +89,20 @@ def with_seconds(space: Space, model: Predictor, name: str | Path) -> Space:
     inputs = blank.inputs(space, X)
     apart = np.random.default_rng(0).permutation(len(X)) < len(X) // _HELD_OUT
     some = blank.fit(inputs[~apart], logarithms[~apart], seed=0)
-    off = np.abs(_seconds(some, space, X[apart]) / np.exp(logarithms[apart]) - 1.0)
-    fitted = blank.fit(inputs, logarithms, seed=0)
-    return space.with_table(TrainingTime(space=space, predictor=fitted, agreement=Agreement.of(off)))
+    expected = np.exp(some.predict_mean(inputs[apart]) - logarithms[apart])
+    return space.with_table(
+        TrainingTime(
+            space=space,
+            predictor=blank.fit(inputs, logarithms, seed=0),
+            margin=max(1.0, float(np.quantile(1 / expected, _KEPT))),
+            agreement=Agreement.of(np.abs(expected - 1.0)),
+        )
+    )
 
 
 def training_time(table: CostTable | None) -> TrainingTime | None:
     """The table of a space, where it says what trainings take."""
     return table if isinstance(table, TrainingTime) else None
-
-
-def _seconds(predictor: Predictor, space: Space, X: Population) -> Floats:
-    return np.exp(predictor.predict_mean(predictor.inputs(space, X)))
 
 
 def _measured(name: str | Path, space: Space) -> Sequence[Sample]:
