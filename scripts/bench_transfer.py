@@ -23,6 +23,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,7 @@ def _measure(pair: str, splits: int, cells: Path) -> None:
     if not missing:
         return
     name, others = PAIRS[pair]
-    table = load_table(name)
-    blank = Predictor.pretrained(table.space, table.X, seed=0)
+    table, blank = load_table(name), _pretrained(name)
     for split in sorted({split for split, _ in missing}):
         sources = {"with": tuple(_source(other, split, sign=1.0) for other in others)}
         sources["inverted"] = tuple(_source(other, split, sign=-1.0) for other in others)
@@ -105,12 +105,19 @@ def _key(cell: Mapping[str, Any]) -> tuple[str, int, str]:
     return cell["pair"], cell["split"], cell["way"]
 
 
+@cache
+def _pretrained(name: str) -> Predictor:
+    """Not fitted yet; the same for all splits."""
+    table = load_table(name)
+    return Predictor.pretrained(table.space, table.X, seed=0)
+
+
 def _source(name: str, split: int, *, sign: float) -> Source:
     """A predictor fitted on some trainings of a table, or on the same with the opposite order."""
     table = load_table(name)
     rows = np.random.default_rng([split, 7]).permutation(len(table.X))[:_TAUGHT]
     values = table.mean if sign > 0 else table.mean.max() + table.mean.min() - table.mean
-    model = Predictor.pretrained(table.space, table.X, seed=0)
+    model = _pretrained(name)
     fitted = model.fit(model.inputs(table.space, table.X[rows]), values[rows], seed=split)
     return Source(name=name, space=table.space, predictor=replace(fitted, metric=table.metric))
 

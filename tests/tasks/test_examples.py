@@ -15,21 +15,24 @@ from nars.space import cost_range, load_space, sobol
 from nars.store import SampleStore
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHORT = {"collect.rounds": 1, "collect.per_round": 4, "collect.epochs": 2, "pretraining.pool": 128, "final.epochs": 2}
+SHORT = {"collect.rounds": 1, "collect.epochs": 2, "pretraining.pool": 128, "final.epochs": 2}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "members", "least", "also"),
+    ("name", "trainings", "members", "least", "also"),
     [
-        ("sklearn-digits", ("params1k", "params3k", "params9k"), 50.0, {"training_loss"}),
-        ("pytorch-command", ("best",), 2.0, {"accuracy"}),
+        ("sklearn-digits", 4, ("params1k", "params3k", "params9k"), 50.0, {"training_loss"}),
+        ("pytorch-command", 2, ("best",), 2.0, {"accuracy"}),  # each in a process that loads torch
     ],
 )
-def test_an_example_runs(name: str, members: tuple[str, ...], least: float, also: set[str], tmp_path: Path) -> None:
+def test_an_example_runs(
+    name: str, trainings: int, members: tuple[str, ...], least: float, also: set[str], tmp_path: Path
+) -> None:
     folder = shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=shutil.ignore_patterns("runs", "__pycache__"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    sets = [part for key, value in SHORT.items() for part in ("--set", f"{key}={value}")]
+    short = SHORT | {"collect.per_round": trainings}
+    sets = [part for key, value in short.items() for part in ("--set", f"{key}={value}")]
     ran = subprocess.run(
         [sys.executable, "-m", "nars", "run", "run.yaml", "--workers", "1", *sets],
         cwd=folder,
@@ -41,7 +44,7 @@ def test_an_example_runs(name: str, members: tuple[str, ...], least: float, also
     assert ran.returncode == 0, ran.stdout + ran.stderr
     run = folder / "runs" / name
     samples = SampleStore(run / "samples").samples()
-    assert len(samples) == 4
+    assert len(samples) == trainings
     assert {sample.status for sample in samples} == {"ok"}
     assert all(set(sample.also) == also for sample in samples)
     metric = samples[0].metric
