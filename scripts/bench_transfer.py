@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -192,12 +193,12 @@ def _mean(values: Sequence[float]) -> float:
     return round(float(np.mean(values)), 4)
 
 
-def _table(document: Mapping[str, Any]) -> str:
+def _table(document: Mapping[str, Any], figure: str = "tau") -> str:
     lines = [
         "| target | way | n = " + " | ".join(map(str, _SAMPLES)) + " | trainings |",
         "|---" * (len(_SAMPLES) + 3) + "|",
     ]
-    for pair, rows in document["tau"].items():
+    for pair, rows in document[figure].items():
         for way, row in rows.items():
             cells = [f"{row[str(n)]:.3f}" if str(n) in row else "" for n in _SAMPLES]
             trainings = document["trainings"][pair].get(way)
@@ -208,16 +209,36 @@ def _table(document: Mapping[str, Any]) -> str:
 
 
 def _readme(table: str, document: Mapping[str, Any]) -> str:
+    splits = ", ".join(f"{pair} {count}" for pair, count in document["splits"].items())
+    losses = [
+        (row["mean"], row["error"], f"{pair} at {n}")
+        for pair, of in document["inverted_loss"].items()
+        for n, row in of.items()
+        if row["error"] is not None
+    ]
+    over = [where for mean, error, where in losses if mean > error]
+    worse = f" ({', '.join(over)})" if over else ""
+    worst = max(losses, default=(math.nan, math.nan, "nothing"))
     return f"""# What is a predictor of other data sets worth to a search on a new one?
 
+**On the median table one of the best is found after {document["median_ratio_of_trainings"]:.0f} times fewer trainings.
+A source that ranks the wrong way round costs more than a standard error in {len(over)} of {len(losses)}
+cells{worse}.**
+
 Made by `python scripts/bench_transfer.py` on one core. Kendall's tau on {_HELD_OUT:,} other candidates after n own
-trainings, mean over {max(document["splits"].values(), default=0)} splits (each source: {_TAUGHT} trainings of its own
-table); without a source, with it, with one that ranks the wrong way round. `trainings`: median until one of the best
-{100 * _TOP:g} % is among them (rounds of {_ROUND}, at most {_MOST}).
+trainings, mean over splits ({splits}).
+Each source is fitted on {_TAUGHT} trainings of its own table. Without a source, with it, with one that ranks the wrong
+way round. `trainings`: median until one of the best {100 * _TOP:g} % is among them (rounds of {_ROUND}, at most
+{_MOST}); the first round is the source's, or at random.
 
 {table}
 
-Trainings without / with, median over the tables: {document["median_ratio_of_trainings"]}.
+Precision at the top 1 %, mean over splits:
+
+{_table(document, "precision")}
+
+An inverted source teaches too: its sign is learned like its weight, so that it helps from the first samples on. Its
+largest loss, against none at all, is {worst[0]:+.3f} ± {worst[1]:.3f} ({worst[2]}).
 """
 
 
