@@ -7,7 +7,13 @@ from .bounds import (
     shorten as shorten,
 )
 from .describe import differences as differences
-from .dimension import CostTable as CostTable, Dimension as Dimension, Fixed as Fixed, Population as Population
+from .dimension import (
+    CostTable as CostTable,
+    Dimension as Dimension,
+    Fixed as Fixed,
+    LearnedCosts as LearnedCosts,
+    Population as Population,
+)
 from .errors import InfeasibleError as InfeasibleError, SpaceError as SpaceError, SpaceWarning as SpaceWarning
 from .extremes import (
     cost_range as cost_range,

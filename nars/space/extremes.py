@@ -7,9 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from nars.space.bounds import SECONDS
 from nars.space.counting import settings
-from nars.space.dimension import Group, Population
+from nars.space.dimension import Group, LearnedCosts, Population
 from nars.space.errors import SpaceError
 from nars.space.families.generic.functions import FunctionCosts
 from nars.space.space import Space
@@ -37,8 +36,8 @@ def extreme_rows(space: Space) -> dict[str, Population]:
     Raises:
         SpaceError: as for `cost_range`.
     """
-    if SECONDS in space.cost_names:
-        raise SpaceError(f"{space.name}: the range of {SECONDS} is not known: trainings say them")
+    if isinstance(space.table, LearnedCosts):
+        raise SpaceError(f"{space.name}: nobody knows the range of what is learned from trainings")
     return space.family.extremes(space)
 
 

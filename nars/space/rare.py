@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from nars.arrays import Floats, Ints
-from nars.space.bounds import SECONDS, Bounds
-from nars.space.dimension import Population
+from nars.space.bounds import Bounds
+from nars.space.dimension import LearnedCosts, Population
 from nars.space.errors import SpaceError
 from nars.space.extremes import extreme_rows
 from nars.space.space import Space
@@ -142,7 +142,7 @@ def spread(space: Space, found: Population, n: int, bounds: Bounds, *, rng: np.r
 
 def _costed(space: Space) -> Ints:
     """Columns whose choice can change a cost: the architecture's, and where a table lists costs all."""
-    closed = space.computes_costs and SECONDS not in space.cost_names
+    closed = space.computes_costs and not isinstance(space.table, LearnedCosts)
     return space.columns_of("architecture") if closed else np.arange(len(space.dimensions))
 
 

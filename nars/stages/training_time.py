@@ -13,7 +13,7 @@ from nars.errors import ConfigError
 from nars.predictors import Predictor
 from nars.printing import brief_repr
 from nars.run.folder import RunFolder
-from nars.space import SECONDS, Agreement, CostTable, Population, Space
+from nars.space import SECONDS, Agreement, CostTable, LearnedCosts, Population, Space
 from nars.stages.predictors import predictor_folder
 from nars.store import Sample, SampleStore
 
@@ -28,7 +28,7 @@ _HELD_OUT = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TrainingTime:
+class TrainingTime(LearnedCosts):
     """A `CostTable` with the cost "seconds": of a whole training of the search, on the machine that has measured some.
 
     They are what five trainings of six stay below: a search for the best within a limit would else find those that are

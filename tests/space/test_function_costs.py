@@ -12,6 +12,7 @@ import pytest
 
 from nars.space import (
     Bounds,
+    InfeasibleError,
     SpaceError,
     check_reachable,
     cost_range,
@@ -49,6 +50,13 @@ def test_choices_come_as_arrays_of_their_types_and_costs_are_their_arithmetic() 
     expected = {"units": "i", "layers": "i", "act": "U", "bias": "b", "recipe.rate": "f", "recipe.decay": "f"}
     assert seen == expected
     assert exact_ends(space)
+
+
+def test_seconds_may_be_a_cost_of_the_users_own() -> None:
+    space = read_space(parse_document(SMALL.replace("of_layers", "timed"), source="x.yaml"))
+    assert cost_range(space) == {"seconds": (32.0, 384.0)}
+    with pytest.raises(InfeasibleError, match="nothing in computed keeps seconds <= 30"):
+        check_reachable(space, Bounds.read("seconds=30s"))
 
 
 def test_ends_of_what_is_too_large_to_list_are_looked_for_and_no_proof() -> None:
