@@ -1,6 +1,7 @@
 """Is it worth searching how long to train? Limits on seconds of training, with and without epochs as a choice.
 
-Command:  python scripts/bench_seconds.py --work FOLDER      (again, to go on)
+Command:  python scripts/bench_seconds.py --work FOLDER                     (again, to go on)
+          python scripts/bench_seconds.py --work results/seconds --report   what is committed; trains nothing
 Cost:     about 25 minutes on one CPU core, free of other programs; no GPU, no download (the digits images)
 Result:   a table; the last line is one JSON object: `gain` in percent of test accuracy at each limit, `kept` (share of
           the trainings within their limit and a tenth), `off` (expected against measured seconds, percent, median)
@@ -189,10 +190,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/bench_seconds"))
     parser.add_argument("--seeds", type=int, default=2, help="searches")
+    parser.add_argument("--report", action="store_true", help="measure nothing, report what the work folder holds")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     journal = arguments.work / "trainings.jsonl"
-    for seed in range(arguments.seeds):
+    for seed in range(0 if arguments.report else arguments.seeds):
         measure(arguments.work / f"seed{seed}", seed, journal)
     cells = lines(journal)
     Console().print(table(cells))

@@ -24,6 +24,7 @@ from nars.stages import (
     FamilyAnswer,
     FrontAnswer,
     SavedAnswer,
+    TrainingTime,
     ask,
     ask_front,
     doubts,
@@ -31,7 +32,6 @@ from nars.stages import (
     open_predictor,
     predicted_of,
     save_answers,
-    training_time,
 )
 from nars.stages.asking import Choice, gain_text, prediction_text
 
@@ -102,7 +102,7 @@ def query(question: Question, out: Path | None = None) -> None:
                 print_lines(console, line)
         space, rows = family.space, _family_rows(family)
         document = _head(family.space, family.seconds) | {"members": _members(rows)}
-    if (timed := training_time(space.table)) is not None:
+    if isinstance(timed := space.table, TrainingTime):
         note = f"s: seconds of a training of the search; {timed.agreement.apart}, on trainings left out"
         console.print(note, style="dim")
     if question.json_file is not None:

@@ -71,12 +71,13 @@ class Scale:
 def free_statistics(space: Space, X: Population) -> dict[str, Floats]:
     """What a space tells about candidates for nothing, {name: (N,)}.
 
-    Every cost that the space knows, and the statistics of its family.
+    Every cost that the space knows but those that are learned from trainings, and the statistics of its family.
 
     Args:
         space: where X is from.
         X: candidates (N, D).
     """
+    space = space.free
     known = space.quick_costs(X) if space.cost_names else {}  # a search asks for every candidate that it scores
     costs = {name: np.asarray(values, dtype=np.float64) for name, values in known.items()}
     return costs | space.family.statistics(space, X)

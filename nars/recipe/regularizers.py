@@ -17,9 +17,6 @@ from nars.recipe.recipe import Recipe, RecipeError
 _LARGEST_BLOCK = 7
 """Side of a disturbed block (arXiv 1810.12890, section 4)."""
 
-_STAGES = 2
-"""How many of the last sizes of feature maps are disturbed (there: groups 3 and 4 of a ResNet)."""
-
 _DISTURBANCE = 0.3
 """Deviation of Disout's disturbance over that of the map: alpha = 30 of its CIFAR-10 experiments, in hundredths as in
 its authors' code for maps whose next layer is not known."""
@@ -75,7 +72,7 @@ def disturb(model: nn.Module, recipe: Recipe, shape: tuple[int, int, int, int]) 
 
     Args:
         model: Its forward is hooked.
-        recipe: Names the regularizer and its rate.
+        recipe: Names the regularizer, its rate and how many stages it disturbs.
         shape: Of a batch of one image.
 
     Raises:
@@ -83,7 +80,7 @@ def disturb(model: nn.Module, recipe: Recipe, shape: tuple[int, int, int, int]) 
     """
     if recipe.regularizer == "none" or recipe.regularizer_rate == 0.0:
         return
-    for block in last_blocks(model, shape):
+    for block in last_blocks(model, shape, stages=recipe.regularizer_stages):
         block.register_forward_hook(_Disturbance(recipe.regularizer, recipe.regularizer_rate))
 
 
@@ -98,8 +95,8 @@ class _Disturbance:
         return REGULARIZERS[self.name](output, self.rate) if module.training else output
 
 
-def last_blocks(model: nn.Module, shape: tuple[int, int, int, int]) -> list[nn.Module]:
-    """The blocks whose maps have one of the two smallest sizes above 1 x 1, in their order.
+def last_blocks(model: nn.Module, shape: tuple[int, int, int, int], *, stages: int) -> list[nn.Module]:
+    """The blocks whose maps have one of the `stages` smallest sizes above 1 x 1, in their order.
 
     A block is a member of a list or sequence of modules that has modules of its own but no blocks among them. Where a
     network is not made of such, its convolutions count.
@@ -107,6 +104,7 @@ def last_blocks(model: nn.Module, shape: tuple[int, int, int, int]) -> list[nn.M
     Args:
         model: On any device; looked at in evaluation mode.
         shape: Of a batch of one image.
+        stages: >= 1; two are groups 3 and 4 of a ResNet, which DropBlock's authors disturb.
 
     Raises:
         RecipeError: it has no feature maps.
@@ -120,7 +118,7 @@ def last_blocks(model: nn.Module, shape: tuple[int, int, int, int]) -> list[nn.M
     ]
     for candidates in (blocks, [module for module in model.modules() if isinstance(module, nn.Conv2d)]):
         sides = _sides(model, candidates, shape)
-        smallest = sorted({side for side in sides.values() if side > 1})[:_STAGES]
+        smallest = sorted({side for side in sides.values() if side > 1})[:stages]
         found = [module for module in candidates if sides.get(module) in smallest]
         if found:
             return found

@@ -7,13 +7,7 @@ from .bounds import (
     shorten as shorten,
 )
 from .describe import differences as differences
-from .dimension import (
-    CostTable as CostTable,
-    Dimension as Dimension,
-    Fixed as Fixed,
-    LearnedCosts as LearnedCosts,
-    Population as Population,
-)
+from .dimension import CostTable as CostTable, Dimension as Dimension, Fixed as Fixed, Population as Population
 from .errors import InfeasibleError as InfeasibleError, SpaceError as SpaceError, SpaceWarning as SpaceWarning
 from .extremes import (
     cost_range as cost_range,
@@ -93,4 +87,4 @@ from .recipe import (
     recipe_in as recipe_in,
 )
 from .sampling import sobol as sobol
-from .space import Space as Space
+from .space import LearnedCosts as LearnedCosts, Space as Space

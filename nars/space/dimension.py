@@ -108,10 +108,6 @@ class Choice:
 Setting = Fixed | Choice
 
 
-class LearnedCosts:
-    """A `CostTable` that has learned its costs from trainings: any choice may count, and nobody knows its ends."""
-
-
 class CostTable(Protocol):
     """Costs that are looked up: of a generic space, or measured ones beside the closed form."""
 

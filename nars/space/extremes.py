@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from nars.space.counting import settings
-from nars.space.dimension import Group, LearnedCosts, Population
+from nars.space.dimension import Group, Population
 from nars.space.errors import SpaceError
 from nars.space.families.generic.functions import FunctionCosts
 from nars.space.space import Space
@@ -18,7 +18,8 @@ LISTED_BY_FUNCTION = 200_000
 
 
 def cost_range(space: Space) -> dict[str, tuple[float, float]]:
-    """Smallest and largest value of each cost over the whole space, {name: (min, max)}; exact if `exact_ends` says so.
+    """Smallest and largest value of each cost over the whole space, {name: (min, max)}, but of those that are learned;
+    exact if `exact_ends` says so.
 
     Raises:
         SpaceError: they cannot be known: the space is too large to list, or its choices are too entangled.
@@ -31,20 +32,19 @@ def cost_range(space: Space) -> dict[str, tuple[float, float]]:
 
 @lru_cache(maxsize=8)
 def extreme_rows(space: Space) -> dict[str, Population]:
-    """A candidate with the smallest and one with the largest value of each cost, {name: (2, D)}; the first recipe.
+    """A candidate with the smallest and one with the largest value of each cost, {name: (2, D)}, but of those that are
+    learned; the first recipe.
 
     Raises:
         SpaceError: as for `cost_range`.
     """
-    if isinstance(space.table, LearnedCosts):
-        raise SpaceError(f"{space.name}: nobody knows the range of what is learned from trainings")
-    return space.family.extremes(space)
+    return space.free.family.extremes(space.free)
 
 
 def exact_ends(space: Space) -> bool:
     """Whether nothing lies beyond `extreme_rows`; those of a user's function of costs are the best that were found,
     where the space is too large to compute all."""
-    return not isinstance(space.table, FunctionCosts) or listed_whole(space)
+    return not isinstance(space.free.table, FunctionCosts) or listed_whole(space)
 
 
 def listed_whole(space: Space) -> bool:

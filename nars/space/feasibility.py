@@ -70,6 +70,8 @@ def check_reachable(space: Space, bounds: Bounds) -> None:
     except SpaceError:  # too large to know its ends
         return
     for name, (low, high) in bounds.limits.items():
+        if name not in rows:  # learned: nobody knows its ends
+            continue
         smallest, largest = space.costs(rows[name])[name]
         if high < smallest:
             raise infeasible(space, rows[name][:1], bounds, proven=True)

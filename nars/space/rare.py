@@ -13,7 +13,7 @@ import numpy as np
 
 from nars.arrays import Floats, Ints
 from nars.space.bounds import Bounds
-from nars.space.dimension import LearnedCosts, Population
+from nars.space.dimension import Population
 from nars.space.errors import SpaceError
 from nars.space.extremes import extreme_rows
 from nars.space.space import Space
@@ -142,7 +142,7 @@ def spread(space: Space, found: Population, n: int, bounds: Bounds, *, rng: np.r
 
 def _costed(space: Space) -> Ints:
     """Columns whose choice can change a cost: the architecture's, and where a table lists costs all."""
-    closed = space.computes_costs and not isinstance(space.table, LearnedCosts)
+    closed = space.computes_costs and space.free is space
     return space.columns_of("architecture") if closed else np.arange(len(space.dimensions))
 
 
@@ -153,7 +153,7 @@ def _ends(space: Space, bounds: Bounds) -> Population:
         rows = extreme_rows(space)
     except SpaceError:
         return none
-    return np.concatenate([none, *(rows[name] for name in bounds)])
+    return np.concatenate([none, *(rows[name] for name in bounds if name in rows)])
 
 
 def _changed(space: Space, X: Population, columns: Ints, *, rng: np.random.Generator) -> Population:

@@ -183,6 +183,15 @@ class Recipe:
         ),
     ] = 0.1
     """Share of a feature map that is disturbed, 0 <= r < 1."""
+    regularizer_stages: Annotated[
+        int,
+        Says(
+            purpose="regularization",
+            rule=Rule(low=1, high=8, whole=True, read=("recipe.regularizer", REGULARIZERS[1:])),
+        ),
+    ] = 2
+    """How many of the last stages, counted by the sizes of their feature maps, are disturbed; all of a network that has
+    fewer."""
 
     batch_size: Annotated[int | None, Says(purpose="optimization", rule=Rule(low=1, high=65_536, whole=True))] = None
     """Images per step over all processes. The learning rate is the recipe's, as it stands: it was chosen for it."""

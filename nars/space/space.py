@@ -81,6 +81,7 @@ class Space:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of everything that gives a row of X its meaning: equal fingerprints, equal candidates and costs."""
+        table = self.free.table
         document = {
             "kind": self.kind,
             "dimensions": [
@@ -103,7 +104,7 @@ class Space:
             "in_channels": self.in_channels,
             "classes": self.classes,
             # Measured costs (latency) beside the closed-form ones say nothing about what a row means.
-            "table": (self.table.fingerprint or None) if self.table and not self.computes_costs else None,
+            "table": table.fingerprint if table and not self.computes_costs else None,
         }
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -179,6 +180,11 @@ class Space:
     def with_table(self, table: CostTable) -> Space:
         """The same space with costs that are looked up: all of a generic space's, or latency beside the others."""
         return replace(self, table=table)
+
+    @property
+    def free(self) -> Space:
+        """The same space without costs that are learned from trainings."""
+        return self.table.space if isinstance(self.table, LearnedCosts) else self
 
     @property
     def cost_names(self) -> tuple[str, ...]:
@@ -295,3 +301,11 @@ class Space:
     def size(self, group: Group) -> int:
         """Number of distinct architectures or recipes (choices without effect are not counted twice)."""
         return counting.size(self.dimensions, group)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LearnedCosts:
+    """A `CostTable` that has learned from trainings: any choice may count, and nobody knows the ends of its costs."""
+
+    space: Space
+    """Without these costs."""

@@ -50,7 +50,7 @@ from .rounds import (
 from .searching import load_family as load_family, search as search
 from .timed import run_timed as run_timed, say_time as say_time
 from .training import train as train
-from .training_time import training_time as training_time
+from .training_time import TrainingTime as TrainingTime
 from .trust import Answer as Answer, Evidence as Evidence, doubts as doubts, evidence_of as evidence_of
 from .verifying import Verification as Verification, inform as inform, verify_answer as verify_answer
 from .warm_start import give_sources as give_sources, load_sources as load_sources, open_source as open_source

@@ -173,9 +173,9 @@ def ask(
             f"budgets is a list of Bounds, e.g. [Bounds.at_most(flops=3e5), Bounds.at_most(flops=5e5)], got {budgets!r}"
         )
     rng = _rng(seed)
-    own, space, model = _open(predictor, latency, known, {name for budget in budgets for name in budget})
+    space, model = _open(predictor, latency, known, {name for budget in budgets for name in budget})
     metric = model.metric
-    family = search_family(space, scorer(own, model), budgets, rng=rng, archive=known)
+    family = search_family(space, scorer(space, model), budgets, rng=rng, archive=known)
     answers = [_answer(space, model, metric, family.archive, member, seed=seed) for member in family.members]
     return FamilyAnswer(
         space=space,
@@ -237,9 +237,9 @@ def ask_front(
             f"Bounds.at_most(params=1e6)), got {objectives!r} and {bounds!r}"
         )
     rng = _rng(seed)
-    own, space, model = _open(predictor, latency, known, {*objectives, *(bounds or ())})
+    space, model = _open(predictor, latency, known, {*objectives, *(bounds or ())})
     metric = model.metric
-    found = pareto_search(space, scorer(own, model), objectives, bounds or Bounds(), rng=rng, archive=known)
+    found = pareto_search(space, scorer(space, model), objectives, bounds or Bounds(), rng=rng, archive=known)
     return FrontAnswer(
         space=space,
         objectives=tuple(objectives),
@@ -259,23 +259,23 @@ def _rng(seed: int) -> np.random.Generator:
 
 def _open(
     name: str | Path, latency: str | Path | None, known: Archive | None, costs: Collection[str]
-) -> tuple[Space, Space, Predictor]:
-    """The space that the predictor reads candidates of, the same with what trainings take, and the predictor."""
+) -> tuple[Space, Predictor]:
+    """The predictor's space with the costs that are asked for, and the predictor."""
     expect(name, (str, Path), "a predictor is a shipped name, a predictor folder or a run folder", error=ConfigError)
-    own, model = open_predictor(name)
+    space, model = open_predictor(name)
     if latency is not None:
         folder = predictor_folder(name)
         named = str(name if folder in (Path(name), Path(name) / "predictor") else folder)
-        own = own.with_table(latency_costs(own, latency, named=named))
-    asks = SECONDS in costs and SECONDS not in own.cost_names
-    space = with_seconds(own, model, name) if asks else own
+        space = space.with_table(latency_costs(space, latency, named=named))
+    if SECONDS in costs and SECONDS not in space.cost_names:
+        space = with_seconds(space, model, name)
     if known is not None and (known.space.fingerprint, known.space.cost_names) != (space.fingerprint, space.cost_names):
         raise ConfigError(
             f"known was scored in {known.space.name} ({known.space.fingerprint}; {', '.join(known.space.cost_names)}), "
             f"the question is about {space.name} ({space.fingerprint}; {', '.join(space.cost_names)}); give what an "
             f"answer of the same predictor and device table has in `known`"
         )
-    return own, space, model
+    return space, model
 
 
 def _choice(space: Space, model: Predictor, rows: Population) -> Choice:

@@ -13,7 +13,7 @@ from nars.errors import ConfigError
 from nars.predictors import Predictor
 from nars.printing import brief_repr
 from nars.run.folder import RunFolder
-from nars.space import SECONDS, Agreement, CostTable, LearnedCosts, Population, Space
+from nars.space import SECONDS, Agreement, LearnedCosts, Population, Space
 from nars.stages.predictors import predictor_folder
 from nars.store import Sample, SampleStore
 
@@ -38,8 +38,6 @@ class TrainingTime(LearnedCosts):
 
     __repr__ = brief_repr
 
-    space: Space
-    """Without this cost."""
     predictor: Predictor
     """Fitted to logarithms of seconds."""
     margin: float
@@ -54,7 +52,7 @@ class TrainingTime(LearnedCosts):
 
     @property
     def fingerprint(self) -> str:
-        """Of the space's own table: seconds say nothing about what a row means."""
+        """Of the space's own table, if it has one: seconds say nothing about what a row means."""
         return "" if self.space.table is None else self.space.table.fingerprint
 
     def lookup(self, X: Population) -> dict[str, Floats]:
@@ -98,11 +96,6 @@ def with_seconds(space: Space, model: Predictor, name: str | Path) -> Space:
             agreement=Agreement.of(np.abs(expected - 1.0)),
         )
     )
-
-
-def training_time(table: CostTable | None) -> TrainingTime | None:
-    """The table of a space, where it says what trainings take."""
-    return table if isinstance(table, TrainingTime) else None
 
 
 def _measured(name: str | Path, space: Space) -> Sequence[Sample]:

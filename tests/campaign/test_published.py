@@ -1,6 +1,7 @@
 """The committed samples and the predictor made from them: whole, of the space as it is shipped, and of use."""
 
 import importlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from nars.stages import open_predictor, open_source, scorer
 from nars.store import SampleStore
 from nars.trials import trials_of
 
-DATA = Path(__file__).parents[2] / "data" / "cifar10"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "data" / "cifar10"
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +92,13 @@ def test_a_search_starts_from_a_shipped_predictor(name: str, monkeypatch: pytest
     fitted = model.fit(inputs[:12], trials.mean[:12], seed=0).fitted
     assert fitted is not None
     assert 0 in {process.source for process in fitted.processes}  # and it counts afterwards
+
+
+@pytest.mark.parametrize("part", ["data", "predictors", "results"])
+def test_nothing_published_is_a_runs_folder_or_names_a_path_of_a_machine(part: str) -> None:
+    files = [file for file in (ROOT / part).rglob("*") if file.is_file()]
+    assert not [file for file in files if file.name in ("run.json", "nars.log", "checkpoint.pt")]
+    texts = {file: file.read_bytes() for file in files if file.suffix in (".md", ".json", ".jsonl", ".yaml", ".csv")}
+    paths = re.compile(rb"[\s\"'`(=]/(?:home|root|tmp|work|mnt|Users|var)/")
+    assert texts
+    assert not {file: found[0] for file, text in texts.items() if (found := paths.search(text))}

@@ -12,7 +12,7 @@ from torch import nn
 
 from nars.images import ImageData
 from nars.recipe import Recipe, RecipeError, Schedule, TrainingLoop, TrainingSettings
-from nars.recipe.regularizers import REGULARIZERS, disout, drop_block, last_blocks
+from nars.recipe.regularizers import REGULARIZERS, disout, disturb, drop_block, last_blocks
 from nars.space.recipe import RECIPE_SETTINGS
 
 
@@ -54,17 +54,31 @@ def test_disout_puts_noise_of_the_maps_scale_into_blocks_of_single_channels() ->
     assert noise.std().item() == pytest.approx(0.3 * 2.0, rel=0.03)
 
 
-def test_blocks_of_the_last_two_sizes_are_found_in_any_network(network: nn.Module) -> None:
-    found = last_blocks(network, (1, 1, 8, 8))
+def test_blocks_of_the_last_sizes_are_found_in_any_network(network: nn.Module) -> None:
+    found = last_blocks(network, (1, 1, 8, 8), stages=2)
     names = [name for block in found for name, module in network.named_modules() if module is block]
     assert all(name.startswith("blocks.") and name.count(".") == 2 for name in names)
     resnet = timm.create_model("resnet18", num_classes=10)
-    found = last_blocks(resnet, (1, 3, 64, 64))
-    assert found == [*resnet.layer3, *resnet.layer4]
+    layers = (resnet.layer4, resnet.layer3, resnet.layer2, resnet.layer1)
+    for stages in (1, 2, 3, 4, 8):
+        expected = [block for layer in reversed(layers[:stages]) for block in layer]
+        assert last_blocks(resnet, (1, 3, 64, 64), stages=stages) == expected
     plain = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4, 2))
-    assert last_blocks(plain, (1, 1, 8, 8)) == [plain[0]]
+    assert last_blocks(plain, (1, 1, 8, 8), stages=2) == [plain[0]]
     with pytest.raises(RecipeError, match="feature maps"):
-        last_blocks(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), (1, 1, 8, 8))
+        last_blocks(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), (1, 1, 8, 8), stages=2)
+
+
+def test_a_recipe_says_in_how_many_stages_maps_are_disturbed() -> None:
+    def disturbed(stages: int) -> set[str]:
+        resnet = timm.create_model("resnet10t", num_classes=10)
+        recipe = Recipe(learning_rate=0.1, regularizer="dropblock", regularizer_stages=stages)
+        disturb(resnet, recipe, (1, 3, 64, 64))
+        return {name.split(".")[0] for name, module in resnet.named_modules() if module._forward_hooks}
+
+    assert disturbed(1) == {"layer4"}
+    assert disturbed(2) == {"layer3", "layer4"}
+    assert disturbed(3) == {"layer2", "layer3", "layer4"}
 
 
 @pytest.mark.parametrize("name", ["dropblock", "disout"])

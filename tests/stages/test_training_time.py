@@ -11,7 +11,7 @@ from nars.arrays import Floats
 from nars.cli.app import app
 from nars.errors import ConfigError
 from nars.predictors import PRESETS, Predictor
-from nars.space import Bounds, Population, Space, SpaceError, load_space, sobol
+from nars.space import Bounds, InfeasibleError, Population, Space, SpaceError, load_space, sobol
 from nars.stages import ask, ask_front, read_answer, save_answers, write_predictor
 from nars.store import Sample, SampleStore
 
@@ -93,6 +93,8 @@ def test_an_answer_keeps_a_limit_on_seconds_and_uses_it(run: tuple[Path, Space],
     for limit, row in zip(limits, rows, strict=True):  # against the best of what there is
         best = accuracy(space, X)[truth(space, X) <= limit].max()
         assert accuracy(space, row[None])[0] > best - 2.0
+    with pytest.raises(InfeasibleError, match="nothing in timed keeps"):  # though nobody knows the ends of seconds
+        ask(home, [Bounds.at_most(flops=100, seconds=60)])
     (kept,) = save_answers(ask(home, [Bounds.read("seconds=30s+flops=200k")]), home, tmp_path)
     assert read_answer(kept.folder).bounds == Bounds.at_most(seconds=30, flops="200k")
 
