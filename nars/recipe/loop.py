@@ -25,6 +25,7 @@ from nars.recipe.frozen import Frozen
 from nars.recipe.generators import generators_of, left_alone
 from nars.recipe.labels import check_labels
 from nars.recipe.loss import training_loss
+from nars.recipe.narrow import order_narrow
 from nars.recipe.optimizer import build_optimizer, flatten
 from nars.recipe.peers import ALONE, Peers, synchronize_batch_norm
 from nars.recipe.precision import Precision
@@ -123,6 +124,7 @@ class TrainingLoop:
         )
         self.model = model.to(self._device)
         """The network being trained."""
+        order_narrow(self.model, self._device)
         disturb(self.model, recipe, (1, data.in_channels, data.resolution, data.resolution))
         if peers.count > 1:
             self.model = synchronize_batch_norm(self.model, self._device)
