@@ -115,8 +115,8 @@ def test_one_more_budget_leaves_the_others_as_they_are_to_the_bit(copy: Path) ->
     assert [member for member in members_of(copy) if member["name"] != "80k"] == members
     added = members_of(copy)[1]
     assert 0 < added["costs"]["flops"] <= 80e3
-    # It is never predicted worse than a smaller one, whose network keeps its budget too.
-    assert added["predicted"] >= members[0]["predicted"] - 1e-9
+    # It is never predicted worse than a smaller one, whose network keeps its budget too; to single precision.
+    assert added["predicted"] >= members[0]["predicted"] * (1 - 1e-6)
     assert len(SampleStore(copy / "samples")) == 6
 
 
