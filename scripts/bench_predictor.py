@@ -56,11 +56,12 @@ _SAMPLES = {_MACRO: (20, 40, 50, 100, 200, 500)}
 _OTHER_SAMPLES = (50, 100, 200)
 _HELD_OUT = {_MACRO: None}
 _OTHER_HELD_OUT = 5000
+"""Of the larger tables, a random part is predicted in each split: its tau is that of all to 0.005."""
+
 _MORE = entries(BENCH_RIVALS)
 _MODELS = (*REGRESSORS, *_MORE)
 _OWN = tuple(name for name, entry in REGRESSORS.items() if entry.rival is None)
 """The predictor and its variants; all others are rivals."""
-"""Of the larger tables, a random part is predicted in each split: its tau is that of all to 0.005."""
 
 _MACRO_CEILING = 0.950
 """Tau between the measured means of three seeds and the truth, simulated with the seeds' own spread."""
@@ -338,7 +339,7 @@ Made by `python scripts/bench_predictor.py` on one core. Each number: mean over 
 other networks of NAS-Bench-Macro, on {_OTHER_HELD_OUT:,} random others of the larger tables. `pretrained` is the
 default preset; `paper` the paper's, pretrained on FLOPs and parameters; `plain` the paper's without pretraining;
 `no-pretraining` the default's without; `features` is that with the free statistics as inputs; then the rivals, each
-also with the statistics as inputs: scikit-learn's, CatBoost with its own settings, BoTorch's `SingleTaskGP`. Not all
+also with the statistics as inputs: scikit-learn's, CatBoost and LightGBM as they come, BoTorch's `SingleTaskGP`. Not all
 were measured on all splits: a fit of BoTorch takes 2 to 20 s. FCNet's accuracy is -10 log10 of the validation error
 (dB); NAS-Bench-201's and MetaQNN's are validation accuracy in percent.
 
