@@ -334,10 +334,10 @@ def test_killed_in_stage_2_and_in_final_training_it_goes_on_to_the_same_family(
     folder = tmp_path / "interrupted"
     _kill_when(lambda: len(list((folder / "samples").glob("*.parquet"))) >= 3, "run", config, "--out", folder)
     kept = {sample.key: sample.finished for sample in SampleStore(folder / "samples").samples()}
-    # From here on without worker processes, which would change nothing.
-    alone = (config, "--out", folder, "--workers", 1)
-    _kill_when(lambda: any(folder.glob("training/*/checkpoint.pt")), "run", *alone)
-    done = run("train", *alone)
+    # Without worker processes, which would change nothing.
+    again = ("run", config, "--out", folder, "--workers", 1)
+    _kill_when(lambda: any(folder.glob("training/*/checkpoint.pt")), *again)
+    done = run("train", config, "--out", folder)
     assert done.returncode == 0, done.stderr
 
     samples = {sample.key: sample for sample in SampleStore(folder / "samples").samples()}
