@@ -339,9 +339,9 @@ Made by `python scripts/bench_predictor.py` on one core. Each number: mean over 
 other networks of NAS-Bench-Macro, on {_OTHER_HELD_OUT:,} random others of the larger tables. `pretrained` is the
 default preset; `paper` the paper's, pretrained on FLOPs and parameters; `plain` the paper's without pretraining;
 `no-pretraining` the default's without; `features` is that with the free statistics as inputs; then the rivals, each
-also with the statistics as inputs: scikit-learn's, CatBoost and LightGBM as they come, BoTorch's `SingleTaskGP`. Not
-all were measured on all splits: a fit of BoTorch takes 2 to 20 s. FCNet's accuracy is -10 log10 of the validation
-error (dB); NAS-Bench-201's and MetaQNN's are validation accuracy in percent.
+also with the statistics as inputs: scikit-learn's, CatBoost as it comes, LightGBM with five samples to a leaf,
+BoTorch's `SingleTaskGP`. Not all were measured on all splits: a fit of BoTorch takes 2 to 20 s. FCNet's accuracy is
+-10 log10 of the validation error (dB); NAS-Bench-201's and MetaQNN's are validation accuracy in percent.
 
 One fit at n = 200: {speed["fit_seconds_n200"]} s. Predicted means: {speed["predict_mean_per_second"]:,} per second
 (with uncertainty {speed["predict_with_std_per_second"]:,}); the matrix products alone would allow
