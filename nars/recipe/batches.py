@@ -196,8 +196,8 @@ def parts(batch: Batch, count: int) -> list[Batch]:
 def erase(images: Tensor, probability: float, u: Tensor) -> Tensor:
     """Blank a rectangle (value 0, the mean) in each image with this probability: 2 to 33 % of its area, 3:10 to 10:3.
 
-    float (B, C, H, W) -> the same shape, by numbers (5, B) uniform in [0, 1). torchvision's `RandomErasing` blanks the
-    same rectangle in all images of a batch, timm's takes them one by one.
+    float (B, C, H, W), written to, by numbers (5, B) uniform in [0, 1). torchvision's `RandomErasing` blanks the same
+    rectangle in all images of a batch, timm's takes them one by one.
     """
     height, width = images.shape[-2:]
     area = (0.02 + u[0] * (1 / 3 - 0.02)) * height * width
@@ -209,7 +209,7 @@ def erase(images: Tensor, probability: float, u: Tensor) -> Tensor:
     rows = (y >= top[:, None]) & (y < (top + tall)[:, None])
     columns = (x >= left[:, None]) & (x < (left + wide)[:, None])
     blank = rows[:, None, :, None] & columns[:, None, None, :] & (u[4] < probability)[:, None, None, None]
-    return images.masked_fill(blank, 0.0)
+    return images.masked_fill_(blank, 0.0)  # a copy would lie in memory as the mask does, channels outermost
 
 
 class Normalizer:
