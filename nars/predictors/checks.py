@@ -13,6 +13,8 @@ from nars.errors import PredictorError
 Numbers = NDArray[np.floating[Any]]
 """Encoded candidates (N, E), statistics or accuracies (N,), of whatever precision."""
 
+_FAR = 1000.0
+
 
 def matrix(encoding: Numbers, width: int | None) -> Numbers:
     """Encoded candidates as they are.
@@ -30,6 +32,17 @@ def matrix(encoding: Numbers, width: int | None) -> Numbers:
     if not np.isfinite(encoding).all():
         raise PredictorError("encoded candidates must be finite, got NaN or infinity; take them from space.encode()")
     return encoding
+
+
+def reined(scores: Floats) -> Floats:
+    """Scores (n,), more being better, none of which is bad beyond measure.
+
+    A training may diverge to a loss that is finite, a million times that of all others: on the scale of such a label
+    the others are equal. What lies a thousand times as far below the median as the upper quartile lies above it counts
+    as lying there; percent never do.
+    """
+    middle, high = np.quantile(scores, [0.5, 0.75], method="lower")
+    return np.maximum(scores, middle - _FAR * (high - middle)) if high > middle else scores
 
 
 def accuracies(accuracy: Numbers, n: int) -> Floats:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.arrays import Floats
+from nars.predictors.checks import reined
 from nars.printing import brief_repr
 from nars.space import Population, Space
 
@@ -22,6 +23,9 @@ _RIDGE = 0.3
 """Penalty on the squared weights of settings; the lower, the sooner a few failures are believed to have a cause."""
 
 _FOLDS = 5
+
+_SMALL = 1e-3
+"""Share of the largest cost below which costs are told apart no longer."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +36,8 @@ class Failures:
 
     costs: tuple[str, ...]
     """Whose logarithms stand beside the encoded settings: memory and time grow with them."""
+    least: Floats
+    """(C,) what a cost counts as where it is below: a logarithm of 0 there is not."""
     center: Floats
     """(E,) mean of what was trained."""
     weights: Floats
@@ -54,15 +60,17 @@ class Failures:
             return None
         # Whoever asks the predictor may have no device table.
         costs = tuple(name for name in space.cost_names if name != "latency")
-        trained = described(space, X, costs)
+        least = _least(space, X, costs)
+        trained = described(space, X, costs, least)
         if not _has_a_cause(trained, failed):
             return None
         center, weights, offset = _regression(trained, failed)
-        return Failures(costs=costs, center=center, weights=weights, offset=offset, worst=float(np.nanmin(scores)))
+        worst = float(reined(scores[~failed]).min())
+        return Failures(costs=costs, least=least, center=center, weights=weights, offset=offset, worst=worst)
 
     def probability(self, space: Space, X: Population) -> Floats:
         """Of each candidate X (N, D) of the same space, (N,)."""
-        margin = (described(space, X, self.costs) - self.center) @ self.weights + self.offset
+        margin = (described(space, X, self.costs, self.least) - self.center) @ self.weights + self.offset
         return _logistic(margin)
 
     def expected(self, scores: Floats, probability: Floats) -> Floats:
@@ -81,23 +89,38 @@ class Failures:
     @property
     def document(self) -> dict[str, Any]:
         """As plain values."""
-        arrays = {name: getattr(self, name).tolist() for name in ("center", "weights")}
+        arrays = {name: getattr(self, name).tolist() for name in ("least", "center", "weights")}
         return {"costs": list(self.costs), **arrays, "offset": self.offset, "worst": self.worst}
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> Failures:
-        """From what `document` gives."""
-        arrays = {name: np.array(document[name], dtype=np.float64) for name in ("center", "weights")}
+        """From what `document` gives, or gave before it had `least`, which was 1 for every cost."""
+        written = {"least": [1.0] * len(document["costs"]), **document}
+        arrays = {name: np.array(written[name], dtype=np.float64) for name in ("least", "center", "weights")}
         return Failures(
             costs=tuple(document["costs"]), **arrays, offset=float(document["offset"]), worst=float(document["worst"])
         )
 
 
-def described(space: Space, X: Population, costs: tuple[str, ...]) -> Floats:
-    """What failures may depend on, (N, E): the encoded settings, and the logarithm of each of these costs."""
+def described(space: Space, X: Population, costs: tuple[str, ...], least: Floats) -> Floats:
+    """What failures may depend on, (N, E): the encoded settings, and the logarithm of each of these costs.
+
+    Args:
+        space: of the candidates.
+        X: (N, D).
+        costs: their names.
+        least: (C,) what each counts as at least, above 0.
+    """
     known = space.costs(X) if costs else {}
-    logarithms = [np.log2(np.maximum(known[name], 1.0)) for name in costs]
+    logarithms = [np.log2(np.maximum(known[name], low)) for name, low in zip(costs, least, strict=True)]
     return np.column_stack([space.encode(X), *logarithms]).astype(np.float64)
+
+
+def _least(space: Space, X: Population, costs: tuple[str, ...]) -> Floats:
+    """(C,) 1, or a thousandth of the largest cost where all are small: gigabytes are as good a unit as bytes."""
+    known = space.costs(X) if costs else {}
+    largest = np.array([known[name].max() for name in costs], dtype=np.float64)
+    return np.where(largest > 0, np.minimum(1.0, _SMALL * largest), 1.0)
 
 
 def _regression(trained: Floats, failed: NDArray[np.bool_]) -> tuple[Floats, Floats, float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nars.arrays import Floats, Floats32
 from nars.predictors.process import ENCODING_SCALE, Process
-from nars.predictors.warp import Warp
+from nars.predictors.warp import Unbend, Warp, unbend
 from nars.printing import brief_repr
 
 
@@ -73,7 +73,7 @@ class Fit:
         middle = weighted(shares, means)
         if not with_std:
             return middle, np.zeros(rows)
-        relative = np.asarray(self.warp.slope(middle) ** 2, dtype=np.float32)
+        relative = relative_noise(self.warp, middle)
         variances = [] if members is None else [members.var(axis=0) + self.noise**2]
         variances += [process.variance(*read.of(process)[:2], relative) for process in self.processes]
         spread = [variance + (mean - middle) ** 2 for mean, variance in zip(means, variances, strict=True)]
@@ -99,7 +99,7 @@ class Fit:
         """Standard deviation (N,), warped, of a measurement around the true value; of an ensemble alone, its errors."""
         if not self.processes:
             return np.full(len(mean), self.noise)
-        relative = np.asarray(self.warp.slope(mean) ** 2, dtype=np.float32)
+        relative = relative_noise(self.warp, mean)
         shares = np.array(self.shares[1:]) / sum(self.shares[1:])
         return np.sqrt(weighted(shares, [process.noise(relative) for process in self.processes]))
 
@@ -107,6 +107,14 @@ class Fit:
     def _counting(self) -> Sequence[float]:
         """Shares of those that count."""
         return self.shares if self.shares[0] > 0 else self.shares[1:]
+
+
+def relative_noise(warp: Warp, warped: Floats, unbend: Unbend = unbend) -> Floats32:
+    """Variances (n,) of equally exact measurements at warped accuracies (n,), in a unit of their own.
+
+    Within what single precision holds, whatever unit accuracies have.
+    """
+    return np.clip(warp.slope(warped, unbend) ** 2, 1e-30, 1e30).astype(np.float32)
 
 
 def weighted(shares: Sequence[float] | Floats, values: Sequence[Floats | Floats32]) -> Floats:

@@ -276,7 +276,7 @@ def _ties(found: _Labels, pooled: float) -> int:
     repeated = np.flatnonzero(found.counts > 1)
     order = repeated[np.argsort(found.mean[repeated], kind="stable")]
     freedom = found.counts[order] - 1
-    groups = int(np.clip(freedom.sum() // 20, 1, 10))
+    groups = int(np.clip(freedom.sum() // 20, 1, min(10, len(order))))
     parts = np.array_split(order, groups)
     variances = np.array([found.squares[part].sum() / (found.counts[part] - 1).sum() for part in parts])
     borders = [(found.mean[a[-1]] + found.mean[b[0]]) / 2 for a, b in itertools.pairwise(parts)]

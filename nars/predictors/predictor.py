@@ -15,9 +15,9 @@ from nars.errors import PredictorError
 from nars.metric import ACCURACY, Metric
 from nars.parallel import one_blas_thread
 from nars.predictors.calibration import PAID_BY_PROCESS, conformal_stretch, to_percent
-from nars.predictors.checks import Numbers, accuracies, matrix
+from nars.predictors.checks import Numbers, accuracies, matrix, reined
 from nars.predictors.failures import Failures
-from nars.predictors.fit import Fit, Read
+from nars.predictors.fit import Fit, Read, relative_noise
 from nars.predictors.network import Layers, apply_layers, layers_of, with_ones
 from nars.predictors.regressor import JointPrediction, Prediction, PretrainingReport, StatisticError
 from nars.predictors.settings import PRESETS, PredictorSettings
@@ -202,7 +202,7 @@ class Predictor:
             PredictorError: shapes disagree, or an accuracy is not finite (a failed training is not a sample).
         """
         columns = self._columns(inputs)
-        accuracy = accuracies(accuracy, len(columns))
+        labels = self.metric.score(reined(self.metric.score(accuracies(accuracy, len(columns)))))
         with one_blas_thread():
             read = self._read(columns)
         from scipy.special import inv_boxcox1p as unbend
@@ -210,20 +210,20 @@ class Predictor:
         from nars.predictors.fitting import fit_members  # torch
         from nars.predictors.stacking import stack
 
-        warp = Warp.of(accuracy) if self.settings.warp else Warp(centre=float(accuracy.mean()), unit=1.0)
-        warped = warp.forward(accuracy)
+        warp = Warp.of(labels) if self.settings.warp else Warp(centre=float(labels.mean()), unit=1.0)
+        warped = warp.forward(labels)
         both = np.split(read.x, [self.architecture_width], axis=1)
         weights, blind = fit_members(self.weights, both[0], both[1], warped, settings=self.settings, seed=seed)
         noise = max(float(np.sqrt(np.mean((blind - warped) ** 2))), 1e-6)
         exact = columns.shape[1] - len(self.sources) > read.x.shape[1]
-        fitted = Fit(samples=len(accuracy), warp=warp, shares=(1.0,), noise=noise, stretch=1.0, exact=exact)
-        left_out, variance = blind, np.full(len(accuracy), noise**2)
+        fitted = Fit(samples=len(labels), warp=warp, shares=(1.0,), noise=noise, stretch=1.0, exact=exact)
+        left_out, variance = blind, np.full(len(labels), noise**2)
         if self.settings.process:
-            relative = _float32(warp.slope(warped, unbend) ** 2)
+            relative = relative_noise(warp, warped, unbend)
             fitted, left_out, variance = stack(fitted, read, warped, relative, blind, self._choices, seed=seed)
         mean, std = to_percent(warp, left_out, np.sqrt(variance), unbend)
         paid = PAID_BY_PROCESS if fitted.processes else 0.0
-        fitted = replace(fitted, stretch=conformal_stretch(accuracy, mean, std, paid=paid))
+        fitted = replace(fitted, stretch=conformal_stretch(labels, mean, std, paid=paid))
         pretrained = {name: value for name, value in self.weights.items() if name.startswith(("encoder", "proxy"))}
         return replace(self, weights={**pretrained, **weights}, fitted=fitted)
 

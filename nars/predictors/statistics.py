@@ -16,6 +16,9 @@ from nars.space import Population, Space
 Statistics = Mapping[str, Numbers]
 """{name: (N,)}."""
 
+_LOWEST = 8.0
+"""Deviations."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scale:
@@ -55,10 +58,16 @@ class Scale:
         )
 
     def standardize(self, statistics: Statistics) -> Floats32:
-        """Targets of unit variance, (N, S)."""
+        """Targets of unit variance, (N, S).
+
+        A logarithm is taken of at least what lies `_LOWEST` deviations below the mean: a number that was positive in
+        the pool that gave the scale may be 0 elsewhere in the space.
+        """
         columns = [
-            (np.log(np.asarray(statistics[name], dtype=np.float64)) if log else statistics[name])
-            for name, log in zip(self.names, self.logarithmic, strict=True)
+            np.log(np.maximum(statistics[name], np.exp(self.mean[i] - _LOWEST * self.std[i])))
+            if self.logarithmic[i]
+            else statistics[name]
+            for i, name in enumerate(self.names)
         ]
         return ((np.stack(columns, axis=1) - self.mean) / self.std).astype(np.float32)
 

@@ -68,8 +68,10 @@ class Warp:
     def of(accuracy: Floats) -> Warp:
         """The most likely warp of accuracies (n,) to a normal distribution of mean 0, variance 1."""
         centre, unit = float(accuracy.mean()), float(accuracy.std())
-        if len(accuracy) < _FEWEST or unit <= 1e-9 * max(1.0, abs(centre)):
-            return Warp(centre=centre, unit=unit if unit > 0 else 1.0)
+        if alike := unit <= 1e-9 * abs(centre) or unit == 0:  # but for rounding
+            unit = 1.0
+        if alike or len(accuracy) < _FEWEST:
+            return Warp(centre=centre, unit=unit)
         from scipy.optimize import minimize_scalar  # takes a third of a second to import, which questions do not need
 
         scaled = (accuracy - centre) / unit

@@ -7,13 +7,15 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import numpy as np
 
 from nars.errors import StoreError
 from nars.files import Value
 from nars.metric import ACCURACY, Metric
+
+Written = TypeVar("Written", bound=Value)
 
 Status = Literal["ok", "diverged", "out_of_memory", "timeout", "error"]
 """How a training ended."""
@@ -95,6 +97,8 @@ class Sample:
             object.__setattr__(self, "key", sample_key(**what))
         for name, kind in (("choices", int), ("curve", float), ("averaged_curve", float)):
             object.__setattr__(self, name, tuple(map(kind, getattr(self, name))))
+        object.__setattr__(self, "message", _encodable(self.message))
+        object.__setattr__(self, "also", {_encodable(name): _encodable(value) for name, value in self.also.items()})
 
     @property
     def result(self) -> float | None:
@@ -131,6 +135,11 @@ def sample_key(*, space: str, record: Mapping[str, Value], fidelity: str, data: 
 def plain(value: Any) -> Value:
     """A NumPy scalar as the Python value it stands for; others as they are."""
     return cast(Value, value.item() if isinstance(value, np.generic) else value)
+
+
+def _encodable(value: Written) -> Written:
+    """Text that fits a file, as half a surrogate pair, of a file name that is no UTF-8, does not; others as they are."""
+    return cast(Written, value.encode(errors="backslashreplace").decode()) if isinstance(value, str) else value
 
 
 def _canonical(value: Value) -> Value:

@@ -80,7 +80,7 @@ def _kept(key: object, value: object, epoch: int) -> Value:
     if isinstance(value, (int, float)):
         return _number(value, key, epoch)
     if isinstance(value, str):
-        return value.encode(errors="replace").decode()  # half a surrogate pair fits no file
+        return value
     raise EvaluationError(
         f"{key!r} after epoch {epoch} must be a number, a truth value or text, to be kept in a column; got "
         f"{_short(value)}. Leave it out, or give each part a name."

@@ -13,8 +13,9 @@ from scipy.special import expit
 from nars.predictors import Failures, Predictor, load_predictor, save_predictor
 from nars.predictors.failures import _RIDGE, described
 from nars.search import search
-from nars.space import Bounds, Population, Space, load_space, sobol
+from nars.space import Bounds, Population, Space, load_space, parse_document, read_space, sobol
 from nars.stages import scorer
+from nars.trials import with_costs
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_probabilities_are_most_likely_under_the_ridge(space: Space, X: Populati
     scores = np.where(heavy(space, X[:60]), np.nan, 50.0)
     found = Failures.learned(space, X[:60], scores)
     assert found is not None
-    known = described(space, X, space.cost_names)
+    known = described(space, X, space.cost_names, np.ones(len(space.cost_names)))
     trained = known[:60] - known[:60].mean(axis=0)
     sign = np.where(np.isnan(scores), 1.0, -1.0)
 
@@ -57,7 +58,7 @@ def test_a_cause_is_found_in_candidates_not_trained(space: Space, X: Population)
 
 
 def test_what_is_expected_is_the_mean_of_both_outcomes() -> None:
-    failures = Failures(costs=(), center=np.zeros(1), weights=np.zeros(1), offset=0.0, worst=20.0)
+    failures = Failures(costs=(), least=np.zeros(0), center=np.zeros(1), weights=np.zeros(1), offset=0.0, worst=20.0)
     scores, probability = np.array([60.0, 60.0, 60.0, 10.0]), np.array([0.0, 0.25, 1.0, 0.5])
     assert failures.expected(scores, probability).tolist() == [60.0, 50.0, 20.0, 10.0]
 
@@ -66,6 +67,21 @@ def test_failures_by_chance_change_nothing(space: Space, X: Population) -> None:
     for seed in range(5):
         failed = np.random.default_rng(seed).random(96) < 1 / 7
         assert Failures.learned(space, X[:96], np.where(failed, np.nan, 50.0)) is None
+
+
+def test_a_cost_may_be_counted_in_a_large_unit() -> None:
+    """Memory in gigabytes, all below 1, says as much of failures as memory in bytes."""
+    text = "name: g\nkind: generic\narchitecture: {a: {low: 1, high: 12}, b: {low: 1, high: 12}}"
+    plain = read_space(parse_document(text, source="g"))
+    X = np.array(list(np.ndindex(12, 12)))[np.random.default_rng(0).permutation(144)]
+    memory = 2.0**28 * (X[:, 0] + 1) * (X[:, 1] + 1) / 144
+    foretold = []
+    for unit in (1.0, 2.0**30):
+        space = with_costs(plain, X, {"memory": memory / unit})
+        found = Failures.learned(space, X[:72], np.where(memory[:72] > 1e8, np.nan, 50.0))
+        assert found is not None
+        foretold.append(found.probability(space, X[72:]))
+    assert foretold[0] == pytest.approx(foretold[1], abs=0.01)
 
 
 @pytest.mark.parametrize("score", [np.nan, 50.0])

@@ -120,3 +120,13 @@ def test_unknown_and_absent_noise() -> None:
     only = noise_ceiling(np.full(50, 70.0)[:, None] + rng.normal(size=(50, 3)))
     assert only is not None
     assert only.interval[0] < 0.2  # nothing but noise; 50 labels leave room for a little more
+
+
+@pytest.mark.parametrize("seeds", [45, 250])
+def test_one_candidate_may_have_many_seeds(seeds: int) -> None:
+    labels = np.full((40, seeds), np.nan)
+    labels[:, 0] = np.linspace(0.0, 1.0, 40)
+    labels[7] = np.random.default_rng(0).normal(size=seeds)
+    ceiling = noise_ceiling(labels)
+    assert ceiling is not None
+    assert ceiling.repeated == 1

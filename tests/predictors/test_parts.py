@@ -22,6 +22,7 @@ from nars.predictors import (
 )
 from nars.predictors.additive import Features
 from nars.predictors.calibration import Z_LEVEL, conformal_stretch, shares_of
+from nars.predictors.checks import reined
 from nars.predictors.gaussian import fit_process
 from nars.predictors.statistics import Scale
 from nars.predictors.warp import Warp
@@ -249,14 +250,17 @@ def test_block_statistics_are_those_of_the_written_out_networks() -> None:
 
 
 def test_generic_spaces_count_choices_over_like_dimensions() -> None:
-    text = "name: g\nkind: generic\narchitecture: {a: [x, y, z], b: [x, y, z], c: [1, 2], d: [1, 2], e: [p, q]}"
+    text = "name: g\nkind: generic\narchitecture: {a: [x, y, z], b: [x, y, z], c: [1, 2], d: [1, 2], e: [p, q]"
+    text += ", f: [z, w], g: [z, w]}"
     space = read_space(parse_document(text, source="g"))
-    statistics = free_statistics(_with_no_costs(space), np.array([[0, 2, 1, 1, 0], [1, 1, 0, 1, 1]]))
+    statistics = free_statistics(_with_no_costs(space), np.array([[0, 2, 1, 1, 0, 0, 0], [1, 1, 0, 1, 1, 1, 0]]))
     assert {name: list(values) for name, values in statistics.items() if name.startswith(("count", "sum"))} == {
         "count.x": [1, 0],
         "count.y": [0, 2],
         "count.z": [1, 0],
         "sum.c": [2, 1],
+        "count.f.z": [2, 1],
+        "count.w": [0, 1],
     }
 
 
@@ -280,3 +284,13 @@ def test_statistics_standardise_and_come_back() -> None:
     np.testing.assert_allclose(targets.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(targets.std(axis=0), 1, atol=1e-5)
     np.testing.assert_allclose(scale.restore(targets)["flops"], statistics["flops"], rtol=1e-5)
+    elsewhere = scale.standardize({**statistics, "flops": np.zeros(50)})  # positive only where the scale is from
+    assert np.isfinite(elsewhere).all()
+    assert elsewhere[0, 0] < targets[:, 0].min()
+
+
+def test_a_label_beyond_measure_leaves_the_others_their_scale() -> None:
+    y = np.array([1.0, 0.5, 0.7, 0.2, 0.9, 0.3])
+    assert reined(-y).tolist() == (-y).tolist()
+    assert reined(np.append(-y, -1e25)).tolist() == [*-y, pytest.approx(-0.7 - 1000 * (-0.5 + 0.7))]
+    assert reined(np.array([-1.0, -1.0, -1.0, -9.0])).tolist() == [-1, -1, -1, -9]  # no scale to judge by

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from nars.errors import PredictorError
+from nars.metric import Metric
 from nars.predictors import PRESETS, Predictor, PredictorSettings, kendall, load_predictor, save_predictor
 from nars.predictors.fitting import fit_members
 from nars.space import Space, load_space, sobol
@@ -198,3 +199,23 @@ def test_equal_accuracies_and_two_samples_do_not_break_it(space, encoding, prese
     base = pretrained(space, encoding[:50], preset)
     assert np.isfinite(base.fit(encoding[:20], np.full(20, 50.0), seed=0).predict(encoding).mean).all()
     assert np.isfinite(base.fit(encoding[:2], np.array([50.0, 60.0]), seed=0).predict(encoding).std).all()
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e-4, 1e22])
+def test_labels_may_have_any_unit_and_be_equal_but_for_rounding(space, encoding, unit) -> None:
+    base = pretrained(space, encoding[:50], "default")
+    for y in (truth(space, encoding[:12]), np.full(12, 1.1)):
+        found = base.fit(encoding[:12], unit * y, seed=0).predict(encoding)
+        assert np.isfinite(found.mean).all()
+        assert np.isfinite(found.std).all()
+        assert (found.mean.mean() / unit) == pytest.approx(y.mean(), abs=5)
+
+
+def test_a_loss_that_diverged_to_a_number_spoils_no_other(space, encoding) -> None:
+    y, rate = 100 - truth(space, encoding), encoding[:, space.architecture_width]
+    y[rate > 0.8] = 1e8
+    rest = np.flatnonzero(rate[150:] <= 0.8) + 150
+    metric = Metric(name="loss", goal="minimize")
+    base = dataclasses.replace(pretrained(space, encoding, "default"), metric=metric)
+    model = base.fit(encoding[:150], y[:150], seed=5)
+    assert kendall(model.predict_mean(encoding[rest]), y[rest]) > 0.5

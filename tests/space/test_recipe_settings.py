@@ -78,6 +78,34 @@ def test_a_fixed_choice_makes_its_parameter_a_choice_of_every_candidate():
     assert one.fingerprint == two.fingerprint
 
 
+@pytest.mark.parametrize("first", ["magnitude", "augment"])
+def test_a_condition_is_judged_by_canonical_choices_in_whatever_order_they_stand(first):
+    entries = {
+        "magnitude": "  magnitude: [5, 9]\n",
+        "augment": "  augment: {choices: [none, randaugment], when: {optimizer: [sgd]}}\n",
+    }
+    recipe = "  optimizer: [sgd, adamw]\n" + entries.pop(first) + "".join(entries.values())
+    space = read_space(parse_document(_digits(recipe), source="d.yaml"))
+    columns = space.columns_of("recipe")
+    X = np.array(list(np.ndindex(*space.cardinalities[columns])))
+    X = space.canonical(np.concatenate([np.zeros((len(X), len(space.dimensions) - len(columns)), int), X], axis=1))
+    np.testing.assert_array_equal(space.canonical(X), X)
+    records = {tuple(recipe_in(record).items()) for record in space.to_records(X)}
+    # Of sgd without an augmentation, with randaugment at 5 and at 9, and of adamw, at every other choice there is.
+    free = np.prod([n for c, n in zip(columns, space.cardinalities[columns], strict=True) if _is_free(space, c)])
+    assert len(records) == len(np.unique(X, axis=0)) == space.size("recipe") == 4 * free
+
+
+def _is_free(space, column):
+    return space.dimensions[column].name.split(".")[-1] not in ("optimizer", "augment", "magnitude")
+
+
+def test_conditions_that_wait_for_each_other_are_a_mistake():
+    recipe = "  magnitude: [5, 9]\n  augment: {choices: [none, randaugment], when: {magnitude: [9]}}\n"
+    with pytest.raises(SpaceError, match=r"recipe.magnitude and recipe.augment each have an effect by the choice of a"):
+        read_space(parse_document(_digits(recipe), source="d.yaml"))
+
+
 def test_show_groups_settings_by_what_they_do():
     lines = CliRunner().invoke(app, ["show", "cifar10-rich"], env={"COLUMNS": "100"}).output.splitlines()
     cells = [line.split("│")[1].strip() for line in lines if "│" in line]

@@ -60,6 +60,16 @@ def ordered(samples):
     return tuple(sorted(samples, key=lambda sample: (sample.round, sample.key)))
 
 
+def test_text_that_no_file_holds_is_kept_as_it_is_spelled(tmp_path):
+    """A file name that is no UTF-8, as Python gives it, in what a trainer says."""
+    odd = b"img\xff.png".decode(errors="surrogateescape")
+    store = SampleStore(tmp_path)
+    store.append([failed(0, message=f"cannot decode {odd}"), sample(1, also={odd: 1.0, "worst": odd})])
+    broken, good = SampleStore(tmp_path).samples()
+    assert broken.message == r"cannot decode img\udcff.png"
+    assert good.also == {r"img\udcff.png": 1.0, "worst": r"img\udcff.png"}
+
+
 def test_what_is_appended_is_read_back_in_one_order(tmp_path):
     samples = [sample(number) for number in range(9)] + [failed(9)]
     forward, backward = SampleStore(tmp_path / "a"), SampleStore(tmp_path / "b")

@@ -62,15 +62,22 @@ def read_spec(entry: Any) -> Spec:
     return _from_range(entry, extras)
 
 
+def mixture(values: tuple[Value, ...]) -> str | None:
+    """Why a list cannot be a column of samples, which holds numbers, or words, or true and false; null is any."""
+    kinds: dict[str, list[Value]] = {}
+    for value in values:
+        if value is not None:
+            kind = "words" if isinstance(value, str) else "true / false" if isinstance(value, bool) else "numbers"
+            kinds.setdefault(kind, []).append(value)
+    if len(kinds) < 2:
+        return None
+    listed = " with ".join(f"{kind} ({', '.join(map(repr, some[:3]))})" for kind, some in kinds.items())
+    return f"mixes {listed}; write all as numbers, or quote all as words"
+
+
 def remark(values: tuple[Value, ...]) -> str | None:
-    """What is doubtful about a list of choices: numbers beside words, words that look like numbers."""
+    """What is doubtful about a list of choices: words that look like numbers."""
     words = [value for value in values if isinstance(value, str)]
-    rest = [value for value in values if value is not None and not isinstance(value, str)]
-    if words and rest:
-        return (
-            f"mixes the words {', '.join(map(repr, words[:3]))} with {', '.join(map(repr, rest[:3]))}, so each is a "
-            f"name of its own, without order; write all as numbers, or quote all as words"
-        )
     if len(words) > 1 and all(map(number_like, words)):
         return (
             f"holds words that look like numbers ({', '.join(map(repr, words[:3]))}), so each is a name of its own, "

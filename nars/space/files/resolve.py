@@ -77,13 +77,41 @@ def _link_shared(entries: Entries) -> None:
 
 
 def _ordered(entries: Entries) -> list[str]:
-    """Owners of dimensions: architecture before recipe, a condition's own dimension before what depends on it."""
+    """Owners of dimensions: architecture before recipe, a condition's own dimension before what depends on it.
+
+    So that a condition is judged by a choice that is canonical already.
+    """
 
     def rank(name: str) -> tuple[bool, bool]:
         entry = entries.settings[name]
         return entry.group == "recipe", any((entry.rule.depends_on, entry.rule.default, entry.spec.when))
 
-    return sorted((name for name, entry in entries.settings.items() if len(entry.spec.values) > 1), key=rank)
+    left = sorted((name for name, entry in entries.settings.items() if len(entry.spec.values) > 1), key=rank)
+    above = {name: _decided_by(entries, name) for name in left}
+    ordered: list[str] = []
+    while left:
+        ready = next((name for name in left if not above[name] & set(left)), None)
+        if ready is None:
+            entries.problem(
+                entries.settings[left[0]].path,
+                f"{' and '.join(left)} each have an effect by the choice of another of them; drop one `when`",
+            )
+            return [*ordered, *left]
+        left.remove(ready)
+        ordered.append(ready)
+    return ordered
+
+
+def _decided_by(entries: Entries, name: str) -> set[str]:
+    """Owners of the choices that say whether this one has an effect."""
+    entry = entries.settings[name]
+    if entry.spec.when is not None:
+        other = entry.spec.when[0]
+        return {f"recipe.{other}" if entry.group == "recipe" else other} - {name}
+    users = [name, *(user for user, owner in entries.owners.items() if owner == name)]
+    named = [entries.family.rule(user).depends_on for user in users]
+    # One that is always read makes the choice that they share have an effect always.
+    return {entries.owners.get(other, other) for other in named if other is not None} - {name} if all(named) else set()
 
 
 def _explicit(entries: Entries, spec: Spec, path: KeyPath, index: Mapping[str, int]) -> tuple[Condition, ...]:

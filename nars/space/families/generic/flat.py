@@ -140,7 +140,9 @@ class Flat:
                 found[f"sum.{first.name}"] = X[:, columns].sum(axis=1).astype(np.float64)
             else:
                 for choice, value in enumerate(values):
-                    found[f"count.{value}"] = (X[:, columns] == choice).sum(axis=1).astype(np.float64)
+                    count = (X[:, columns] == choice).sum(axis=1).astype(np.float64)
+                    short = f"count.{value}"
+                    found[short if short not in found else f"count.{first.name}.{value}"] = count
         return found
 
     def architectures(self, space: Space, X: Population) -> list[FlatArchitecture]:
