@@ -138,7 +138,7 @@ def plain(value: Any) -> Value:
 
 
 def _encodable(value: Written) -> Written:
-    """Text that fits a file, as half a surrogate pair, of a file name that is no UTF-8, does not; others as they are."""
+    """Text that fits a file, as half a surrogate pair (of a name that is no UTF-8) does not; others as they are."""
     return cast(Written, value.encode(errors="backslashreplace").decode()) if isinstance(value, str) else value
 
 
