@@ -294,7 +294,7 @@ class Scaled(_Section):
     @classmethod
     def _flops(cls, scale: tuple[Bounds, ...]) -> tuple[Bounds, ...]:
         for budget in scale:
-            if list(budget) != ["flops"] or budget.limits["flops"][0] > 0 or not 0 < budget.high("flops") < inf:
+            if list(budget) != ["flops"] or budget.limits["flops"][0] or not 0 < budget.high("flops") < inf:
                 raise ValueError(f"takes FLOPs budgets above 0, such as [357M, 1.18G]; got {budget}")
         return scale
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import ceil, floor, inf, isfinite
+from math import ceil, floor, inf, isfinite, isinf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from nars.space import (
     cost_range,
     cost_unit,
     enumerate_architectures,
+    loosened,
     shorten,
     sobol,
 )
@@ -226,7 +227,8 @@ def range_findings(config: RunConfig, space: Space) -> Findings:
         ends = {}
     misfit = False
     for cost, (low, high) in range_.limits.items():
-        if cost in ends and (high < ends[cost][0] or low > ends[cost][1]):
+        least, most = range_.ends(cost)
+        if cost in ends and (most < ends[cost][0] or least > ends[cost][1]):
             misfit = True
             yield Finding(
                 keys=(f"range.{cost}", "space"),
@@ -256,12 +258,13 @@ def _budget_findings(
     """What is wrong with the budgets of one cost."""
     low, high = config.range.limits.get(cost, (0.0, inf))
     highest = {n: budget.high(cost) for n, budget in enumerate(config.budgets) if cost in budget}
-    unmet = {number: limit for number, limit in highest.items() if limit < smallest}
+    unmet = {number: limit for number, limit in highest.items() if loosened(limit) < smallest}
     # Above the largest, a budget is not only useless: its member would carry the name of a size that it is far from.
     idle = {
         number: limit
         for number, limit in highest.items()
-        if isfinite(limit) and limit > largest > smallest and len(config.budgets[number].limits) == 1
+        if isfinite(limit) and limit > loosened(largest) and largest > smallest
+        if len(config.budgets[number].limits) == 1
     }
     for which, text in (
         (
@@ -281,7 +284,8 @@ def _budget_findings(
     for number, limit in highest.items():
         measured = config.search.preset == "measured"  # then nothing is guessed
         told = misfit or measured or number in unmet | idle or not isfinite(limit) or smallest >= largest
-        if not told and not low <= limit <= high:
+        least, most = config.range.ends(cost)
+        if not told and not least <= limit <= most:
             side, end = ("above", "high") if limit > high else ("below", "low")
             yield Finding(
                 keys=(f"search.budgets[{number}]", f"range.{cost}.{end}", "space"),
@@ -309,7 +313,7 @@ def _enough(config: RunConfig, space: Space) -> Findings:
             f"{found:,} candidates in {config.range}; train fewer or widen the range",
         )
     for number, budget in enumerate(config.budgets):
-        if len(budget.limits) < 2 and all(low <= 0 for low, _ in budget.limits.values()):
+        if len(budget.limits) < 2 and all(isinf(budget.low(cost)) for cost in budget):
             continue  # its one upper limit is kept by the smallest
         try:
             sobol(space, 1, seed=config.seed, bounds=budget)

@@ -24,13 +24,13 @@ def budget_name(budget: Bounds) -> str:
 
     Different budgets have different names, whatever others there are, also where case does not count.
     """
-    if list(budget) == ["flops"] and budget.limits["flops"][0] <= 0:
+    if list(budget) == ["flops"] and not budget.limits["flops"][0]:
         return _number_name(budget.high("flops"))
     return "-".join(f"{cost}{_ends_name(low, high)}" for cost, (low, high) in budget.limits.items()) or WITHOUT_LIMITS
 
 
 def _ends_name(low: float, high: float) -> str:
-    if low <= 0:
+    if not low:
         return _number_name(high)
     return f"{_number_name(low)}up" if isinf(high) else f"{_number_name(low)}to{_number_name(high)}"
 

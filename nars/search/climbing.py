@@ -194,12 +194,11 @@ class Climbs(ArchiveSearch):
         """
         change, slack = np.zeros(effect.shape), list[_Slack]()
         for name, (low, high) in self.bounds.limits.items():
-            cost = self.archive.costs[name][centre]
-            slack.append(_Slack(added=added[name], low=low - cost, high=high - cost))
+            cost, (least, most) = self.archive.costs[name][centre], self.bounds.ends(name)
+            least = least if low else 0.0  # a sum of effects below 0 is none
+            slack.append(_Slack(added=added[name], low=least - cost, high=most - cost))
             largest = np.abs(added[name]).max(axis=1, keepdims=True)
-            change += (
-                added[name] / np.maximum(largest, 1e-300) * (1.0 if np.isfinite(high) else -1.0 if low > 0 else 0.0)
-            )
+            change += added[name] / np.maximum(largest, 1e-300) * (1.0 if np.isfinite(high) else -1.0 if low else 0.0)
         change *= np.abs(effect).max(axis=1, keepdims=True, initial=0.0, where=np.isfinite(effect))
         sets = [self._many(rows, effect, change, slack), *self._few(rows, effect, change, slack)]
         return np.concatenate(sets, axis=1)

@@ -30,8 +30,8 @@ def cost_bins(costs: Mapping[str, Floats], bounds: Bounds, *, bins: int, rows: i
         out[inside] = 0
         return out
     values = costs[cost]
-    low, high = bounds.limits.get(cost, (0.0, np.inf))
-    low = low if low > 0 else float(values[inside].min())
+    low, high = bounds.low(cost), bounds.high(cost)
+    low = low if np.isfinite(low) else float(values[inside].min())
     high = high if np.isfinite(high) else float(values[inside].max())
     if low > 0 and high > _WIDE * low:
         low, high, values = np.log(low), np.log(high), np.log(np.maximum(values, low))

@@ -3,6 +3,7 @@ from .bounds import (
     Bounds as Bounds,
     cost_unit as cost_unit,
     limit_of as limit_of,
+    loosened as loosened,
     quantity as quantity,
     shorten as shorten,
 )

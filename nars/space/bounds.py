@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from nars.arrays import Floats
 from nars.space.errors import SpaceError
 
-_SUFFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "ms": 1.0, "s": 1e3}
-_TIME = re.compile(r"\s*(\d+\.?\d*)\s*(ms|s|m|h)\s*")
-_LONG = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*([a-zA-Z]*)\s*")
+_SUFFIXES = {"": "1", "k": "1e3", "K": "1e3", "M": "1e6", "G": "1e9", "B": "1e9", "ms": "1", "s": "1e3"}
+_TIME = re.compile(rf"\s*({_NUMBER})\s*(ms|s|m|h)\s*")
+_LONG = {"ms": "1e-3", "s": "1", "m": "60", "h": "3600"}
 _SMALL = {"m": "M", "g": "G", "b": "B"}
 
 
@@ -30,7 +33,7 @@ def quantity(text: str | float) -> float:
     """
     if isinstance(text, (int, float)):
         return float(text)
-    match = re.fullmatch(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Z]*)\s*", text)
+    match = _QUANTITY.fullmatch(text)
     if match is not None and match[2] in _SMALL:
         # A small m may be meant as milli; a guess would be wrong a billionfold.
         raise SpaceError(f"{match[2]!r} is no suffix, got {text!r}; write {match[1]}{_SMALL[match[2]]} with a capital")
@@ -38,7 +41,15 @@ def quantity(text: str | float) -> float:
         raise SpaceError(
             f"a quantity is a number with an optional suffix k, M, G, B, ms or s, got {text!r}; write e.g. 450M"
         )
-    return float(match[1]) * _SUFFIXES[match[2]]
+    return _times(match[1], _SUFFIXES[match[2]])
+
+
+def _times(number: str, unit: str) -> float:
+    """The product as it is written: 1.001M is 1,001,000, and in floating point less."""
+    try:
+        return float(Decimal(number) * Decimal(unit))
+    except ArithmeticError:  # an exponent beyond Decimal's
+        return float(number) * float(unit)
 
 
 def shorten(number: float) -> str:
@@ -51,6 +62,15 @@ def shorten(number: float) -> str:
 
 LATENCY = "latency"
 """The cost that a device table gives, milliseconds."""
+
+ROUNDING = 1e-12
+"""By what share of itself a limit may be missed: costs are sums, and in floating point 0.1 + 0.2 is more than 0.3."""
+
+
+def loosened(limit: float, by: float = ROUNDING) -> float:
+    """An upper limit and what rounding may add to a cost that is equal to it; a lower one is -loosened(-limit)."""
+    return limit if math.isinf(limit) else limit + by * abs(limit)
+
 
 SECONDS = "seconds"
 """The cost of a training, as those of a run or store say it."""
@@ -69,7 +89,7 @@ def cost_unit(name: str) -> str:
 
 @dataclass(frozen=True, init=False)
 class Bounds:
-    """Lower and upper limits per cost, both included; a candidate must keep all of them.
+    """Lower and upper limits per cost, both included; a candidate must keep all of them, up to rounding (1e-12).
 
     Example:
         >>> Bounds({"flops": (4e8, "800M"), "params": (0, 9e6)})
@@ -83,7 +103,7 @@ class Bounds:
         """Limits by cost, each (low, high) as a number or as people write it.
 
         Args:
-            limits: {cost: (low, high)}; 0 and infinity stand for no limit.
+            limits: {cost: (low, high)}; a low of 0 and infinity stand for no limit.
             named: nothing: whoever names costs means `Bounds.at_most`.
 
         Raises:
@@ -115,7 +135,7 @@ class Bounds:
         if isinstance(written, Bounds):
             return written
         if isinstance(written, str) and "=" in written:
-            parts = [part.partition("=") for part in written.split("+")]
+            parts = [part.partition("=") for part in re.split(r"\+(?=[^+=]*=)", written)]  # not at that of 1e+6
             written = {name.strip(): limit for name, _, limit in parts}
         if not isinstance(written, Mapping):
             return Bounds.at_most(flops=written)  # type: ignore[arg-type]  # checked there
@@ -137,7 +157,7 @@ class Bounds:
         """In plain types, for `read`."""
         found: dict[str, float | dict[str, float]] = {}
         for name, (low, high) in self.limits.items():
-            ends = {"low": low} if low > 0 else {}
+            ends = {"low": low} if low else {}
             found[name] = high if not ends else ends if math.isinf(high) else {**ends, "high": high}
         return found
 
@@ -145,13 +165,21 @@ class Bounds:
         """Upper limit of a cost; infinity without one."""
         return self.limits.get(name, (0.0, math.inf))[1]
 
+    def low(self, name: str) -> float:
+        """Lower limit of a cost; minus infinity without one, for which 0 stands."""
+        return self.limits.get(name, (0.0, math.inf))[0] or -math.inf
+
+    def ends(self, name: str, *, by: float = ROUNDING) -> tuple[float, float]:
+        """From where to where a cost keeps its limits: each opened by a share of itself, as costs are rounded."""
+        return -loosened(-self.low(name), by), loosened(self.high(name), by)
+
+    def keeps(self, costs: Mapping[str, float]) -> bool:
+        """Whether one candidate keeps every limit; not where a limited cost of it is unknown."""
+        return all(low <= costs.get(name, math.nan) <= high for name in self for low, high in [self.ends(name)])
+
     def within(self, other: Bounds) -> bool:
         """Whether whatever keeps these limits keeps the other's."""
-        return all(
-            low <= own_low and own_high <= high
-            for name, (low, high) in other.limits.items()
-            for own_low, own_high in [self.limits.get(name, (0.0, math.inf))]
-        )
+        return all(other.low(name) <= self.low(name) and self.high(name) <= other.high(name) for name in other)
 
     def __reduce__(self) -> tuple[type[Bounds], tuple[dict[str, tuple[float, float]]]]:
         return (Bounds, (dict(self.limits),))
@@ -164,7 +192,7 @@ class Bounds:
 
     def __str__(self) -> str:
         def one(name: str, low: float, high: float) -> str:
-            if low <= 0:
+            if not low:
                 return f"{name} <= {shorten(high)}"
             return f"{name} >= {shorten(low)}" if math.isinf(high) else f"{shorten(low)} <= {name} <= {shorten(high)}"
 
@@ -202,7 +230,10 @@ class Bounds:
     def widened(self, nearest: Mapping[str, float]) -> Bounds:
         """These limits, opened just enough to admit a candidate with the costs `nearest`."""
         return Bounds(
-            {name: (min(low, nearest[name]), max(high, nearest[name])) for name, (low, high) in self.limits.items()}
+            {
+                name: (min(low, nearest[name]) if low else low, max(high, nearest[name]))
+                for name, (low, high) in self.limits.items()
+            }
         )
 
     def violation(self, costs: Mapping[str, Floats], *, rows: int | None = None) -> Floats:
@@ -218,11 +249,12 @@ class Bounds:
         self.check(costs, of="this space")
         total = np.zeros(len(next(iter(costs.values()))) if costs else rows or 0, dtype=np.float64)
         for name, (low, high) in self.limits.items():
-            value = costs[name]
+            value, (least, most) = costs[name], self.ends(name)
+            # Compared such that a cost that is no number is outside.
             if not math.isinf(high):
-                total += np.maximum(value - high, 0.0) / max(abs(high), 1e-9)
-            if low > 0:
-                total += np.maximum(low - value, 0.0) / low
+                total += np.where(value <= most, 0.0, value - high) / max(abs(high), 1e-9)
+            if low:
+                total += np.where(value >= least, 0.0, low - value) / abs(low)
         return total
 
     def admits(self, costs: Mapping[str, Floats], *, rows: int | None = None) -> NDArray[np.bool_]:
@@ -244,7 +276,7 @@ def _interval(name: object, pair: object) -> tuple[float, float]:
             f"bounds on {name}: the lower limit must not exceed the upper one and the upper one must not be negative, "
             f"got {low:g} .. {high:g}; swap or correct them"
         )
-    return low, high
+    return 0.0 if low == -math.inf else low, high
 
 
 def limit_of(name: str, value: object) -> float:
@@ -257,7 +289,7 @@ def limit_of(name: str, value: object) -> float:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
         if name == SECONDS and isinstance(value, str) and (time := _TIME.fullmatch(value)):
-            return float(time[1]) * _LONG[time[2]]  # a quantity of time is in milliseconds
+            return _times(time[1], _LONG[time[2]])  # a quantity of time is in milliseconds
         number = quantity(value) if isinstance(value, str) else float(value)  # type: ignore[arg-type]
     except SpaceError as error:
         raise SpaceError(f"bounds on {name}: {error}") from error

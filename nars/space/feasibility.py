@@ -69,13 +69,14 @@ def check_reachable(space: Space, bounds: Bounds) -> None:
         rows = extreme_rows(space)
     except SpaceError:  # too large to know its ends
         return
-    for name, (low, high) in bounds.limits.items():
+    for name in bounds:
         if name not in rows:  # learned: nobody knows its ends
             continue
         smallest, largest = space.costs(rows[name])[name]
-        if high < smallest:
+        least, most = bounds.ends(name)
+        if most < smallest:
             raise infeasible(space, rows[name][:1], bounds, proven=True)
-        if low > largest:
+        if least > largest:
             raise infeasible(space, rows[name][1:], bounds, proven=True)
 
 
@@ -87,9 +88,10 @@ def infeasible(space: Space, row: Population, bounds: Bounds, *, proven: bool) -
     own = {name: float(values[0]) for name, values in space.costs(row).items() if name in bounds}
     changes = []
     for name, (low, high) in bounds.limits.items():
-        if own[name] > high:
+        least, most = bounds.ends(name)
+        if own[name] > most:
             changes.append(f"{name} <= {_outward(own[name], up=True)} (asked: {shorten(high)})")
-        elif own[name] < low:
+        elif own[name] < least:
             changes.append(f"{name} >= {_outward(own[name], up=False)} (asked: {shorten(low)})")
     nothing = "nothing in" if proven else "no candidate found in"
     return InfeasibleError(
@@ -100,7 +102,7 @@ def infeasible(space: Space, row: Population, bounds: Bounds, *, proven: bool) -
 
 def _outward(number: float, *, up: bool) -> str:
     """A number for people that admits the given one: 162,576,480 -> "162.6M" upwards, "162.5M" downwards."""
-    step = 10.0 ** (math.floor(math.log10(number)) - 3) if number > 0 else 1.0
+    step = 10.0 ** (math.floor(math.log10(abs(number))) - 3) if number else 1.0
     rounded = (math.ceil if up else math.floor)(number / step) * step
     while quantity(shorten(rounded)) < number if up else quantity(shorten(rounded)) > number:
         rounded += step if up else -step

@@ -34,7 +34,7 @@ class Board:
             return
         for budget in self._budgets:
             best = self._best.get(budget)
-            if _keeps(sample, budget) and (best is None or _score(sample) > _score(best)):
+            if budget.keeps(sample.costs) and (best is None or _score(sample) > _score(best)):
                 self._best[budget] = sample
 
     def tell(self, sample: Sample) -> None:
@@ -57,12 +57,6 @@ class Board:
         failed = f", {self._failed:,} failed" if self._failed else ""
         workers = f"{counted(self._workers, 'worker')}, " if self._workers else ""
         return f"best so far   {'   '.join(best)}", f"{workers}{rate}{failed}"
-
-
-def _keeps(sample: Sample, budget: Bounds) -> bool:
-    return all(
-        name in sample.costs and low <= sample.costs[name] <= high for name, (low, high) in budget.limits.items()
-    )
 
 
 def _result(sample: Sample) -> float:

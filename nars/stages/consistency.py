@@ -49,7 +49,7 @@ def contradictions(space: Space, written: Sequence[Written], bounds: Sequence[Bo
         other = [name for name in {**candidate.record, **record} if record.get(name) != candidate.record.get(name)]
         wrong = [name for name, value in candidate.costs.items() if name in found and not isclose(value, found[name])]
         own = {**candidate.costs, **found}  # latency is known where there is a device table only
-        outside = [name for name, (low, high) in limits.limits.items() if not _within(own.get(name), low, high)]
+        outside = [name for name in limits if not _within(own.get(name), *limits.ends(name, by=_CLOSE))]
         if other:
             yield (
                 row,
@@ -63,4 +63,4 @@ def contradictions(space: Space, written: Sequence[Written], bounds: Sequence[Bo
 
 
 def _within(value: float | None, low: float, high: float) -> bool:
-    return value is not None and low * (1 - _CLOSE) <= value <= high * (1 + _CLOSE)
+    return value is not None and low <= value <= high

@@ -217,7 +217,7 @@ def _note(run: Run, member: Member, smaller: Member) -> str:
     largest = cost_range(run.space)[cost][1] if alone else math.inf
     high, unit = run.config.range.high(cost), cost_unit(cost)
     what = "network" if run.config.trains_images else "candidate"
-    if largest <= smaller.budget.high(cost):
+    if largest <= smaller.budget.ends(cost)[1]:
         why = f"the largest {what} of the space has {shorten(largest)} {unit}; a larger one needs a larger space"
     elif high < member.budget.high(cost) and math.isfinite(high):
         why = (

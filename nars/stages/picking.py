@@ -77,9 +77,7 @@ def best_within(budget: Bounds, run: Run, samples: Sequence[Sample], *, start: P
 
 def keeps(budget: Bounds, sample: Sample) -> bool:
     """Whether a sample that was measured keeps a budget."""
-    return sample.result is not None and all(
-        low <= sample.costs.get(name, math.inf) <= high for name, (low, high) in budget.limits.items()
-    )
+    return sample.result is not None and budget.keeps(sample.costs)
 
 
 def standard_error(metric: Metric, value: float, images: int | None) -> float:

@@ -126,7 +126,7 @@ def fault_of_scaled(space: Space, member: Member) -> str | None:
     wrong = [key for key, value in expected.costs.items() if not math.isclose(member.costs.get(key, -1), value)]
     if wrong:
         return f"scaling gives {expected.costs[wrong[0]]:g} {wrong[0]}, the file says {member.costs.get(wrong[0])}"
-    if expected.costs["flops"] > member.budget.high("flops"):
+    if expected.costs["flops"] > member.budget.ends("flops")[1]:
         return f"it has {shorten(expected.costs['flops'])} FLOPs, its budget is {member.budget}"
     return None
 

@@ -13,7 +13,7 @@ from nars.errors import DataError
 from nars.evaluate import FEWEST_CURVES, StopAdvice, choose_stop_epoch
 from nars.run import Run
 from nars.run.config import Collect
-from nars.space import cost_unit, shorten
+from nars.space import cost_unit, loosened, shorten
 from nars.store import Sample
 
 FEWEST_TO_LEARN = 2
@@ -51,10 +51,12 @@ def _bins(run: Run, samples: Sequence[Sample]) -> dict[str, NDArray[np.bool_]]:
         return {}
     costs = np.array([sample.costs[cost] for sample in samples])
     low, high = run.config.range.limits.get(cost, (-math.inf, math.inf))
+    least, _ = run.config.range.ends(cost)
     limits = (budget.high(cost) for budget in run.config.budgets)
     edges = [low, *sorted({limit for limit in limits if low < limit < high}), high]
     return {
-        f"{_between(a, b)} {cost_unit(cost)}": ((costs >= a) if a == low else (costs > a)) & (costs <= b)
+        f"{_between(a, b)} {cost_unit(cost)}": (costs >= least if a == low else costs > loosened(a))
+        & (costs <= loosened(b))
         for a, b in pairwise(edges)
     }
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from nars.arrays import Floats
 from nars.errors import StoreError
+from nars.space import loosened
 from nars.store.rows import COST, to_samples
 from nars.store.sample import Sample
 from nars.store.store import SampleStore
@@ -66,7 +67,7 @@ def _score(sample: Sample) -> float:
 
 
 def _best_row(keys: pa.ChunkedArray, costs: Floats, scores: Floats, budget: float) -> int | None:
-    within = np.where(costs <= budget, scores, -np.inf)
+    within = np.where(costs <= loosened(budget), scores, -np.inf)
     best = within.max()
     if best == -np.inf:
         return None

@@ -19,7 +19,7 @@ from nars.errors import StoreError
 from nars.metric import ACCURACY, Metric
 from nars.printing import brief_repr
 from nars.search import Strategy
-from nars.space import Population
+from nars.space import Population, loosened
 from nars.store import SampleStore
 from nars.store.rows import COST
 
@@ -121,7 +121,7 @@ class Measured:
         for name, budget in budgets.items():
             if name not in self.costs:
                 raise StoreError(f"there is no cost {name!r} among {', '.join(self.costs)}.")
-            keep &= self.costs[name] <= budget
+            keep &= self.costs[name] <= loosened(budget)
         if not keep.any():
             limits = ", ".join(f"{name} <= {budget:g}" for name, budget in budgets.items())
             raise StoreError(f"no measured candidate is within {limits}. Raise the budget.")

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from nars.search import propose_round, shrink_pool
+from nars.search import cost_bins, propose_round, shrink_pool
 from nars.space import Bounds, SpaceError, load_space, sobol
 
 SPACE = load_space("cifar10")
@@ -62,6 +62,14 @@ def test_fewer_than_asked_where_fewer_are_left(pool):
     assert len(propose_round(X[:3], few, BOUNDS, 8)) == 3
     with pytest.raises(SpaceError, match="larger pool"):
         propose_round(X[:3], few, BOUNDS, 8, exclude=X[:3])
+
+
+def test_a_range_below_0_is_cut_like_any_other():
+    gains = np.array([-9.0, -8.0, -5.5, -4.5, -1.0, 0.0])
+    bins = cost_bins({"gain": gains}, Bounds({"gain": (-8, 0)}), bins=4, rows=6, cost="gain")
+    assert bins.tolist() == [-1, 0, 1, 1, 3, 3]
+    open_below = cost_bins({"gain": gains}, Bounds.at_most(gain=0), bins=3, rows=6, cost="gain")
+    assert open_below.tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_the_pool_keeps_the_best_share_of_each_bin(pool):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -404,6 +405,8 @@ def test_budgets_of_four_equal_digits_have_names_of_their_own() -> None:
         "999",
         "123.4k",
     ]
+    gains = [Bounds({"gain": limits}) for limits in ((-4, 0), (-4, math.inf), (0, 3))]
+    assert budget_names(gains) == ["gain-4to0", "gain-4up", "gain3"]
     whole = [budget_name(float(budget)) for budget in range(990_000, 1_010_000)]
     assert len({name.lower() for name in whole}) == len(whole)
     # Which others there are makes no difference: names are known before the search, and stay when it grows.

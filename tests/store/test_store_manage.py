@@ -84,6 +84,12 @@ def test_best_per_budget_against_exhaustive_search(tmp_path, compacted):
         best_per_budget(store, cost="latency", budgets=[1])
 
 
+def test_a_cost_that_adds_up_to_the_budget_is_within_it(tmp_path):
+    store = store_of(tmp_path, [sample(1, costs={"ms": 0.1 + 0.2}), sample(2, costs={"ms": 0.3 + 1e-9})])
+    assert [best.key for best in best_per_budget(store, cost="ms", budgets=[0.3])] == [f"{1:032x}"]
+    assert Measured.of(store).within({"ms": 0.3}).choices.tolist() == [[1, 1]]
+
+
 def test_best_of_nothing(tmp_path):
     assert best_per_budget(SampleStore(tmp_path / "none"), budgets=[1, 2]) == (None, None)
     assert best_per_budget(store_of(tmp_path / "failed", [failed(1)]), budgets=[1e9]) == (None,)

@@ -13,7 +13,7 @@ function shorten(number) {
 /** "450k", "1.2M", "12ms" -> number; NaN where it is none. */
 function quantity(text) {
   const found = /^\s*(\d+\.?\d*(?:e[-+]?\d+)?|\.\d+)\s*(k|K|M|G|B|ms|s)?\s*$/i.exec(text);
-  return found ? +found[1] * ({ k: 1e3, K: 1e3, M: 1e6, G: 1e9, B: 1e9, s: 1e3 }[found[2]] ?? 1) : NaN;
+  return found ? +(found[1] * ({ k: 1e3, K: 1e3, M: 1e6, G: 1e9, B: 1e9, s: 1e3 }[found[2]] ?? 1)).toPrecision(15) : NaN;
 }
 
 const figure = value => data.metric.unit === "%" ? value.toFixed(2) : `${+value.toPrecision(4)}`;
@@ -52,7 +52,8 @@ function add(candidate) {
   return Object.assign(known, candidate);
 }
 
-const within = (candidate, limits) => Object.entries(limits).every(([name, limit]) => candidate.costs[name] <= limit);
+/** Whether it keeps {cost: upper limit}, up to rounding, as nars has it. */
+const within = (candidate, limits) => Object.entries(limits).every(([name, limit]) => candidate.costs[name] <= limit + 1e-12 * Math.abs(limit));
 
 /** The candidate predicted best within {cost: upper limit}; undefined where nothing keeps them. */
 function best(limits, counts = () => true) {

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nars.errors import ConfigError, require
+from nars.space import loosened
 from nars.studies.compression.measuring import Measured
 
 
@@ -38,11 +39,11 @@ class Limits:
 
     def keeps_bytes(self, one: Measured) -> bool:
         """Whether a model is small enough."""
-        return self.max_bytes is None or one.bytes <= self.max_bytes
+        return self.max_bytes is None or one.bytes <= loosened(self.max_bytes)
 
     def keeps_accuracy(self, one: Measured, whole: Measured) -> bool:
         """Whether a model is accurate enough."""
-        return self.max_drop is None or drop(one, whole) <= self.max_drop
+        return self.max_drop is None or drop(one, whole) <= loosened(self.max_drop)
 
 
 def drop(one: Measured, whole: Measured) -> float:
