@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from nars.space import SpaceError, cost_range, enumerate_architectures, load_space, parse_document, read_space, uniform
+from nars.space import (
+    Bounds,
+    InfeasibleError,
+    SpaceError,
+    check_reachable,
+    cost_range,
+    enumerate_architectures,
+    load_space,
+    parse_document,
+    read_space,
+    uniform,
+)
 
 TIGHT = """
 name: tight
@@ -46,6 +57,44 @@ def test_tables_and_sums():
     check(load_space("nas-bench-macro"))
     check(load_space("fcnet"))
     assert cost_range(read_space(parse_document(SEVERAL, source="s.yaml"))) == {"size": (9.0, 24.0), "time": (0.0, 1.0)}
+
+
+LAYERS = """
+name: layers
+kind: generic
+architecture:
+  n: [1, 2, 3]
+  w2: {choices: [64, 128], when: {n: [2, 3]}}
+  w3: {choices: [32, 64], when: {n: [3]}}
+recipe:
+  optimizer: [sgd, adam]
+  momentum: {choices: [0.8, 0.9], when: {optimizer: [sgd]}}
+costs: {params: {base: 1, w2: [640, 1280], w3: [-5, 7], recipe.momentum: [2, 3]}}
+"""
+
+
+def test_a_setting_without_effect_costs_nothing():
+    space = read_space(parse_document(LAYERS, source="layers.yaml"))
+    own = {"w2": {64: 640, 128: 1280}, "w3": {32: -5, 64: 7}, "momentum": {0.8: 2, 0.9: 3}}
+    X = uniform(space, 300, rng=np.random.default_rng(0))
+    for record, cost in zip(space.to_records(X), space.costs(X)["params"].tolist(), strict=True):
+        expected = 1 + own["momentum"][record["recipe.momentum"]] * (record["recipe.optimizer"] == "sgd")
+        expected += own["w2"][record["w2"]] * (record["n"] >= 2) + own["w3"][record["w3"]] * (record["n"] == 3)
+        assert cost == expected
+    assert cost_range(space) == {"params": (1.0, 1291.0)}
+    check_reachable(space, Bounds.at_most(params=1))
+    with pytest.raises(InfeasibleError, match=r"params <= 1 \(asked: 0\.9\)"):
+        check_reachable(space, Bounds.at_most(params=0.9))
+
+
+def test_conditions_count_for_what_a_space_is_only_where_they_change_a_cost():
+    def fingerprints(costs, when):
+        text = LAYERS.replace("[640, 1280]", costs).replace("when: {n: [2, 3]}", when)
+        space = read_space(parse_document(text, source="layers.yaml"))
+        return space.table.fingerprint
+
+    assert fingerprints("[640, 1280]", "when: {n: [2, 3]}") != fingerprints("[640, 1280]", "when: {n: [2]}")
+    assert fingerprints("[0, 1280]", "when: {n: [2, 3]}") == fingerprints("[0, 1280]", "when: {n: [2]}")
 
 
 @pytest.mark.parametrize("name", ["fbnetv3", "fbnetv3-cifar10", "cifar10", "fashion-mnist"])

@@ -28,8 +28,9 @@ def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
     """The costs that a space file names under `costs`.
 
     Either the path of a .csv, .json or .parquet file, relative to the space file, with one column per setting that
-    costs depend on (by its name) and one per cost; or {cost: {base: number, setting: [number per choice]}}, summed;
-    or {function: package.module:name}, of a module beside the space file, in the working folder, or installed.
+    costs depend on (by its name) and one per cost; or {cost: {base: number, setting: [number per choice]}}, summed
+    over the settings that have an effect (`when`); or {function: package.module:name}, of a module beside the space
+    file, in the working folder, or installed.
 
     Raises:
         SpaceError: with file, line and fix.
@@ -47,9 +48,12 @@ def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
         )
     if isinstance(entry.get("function"), str):
         return _from_function(entry, space, document)
+    base = {name: _base(own, ("costs", name), document) for name, own in entry.items()}
+    parts = {name: _parts(own, ("costs", name), space, document) for name, own in entry.items()}
+    columns = {column for own in parts.values() for column in own}
+    conditions = {column: space.dimensions[column].active_when for column in sorted(columns)}
     return AdditiveCostTable(
-        base={name: _base(parts, ("costs", name), document) for name, parts in entry.items()},
-        parts={name: _parts(parts, ("costs", name), space, document) for name, parts in entry.items()},
+        base=base, parts=parts, active_when={column: rules for column, rules in conditions.items() if rules}
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nars.arrays import Floats, Ints
 from nars.printing import brief_repr
-from nars.space.dimension import Population
+from nars.space.dimension import Condition, Population
 from nars.space.errors import SpaceError, UnlistedError
 from nars.space.space import Space
 
@@ -133,7 +133,10 @@ class ListedCostTable:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AdditiveCostTable:
-    """Costs that are sums over the choices: a base, plus what each choice adds. For generic spaces of any size."""
+    """Costs that are sums over the choices: a base, plus what each choice adds where it has an effect.
+
+    For generic spaces of any size.
+    """
 
     __repr__ = brief_repr
 
@@ -141,6 +144,8 @@ class AdditiveCostTable:
     """{cost: what every candidate has}."""
     parts: Mapping[str, Mapping[int, Floats]]
     """{cost: {column of X: what each choice of it adds, (choices,)}}."""
+    active_when: Mapping[int, tuple[Condition, ...]] = field(default_factory=dict)
+    """{column of X: where its choice has an effect and so costs something: any of these}; always, where not named."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -150,21 +155,39 @@ class AdditiveCostTable:
     @property
     def columns(self) -> tuple[int, ...]:
         """Columns of X that the costs depend on."""
-        return tuple(sorted({column for parts in self.parts.values() for column in parts}))
+        own = {column for parts in self.parts.values() for column in parts}
+        return tuple(sorted(own | {rule.dimension for column in own for rule in self.active_when.get(column, ())}))
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of names and values."""
-        content = {
+        content: Any = {
             name: [base, {column: values.tolist() for column, values in sorted(self.parts[name].items())}]
             for name, base in sorted(self.base.items())
         }
+        # Without effect a choice is the first one. Where that adds nothing, it makes no difference that it is not
+        # counted, and the hash is what it was before conditions were.
+        telling = {
+            column: [[rule.dimension, sorted(rule.choices)] for rule in rules]
+            for column, rules in sorted(self.active_when.items())
+            if any(column in parts and parts[column][0] != 0 for parts in self.parts.values())
+        }
+        content = [content, telling] if telling else content
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def lookup(self, X: Population) -> dict[str, Floats]:
-        """Each cost (N,) of canonical rows X."""
+        """Each cost (N,) of canonical rows X; a choice without effect adds nothing."""
+        active = {
+            column: np.any([np.isin(X[:, rule.dimension], list(rule.choices)) for rule in rules], axis=0)
+            for column, rules in self.active_when.items()
+        }
+
+        def added(column: int, values: Floats) -> Floats:
+            own = values[X[:, column]]
+            return np.where(active[column], own, 0.0) if column in active else own
+
         return {
-            name: sum((values[X[:, column]] for column, values in self.parts[name].items()), np.full(len(X), base))
+            name: sum((added(column, values) for column, values in self.parts[name].items()), np.full(len(X), base))
             for name, base in self.base.items()
         }
 
