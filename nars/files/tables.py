@@ -6,8 +6,10 @@ import csv
 import gzip
 import io
 import json
+import lzma
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 _DELIMITERS = (",", ";", "\t", "|")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 _MOST_SHOWN = 40
+_DAMAGE = (ValueError, OSError, KeyError, EOFError, csv.Error, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What the readers raise for a file that is not whole, or not what its name says."""
+
+
+_ENCRYPTED = 1
+"""Bit of a member of a .zip file."""
 
 
 class TableFileError(UserError):
@@ -86,7 +94,7 @@ def read_table(path: Path, *, what: str = "a table") -> TableFile:
         raise TableFileError(f"there is no file {path}" + ("; it is a folder" if path.is_dir() else "; check the path"))
     try:
         table = reader(path)
-    except (ValueError, OSError, KeyError, EOFError, csv.Error, zipfile.BadZipFile, RecursionError) as error:
+    except (*_DAMAGE, RuntimeError) as error:  # a RuntimeError: nested too deeply, or packed in an unknown way
         if isinstance(error, TableFileError):
             raise
         raise TableFileError(f"{path} was not read as {suffix[1:]}: {error}; check that it is whole") from None
@@ -104,6 +112,8 @@ def _bytes(path: Path) -> bytes:
             names = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
             if len(names) != 1:
                 raise ValueError(f"it holds {len(names)} files, not one")
+            if archive.getinfo(names[0]).flag_bits & _ENCRYPTED:
+                raise TableFileError(f"{path} is encrypted; unpack it and give the file in it")
             return archive.read(names[0])
     return path.read_bytes()
 
@@ -224,7 +234,10 @@ def _of_document(path: Path, document: Any) -> TableFile:
     if isinstance(document, Mapping):
         if set(document) >= {"columns", "data"} and isinstance(document["columns"], list):  # pandas: orient="split"
             names = [".".join(map(str, n)) if isinstance(n, list) else str(n) for n in document["columns"]]
-            return _of_records(path, [dict(zip(names, row, strict=True)) for row in document["data"]])
+            rows = document["data"]
+            if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+                raise TableFileError(f"{path} is no table: beside its columns, data is a list of rows [cell, ...]")
+            return _of_records(path, [dict(zip(names, row, strict=True)) for row in rows])
         if isinstance(records := document.get("data"), list) and "schema" in document:  # pandas: orient="table"
             return _of_records(path, records)
         if isinstance(records := document.get("trialMessage"), list):  # NNI's experiment summary

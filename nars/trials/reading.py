@@ -188,7 +188,7 @@ class _Reader:
         columns = self.file.columns
         if self.status != "st_status" or not {"st_decision", "st_worker_iter"} <= set(columns):
             return ended
-        steps = [number_of(cell) or 0.0 for cell in columns["st_worker_iter"]]
+        steps = _steps(columns["st_worker_iter"])
         longest = max(steps)
         return [
             "error"
@@ -321,7 +321,8 @@ class _Reader:
         stepping = next((plain[name] for name in _STEPS if name in plain and plain[name] not in used), None)
         if stepping is None:
             return np.arange(len(rows))
-        steps = [number_of(cell) or 0.0 for cell in self.file[stepping]]
+        cells = self.file[stepping]
+        steps = _steps(cells)
         others = [heading for name in _REPEATS if (heading := plain.get(name)) is not None]
         told = [heading for heading in (own, self.headings.seed(), *others) if heading is not None]
         ids = [self.file.columns[heading] for heading in dict.fromkeys(told)]
@@ -339,8 +340,8 @@ class _Reader:
                 f"{len(rows):,} rows are reports on {len(keep):,} trainings that went on (column {stepping!r}); the "
                 f"last of each counts"
             )
-        lengths = [steps[row] for row in rows[keep].tolist()]
-        if min(lengths) < max(lengths):
+        lengths = [steps[row] for row in rows[keep].tolist() if not is_nothing(cells[row])]
+        if lengths and min(lengths) < max(lengths):
             remarks.append(
                 f"trainings are of different length ({min(lengths):g} to {max(lengths):g} steps) and are compared all "
                 f"the same; leave the short ones out if they were stopped early"
@@ -447,6 +448,11 @@ class _Reader:
         if faults and heading in self.headings.said.values():
             raise DataError(f"{self.file.path}: {one_message('these cells are no seeds', faults)}")
         return None if faults else found
+
+
+def _steps(cells: Sequence[Any]) -> list[float]:
+    """How far each row is; 0 where it does not say, as by a NaN."""
+    return [0.0 if is_nothing(cell) else number_of(cell) or 0.0 for cell in cells]
 
 
 def _without_value(ending: Ending) -> Status:

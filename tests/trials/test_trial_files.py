@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import math
 import zipfile
@@ -338,6 +339,17 @@ def test_ray_tune_tells_a_line_for_each_step(space: Space, tmp_path: Path) -> No
     assert any("15 rows are reports on 5 trainings" in remark for remark in table.remarks)
 
 
+@pytest.mark.parametrize("known", [0, 2, 4])
+@pytest.mark.parametrize("heading", ["epoch", "step"])
+def test_a_step_that_is_no_number_is_none(space: Space, tmp_path: Path, known: int, heading: str) -> None:
+    steps = np.where(np.arange(len(TRIALS)) < len(TRIALS) - known, np.nan, 3.0)
+    written = pa.Table.from_pandas(frame(), preserve_index=False).append_column(heading, pa.array(steps))
+    pq.write_table(written, tmp_path / "t.parquet")  # which keeps what pandas would write as null
+    table = read_trials(tmp_path / "t.parquet", space)
+    assert contents(table) == Counter(TRIALS)
+    assert not [remark for remark in table.remarks if "reports" in remark or "different length" in remark]
+
+
 def test_a_line_for_each_epoch_is_no_training(space: Space, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     long = pd.concat(
@@ -551,6 +563,26 @@ def _rows(table: TrialTable) -> Any:
     return table.trials.X
 
 
+LONG = b"depth,act\n" + b"".join(b"%d,relu%d\n" % (row, row**2) for row in range(200))
+
+
+def zipped(method: int, *, encrypted: bool = False) -> bytes:
+    """The long table in a .zip file; or as one that needs a password, as its headers say."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        archive.writestr("t.csv", LONG)
+    found = bytearray(content.getvalue())
+    if encrypted:
+        found[6] |= 1
+        found[found.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(found)
+
+
+def spoiled(content: bytes) -> bytes:
+    """With bytes in the packed part turned over."""
+    return bytes(byte ^ 255 if 60 <= at < 90 else byte for at, byte in enumerate(content))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -570,6 +602,13 @@ def _rows(table: TrialTable) -> Any:
         ("t.parquet", b"PAR1 nothing", "was not read as parquet"),
         ("t.csv.gz", b"no gzip", "was not read as csv"),
         ("t.csv.zip", b"no zip", "was not read as csv"),
+        ("t.csv.gz", spoiled(gzip.compress(LONG)), "was not read as csv"),
+        ("t.csv.gz", gzip.compress(LONG)[:40], "was not read as csv"),
+        ("t.csv.zip", spoiled(zipped(zipfile.ZIP_DEFLATED)), "was not read as csv"),
+        ("t.csv.zip", spoiled(zipped(zipfile.ZIP_LZMA)), "was not read as csv"),
+        ("t.csv.zip", zipped(zipfile.ZIP_STORED, encrypted=True), "is encrypted; unpack it"),
+        ("t.json", b'{"columns": ["depth", "act"], "data": [1, 2]}', "is no table: .* data is a list of rows"),
+        ("t.json", b'{"columns": ["depth", "act"], "data": 3}', "is no table: .* data is a list of rows"),
         ("t.xlsx", b"", "convert it"),
     ],
 )
