@@ -19,7 +19,7 @@ from nars.errors import StoreError, require
 from nars.files.atomic import replacing
 from nars.metric import ACCURACY, Metric
 from nars.store.kept_space import keep_space, kept_space
-from nars.store.rows import COST, METRIC, Identity
+from nars.store.rows import COST, DEFAULTS, METRIC, Identity
 from nars.store.store import SampleStore, first_of_each_key
 
 _COUNTED_COSTS = ("flops", "params", "weights", "activations")
@@ -76,9 +76,9 @@ def store_info(store: SampleStore) -> StoreInfo:
         identity=store.identity,
         versions=tuple(sorted({file.header.version for file in files})),
         statuses=_counts(table["status"]),
-        rounds=_counts(table["round"]),
-        epochs=_counts(table["epochs"]),
-        fidelities=_counts(table["fidelity"]),
+        rounds=_counts(table["round"].fill_null(DEFAULTS["round"])),
+        epochs=_counts(table["epochs"].fill_null(DEFAULTS["epochs"])),
+        fidelities=_counts(table["fidelity"].fill_null(DEFAULTS["fidelity"])),
         metric=metric,
         best=best(table[metric.name]).as_py(),
         best_averaged=best(table[metric.averaged]).as_py(),

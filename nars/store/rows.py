@@ -61,9 +61,10 @@ def check_metric(metric: Metric) -> Metric:
     return metric
 
 
-_DEFAULTS: Mapping[str, Any] = {
+DEFAULTS: Mapping[str, Any] = {
     **{"message": "", "host": "", "device": "", "versions": "{}", "finished": "", "fidelity": ""},
-    **{"round": 0, "curve": [], "ema_curve": [], "cost_convention": COST_CONVENTION},
+    **{"round": 0, "epochs": 0, "planned_epochs": 0, "seconds": 0.0},
+    **{"curve": [], "ema_curve": [], "cost_convention": COST_CONVENTION},
 }
 """What a column reads as where a file does not have it."""
 
@@ -190,7 +191,7 @@ def to_samples(table: pa.Table, metric: Metric) -> tuple[Sample, ...]:
     count = len(table)
     columns = {name: table[name].to_pylist() for name in table.column_names}
     for name in fixed(metric).names:
-        default = _DEFAULTS.get(name)
+        default = DEFAULTS.get(name)
         values = columns.get(name, [None] * count)
         columns[name] = values if default is None else [default if value is None else value for value in values]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -69,7 +71,11 @@ def read_export(file: TableFile, space: Space, *, nearest: bool = False) -> Tria
         given = absent | {
             called[name]: cells[row] for name, cells in columns.items() if name in called and cells[row] is not None
         }
-        more = {name.partition(".")[2]: cells[row] for name, cells in also.items() if cells[row] not in (None, "")}
+        more = {
+            name.partition(".")[2]: _said(cells[row]) if name.startswith(ALSO) else cells[row]
+            for name, cells in also.items()
+            if cells[row] not in (None, "")
+        }
         own = {name: n for name, cells in costs.items() if (n := number_of(cells[row])) is not None and np.isfinite(n)}
         try:
             sample = Sample(record=record, choices=tuple(X[row]), costs=own, also=more, metric=metric, **given)
@@ -137,7 +143,15 @@ def _real(cell: Any) -> float | None:
     return number
 
 
+def _said(cell: Any) -> Any:
+    """What stands among the numbers that a trainer says: CSV has them as text."""
+    number = math.nan if isinstance(cell, str) and cell.strip().casefold() == "nan" else number_of(cell)
+    return cell if number is None else number
+
+
 def _whole(cell: Any) -> int | None:
+    if isinstance(cell, str) and re.fullmatch(r"\s*[-+]?\d+\s*", cell):
+        return int(cell)  # a float of it would be rounded beyond 2**53
     number = _real(cell)
     if number is not None and not number.is_integer():
         raise ValueError

@@ -1,8 +1,10 @@
 import csv
 import json
+from collections import Counter
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from nars.errors import StoreError, UserError
@@ -113,6 +115,27 @@ def test_info_counts(tmp_path):
     assert info.bytes == sum(file.stat().st_size for file in tmp_path.iterdir())
     empty = store_info(SampleStore(tmp_path / "none"))
     assert (empty.rows, empty.identity, empty.best, empty.seconds) == (0, None, None, 0.0)
+
+
+@pytest.mark.parametrize("column", ["round", "epochs", "fidelity"])
+def test_info_counts_what_an_older_file_lacks_as_it_is_read(tmp_path, column):
+    store_of(tmp_path, [sample(1, round=1)])
+    (file,) = tmp_path.glob("*.parquet")
+    older = pq.ParquetFile(file)
+    table = older.read().drop_columns([column]).replace_schema_metadata({b"nars": older.metadata.metadata[b"nars"]})
+    pq.write_table(table, file)
+
+    def counts(store):
+        info = store_info(store)
+        return {"round": info.rounds, "epochs": info.epochs, "fidelity": info.fidelities}[column]
+
+    default = {"round": 0, "epochs": 0, "fidelity": ""}[column]
+    assert counts(SampleStore(tmp_path)) == {default: 1}
+    store_of(tmp_path, [sample(2, round=1)])
+    whole = SampleStore(tmp_path)
+    read = [getattr(one, column) for one in whole.samples()]
+    assert sorted(read) == sorted([default, getattr(sample(2, round=1), column)])
+    assert counts(whole) == Counter(read)
 
 
 def test_export_to_what_other_programs_read(tmp_path):

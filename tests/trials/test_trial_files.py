@@ -9,6 +9,7 @@ import math
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -637,6 +638,27 @@ def test_a_store_goes_out_and_comes_back(space: Space, tmp_path: Path) -> None:
     renamed = {sample.key for sample in samples_of(back, data="other")}
     assert len(renamed) == 5
     assert not renamed & store.keys()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "jsonl"])
+def test_what_a_trainer_says_and_long_seeds_come_back(space: Space, tmp_path: Path, form: str) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False)
+    samples = samples_of(read_trials(tmp_path / "t.csv", space))
+    said: list[dict[str, Any]] = [
+        {"loss": 0.1, "lines": 3, "mood": "odd", "mixed": 2.5},
+        {"loss": 1e-300, "mood": "2", "mixed": "none"},
+        {"loss": math.inf, "lines": -4.0},
+        {},
+        {"loss": 1 / 3},
+    ]
+    seeds = [0, 2**53 + 1, 2**63 - 1, 7, 2**60 + 3]
+    whole = [replace(s, also=also, seed=seed) for s, also, seed in zip(samples, said, seeds, strict=True)]
+    store = SampleStore(tmp_path / "store")
+    store.append(whole)
+    export_store(store, tmp_path / f"e.{form}")
+    back = sorted(samples_of(read_trials(tmp_path / f"e.{form}", space)), key=lambda s: s.key)
+    assert back == sorted(whole, key=lambda s: s.key)
+    assert {type(value) for s in back for name, value in s.also.items() if name in ("loss", "lines")} == {float}
 
 
 def test_a_store_of_a_run_comes_back_whole(tmp_path: Path) -> None:
