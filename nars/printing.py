@@ -76,6 +76,13 @@ def wrapped(text: str, width: int) -> str:
     return "\n".join(_broken(line, width) for line in text.split("\n"))
 
 
+def plain_console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
+    """A console that shows text as it is: brackets and colons in a path or the name of a class are no markup."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
+
+
 def print_lines(console: Console, text: str) -> None:
     """Print text on a console: on a terminal its lines are `wrapped`, for a program each stays a line."""
     lines = wrapped(text, console.width) if console.is_terminal else text

@@ -121,7 +121,7 @@ class Journal:
 
     def __init__(self, path: Path, size: dict[str, int]) -> None:
         self._path, self._size = path, size
-        lines = path.read_text().splitlines() if path.is_file() else []
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         whole = [line for line in lines if line.endswith("}")]  # the last one may be cut off
         self._entries = [entry for entry in map(json.loads, whole) if entry["size"] == size]
 

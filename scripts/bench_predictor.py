@@ -130,7 +130,7 @@ def run_table(
             for name in missing:
                 cells[name, n, split] = measure(made[name], train, held_out, y, cost, seed=split)
             lines = [json.dumps({"model": m, "n": n, "split": split, **rounded(cells[m, n, split])}) for m in missing]
-            with path.open("a") as file:
+            with path.open("a", encoding="utf-8") as file:
                 file.writelines(line + "\n" for line in lines)
         print(f"{table.name}: split {split + 1} of {splits}", file=sys.stderr, flush=True)
     return cells
@@ -152,7 +152,7 @@ def rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_cells(path: Path) -> Cells:
     cells: Cells = {}
-    for line in path.read_text().splitlines() if path.is_file() else ():
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
             cell = json.loads(line)
         except json.JSONDecodeError:  # the last line of a run that was killed

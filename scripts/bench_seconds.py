@@ -134,7 +134,7 @@ def measure(folder: Path, seed: int, journal: Path) -> None:
 
 def lines(journal: Path) -> list[dict[str, Any]]:
     """What is measured."""
-    return [json.loads(line) for line in journal.read_text().splitlines()] if journal.is_file() else []
+    return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()] if journal.is_file() else []
 
 
 def summary(cells: list[dict[str, Any]]) -> dict[str, Any]:

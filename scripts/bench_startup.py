@@ -74,7 +74,7 @@ class Ended:
 
 def nars(command: str) -> Ended:
     """Run `nars COMMAND`."""
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, *shlex.split(command)],
             stdout=subprocess.DEVNULL,

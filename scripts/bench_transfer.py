@@ -81,7 +81,11 @@ def main() -> int:
 
 
 def _measure(pair: str, splits: int, cells: Path) -> None:
-    done = {_key(json.loads(line)) for line in cells.read_text().splitlines()} if cells.is_file() else set()
+    done = (
+        {_key(json.loads(line)) for line in cells.read_text(encoding="utf-8").splitlines()}
+        if cells.is_file()
+        else set()
+    )
     missing = [(split, way) for split in range(splits) for way in WAYS if (pair, split, way) not in done]
     if not missing:
         return
@@ -97,7 +101,7 @@ def _measure(pair: str, splits: int, cells: Path) -> None:
             cell: dict[str, Any] = {"pair": pair, "split": split, "way": way, **_curve(model, table, split)}
             if way != "inverted":
                 cell["trainings"] = _trainings(model, table, split)
-            with cells.open("a") as file:
+            with cells.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(cell) + "\n")
         print(f"{pair}: split {split + 1} of {splits}", file=sys.stderr, flush=True)
 

@@ -110,7 +110,7 @@ def kept(file: Path, choose: Callable[[], Any]) -> Any:
     """What was chosen when it was first asked for, as JSON has it, whatever has been measured since."""
     if not file.is_file():
         write_text(file, json.dumps(choose()) + "\n")
-    return json.loads(file.read_text())
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def costs_of(architecture: AnyArchitecture) -> dict[str, float]:

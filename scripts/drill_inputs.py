@@ -23,10 +23,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-import nars.cli
-import nars.predictors
-import nars.run
-import nars.stages.everything
 import nars.studies.training_other  # noqa: F401  # loaded here once, so that no case waits for it
 from drill_case import Case, judge
 from drill_configurations import configuration_cases

@@ -147,7 +147,7 @@ def _errors(name: str) -> dict[bytes, float]:
 
 
 def _lines(file: Path) -> list[Any]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def main() -> int:

@@ -220,7 +220,7 @@ class Runs:
 
     def __init__(self, path: Path) -> None:
         self._path, self._results = path, dict[tuple[str | int, ...], Any]()
-        for line in path.read_text().splitlines() if path.is_file() else ():
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
             try:
                 *key, result = json.loads(line)
             except json.JSONDecodeError:  # the last line of a run that was killed

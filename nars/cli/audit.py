@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from nars.cli.options import WarmStart, sources_of
 from nars.cli.spaces import SpaceName
 from nars.cli.starting import load_torch
 from nars.cli.trials import Reading, trial_table
-from nars.printing import print_lines
+from nars.printing import plain_console, print_lines
 
 if TYPE_CHECKING:
     from nars.predictors import Audit, Row
@@ -60,7 +59,7 @@ def audit(
 def _show(result: Audit, warm_start: str | None) -> None:
     from nars.report import FittingTable
 
-    console = Console(highlight=False)
+    console = plain_console()
     metric = result.metric
     console.print(
         f"{result.candidates:,} candidates by {metric.title}, to {metric.goal}, {result.splits} "

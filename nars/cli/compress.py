@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from nars.cli.opening import parse_sets
 from nars.cli.options import DEVICE_HELP, Sets
 from nars.cli.starting import load_torch
+from nars.printing import plain_console
 
 if TYPE_CHECKING:
     from nars.studies import Compressed
@@ -67,7 +67,7 @@ def compress(
 def _show(found: Compressed) -> None:
     from nars.report import FittingTable
 
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(FittingTable(found.headings, found.rows(), left=("model",), caption=found.legend))
     whole = found.whole
     console.print(f"as trained: {whole.bytes:,} bytes, {whole.latency_ms:g} ms, {whole.accuracy['validation']:.2f} %")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
+
+from nars.printing import plain_console
 
 _INDENT = 4
 """Of all but the first line of a key."""
@@ -23,7 +24,7 @@ def config(
     """
     from nars.run.keys import keys
 
-    console, before = Console(highlight=False), None
+    console, before = plain_console(), None
     for key in keys(section):
         of = key.name.rpartition(".")[0]
         if before not in (None, of):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from nars.printing import plain_console
 
 if TYPE_CHECKING:
     from nars.images import Examined, Pair
@@ -60,7 +62,7 @@ def check(
         found = examine(place, progress=progress)
     if json_file is not None:
         write_json(json_file, document(found))
-    Console(highlight=False).print(_table(path, found))
+    plain_console().print(_table(path, found))
     if found.fault or found.broken or any(_leaks(found)):
         raise typer.Exit(1)
 
@@ -176,5 +178,5 @@ def _would_do(path: Path, found: Examined) -> str:
         return f"would stop: {found.fault}"
     if found.broken:
         return "would stop at the first broken file; replace or remove them"
-    command = f"nars run {path} --time 30m"
+    command = f"nars run {shlex.quote(str(path))} --time 30m"
     return f"{command}\nchooses space, resolution, search and training for the time; --dry-run shows the plan"

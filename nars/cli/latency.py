@@ -15,6 +15,7 @@ from rich.console import Console
 
 from nars.cli.starting import load_torch
 from nars.errors import ConfigError
+from nars.printing import plain_console
 
 if TYPE_CHECKING:
     from nars.network.runner import OnnxRunner
@@ -201,7 +202,7 @@ def _show(found: DeviceLatency) -> None:
     from nars.report import FittingTable
 
     rows = [[one.name, *one.figures] for one in found.members]
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(f"milliseconds by {found.device}", soft_wrap=True)
     caption = "±: standard deviation of repeated measurements."
     caption += f" The table, on networks that it was not fitted to: {found.agreement}." if found.agreement else ""
@@ -227,7 +228,7 @@ def _say_range(space: Space, costs: DeviceCosts, batch: int) -> None:
 
 
 def _console() -> Console:
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return plain_console(stderr=True, soft_wrap=True)
 
 
 @contextmanager

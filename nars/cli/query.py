@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from nars.cli.options import Question
 from nars.errors import ConfigError
 from nars.files.atomic import replacing, write_json
 from nars.metric import Metric
-from nars.printing import print_lines
+from nars.printing import plain_console, print_lines
 from nars.report import FittingTable, doubtful
 from nars.run.folder import RunFolder
 from nars.run.journal import read_results
@@ -67,7 +66,7 @@ def query(question: Question, out: Path | None = None) -> None:
         raise ConfigError(
             f"--out names a folder that gets one for each budget, got {out}; {what} by --json or --parquet"
         )
-    console = Console(highlight=False)
+    console = plain_console()
     if objectives:
         if len(budgets) > 1:
             raise ConfigError(f"a front takes one limit of each cost, got {len(budgets)}; or drop --pareto")
@@ -116,10 +115,11 @@ def _kept(answers: Sequence[SavedAnswer]) -> Iterator[str]:
     for answer in answers:
         count = len(answer.candidates)
         gain = f"{gain_text(answer.metric, answer.plan.gains[-1])} {answer.metric.unit}".rstrip()
-        steps = [f"nars verify {answer.folder} ({count} brief trainings, {gain} expected)"] if count > 1 else []
+        folder = shlex.quote(str(answer.folder))
+        steps = [f"nars verify {folder} ({count} brief trainings, {gain} expected)"] if count > 1 else []
         steps = [] if answer.verified else steps
         networks = answer.space.family.builder is not None
-        steps.append(f"nars train {answer.folder}" if networks else "train by its settings.yaml")
+        steps.append(f"nars train {folder}" if networks else "train by its settings.yaml")
         done = "" if answer.verified is None else " (verified)"
         yield f"{answer.folder}{done}: {', then '.join(steps)}"
 

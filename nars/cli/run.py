@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from nars import stages
 from nars.cli import timed
@@ -16,6 +15,7 @@ from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
 from nars.cli.options import DEVICE_HELP, How, Prior, Question, Sets
 from nars.cli.starting import load_torch, say_device
 from nars.errors import ConfigError
+from nars.printing import plain_console
 from nars.run.folder import RunFolder, existing_run, run_in
 
 if TYPE_CHECKING:
@@ -339,9 +339,9 @@ def _show_plan(wanted: Asked, out: Path | None, how: How) -> None:
     given, settings = understood(wanted, out, how)
     check_reopening(given.config, out or Path("runs") / given.config.name)
     checked = check(given.config, settings, folder=out, upto="export", place=given.place)
-    Console().print(preview(given.config, settings, checked=checked))
+    plain_console().print(preview(given.config, settings, checked=checked))
     if given.config.data is not None and given.config.data.name == "imagenet":  # the paper's images
-        Console().print(beside_the_paper(given.config, recipe_only=checked.space.architecture_width == 0))
+        plain_console().print(beside_the_paper(given.config, recipe_only=checked.space.architecture_width == 0))
     say_remarks(given, checked, Terminal())
 
 
@@ -359,7 +359,7 @@ def _show_family(folder: RunFolder) -> None:
 
     found = read_findings(folder)
     if found.family.members and found.config.trains_images:
-        Console().print(family_table(found.family, found.results, found.cards, found.metric))
+        plain_console().print(family_table(found.family, found.results, found.cards, found.metric))
     elif found.family.members:
-        Console().print(own_table(found.family, found.measured, found.metric))
+        plain_console().print(own_table(found.family, found.measured, found.metric))
     Terminal().say(f"report: {folder.report_file}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from nars.cli.starting import load_torch
 from nars.errors import ConfigError
+from nars.printing import plain_console
 
 if TYPE_CHECKING:
     from nars.space import Scaling
@@ -57,9 +58,9 @@ def scale(
             shorten(one.costs["params"]),
             str(one.architecture.resolution),
         )
-    Console().print(table)
+    plain_console().print(table)
     for one in grown:
-        Console().print(f"{one.name}: nars train {one.folder}", soft_wrap=True)
+        plain_console().print(f"{one.name}: nars train {shlex.quote(str(one.folder))}", soft_wrap=True)
 
 
 def _pair(text: str | None) -> tuple[str, str] | None:

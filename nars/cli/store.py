@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from nars.cli.spaces import SpaceName, open_store, space_of
 from nars.errors import StoreError
 from nars.files.atomic import write_json
-from nars.printing import counted, print_lines
+from nars.printing import counted, plain_console, print_lines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +68,7 @@ def info(
     if found.identity is not None:
         table.add_row("belongs to", f"space {found.identity.space}, data {found.identity.data}")
         table.add_row("costs count", found.identity.cost_convention)
-    Console().print(table)
+    plain_console().print(table)
     for limit, sample in zip(limits, best, strict=True):
         shown = _best(sample, cost)
         typer.echo(f"{cost} <= {shorten(limit)}: {shown}")
@@ -139,7 +138,7 @@ def replay(
     }
     itself = InOrder(candidates.choices, rng=np.random.default_rng(seed))
     found = [("the run itself", [spend(candidates, itself, trainings=trainings, batch=batch)])]
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=plain_console(stderr=True), transient=True) as bar:
         for name, spender in chosen.items():
             steps = bar.track(range(repeats), description=name)
             replays = [spender(np.random.default_rng([seed, number])) for number in steps]
@@ -166,7 +165,7 @@ def replay(
             )
         )
     headings = ("strategy", "repeats", best_of, "behind best", "epochs", "hours")
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(title)
     console.print(FittingTable(headings, rows, left=("strategy",)))
     for name, reason in unanswered.items():

@@ -11,7 +11,7 @@ import unicodedata
 from contextlib import suppress
 from typing import TextIO
 
-from nars.printing import QUIET, wrapped
+from nars.printing import QUIET, plain_console, wrapped
 
 _HANDLER = "nars-plain"
 
@@ -70,10 +70,9 @@ def say(text: str, *, heading: str = "", color: str = "default") -> None:
     if QUIET.get() and not heading:
         return
     with suppress(OSError, ValueError):  # full, or closed: there is nobody left to tell
-        from rich.console import Console
         from rich.text import Text
 
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console = plain_console(stderr=True, soft_wrap=True)
         lines = f"{heading}: {text}" if heading else text
         message = Text(wrapped(lines, console.width) if console.is_terminal else lines)
         message.stylize(f"bold {color}", 0, len(heading))

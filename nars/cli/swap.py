@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 
 from nars.cli.options import DEVICE_HELP
 from nars.cli.starting import load_torch, say_device
-from nars.printing import counted, print_lines
+from nars.printing import counted, plain_console, print_lines
 
 if TYPE_CHECKING:
     from nars.studies import Shares, Swap
@@ -47,7 +47,7 @@ def swap(
     found = swap_recipes(run, train=train, seeds=seeds)
     if json_file is not None:
         write_json(json_file, found.to_dict())
-    console = Console()
+    console = plain_console()
     console.print(_table(found))
     print_lines(console, "predicted: " + _spell(found.predicted_shares))
     if found.trained_shares is not None:

@@ -13,6 +13,7 @@ from nars.cli.opening import Asked
 from nars.cli.options import How
 from nars.errors import ConfigError
 from nars.images.names import FOLDER_PREFIX
+from nars.printing import plain_console
 from nars.run.folder import RunFolder, read_json, run_in
 
 if TYPE_CHECKING:
@@ -238,11 +239,10 @@ def _planned(asked: Any, execution: Execution, home: RunFolder, used: Any, repor
 
 
 def _show(made: Planned) -> None:
-    from rich.console import Console
 
     from nars.run.planned import plan_table
 
-    Console().print(plan_table(made))
+    plain_console().print(plan_table(made))
 
 
 def _given(wanted: Asked, within: Within) -> dict[str, str]:

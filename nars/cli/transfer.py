@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from nars.cli.opening import asked
 from nars.cli.options import DEVICE_HELP
 from nars.cli.starting import load_torch, say_device
+from nars.printing import plain_console
 
 
 def transfer(
@@ -60,6 +60,6 @@ def transfer(
         [one.pair.name, str(one.resolution), *(f"{figure:.2f} %" for figure in own), str(one.pair.place)]
         for one, own in zip(found, figures, strict=True)
     ]
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(f"on {to}")
     console.print(FittingTable(headings, rows, left=("member", "folder")))

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.console import Console
 
 from nars.cli.spaces import SpaceName, open_store, space_of
 from nars.errors import DataError
-from nars.printing import print_lines
+from nars.printing import plain_console, print_lines
 from nars.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def trial_table(name: str, space: str | None, reading: Reading, *, beside: str |
         scale=_factor(reading.scale),
         nearest=reading.nearest,
     )
-    console = Console(stderr=True, highlight=False)
+    console = plain_console(stderr=True)
     for remark in table.remarks:
         print_lines(console, f"{path.name}: {remark}")
     return table

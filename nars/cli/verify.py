@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from nars.cli.opening import parse_sets
 from nars.cli.options import How
 from nars.cli.starting import load_torch, say_device
 from nars.files.atomic import write_json
-from nars.printing import counted, print_lines
+from nars.printing import counted, plain_console, print_lines
 
 if TYPE_CHECKING:
     from nars.report import FittingTable
@@ -65,7 +64,7 @@ def verify(
         execution=settings,
         reporter=reporter,
     )
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(_table(answer))
     print_lines(console, _verdict(answer))
     if json_file is not None and answer.verified is not None:

@@ -102,7 +102,7 @@ def _children() -> list[int]:
     found, me = [], str(os.getpid())
     with suppress(OSError):
         for name in filter(str.isdecimal, os.listdir("/proc")):  # noqa: PTH208  # pathlib takes milliseconds to load
-            with suppress(OSError), open(f"/proc/{name}/stat", errors="replace") as file:  # noqa: PTH123
+            with suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
                 # "pid (name) state parent ...": the name may hold anything.
                 if file.read().rpartition(")")[2].split()[1] == me:
                     found.append(int(name))

@@ -57,7 +57,7 @@ def memory_limit(gigabytes: float | None) -> Iterator[None]:
     gc.collect()  # what others have left in cycles, freed later, would be more for this one to spend
     before, most = resource.getrlimit(resource.RLIMIT_DATA)
     # Libraries alone hold a gigabyte of what the system counts here, most of it never touched.
-    held = re.search(r"^VmData:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    held = re.search(r"^VmData:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="utf-8"), re.MULTILINE)
     assert held is not None
     limit = int(held[1]) * 1024 + int(gigabytes * 2**30)
     resource.setrlimit(resource.RLIMIT_DATA, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))

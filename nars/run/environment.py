@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,7 @@ from nars.errors import ConfigError
 from nars.parallel import AUTO
 from nars.run.config import Execution, RunConfig
 from nars.run.findings import Finding, Findings
-from nars.run.folder import RunFolder
+from nars.run.folder import RunFolder, read_json
 from nars.run.naming import fault_of_name
 
 Stage = Literal["pretrain", "collect", "search", "train", "export"]
@@ -51,7 +50,7 @@ def remaining(home: RunFolder, upto: Stage | None, *, grown: bool = False) -> fr
         stages -= {"pretrain", "collect"}
     if home.family_file.is_file():
         stages -= {"search"}
-        members = json.loads(home.family_file.read_text())["members"]
+        members = read_json(home.family_file)["members"]
         names = [member["name"] for member in members if member.get("same_as") is None]
         if all(home.training_result(name).is_file() for name in names):
             stages -= {"train"}

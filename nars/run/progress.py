@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Column
 from rich.text import Text
 
-from nars.printing import QUIET, print_lines, wrapped
+from nars.printing import QUIET, plain_console, print_lines, wrapped
 
 _SECONDS_BETWEEN_LINES = 30.0
 _WIDE = 116
@@ -54,7 +54,7 @@ class Terminal:
 
     def __init__(self, console: Console | None = None, *, every: float = _SECONDS_BETWEEN_LINES) -> None:
         """On a console, standard error when None; at least `every` seconds between the lines that stand for a bar."""
-        self.console = console or Console(stderr=True, highlight=False, emoji=False)
+        self.console = console or plain_console(stderr=True)
         self._every, self._spoke, self._drawing = every, time.monotonic(), False
         self._quiet = QUIET.get()
 

@@ -91,7 +91,7 @@ class MemberResult:
             TrainError: the file is not such a result.
         """
         try:
-            document = json.loads(path.read_text())
+            document = json.loads(path.read_text(encoding="utf-8"))
             document |= {name: tuple(document[name]) for name in ("losses", "curve", "ema_curve")}
             if document.get("test_classes") is not None:
                 document["test_classes"] = ClassTable.read(document["test_classes"])

@@ -33,7 +33,7 @@ recipe: {lr: {low: 0.001, high: 0.1, count: 9, scale: log}, optimizer: [sgd, ada
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A space of one's own and trials.csv: loss and accuracy are best at depth 6, the third learning rate."""
     monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text(SPACE)
+    Path("mine.yaml").write_text(SPACE, encoding="utf-8")
     frame().to_csv("trials.csv", index=False)
     return tmp_path
 
@@ -73,13 +73,13 @@ def test_import_fit_and_search_on_measured_trials(tmp_path: Path, monkeypatch: p
     assert "39 candidates with accuracy (%), to maximize; at most 1 training of each" in said
     said = run("fit", "store", "--out", "predictors/mine")
     assert "fitted on 39 candidates (39 trainings; 1 failed) by accuracy (%), to maximize" in said
-    card = json.loads(Path("predictors/mine/card.json").read_text())
+    card = json.loads(Path("predictors/mine/card.json").read_text(encoding="utf-8"))
     assert (card["data"], card["samples"], card["origin"]["failed"]) == ("cifar10", 39, 1)
     assert card["quality"]["tau"] > 0.3
     assert f"{card['quality']['tau']:.2f}" in said
     assert card["pretraining"]["errors"]["flops"]["relative"] < 0.05
     run("search", "--predictor", "predictors/mine", "--max-flops", "2M,4M", "--json", "answer.json")
-    members = json.loads(Path("answer.json").read_text())["members"]
+    members = json.loads(Path("answer.json").read_text(encoding="utf-8"))["members"]
     assert [member["costs"]["flops"] <= limit for member, limit in zip(members, (2e6, 4e6), strict=True)] == [True] * 2
 
 
@@ -114,7 +114,7 @@ def test_a_store_is_asked_by_the_predictor_beside_it(folder: Path) -> None:
 
 def test_costs_of_the_trials_alone_bound_no_question(folder: Path) -> None:
     """What other candidates cost nobody knows; where all combinations are measured, budgets are kept."""
-    Path("mine.yaml").write_text(SPACE.replace("count: 9", "count: 3"))  # 96 combinations
+    Path("mine.yaml").write_text(SPACE.replace("count: 9", "count: 3"), encoding="utf-8")  # 96 combinations
     space = load_space("mine.yaml")
     frame().to_csv("trials.csv", index=False)
     some = read_trials("trials.csv", space, columns={"accuracy": "top1"}, costs={"flops": "macs"})
@@ -162,7 +162,7 @@ def wrong_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("wrong")
         patch.chdir(home)
-        Path("mine.yaml").write_text(SPACE)
+        Path("mine.yaml").write_text(SPACE, encoding="utf-8")
         good = frame().assign(accuracy=lambda trials: trials["top1"])
         percent = 100 * good["top1"]
         made = {
@@ -181,7 +181,7 @@ def wrong_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run("store", "export", "store", "export.parquet")
         pd.read_parquet("export.parquet").assign(**{"choice.depth": 77}).to_parquet("edited.parquet")
         Path("run").mkdir()
-        Path("run/run.json").write_text("{}")
+        Path("run/run.json").write_text("{}", encoding="utf-8")
     return home
 
 

@@ -23,7 +23,7 @@ recipe: {lr: [0.001, 0.01]}
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text(SPACE)
+    Path("mine.yaml").write_text(SPACE, encoding="utf-8")
     trials = {"depth": [1, 2, 3, 1], "lr": [0.001, 0.01, 0.001, 0.001], "top1": [0.7, 0.8, 0.9, 0.7]}
     pd.DataFrame({**trials, "end": ["gut", "gut", "mies", "gut"], "macs": [10, 20, 30, 10]}).to_csv(
         "t.csv", index=False
@@ -107,8 +107,8 @@ def test_errors_name_the_option(arguments: tuple[str, ...], message: str, folder
 def test_where_there_is_no_store(command: tuple[str, ...], place: str, message: str, folder: Path) -> None:
     for name in ("empty", "notes", "run"):
         Path(name).mkdir()
-    Path("notes/README.txt").write_text("hello")
-    Path("run/run.json").write_text("{}")
+    Path("notes/README.txt").write_text("hello", encoding="utf-8")
+    Path("run/run.json").write_text("{}", encoding="utf-8")
     name, *rest = command
     places = ("target", place) if name == "merge" else (place,)
     with pytest.raises(StoreError, match=message):

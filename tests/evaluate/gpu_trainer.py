@@ -8,7 +8,7 @@ from typing import Any
 def where(settings: dict[str, Any], device: str) -> Iterator[dict[str, Any]]:
     marker = settings.get("fails once")
     if marker and not os.path.exists(marker):  # noqa: PTH110
-        open(marker, "w").close()  # noqa: PTH123
+        open(marker, "w", encoding="utf-8").close()  # noqa: PTH123
         from nars.parallel import DeviceLostError
 
         raise DeviceLostError("gone") from RuntimeError("CUDA error: device-side assert triggered")

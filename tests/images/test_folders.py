@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from nars.cli.app import app
 from nars.errors import DataError
 from nars.images import ImageData, load_images
 
@@ -389,3 +391,11 @@ def test_paths_that_are_no_folder(tmp_path: Path) -> None:
     fill(tmp_path, {"photos/flowers/rose": 6, "photos/flowers/tulip": 6})
     with pytest.raises(DataError, match=r"has one, flowers.*name '.*photos/flowers' instead"):
         load(tmp_path / "photos")
+
+
+def test_what_is_found_is_told_with_names_as_they_are(tmp_path: Path) -> None:
+    """Brackets and colons, which rich would take for styles and emoji; and a command that can be copied."""
+    root = fill(tmp_path / "pho[tos] :cat:", {"[unknown]": 24, ":dog:": 24})
+    out = CliRunner().invoke(app, ["data", "check", str(root)], env={"COLUMNS": "200"}).output
+    assert "2: [unknown] 24, :dog: 24" in out
+    assert f"nars run '{root}' --time 30m" in out

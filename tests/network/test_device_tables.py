@@ -195,7 +195,7 @@ def test_a_network_of_any_family_is_the_same_file_each_time(tmp_path: Path) -> N
 
 
 def test_files_that_are_no_table_of_the_space(space: Space, table: Path, tmp_path: Path) -> None:
-    document = json.loads(table.read_text())
+    document = json.loads(table.read_text(encoding="utf-8"))
     edited = tmp_path / "edited.json"
     document["milliseconds"][3]["milliseconds"] *= 2
     edited.write_text(json.dumps(document))

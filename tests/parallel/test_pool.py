@@ -194,7 +194,7 @@ def test_no_worker_outlives_the_program(how: signal.Signals) -> None:
 
 def _alive(pid: int) -> bool:
     try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return False
 

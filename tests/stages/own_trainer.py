@@ -46,7 +46,7 @@ def settled(settings: Mapping[str, Any]) -> float:
 def error(settings: Mapping[str, Any], epochs: int, seed: int) -> Iterator[dict[str, float]]:
     """Falls towards that."""
     if "NARS_CALLS" in os.environ:
-        with Path(os.environ["NARS_CALLS"]).open("a") as file:
+        with Path(os.environ["NARS_CALLS"]).open("a", encoding="utf-8") as file:
             file.write(f"{sorted(settings.items())} {seed}\n")
     for epoch in range(1, epochs + 1):
         yield {"error_rate": settled(settings) + 9 / epoch - 9 / epochs, "loss": 1.0 / epoch}

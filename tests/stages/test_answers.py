@@ -176,8 +176,8 @@ def test_a_trainer_of_ones_own_verifies_by_a_metric_to_be_minimized(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("curved.yaml").write_text(own_trainer.SPACE + own_trainer.COSTS)
-    Path("own.yaml").write_text(own_trainer.CONFIG)
+    Path("curved.yaml").write_text(own_trainer.SPACE + own_trainer.COSTS, encoding="utf-8")
+    Path("own.yaml").write_text(own_trainer.CONFIG, encoding="utf-8")
     upto_collect(open_run(load_config("own.yaml"), "out", execution=HOW))
     (answer,) = save_answers(ask("out", [Bounds.at_most(params=100)]), "out", "answers")
     verified = verify_answer(answer.folder, confidence=0.99, margin=0.0, trainings=12, execution=HOW)

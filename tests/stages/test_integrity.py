@@ -377,9 +377,9 @@ def test_samples_of_another_space_are_refused_before_anything_is_trained(copy: P
 
 
 def edit(file: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    document = json.loads(file.read_text())
+    document = json.loads(file.read_text(encoding="utf-8"))
     change(document)
-    file.write_text(json.dumps(document))
+    file.write_text(json.dumps(document), encoding="utf-8")
 
 
 def test_an_edited_family_is_refused_with_and_without_its_seal(copy: Path) -> None:
@@ -460,7 +460,7 @@ def test_results_without_their_run_file_are_nobodys(copy: Path, config: Path) ->
 def test_names_that_leave_the_folder_of_runs_are_refused(config: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="name: names the folder runs/NAME and must"):
         load_config(config, {"name": name})
-    config.write_text(CONFIG.replace("name: small", f"name: {json.dumps(name)}"))
+    config.write_text(CONFIG.replace("name: small", f"name: {json.dumps(name)}"), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"small.yaml:2: name: names the folder runs/NAME and must"):
         load_config(config)
     with pytest.raises(ConfigError, match="name: names the folder runs/NAME and must"):

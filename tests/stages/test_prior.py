@@ -49,7 +49,7 @@ final: {epochs: 2}
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name, text in (("mine.yaml", SPACE), ("trainer.py", TRAINER), ("own.yaml", CONFIG)):
-        Path(name).write_text(text)
+        Path(name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
@@ -67,7 +67,7 @@ def collected(run: Run) -> list[Sample]:
 def calls() -> list[str]:
     """The trainings since the last time that this was asked."""
     file = Path("calls")
-    found = file.read_text().splitlines() if file.exists() else []
+    found = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     file.unlink(missing_ok=True)
     return found
 
@@ -176,7 +176,7 @@ def test_imported_trials_count_where_the_user_says_they_are_the_same(home: Path)
             for seed in (0, 1)
         ),
     ]
-    Path("theirs.csv").write_text("\n".join(rows))
+    Path("theirs.csv").write_text("\n".join(rows), encoding="utf-8")
     import_trials(read_trials("theirs.csv", run.space, metric=run.metric), "theirs")
     give_samples(opened("own"), SampleStore("theirs"))
     assert "0 are of this run's fidelity" in log(opened("own"))
@@ -200,10 +200,10 @@ def test_imported_trials_count_where_the_user_says_they_are_the_same(home: Path)
 )
 def test_samples_that_do_not_fit_are_refused(home: Path, store: str, message: str) -> None:
     run = opened("run")
-    Path("other.yaml").write_text(SPACE.replace("high: 5", "high: 6"))
-    Path("other.csv").write_text("a,b,c,loss\n6,1,2,3\n")
-    Path("accuracy.csv").write_text("a,b,c,accuracy\n1,1,2,30\n")
-    Path("failed.csv").write_text("a,b,c,loss\n1,1,2,\n1,1,3,\n1,1,4,\n1,1,5,1\n")
+    Path("other.yaml").write_text(SPACE.replace("high: 5", "high: 6"), encoding="utf-8")
+    Path("other.csv").write_text("a,b,c,loss\n6,1,2,3\n", encoding="utf-8")
+    Path("accuracy.csv").write_text("a,b,c,accuracy\n1,1,2,30\n", encoding="utf-8")
+    Path("failed.csv").write_text("a,b,c,loss\n1,1,2,\n1,1,3,\n1,1,4,\n1,1,5,1\n", encoding="utf-8")
     if store == "other":
         from nars import load_space
 
@@ -225,7 +225,9 @@ def test_samples_that_do_not_fit_are_refused(home: Path, store: str, message: st
 
 def test_a_run_starts_from_what_a_run_in_another_space_has_learned(home: Path) -> None:
     upto_collect(opened("theirs"))  # a loss, in a space with other ranges and another choice
-    Path("other.yaml").write_text(SPACE.replace("b: {low: 0, high: 5}", "b: {low: 0, high: 8}, d: [x, y]"))
+    Path("other.yaml").write_text(
+        SPACE.replace("b: {low: 0, high: 5}", "b: {low: 0, high: 8}, d: [x, y]"), encoding="utf-8"
+    )
     source = open_source("theirs")
     blind, run = opened("blind", space="other.yaml"), opened("run", space="other.yaml")
     give_sources(run, [source])

@@ -32,7 +32,7 @@ def gone(pid: int) -> bool:
     """Whether a process has ended, or does within three seconds."""
     for _ in range(150):
         try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
         except FileNotFoundError:
             return True
         if state == "Z":
@@ -76,7 +76,7 @@ def test_who_yields_is_told_of_the_whole_training_and_stopped(form: Callable[...
     assert (sample.status, sample.message, sample.curve) == ("ok", "", (0.1, 0.1))
     assert sample.fidelity.endswith(", 2 of 9 epochs")
     if form is function:
-        assert Path(log).read_text() == "closed"
+        assert Path(log).read_text(encoding="utf-8") == "closed"
 
 
 def test_a_command_may_save_after_its_last_epoch_and_keeps_what_it_saved(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_no_trainer_outlives_the_process_that_wants_it(number: int, tmp_path: Pa
             assert waiting.poll() is None
             time.sleep(0.05)
         pids = list(map(int, log.read_text().split()))
-        assert not any(Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z" for pid in pids)
+        assert not any(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2] == "Z" for pid in pids)
         os.kill(waiting.pid, number)
         assert all(gone(pid) for pid in pids)
         assert waiting.wait(10) != 0

@@ -40,7 +40,7 @@ def forever(settings):
         while True:
             yield settings["level"]
     finally:
-        Path(settings["log"]).write_text("closed")
+        Path(settings["log"]).write_text("closed", encoding="utf-8")
 
 
 def _said(value):
@@ -118,7 +118,7 @@ def not_utf8(settings, epochs):
 def leaves_children(settings, epochs):
     """One of its group, and one that leaves it, both with its output open."""
     children = [subprocess.Popen(["sleep", "600"], start_new_session=new) for new in (False, True)]
-    Path(settings["log"]).write_text(" ".join(str(child.pid) for child in children))
+    Path(settings["log"]).write_text(" ".join(str(child.pid) for child in children), encoding="utf-8")
     return [0.5] * epochs
 
 
@@ -127,7 +127,7 @@ def stubborn(settings, epochs):
     for _ in range(epochs):
         yield settings["level"]
     time.sleep(0.3)
-    Path(settings["log"]).write_text("saved")
+    Path(settings["log"]).write_text("saved", encoding="utf-8")
 
 
 def from_zero(settings, epochs):
@@ -135,7 +135,7 @@ def from_zero(settings, epochs):
 
 
 def main(path, epochs, seed, device="cpu"):
-    settings = json.loads(Path(path).read_text())
+    settings = json.loads(Path(path).read_text(encoding="utf-8"))
     random.seed(int(seed))
     given = {"settings": settings, "epochs": int(epochs), "seed": int(seed), "device": device}
     trainer = globals()[settings["trainer"]]
