@@ -55,7 +55,7 @@ class Plan:
     choices: tuple[tuple[int, ...], ...]
     """(m, D)"""
     predicted: Values
-    """(m,) what made it choose them; None where there was no predictor yet."""
+    """(m,) what made it choose them; None where there was no predictor yet, or it had learned from that candidate."""
     learned_from: int = 0
     """Trainings that `alive` goes back to."""
     learning_seconds: float = 0.0

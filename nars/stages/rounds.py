@@ -244,7 +244,9 @@ class Rounds(Generic[Asked]):
         X = self._propose(self, min(how.later if self._plans else how.first, self._left))
         predicted: list[float | None] = [None] * len(X)
         if self._predictor.fitted is not None:
-            predicted = self._predictor.predict_mean(self._predictor.inputs(self.space, X)).tolist()
+            means = self._predictor.predict_mean(self._predictor.inputs(self.space, X)).tolist()
+            taught = self._taught_before(X)
+            predicted = [None if known else mean for mean, known in zip(means, taught, strict=True)]
         plan = Plan(
             round=len(self._plans) + 1,
             choices=tuple(map(tuple, X.tolist())),
@@ -257,6 +259,14 @@ class Rounds(Generic[Asked]):
         if self._journal is not None:
             self._journal.keep_plan(plan)
         self._add(plan)
+
+    def _taught_before(self, X: Population) -> list[bool]:
+        """Of which candidates, (m, D), prior samples of this run's fidelity, of whatever seed, have taught the
+        predictor: what it says of those repeats a measurement and does not tell how well it predicts."""
+        if self._prior is None:
+            return [False] * len(X)
+        known = {tuple(sample.choices) for sample in self._prior.same.values() if sample.status == "ok"}
+        return [tuple(row) in known for row in X.tolist()]
 
     def _add(self, plan: Plan) -> None:
         trials = self._trials_of(plan)

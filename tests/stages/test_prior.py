@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 from small_run import HOW, upto_collect, upto_pretrain
 from typer.testing import CliRunner
 
@@ -105,8 +106,19 @@ def test_what_is_measured_is_not_trained_again_and_teaches(home: Path) -> None:
         assert sample.round in (1, 2)
     # The first round knew what the other run had learned: it is chosen, not drawn.
     first, drawn = Journal(run).plans()[0], Journal(opened("one")).plans()[0]
-    assert None not in first.predicted
     assert true_loss(first.rows).mean() < true_loss(drawn.rows).mean() - 1
+    # What it had learned from was not predicted before it was measured, and does not count as if it had been.
+    learned = {sample.choices for sample in before}
+    plans, rounds = Journal(run).plans(), Journal(run).results()
+    predicted = [pair for plan in plans for pair in zip(plan.choices, plan.predicted, strict=True)]
+    both = [(row in learned, value is None) for row, value in predicted]
+    assert {known for known, _ in both} == {True, False}
+    assert all(known == unpredicted for known, unpredicted in both)
+    for plan, result in zip(plans, rounds, strict=True):
+        new = [at for at, row in enumerate(plan.choices) if row not in learned]
+        assert result.pairs == [(plan.predicted[at], result.measured[at]) for at in new]
+        tau = kendalltau(*zip(*result.pairs, strict=True)).statistic if len(new) > 2 else None
+        assert result.tau == (None if tau is None else pytest.approx(tau))
 
 
 def test_a_run_goes_on_as_it_would_have(home: Path) -> None:
