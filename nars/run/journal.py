@@ -144,8 +144,9 @@ class Journal:
         return plans
 
     def results(self) -> list[RoundResult]:
-        """The rounds that are measured to their end, in order."""
-        return read_results(self._run.folder)
+        """The rounds that are measured to their end, in order; what a round without its plan has found is nobody's."""
+        planned = sum(1 for _ in _existing(self._run.folder.round_plan))
+        return read_results(self._run.folder)[:planned]
 
     def measured(self) -> tuple[Population, Floats]:
         """Candidates that could be measured, (n, D), and what they came to at the stop epoch, (n,)."""
@@ -158,12 +159,23 @@ class Journal:
         self._store.append([sample])
 
     def keep_plan(self, plan: Plan) -> None:
-        """A new round."""
+        """A new round, which takes the place of those from it on, if a plan was deleted to be made again."""
+        self._forget(plan.round)
         document = asdict(plan)
         if plan.alive is None:  # rounds that wait have all this in the result before
             for name in ("alive", "learned_from", "learning_seconds"):
                 del document[name]
         write_sealed(self._run.folder.round_plan(plan.round), document | {"origin": self._run.origin})
+
+    def _forget(self, first: int) -> None:
+        """Remove rounds from this one on, so that no result stands beside other candidates; samples stay."""
+        folder, last = self._run.folder, first
+        for file in folder.round_plan(first).parent.glob("round-*.json"):
+            number = file.stem.removeprefix("round-").removesuffix("-plan")
+            last = max(last, int(number)) if number.isdecimal() else last
+        for number in range(last, first - 1, -1):  # killed in between, no gap hides a round that is left
+            folder.round_result(number).unlink(missing_ok=True)
+            folder.round_plan(number).unlink(missing_ok=True)
 
     def keep_result(self, result: RoundResult) -> None:
         """A round that is measured to its end."""

@@ -4,6 +4,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from nars.cli import main
 from nars.errors import ConfigError, DataError, PredictorError, StoreError
 from nars.files.atomic import write_json
 from nars.run import Run, RunWarning, load_config, open_run, read_config, reopen_run
+from nars.run.journal import Journal
 from nars.space import load_space
-from nars.stages import export, load_pool, load_pretrained, open_predictor, sample_pool
+from nars.stages import collect, export, load_pool, load_pretrained, open_predictor, sample_pool
 from nars.store import SampleStore
 from nars.studies import grow, swap
 
@@ -548,3 +550,26 @@ def test_a_stage_names_the_one_that_is_missing(
     assert f"nars collect {copy}" in nars(capsys, monkeypatch, "search", copy)[1]
     shutil.rmtree(copy / "encoder")
     assert f"nars pretrain {copy}" in nars(capsys, monkeypatch, "collect", copy)[1]
+
+
+def test_a_round_whose_plan_was_deleted_is_chosen_and_paired_anew(copy: Path) -> None:
+    run = open_again(copy)
+    journal = Journal(run)
+    first, second = journal.plans()
+    before = [result.measured for result in journal.results()]
+    stored = len(journal.samples())
+    run.folder.round_plan(2).unlink()
+    assert [result.measured for result in journal.results()] == before[:1]
+    journal.keep_plan(replace(second, choices=second.choices[::-1]))  # as another choice of candidates
+    assert not run.folder.round_result(2).exists()
+    pool, pretrained = load_pool(run), load_pretrained(run)
+    assert pool is not None
+    assert pretrained is not None
+    collect(run, pool, pretrained)
+    assert len(journal.samples()) == stored  # all of them were measured
+    assert [result.measured for result in journal.results()] == [before[0], before[1][::-1]]
+    run.folder.round_plan(1).unlink()
+    assert journal.results() == []
+    journal.keep_plan(first)
+    assert [plan.round for plan in journal.plans()] == [1]
+    assert not run.folder.round_result(1).exists()
