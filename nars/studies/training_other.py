@@ -15,15 +15,17 @@ from nars.network import Start, build, read_start, start_from
 from nars.network.timm_models import timm_architecture
 from nars.parallel import resolve_device
 from nars.recipe import Recipe, Teaching, joined_peers
-from nars.run import Execution, Reporter, RunConfig, Silent, check_training, read_config, reopen_run
+from nars.run import Execution, Reporter, Run, RunConfig, Silent, check_training, read_config, reopen_run
 from nars.run.fidelity import final_augmenting, final_settings
 from nars.run.folder import RunFolder
 from nars.run.places import absolute
 from nars.run.run import introduce, read_images
+from nars.run.settled import is_settled
 from nars.run.teaching import LARGEST, NONE, family_teaching, member_names, outside_teacher
 from nars.space import AnyArchitecture, load_space, published
-from nars.stages.finished import own_teacher
-from nars.stages.members import read_family
+from nars.stages.finished import own_teacher, settings_for
+from nars.stages.member import Member
+from nars.stages.members import Family, read_family
 from nars.stages.training import TEACHER, architecture_of, network_of
 from nars.stages.watching import watching
 from nars.studies.pairs import Pair, architecture_in, find_pair, images_of, read_mapping
@@ -295,6 +297,15 @@ def _teaching(
     return teaching, f"{name} of {folder.path}"
 
 
+def _training_of(run: Run, family: Family, member: Member) -> str:
+    """Name of the training whose weights teach; the teacher's in the folder may be of a member that was the largest
+    once and has left the family."""
+    labels_alone = settings_for(run, member, NONE)
+    if member == own_teacher(run, family) and is_settled(run.folder, TEACHER, labels_alone, teachers=()):
+        return TEACHER
+    return member.same_as or member.name
+
+
 def _of_the_family(config: RunConfig, folder: RunFolder, images: ImageData) -> tuple[tuple[Teaching, str] | None, str]:
     """The trained teacher among the members of a run and its name, or what is lacking."""
     if images_of(folder) != images.fingerprint:
@@ -306,7 +317,7 @@ def _of_the_family(config: RunConfig, folder: RunFolder, images: ImageData) -> t
     largest = max(family.members, key=lambda member: member.costs["flops"])
     wanted = next((member for member in family.members if member.name == config.final.teacher), largest)
     # The run's own teacher teaches as it was trained on labels alone, before it was distilled itself.
-    place = TEACHER if wanted == own_teacher(run, family) else wanted.same_as or wanted.name
+    place = _training_of(run, family, wanted)
     if not run.folder.training_result(place).is_file():
         return None, f"{folder.path} has not trained it yet (nars train {folder.path})"
     network = network_of(run, wanted, MemberResult.load(run.folder.training_result(place)).weights)
