@@ -90,7 +90,7 @@ def place_for(folder: RunFolder, name: str, settings: Settings) -> str:
 def take_places(folder: RunFolder, places: dict[str, str]) -> None:
     """Put finished trainings into their place, {name: place they were done in}, instead of what was there."""
     for name, place in places.items():
-        if place == name:
+        if place == name or not folder.training(place).is_dir():  # another process of the run was here before
             continue
         home, old = folder.training(name), folder.training(name + _OLD)
         if home.is_dir():
