@@ -134,8 +134,15 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
         raise ConfigError(f"swapping needs a family of two members or more, {run.folder.path} has {len(members)}")
     wanted = cells(train, [member.name for member in members]) if train is not None else []
     require(ConfigError, seeds >= 1, "--seeds, the trainings of each cell,", "at least 1", seeds)
+    results = read_results(run.folder)
+    if not results:
+        raise ConfigError(
+            f"swapping goes on with what stage 2 has measured, and {run.folder.path} has no round (collect.rounds is "
+            f"{run.config.collect.rounds}): there is no predictor, and no epoch at which trainings stop. Swap a run "
+            f"with rounds: nars run ... --set collect.rounds=2 --out FOLDER"
+        )
     X = crossed(run, members)
-    epochs = read_results(run.folder)[0].stop_epoch
+    epochs = results[0].stop_epoch
     _, predictor = open_predictor(run.folder.path)
     prediction = predictor.predict(predictor.inputs(run.space, X))
     each_seed = range(run.config.seed, run.config.seed + seeds)
