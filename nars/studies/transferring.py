@@ -90,10 +90,11 @@ def _train(
     pair: Pair, form: Architecture, given: Given, home: Path, with_weights: bool, device: str, reporter: Reporter
 ) -> Transferred:
     start = _start(pair) if with_weights else None
-    write_text(home / "architecture.yaml", dump_yaml(form.to_dict()))
-    write_text(home / "recipe.yaml", dump_yaml(pair.recipe.to_dict()))
     small = replace(pair, place=home, architecture=form, training=home / "training", run=None, kept=None, images=None)
     result = train_found(small, given.config, images=None, start=start, device=device, reporter=reporter)
+    # Only now: a training of another form in this folder is refused, and its files are to stay.
+    write_text(home / "architecture.yaml", dump_yaml(form.to_dict()))
+    write_text(home / "recipe.yaml", dump_yaml(pair.recipe.to_dict()))
     return Transferred(pair=small, resolution=form.resolution, result=result)
 
 

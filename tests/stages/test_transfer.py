@@ -1,5 +1,6 @@
 """Networks of a run on other images, in their form for small ones; weights of a file instead of a training."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,16 @@ from nars.errors import ConfigError
 from nars.export import read_config
 from nars.files.atomic import write_text
 from nars.network import NetworkError
+from nars.run import load_config, reopen_run
+from nars.run.folder import RunFolder
+from nars.run.settled import keep_settings, take_places
 from nars.space import dump_yaml, published, small_forms
 from nars.stages import export, train
+from nars.stages.finished import settings_for
 from nars.stages.members import read_family
-from nars.studies import adopt, export_trained, find_pair, train_pair, transfer
-from nars.train import MemberResult, read_trained
+from nars.studies import adopt, export_trained, find_pair, swap, train_pair, transfer
+from nars.studies.training_other import _training_of
+from nars.train import MemberResult, TrainError, read_trained
 
 CONFIG = """
 name: small
@@ -67,6 +73,10 @@ def test_a_member_is_trained_on_other_images_in_its_small_form_from_its_own_weig
     (scratch,) = transfer(home / "run" / "family" / "200k", "digits", base=8, overrides=SHORT, folder=home / "scratch")
     assert scratch.result.losses[0] > done.result.losses[0]  # it knows them
     assert find_pair(done.pair.place) is not None  # nars train and nars export take the folder
+    form = (done.pair.place / "architecture.yaml").read_text()
+    with pytest.raises(TrainError):  # another form is refused, and what is trained stays what it is
+        transfer(home / "run", "digits", base=12, with_weights=True, overrides=SHORT)
+    assert (done.pair.place / "architecture.yaml").read_text() == form
     with pytest.raises(ConfigError, match="names of the family, 200k; got 9M"):
         transfer(home / "run", "digits", members=["9M"], overrides=SHORT)
 
@@ -94,3 +104,36 @@ def test_weights_of_a_file_are_exported_without_a_training_or_trained_from(home:
     save_file({"classifier.weight": torch.zeros(10, 32)}, home / "wrong.safetensors")
     with pytest.raises(NetworkError, match="weights of another network"):
         adopt(there, home / "wrong.safetensors", config=home / "run")
+
+
+def test_the_teacher_of_a_network_is_its_largest_members_own(home: Path) -> None:
+    run = reopen_run(home / "run").configured(load_config(home / "run", {"final.teacher": "largest"}))
+    family = read_family(run)
+    (member,) = family.members
+    teacher, own = run.folder.training("teacher"), run.folder.training("200k")
+    shutil.copytree(own, teacher)
+    keep_settings(run.folder, "teacher", settings_for(run, member, "none"))
+    assert _training_of(run, family, member) == "teacher"
+    # Once a larger member has been added, was trained as the teacher, and has left again.
+    keep_settings(run.folder, "teacher", settings_for(run, member, "none") | {"choices": [0] * len(member.choices)})
+    assert _training_of(run, family, member) == "200k"
+    shutil.rmtree(teacher)
+    assert _training_of(run, family, member) == "200k"
+
+
+def test_a_run_without_measured_rounds_has_nothing_to_swap_by(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(SPACE)
+    (tmp_path / "small.yaml").write_text(CONFIG.replace("[200k]", "[30k, 150k]"))
+    run = run_with_family(tmp_path / "small.yaml", tmp_path / "run", {"30k": 30e3, "150k": 150e3})
+    with pytest.raises(ConfigError, match="has no round .*nars run"):
+        swap(run)
+
+
+def test_a_training_that_another_process_has_put_into_its_place_stays(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for name, text in (("1M", "old"), ("1M~new", "new")):
+        folder.training(name).mkdir(parents=True)
+        (folder.training(name) / "weights").write_text(text)
+    for _ in range(2):
+        take_places(folder, {"1M": "1M~new"})
+        assert (folder.training("1M") / "weights").read_text() == "new"
