@@ -19,6 +19,7 @@ from made_up import made_up_run, sample_of
 from nars.explore import Server, Source, export_page, open_source
 from nars.explore.answers import low_rank
 from nars.run import Run
+from nars.space import SpaceError, quantity
 from nars.store import SampleStore
 
 
@@ -86,6 +87,23 @@ def test_a_page_from_a_file_answers_compares_filters_and_scrolls(
     frame = SampleStore(run.folder.samples).frame()
     assert tab.run("state.found.length") == ((frame["round"] == 2) & (frame["cost.flops"] < 3e5)).sum()
     assert tab.complaints == []
+
+
+def test_quantities_on_the_page_are_those_of_the_command_line(
+    source: Source, run: Run, tab: Tab, tmp_path: Path
+) -> None:
+    tab.open(export_page(source, tmp_path / "page.html").as_uri())
+    costs = SampleStore(run.folder.samples).frame()["cost.flops"]
+    queries = (("FLOPs<0.3M", 0, 3e5), ("flops>0.3M status=OK", 3e5, np.inf), ("flops>1G", 1e9, np.inf))
+    for query, least, most in queries:
+        tab.run(typed("find", query))
+        assert tab.run("state.found.length") == ((least < costs) & (costs < most)).sum()
+    for text in ("450M", "1.5G", "2k", "2K", "3B", "12ms", ".5s", ".5e3", "1E3", "7", "450m", "1g", "1b", "12MS", "x"):
+        try:
+            meant = quantity(text)
+        except SpaceError:
+            meant = None
+        assert tab.run(f"quantity({text!r})") == meant, text  # NaN comes as None
 
 
 def test_a_run_that_goes_on_grows_on_the_page(run: Run, server: Server, tab: Tab) -> None:

@@ -10,9 +10,9 @@ function shorten(number) {
   return `${+number.toPrecision(4)}`;
 }
 
-/** "450k", "1.2M", "12ms" -> number; NaN where it is none. */
+/** "450k", "1.2M", "12ms" -> number; NaN where it is none. Small m, g and b are refused, as nars refuses them: m may be milli. */
 function quantity(text) {
-  const found = /^\s*(\d+\.?\d*(?:e[-+]?\d+)?|\.\d+)\s*(k|K|M|G|B|ms|s)?\s*$/i.exec(text);
+  const found = /^\s*((?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(k|K|M|G|B|ms|s)?\s*$/.exec(text);
   return found ? +(found[1] * ({ k: 1e3, K: 1e3, M: 1e6, G: 1e9, B: 1e9, s: 1e3 }[found[2]] ?? 1)).toPrecision(15) : NaN;
 }
 

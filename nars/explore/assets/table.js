@@ -19,14 +19,14 @@ function cell(heading, value) {
 
 /** What a word of the query asks of a sample: "round>2", "channels=24" (columns and settings), or a word of any. */
 function asked(word) {
-  const [, name, operator, value] = /^([a-z_.0-9]+)(<=|>=|<|>|=)(.+)$/.exec(word) ?? [];
+  const [, before, operator, value] = /^([a-z_.0-9]+)(<=|>=|<|>|=)(.+)$/i.exec(word) ?? [], name = before?.toLowerCase();
   const columnsOf = columns.filter(([heading]) => name && heading.toLowerCase().startsWith(name.replace(/_/g, " "))).map(([, of]) => of);
   if (name && operator !== "=") {
     const limit = quantity(value), [of] = columnsOf;
     if (!of || Number.isNaN(limit)) return () => false;
     return sample => of(sample) != null && (operator[0] === "<" ? of(sample) < limit : of(sample) > limit) || (operator[1] === "=" && of(sample) === limit);
   }
-  const text = name ? value : word, fits = [];
+  const text = (name ? value : word).toLowerCase(), fits = [];
   for (const [setting, values, column] of data.settings) {
     if (name && !setting.toLowerCase().includes(name)) continue;
     const at = new Set(values.flatMap((one, n) => String(one).toLowerCase() === text ? [n] : []));
@@ -39,7 +39,7 @@ function asked(word) {
 
 /** The samples that fit every word of the query. */
 function filtered(samples, query) {
-  const tests = query.toLowerCase().split(/\s+/).filter(Boolean).map(asked);
+  const tests = query.split(/\s+/).filter(Boolean).map(asked);
   return samples.filter(sample => tests.every(test => test(sample)));
 }
 
