@@ -18,6 +18,7 @@ from nars.explore.source import Source
 from nars.search import Archive, Belief, verification_plan
 from nars.space import Bounds, Population
 from nars.stages import FamilyAnswer, save_answers
+from nars.stages.answer_folder import is_answer
 from nars.stages.asking import BudgetAnswer, Choice
 
 State = Literal["running", "done", "failed"]
@@ -28,6 +29,9 @@ FOLDER = "explored"
 def kept_candidate(source: Source, row: Population, bounds: Bounds) -> Path:
     """A candidate (1, D) as an answer in the run's folder, which `nars train` takes; the folder.
 
+    It has the name of the candidate, not of the limits: those move with the sliders, and what is trained stays so. No
+    member of the run is called so either, and both can be registered with timm.
+
     Raises:
         ConfigError: it comes from no run that trains networks.
     """
@@ -36,6 +40,10 @@ def kept_candidate(source: Source, row: Population, bounds: Bounds) -> Path:
             f"{source.name} is no run with a predictor that trains networks: download the YAML, and train by nars "
             f"train CONFIG --model architecture.yaml --recipe recipe.yaml"
         )
+    name = hashlib.sha256(row.tobytes()).hexdigest()[:8]
+    folder = source.run.path / FOLDER
+    if is_answer(folder / name):  # within other limits, or before the predictor learned more
+        return folder / name
     space, model = source.space, source.predictor
     inputs = model.inputs(space, row)
     joint, prediction = model.predict_jointly(inputs), model.predict(inputs)
@@ -51,8 +59,7 @@ def kept_candidate(source: Source, row: Population, bounds: Bounds) -> Path:
     answer = FamilyAnswer(
         space=space, budgets=(budget,), prices=(), known=Archive(space), seconds=0.0, metric=model.metric
     )
-    name = hashlib.sha256(row.tobytes()).hexdigest()[:8]
-    return save_answers(answer, source.name, source.run.path / FOLDER / name)[0].folder
+    return save_answers(answer, source.name, folder, names=[name])[0].folder
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from nars.stages.asking import BudgetAnswer, FamilyAnswer
 
 
-def save_answers(answer: FamilyAnswer, predictor: str | Path, folder: str | Path) -> tuple[SavedAnswer, ...]:
+def save_answers(
+    answer: FamilyAnswer, predictor: str | Path, folder: str | Path, *, names: Sequence[str] | None = None
+) -> tuple[SavedAnswer, ...]:
     """Write each budget's answer to a folder of its own, named like the members of a run ("4M").
 
     An answer that is there already stays, with what it was trained to and how it was verified.
@@ -41,6 +44,7 @@ def save_answers(answer: FamilyAnswer, predictor: str | Path, folder: str | Path
         answer: of `ask`.
         predictor: that was asked, as `ask` took it.
         folder: where their folders go.
+        names: one for each budget, instead of its own.
 
     Raises:
         ConfigError: an answer to the same budget that differs is there, and has been worked with.
@@ -48,6 +52,7 @@ def save_answers(answer: FamilyAnswer, predictor: str | Path, folder: str | Path
     home = predictor_folder(predictor)
     source, run = _source(str(predictor), home), _run_of(home)
     space = read_space(read_document(home / SPACE))
+    names = names or budget_names([one.bounds for one in answer.budgets])
     made = tuple(
         SavedAnswer(
             folder=Path(folder) / name,
@@ -60,7 +65,7 @@ def save_answers(answer: FamilyAnswer, predictor: str | Path, folder: str | Path
             space_fingerprint=space.fingerprint,
             metric=answer.metric,
         )
-        for budget, name in zip(answer.budgets, budget_names([one.bounds for one in answer.budgets]), strict=True)
+        for budget, name in zip(answer.budgets, names, strict=True)
     )
     kept = [_there(one) for one in made]  # all are looked at before one is written
     for one, earlier in zip(made, kept, strict=True):

@@ -16,10 +16,14 @@ import pytest
 from browser import CHROMIUM, Tab, browser
 from made_up import made_up_run, sample_of
 
+import nars
 from nars.explore import Server, Source, export_page, open_source
 from nars.explore.answers import low_rank
+from nars.explore.jobs import kept_candidate
 from nars.run import Run
-from nars.space import SpaceError, quantity
+from nars.run.naming import budget_names
+from nars.space import Bounds, SpaceError, quantity
+from nars.stages.answer_folder import read_answer
 from nars.store import SampleStore
 
 
@@ -31,6 +35,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def source(run: Run) -> Source:
     return open_source(run.folder.path)
+
+
+@pytest.fixture(scope="module")
+def page(source: Source, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return export_page(source, tmp_path_factory.mktemp("page") / "page.html").as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +72,8 @@ def typed(place: str, value: object) -> str:
     return f"byId('{place}').value = {value!r}; byId('{place}').dispatchEvent(new Event('input'))"
 
 
-def test_a_page_from_a_file_answers_compares_filters_and_scrolls(
-    source: Source, run: Run, tab: Tab, tmp_path: Path
-) -> None:
-    tab.open(export_page(source, tmp_path / "page.html").as_uri())
+def test_a_page_from_a_file_answers_compares_filters_and_scrolls(page: str, run: Run, tab: Tab) -> None:
+    tab.open(page)
     before = tab.run("byId('family').innerText")
     assert tab.milliseconds(typed("slider-params", 120)) < 300
     assert tab.run("byId('family').innerText") != before
@@ -89,10 +96,8 @@ def test_a_page_from_a_file_answers_compares_filters_and_scrolls(
     assert tab.complaints == []
 
 
-def test_quantities_on_the_page_are_those_of_the_command_line(
-    source: Source, run: Run, tab: Tab, tmp_path: Path
-) -> None:
-    tab.open(export_page(source, tmp_path / "page.html").as_uri())
+def test_quantities_on_the_page_are_those_of_the_command_line(page: str, run: Run, tab: Tab) -> None:
+    tab.open(page)
     costs = SampleStore(run.folder.samples).frame()["cost.flops"]
     queries = (("FLOPs<0.3M", 0, 3e5), ("flops>0.3M status=OK", 3e5, np.inf), ("flops>1G", 1e9, np.inf))
     for query, least, most in queries:
@@ -128,12 +133,23 @@ def test_a_candidate_is_trained_and_exported_from_the_page(run: Run, server: Ser
     assert "$ nars train" in said
     assert "$ nars export" in said
     (file,) = run.folder.path.glob("explored/**/*.onnx")
+    assert nars.register(run.folder.path) == (f"nars_digits_{file.parents[1].name}",)
     session = onnxruntime.InferenceSession(file)
     facts = session.get_modelmeta().custom_metadata_map
     channels, *side = json.loads(facts["input_size"])
     (logits,) = session.run(None, {"images": np.zeros((2, channels, *side), dtype=np.float32)})
     assert logits.shape == (2, len(json.loads(facts["classes"]))) == (2, 10)
     assert tab.complaints == []
+
+
+def test_a_candidate_keeps_its_folder_whatever_the_limits_are(source: Source) -> None:
+    row = source.space.canonical(np.zeros((1, len(source.space.dimensions)), dtype=np.int64))
+    limits = (Bounds.at_most(flops="300k"), Bounds.at_most(flops="400k"), Bounds())
+    (folder,) = {kept_candidate(source, row, bounds) for bounds in limits}
+    answer = read_answer(folder)
+    assert answer.chosen.choices == tuple(row[0].tolist())
+    assert answer.name == folder.name  # and so its export: a member of the run is called 300k
+    assert answer.name not in [name for bounds in limits for name in budget_names([bounds])]
 
 
 def test_who_does_not_know_the_token_gets_nothing(server: Server) -> None:
