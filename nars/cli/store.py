@@ -204,14 +204,15 @@ def _spender(
     if name in RIVALS:
         curves = curves_of(open_store(store), table)
         return lambda rng: replay_rival(name, table, curves, found, trainings=trainings, rng=rng)
-    if cost not in table.costs:
+    if table.costs and cost not in table.costs:
         raise StoreError(f"there is no cost {cost!r} for stage 2's bins; name one by --cost: {', '.join(table.costs)}.")
-    if not found.cost_names:
+    if table.costs and not found.cost_names:
         found = with_costs(found, table.choices, table.costs)
+    bins_of = cost if table.costs else None  # without costs, the best predicted of all, as in a run
     pretrained = pretrained_on(table, found, seed=seed)
 
     def spend_by_rounds(rng: np.random.Generator) -> Replay:
-        rounds = table_rounds(table, found, pretrained, trainings=trainings, batch=batch, cost=cost, rng=rng)
+        rounds = table_rounds(table, found, pretrained, trainings=trainings, batch=batch, cost=bins_of, rng=rng)
         return replay_rounds(table, rounds)
 
     return spend_by_rounds

@@ -128,6 +128,11 @@ def pareto_search(
         SpaceError: no objective, or an unknown cost.
         PredictorError: the score function returned NaN.
     """
+    if not space.cost_names:
+        raise SpaceError(
+            f"a front is of accuracy against costs, and {space.name} has none; give it `costs:`, or ask for the best "
+            f"candidate of all (nars search --predictor P, without --pareto)"
+        )
     unknown = [name for name in objectives if name not in space.cost_names]
     if not objectives or unknown:
         raise SpaceError(

@@ -44,7 +44,7 @@ def table_rounds(
     *,
     trainings: int,
     batch: int,
-    cost: str,
+    cost: str | None,
     rng: np.random.Generator,
 ) -> Rounds[Sample]:
     """Stage 2 in rounds of `batch` among measured candidates, in random order until there are enough to learn from.
@@ -53,7 +53,7 @@ def table_rounds(
         table, space: What to choose from, and the space of its candidates.
         pretrained: The predictor.
         trainings, batch: How many trainings in all, and in a round.
-        cost: The cost whose range is cut into bins.
+        cost: The cost whose range is cut into bins; None where there are no costs.
         rng: For the order, and for the fits.
 
     Raises:

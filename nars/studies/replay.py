@@ -119,6 +119,8 @@ class Measured:
         """
         keep = np.ones(len(self.values), dtype=np.bool_)
         for name, budget in budgets.items():
+            if not self.costs:
+                raise StoreError(f"a budget of {name} needs samples with costs, and these have none; leave it out.")
             if name not in self.costs:
                 raise StoreError(f"there is no cost {name!r} among {', '.join(self.costs)}.")
             keep &= self.costs[name] <= loosened(budget)

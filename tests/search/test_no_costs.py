@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nars.search import DEFAULT, PAPER, SearchSettings, search, search_family
+from nars.search import DEFAULT, PAPER, SearchSettings, pareto_search, search, search_family
 from nars.space import Bounds, SpaceError, parse_document, read_space
 
 SPACE = """
@@ -33,3 +33,5 @@ def test_the_best_of_all_is_found(settings: SearchSettings) -> None:
     assert [member.score for member in family.members] == pytest.approx([best, best])
     with pytest.raises(SpaceError, match="no cost is called 'flops'; bare has none"):
         search(space, score, Bounds.at_most(flops=3), rng=np.random.default_rng(1), settings=settings)
+    with pytest.raises(SpaceError, match="bare has none; give it `costs:`"):
+        pareto_search(space, score, ["flops"], Bounds(), rng=np.random.default_rng(1), settings=settings)

@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 import pytest
 
+from nars.errors import StoreError
 from nars.metric import Metric
 from nars.search import RandomSearch, RegularizedEvolution
 from nars.space import Space, parse_document, read_space
@@ -157,3 +158,15 @@ def test_a_rival_spends_the_epochs_of_so_many_trainings_and_counts_what_it_train
     bare = replay_rival("asha", table, [np.zeros(0)] * 243, space, **of)
     assert isinstance(bare, Unanswered)
     assert "not every one in the store has its curve" in bare.reason
+
+
+def test_samples_without_costs_are_replayed_by_rounds(everything) -> None:
+    space, measured = everything
+    bare, table = replace(space, table=None), replace(measured, costs={})
+    pretrained = pretrained_on(table, bare, seed=0)
+    rounds = table_rounds(table, bare, pretrained, trainings=12, batch=4, cost=None, rng=np.random.default_rng(0))
+    found = replay_rounds(table, rounds)
+    assert len(found.best) == 12
+    assert found.best[-1] <= table.values.max()
+    with pytest.raises(StoreError, match="these have none; leave it out"):
+        table.within({"flops": 3e5})
