@@ -14,6 +14,7 @@ from nars.cli.starting import load_torch, say_device
 from nars.printing import counted, plain_console, print_lines
 
 if TYPE_CHECKING:
+    from nars.metric import Metric
     from nars.studies import Shares, Swap
 
 
@@ -49,9 +50,9 @@ def swap(
         write_json(json_file, found.to_dict())
     console = plain_console()
     console.print(_table(found))
-    print_lines(console, "predicted: " + _spell(found.predicted_shares))
+    print_lines(console, "predicted: " + _spell(found.predicted_shares, found.metric))
     if found.trained_shares is not None:
-        print_lines(console, "trained: " + _spell(found.trained_shares))
+        print_lines(console, "trained: " + _spell(found.trained_shares, found.metric))
 
 
 def _table(found: Swap) -> RenderableType:
@@ -66,21 +67,24 @@ def _table(found: Swap) -> RenderableType:
         ]
         for row, member in enumerate(found.members)
     ]
-    title = f"architecture x recipe: accuracy after {counted(found.epochs, 'epoch')} in percent, predicted | trained"
+    unit = " in percent" if found.metric.unit == "%" else f" in {found.metric.unit}" if found.metric.unit else ""
+    of = f"{found.metric.name.replace('_', ' ')} after {counted(found.epochs, 'epoch')}{unit}"
+    title = f"architecture x recipe: {of}, predicted | trained"
     return Group(title, FittingTable(headings, rows, left=("architecture",)))
 
 
 def _cell(found: Swap, row: int, column: int) -> str:
     trained, seeds = found.trained[row, column], found.measured[row, column]
-    spread = f" ± {seeds.std(ddof=1):.2f}" if len(seeds) > 1 else ""
-    shown = "-" if math.isnan(trained) else f"{trained:.2f}{spread}"
-    return f"{found.predicted[row, column]:.2f} | {shown}"
+    figure = found.metric.figure
+    spread = f" ± {figure(seeds.std(ddof=1))}" if len(seeds) > 1 else ""
+    shown = "-" if math.isnan(trained) else f"{figure(trained)}{spread}"
+    return f"{figure(found.predicted[row, column])} | {shown}"
 
 
-def _spell(parts: Shares) -> str:
+def _spell(parts: Shares, metric: Metric) -> str:
     noise = f" (training noise alone would make it {100 * parts.noise:.0f} %)" if parts.noise is not None else ""
     return (
-        f"of the variance between cells (standard deviation {parts.deviation:.2f} %) architecture explains "
+        f"of the variance between cells (standard deviation {metric.spell(parts.deviation)}) architecture explains "
         f"{100 * parts.architecture:.0f} %, recipe {100 * parts.recipe:.0f} %, that they suit each other "
         f"{100 * parts.interaction:.0f} %{noise}"
     )

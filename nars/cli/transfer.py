@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,10 @@ from nars.cli.opening import asked
 from nars.cli.options import DEVICE_HELP
 from nars.cli.starting import load_torch, say_device
 from nars.printing import plain_console
+from nars.metric import ACCURACY, IMAGE_METRICS
+
+if TYPE_CHECKING:
+    from nars.studies import Transferred
 
 
 def transfer(
@@ -54,12 +59,25 @@ def transfer(
         device=how.device,
         reporter=reporter,
     )
-    headings = ("member", "px", "validation", "test", "folder")
-    figures = [(one.result.validation_accuracy, one.result.test_accuracy) for one in found]
-    rows = [
-        [one.pair.name, str(one.resolution), *(f"{figure:.2f} %" for figure in own), str(one.pair.place)]
-        for one, own in zip(found, figures, strict=True)
-    ]
     console = plain_console()
     console.print(f"on {to}")
+    headings, rows = transfer_rows(found)
     console.print(FittingTable(headings, rows, left=("member", "folder")))
+
+
+def transfer_rows(found: Sequence[Transferred]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Headings and rows of the table; values are of the metric that the networks were trained by, named where that is
+    not accuracy.
+    """
+    metric = IMAGE_METRICS[found[0].result.metric]  # one configuration trained them all
+    of = "" if metric == ACCURACY else f" {metric.name.replace('_', ' ')}"
+    rows = [
+        [
+            one.pair.name,
+            str(one.resolution),
+            *(metric.spell(value) for value in (one.result.validation, one.result.test)),
+            str(one.pair.place),
+        ]
+        for one in found
+    ]
+    return ("member", "px", f"validation{of}", f"test{of}", "folder"), rows

@@ -112,8 +112,8 @@ def family(source: Source) -> list[dict[str, Any]]:
                 "costs": {cost: reduced(value) for cost, value in member.costs.items()},
                 "value": reduced(member.predicted),
                 "std": reduced(member.predicted_std, 3),
-                "validation": None if result is None else reduced(result.validation_accuracy),
-                "test": None if result is None else reduced(result.test_accuracy),
+                "validation": None if result is None else reduced(result.validation),
+                "test": None if result is None else reduced(result.test),
             }
         )
     return members

@@ -46,8 +46,8 @@ def _member(findings: Findings, member: Member) -> dict[str, Any]:
         "predicted": None if math.isnan(member.predicted) else member.predicted,
         "predicted_std": member.predicted_std,
         "scaled": None if member.scaled is None else asdict(member.scaled),
-        "validation": None if result is None else result.validation_accuracy,
-        "test": None if result is None else result.test_accuracy,
+        "validation": None if result is None else result.validation,
+        "test": None if result is None else result.test,
         "measured": None if measured is None else measured.result,
         "latency_ms": None if card is None else dict(card.latency_ms),
     }

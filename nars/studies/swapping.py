@@ -13,6 +13,7 @@ import numpy as np
 
 from nars.arrays import Floats
 from nars.errors import ConfigError, require
+from nars.metric import Metric
 from nars.printing import brief_repr
 from nars.run import Run
 from nars.run.journal import check_samples, read_results
@@ -63,11 +64,13 @@ def shares(table: Floats, *, cell_variance: float | None = None) -> Shares:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Swap:
-    """The matrix of a family of M members. Rows are architectures, columns recipes; accuracies are percentages."""
+    """The matrix of a family of M members. Rows are architectures, columns recipes; values are the metric's."""
 
     __repr__ = brief_repr
 
     members: tuple[Member, ...]
+    metric: Metric
+    """What the run's candidates are measured by."""
     epochs: int
     """Epochs of each training, and those that the predictor predicts for."""
     predicted: Floats
@@ -75,7 +78,7 @@ class Swap:
     predicted_std: Floats
     """(M, M)"""
     measured: Floats
-    """(M, M, seeds) validation accuracy; NaN where nothing was trained, or where the training failed."""
+    """(M, M, seeds) the metric on validation images; NaN where nothing was trained, or where the training failed."""
 
     @property
     def trained(self) -> Floats:
@@ -101,6 +104,7 @@ class Swap:
         trained = self.trained_shares
         return {
             "members": [member.name for member in self.members],
+            "metric": self.metric.document,
             "rows": "architectures",
             "columns": "recipes",
             "epochs": self.epochs,
@@ -153,6 +157,7 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
     measured = np.array([[known.get(trial.key, np.nan) for trial in cell] for cell in trials])
     return Swap(
         members=members,
+        metric=run.metric,
         epochs=epochs,
         predicted=prediction.mean.reshape(count, count),
         predicted_std=prediction.std.reshape(count, count),

@@ -12,14 +12,16 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, average_precision_score
 from small_run import HOW
 
 from nars.errors import ConfigError
+from nars.explore import open_source
+from nars.explore.contents import family as shown_family
 from nars.export import read_card, read_config
 from nars.export.onnx import onnx_logits, open_onnx
 from nars.export.program import top1
-from nars.report import read_findings, write_report
+from nars.report import document_of, read_findings, write_report
 from nars.run import Run, Silent, load_config, open_run
 from nars.stages import load_family, load_trained, run_all
 from nars.train import read_mistakes
@@ -117,6 +119,14 @@ def test_a_run_trains_measures_and_exports_them(run: Run, tmp_path: Path, monkey
     said = logits > 0
     assert top1(logits, data.test.labels) == pytest.approx(result.test_accuracy)
     assert top1(logits, data.test.labels) == pytest.approx(100 * accuracy_score(data.test.labels, said))
+
+    mean_precision = 100 * average_precision_score(data.test.labels, logits)
+    assert mean_precision != pytest.approx(result.test_accuracy, abs=1)
+    (member,) = document_of(read_findings(run.folder))["members"]
+    (shown,) = shown_family(open_source(run.folder.path))
+    assert (member["test"], shown["test"]) == pytest.approx((mean_precision, mean_precision), abs=0.01)
+    assert member["validation"] == result.validation != result.validation_accuracy
+    assert shown["validation"] == pytest.approx(result.validation, rel=1e-3)
 
     mistakes = read_mistakes(result.weights.parent)
     assert mistakes

@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from nars.cli.swap import _table
 from nars.errors import ConfigError
-from nars.studies import shares
+from nars.metric import IMAGE_METRICS
+from nars.space import Bounds
+from nars.stages import Member
+from nars.studies import Swap, shares
 from nars.studies.swapping import cells
 
 
@@ -51,3 +56,34 @@ def test_which_cells() -> None:
     for wrong in ("150k", "150k:1M", "", "150k:500k:150k"):
         with pytest.raises(ConfigError, match=r"ARCHITECTURE:RECIPE .*got .*members are 150k, 500k"):
             cells(wrong, names)
+
+
+def test_the_table_is_of_the_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    members = tuple(
+        Member(
+            name=name,
+            budget=Bounds.at_most(flops=flops),
+            choices=(),
+            record={},
+            costs={"flops": flops},
+            predicted=1.0,
+            predicted_std=0.1,
+            history=(),
+            seconds=0.0,
+        )
+        for name, flops in (("150k", 150e3), ("500k", 500e3))
+    )
+    table = np.array([[1.3254, 1.2], [0.98765, 1.1]])
+    found = Swap(
+        members=members,
+        metric=IMAGE_METRICS["log_loss"],
+        epochs=2,
+        predicted=table,
+        predicted_std=0 * table,
+        measured=np.stack([table, table + 0.002], axis=2),
+    )
+    Console(width=200).print(_table(found))
+    shown = capsys.readouterr().out
+    assert "architecture x recipe: log loss after 2 epochs, predicted | trained" in shown
+    assert "1.325 | 1.326 ± 0.001414" in shown
+    assert "%" not in shown
