@@ -11,8 +11,8 @@ import typer
 from nars.cli.opening import asked
 from nars.cli.options import DEVICE_HELP
 from nars.cli.starting import load_torch, say_device
-from nars.printing import plain_console
 from nars.metric import ACCURACY, IMAGE_METRICS
+from nars.printing import plain_console
 
 if TYPE_CHECKING:
     from nars.studies import Transferred

@@ -173,9 +173,9 @@ class Journal:
         for file in folder.round_plan(first).parent.glob("round-*.json"):
             number = file.stem.removeprefix("round-").removesuffix("-plan")
             last = max(last, int(number)) if number.isdecimal() else last
-        for number in range(last, first - 1, -1):  # killed in between, no gap hides a round that is left
-            folder.round_result(number).unlink(missing_ok=True)
-            folder.round_plan(number).unlink(missing_ok=True)
+        for each in range(last, first - 1, -1):  # killed in between, no gap hides a round that is left
+            folder.round_result(each).unlink(missing_ok=True)
+            folder.round_plan(each).unlink(missing_ok=True)
 
     def keep_result(self, result: RoundResult) -> None:
         """A round that is measured to its end."""
