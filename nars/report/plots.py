@@ -112,7 +112,8 @@ def value_against_cost(findings: Findings) -> Plot | None:
     name = metric.name.replace("_", " ").capitalize()
     title = f"{name} of each training" if cost is None else f"{name} against {called}"
     with _axes(title, heading, f"{of}{_title(metric)}") as (axes, svg):
-        strength = (0.25 + 0.75 * good["round"] / max(1, good["round"].max())).to_numpy()
+        of_round = good["round"].where(good["round"] >= 1, good["round"].max())  # verifications come after all rounds
+        strength = (0.25 + 0.75 * of_round / max(1, good["round"].max())).to_numpy()
         look: Any = {"s": 18, "edgecolors": _BLUE, "linewidths": 0.4, "zorder": 2}
         look |= {"label": "samples (stronger: later round)", "rasterized": len(good) > _MOST_VECTORS}
         axes.scatter(x, values, c=[to_rgba(_BLUE, share) for share in strength], **look)
@@ -132,10 +133,12 @@ def value_against_cost(findings: Findings) -> Plot | None:
         axes.legend(
             loc="lower right" if metric.maximized else "upper right", title=_hidden(metric, values.tolist(), worst)
         )
-    later = good["round"] == good["round"].max()
-    first, last = (float(values[of].median()) for of in (good["round"] == good["round"].min(), later))
+    rounds = good["round"][good["round"] >= 1]  # trainings of no round verify answers
     says = f"Each dot is one training of the search; later rounds should lie {_better(metric)}"
-    says += f": half of the last are {_beyond(metric)} {metric.spell(last)}, of the first {metric.spell(first)}. "
+    if len(rounds):
+        first, last = (float(values[good["round"] == of].median()) for of in (rounds.min(), rounds.max()))
+        says += f": half of the last are {_beyond(metric)} {metric.spell(last)}, of the first {metric.spell(first)}"
+    says += ". Those that verify answers are as strong as the last. " if len(rounds) < len(good) else ". "
     if trained and cost is not None:
         best = max(reached[member.name] for member in trained) if metric.maximized else min(reached.values())
         says += f"The red line is what you get, up to {metric.spell(best)}: the same candidates trained to the end. "

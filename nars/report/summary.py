@@ -62,8 +62,11 @@ def _searched(findings: Findings) -> str:
 
 def _took(findings: Findings) -> Iterator[str]:
     if len(findings.samples):
-        count, seconds = len(findings.samples), float(findings.samples["seconds"].sum())
-        yield f"{count:,} trainings of the search in {_time(seconds)} of one worker's time,"
+        searched = findings.samples["round"] >= 1  # those of no round verify answers
+        for of, what in ((searched, "trainings of the search"), (~searched, "trainings that verify answers")):
+            if count := int(of.sum()):
+                seconds = float(findings.samples["seconds"][of].sum())
+                yield f"{count:,} {what} in {_time(seconds)} of one worker's time,"
     if findings.results:
         seconds = sum({result.weights: result.seconds for result in findings.results.values()}.values())
         yield f"final training in {_time(seconds)};"

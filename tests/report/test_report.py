@@ -10,6 +10,8 @@ from nars.files.sealed import write_sealed
 from nars.report import read_findings, write_report
 from nars.run import Silent, load_config, open_run
 from nars.run.folder import RunFolder, existing_run
+from nars.space import sobol
+from nars.store import Sample, SampleStore
 from nars.train import MemberResult
 
 
@@ -95,3 +97,37 @@ def test_one_network_for_two_budgets_shows_its_figures_in_both_rows(tmp_path: Pa
     findings = read_findings(folder)
     assert findings.results == {"700k": result, "1M": result}
     assert findings.family.attention == ("1M brings nothing beyond 700k", "few trainings")
+
+
+def test_trainings_that_verify_answers_are_of_no_round(tmp_path: Path) -> None:
+    run = open_run(load_config("digits"), tmp_path / "run", reporter=Silent())
+    X = sobol(run.space, 9, seed=1)
+    costs, records = run.space.costs(X), run.space.to_records(X)
+    rounds = [0, 0, 0, 1, 1, 1, 2, 2, 2]  # 0: a verification
+    values = [99.0, 99.0, 99.0, 50.0, 60.0, 61.0, 70.0, 81.0, 82.0]
+    SampleStore(run.folder.samples).append(
+        [
+            Sample(
+                record=records[at],
+                choices=tuple(X[at].tolist()),
+                costs={name: float(cost[at]) for name, cost in costs.items()},
+                status="ok",
+                epochs=4,
+                planned_epochs=4,
+                seconds=1.0,
+                seed=at,
+                space=run.space.fingerprint,
+                data="made up",
+                fidelity="made up",
+                value=values[at],
+                curve=(values[at],),
+                round=rounds[at],
+                finished="2026-01-01T00:00:00",
+            )
+            for at in range(9)
+        ]
+    )
+    page = write_report(run.folder).read_text()
+    assert "half of the last are above 81.00 %, of the first 60.00 %" in page
+    assert "6 trainings of the search in" in page
+    assert "3 trainings that verify answers in" in page
