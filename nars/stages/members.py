@@ -219,6 +219,17 @@ def _note(run: Run, member: Member, smaller: Member) -> str:
     what = "network" if run.config.trains_images else "candidate"
     if largest <= smaller.budget.ends(cost)[1]:
         why = f"the largest {what} of the space has {shorten(largest)} {unit}; a larger one needs a larger space"
+    elif math.isnan(member.predicted):
+        why = (
+            "nothing was measured, both are the one to start with (collect.start); rounds (collect.rounds) look further"
+        )
+    elif not member.history:  # picked of those that are measured, no predictor had a say
+        why = f"no better {what} is measured in between; more rounds (collect.rounds) may find one"
+        if high < member.budget.high(cost) and math.isfinite(high):
+            why = (
+                f"stage 2 has measured {what}s of up to {shorten(high)} {unit} (range.{cost}.high), none beyond that; "
+                f"a run with a higher range.{cost}.high would look there"
+            )
     elif high < member.budget.high(cost) and math.isfinite(high):
         why = (
             f"stage 2 has measured {what}s of up to {shorten(high)} {unit} (range.{cost}.high), and beyond that the "

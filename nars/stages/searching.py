@@ -116,7 +116,7 @@ def _picked(run: Run, family: Family) -> Family:
     found = pick(run, wanted, _names(run, wanted))
     everything = {member.budget: member for member in (*family.members, *found)}
     ordered = [*(everything[budget] for budget in run.config.budgets), *_scaled(run, everything)]
-    answered = write_family(run, ordered, family.removed, doubts=())
+    answered = write_family(run, ordered, family.removed, doubts=_doubts(run, ordered))
     for member in found:
         nothing = math.isnan(member.predicted)
         how = "nothing was searched" if nothing else f"the best measured, {run.metric.spell(member.predicted)}"
@@ -134,7 +134,13 @@ def _write(run: Run, members: Sequence[Member], removed: Sequence[Member]) -> Fa
     """
     there = {member.budget: member for member in members}
     ordered = [*(there[budget] for budget in run.config.budgets), *_scaled(run, there)]
-    return write_family(run, ordered, removed, doubts=doubts(_evidence(run, ordered)))
+    return write_family(run, ordered, removed, doubts=_doubts(run, ordered))
+
+
+def _doubts(run: Run, members: Sequence[Member]) -> tuple[str, ...]:
+    """What not to rely on, of the answers of a predictor; nothing where none has chosen a member."""
+    chosen = [member for member in members if member.scaled is None and member.history]
+    return doubts(_evidence(run, chosen)) if chosen else ()
 
 
 def _scaled(run: Run, there: Mapping[Bounds, Member]) -> list[Member]:
@@ -167,7 +173,6 @@ def _evidence(run: Run, members: Sequence[Member]) -> Evidence:
     answers = (
         Answer(name=member.name, record=member.record, predicted=member.predicted, std=member.predicted_std)
         for member in members
-        if member.scaled is None
     )
     validation = None
     if run.config.trains_images:

@@ -21,7 +21,7 @@ from nars.run.changes import Change
 from nars.run.naming import budget_name as name_of, budget_names
 from nars.run.progress import Advance
 from nars.space import Bounds, sobol
-from nars.stages import ExportedFamily, Member, export, is_finished
+from nars.stages import ExportedFamily, Member, export, is_finished, load_family, search
 from nars.stages.members import distinct, read_family, write_family
 from nars.store import SampleStore
 
@@ -436,3 +436,37 @@ def test_a_change_is_said_in_the_users_words() -> None:
         "search.budgets was flops 250k, now flops 150k, flops 250k"
     )
     assert str(Change(key="collect.amp", before=False, now=True)) == "collect.amp was False, now True"
+
+
+def test_nothing_is_said_of_a_predictor_where_none_chose(copy: Path, tmp_path: Path) -> None:
+    def reordered(folder: Path, small: str = "40k") -> tuple[str, ...]:
+        found = load_family(grown(folder, search__budgets=["150k", small]))
+        assert found is not None
+        assert [member.name for member in found.members] == ["150k", small]
+        return found.doubts
+
+    assert any("has learned from 6 trainings only" in doubt for doubt in reordered(copy))  # a search chose there
+    (copy / "family" / "family.json").unlink()
+    family = upto_search(grown(copy, search__preset="measured", search__budgets=["40k", "150k"]))
+    assert (family.doubts, reordered(copy)) == ((), ())
+
+    start = {"recipe": {"optimizer": "adamw"}, "stage1": {"depth": 1, "expand_first": 1}}
+    set_up = {"collect__rounds": 0, "collect__start": start, "search__preset": "measured"}
+    nothing = begin(tmp_path / "none", search__budgets=["100k", "150k"], **set_up)
+    said = search(nothing, None)
+    assert (said.doubts, reordered(nothing.folder.path, "100k")) == ((), ())
+    (note,) = said.attention
+    assert "nothing was measured" in note
+    assert "predictor" not in note
+
+    run = grown(copy)
+    smallest = min(family.members, key=lambda member: member.costs["flops"])
+    for large, why in (
+        (80e3, "no better network is measured in between"),
+        (300e3, "of up to 200k FLOPs (range.flops.high), none beyond that"),
+    ):
+        limits = [Bounds.at_most(flops=budget) for budget in (60e3, large)]
+        same = [replace(smallest, name=name_of(limit), budget=limit) for limit in limits]
+        note = write_family(run, same, (), doubts=()).members[1].note
+        assert why in note
+        assert "predictor" not in note
