@@ -32,4 +32,5 @@ def _is_spoilt(convolution: nn.Conv2d) -> bool:
 
 
 def _contiguous(_: nn.Module, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(x.contiguous() for x in maps)
+    # Of one channel, maps are contiguous in either order: only a copy has the strides that oneDNN goes by.
+    return tuple(x.clone(memory_format=torch.contiguous_format) if x.shape[1] == 1 else x.contiguous() for x in maps)
