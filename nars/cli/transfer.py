@@ -11,7 +11,6 @@ import typer
 from nars.cli.opening import asked
 from nars.cli.options import DEVICE_HELP
 from nars.cli.starting import load_torch, say_device
-from nars.metric import ACCURACY, IMAGE_METRICS
 from nars.printing import plain_console
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ def transfer_rows(found: Sequence[Transferred]) -> tuple[tuple[str, ...], list[l
     """Headings and rows of the table; values are of the metric that the networks were trained by, named where that is
     not accuracy.
     """
+    from nars.metric import ACCURACY, IMAGE_METRICS
+
     metric = IMAGE_METRICS[found[0].result.metric]  # one configuration trained them all
     of = "" if metric == ACCURACY else f" {metric.name.replace('_', ' ')}"
     rows = [

@@ -76,9 +76,9 @@ def store_info(store: SampleStore) -> StoreInfo:
         identity=store.identity,
         versions=tuple(sorted({file.header.version for file in files})),
         statuses=_counts(table["status"]),
-        rounds=_counts(table["round"].fill_null(DEFAULTS["round"])),
-        epochs=_counts(table["epochs"].fill_null(DEFAULTS["epochs"])),
-        fidelities=_counts(table["fidelity"].fill_null(DEFAULTS["fidelity"])),
+        rounds=_counts(table["round"], DEFAULTS["round"]),
+        epochs=_counts(table["epochs"], DEFAULTS["epochs"]),
+        fidelities=_counts(table["fidelity"], DEFAULTS["fidelity"]),
         metric=metric,
         best=best(table[metric.name]).as_py(),
         best_averaged=best(table[metric.averaged]).as_py(),
@@ -169,8 +169,13 @@ def export_store(store: SampleStore, file: str | Path) -> int:
     return len(table)
 
 
-def _counts(column: pa.ChunkedArray) -> dict[Any, int]:
-    return dict(sorted((entry["values"], entry["counts"]) for entry in column.value_counts().to_pylist()))
+def _counts(column: pa.ChunkedArray, default: Any = None) -> dict[Any, int]:
+    """How often each value is there; null, of files without the column, stands for the default."""
+    found: dict[Any, int] = {}
+    for entry in column.value_counts().to_pylist():  # not fill_null, which loads pandas
+        value = default if entry["values"] is None else entry["values"]
+        found[value] = found.get(value, 0) + entry["counts"]
+    return dict(sorted(found.items()))
 
 
 def _write_csv(table: pa.Table, file: Path) -> None:
