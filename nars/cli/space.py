@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from nars import space as spaces
-from nars.printing import print_lines
+from nars.printing import plain_console, print_lines
 
 if TYPE_CHECKING:
     from nars.space import Bounds, Population, Space
@@ -33,8 +32,8 @@ def list_spaces() -> None:
     for name in spaces.space_names():
         space = spaces.load_space(name)
         sizes = (power(space.size("architecture")), power(space.size("recipe")))
-        shown.add_row(name, *sizes, escape(space.about))
-    Console().print(shown)
+        shown.add_row(name, *sizes, space.about)
+    plain_console().print(shown)
 
 
 @app.command(epilog="Example: nars space show fbnetv3    nars space show mine.yaml")
@@ -43,9 +42,9 @@ def show(name: Name) -> None:
     from nars.space.describe import counts, settings_table
 
     space = spaces.load_space(name)
-    console = Console(highlight=False)
+    console = plain_console()
     if space.about:
-        console.print(escape(space.about))
+        console.print(space.about)
     layout = space.family.layout(space)
     if layout is not None:
         stages = Table(title=f"{space.name}: architecture", title_justify="left")
@@ -53,7 +52,7 @@ def show(name: Name) -> None:
         for heading, width in zip(layout.headings, column_widths([layout.headings, *layout.rows], room), strict=True):
             stages.add_column(heading, width=width, overflow="fold")
         for row in layout.rows:
-            stages.add_row(*map(escape, row))
+            stages.add_row(*row)
         console.print(stages)
         console.print(layout.note)
     others = Table("setting", "choices", title="choices" if layout is None else layout.others)
@@ -61,9 +60,9 @@ def show(name: Name) -> None:
     for purpose, rows in settings_table(space):
         others.add_section()
         if purpose:
-            others.add_row(f"[bold]{purpose}[/]", "")
+            others.add_row(Text(purpose, style="bold"), "")
         for setting, spelled in rows:
-            others.add_row(escape(setting), escape(spelled))
+            others.add_row(setting, spelled)
     console.print(others)
     for line in counts(space):
         print_lines(console, line)
@@ -97,11 +96,11 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file of a space.")
     from nars.space.describe import counts
 
     space, assumed = spaces.examine_space(spaces.read_document(spaces.space_file(file)))
-    console = Console(highlight=False)
+    console = plain_console(soft_wrap=True)
     for line in assumed:
-        console.print(f"[bold yellow]warning[/]: {escape(line)}", soft_wrap=True)
+        console.print(Text.assemble(("warning", "bold yellow"), f": {line}"))
     verdict = f"no mistakes, {len(assumed)} to look at" if assumed else "no mistakes"
-    console.print(f"{escape(str(file))}: {verdict}; {escape(space.name)} has", escape(counts(space)[0]), soft_wrap=True)
+    console.print(f"{file}: {verdict}; {space.name} has {counts(space)[0]}")
 
 
 @app.command(
@@ -141,7 +140,7 @@ def sample(
         _print_json(space, X)
     else:
         _print_table(space, X)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = plain_console(stderr=True, soft_wrap=True)
     if len(X) < n:
         console.print(f"only {len(X)} different candidates were found that keep {bounds}")
     if bounds.limits:
@@ -172,13 +171,13 @@ def _print_table(space: Space, X: Population) -> None:
         figures = [spaces.shorten(float(costs[cost][number])) for cost in shown]
         recipes = [summary(recipe, record)] if recipe else []
         cells.append([str(number + 1), *figures, space.family.line(space, record), *recipes])
-    console = Console()
+    console = plain_console()
     rows = Table()
     room = console.width - 1 - 3 * len(cells[0])
     for heading, width in zip(cells[0], column_widths(cells, room), strict=True):
         rows.add_column(heading, width=width, overflow="fold")
     for row in cells[1:]:
-        rows.add_row(*map(escape, row))
+        rows.add_row(*row)
     console.print(rows)
 
 

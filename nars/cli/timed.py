@@ -239,7 +239,6 @@ def _planned(asked: Any, execution: Execution, home: RunFolder, used: Any, repor
 
 
 def _show(made: Planned) -> None:
-
     from nars.run.planned import plan_table
 
     plain_console().print(plan_table(made))

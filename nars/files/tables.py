@@ -28,7 +28,6 @@ _MOST_SHOWN = 40
 _DAMAGE = (ValueError, OSError, KeyError, EOFError, csv.Error, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 """What the readers raise for a file that is not whole, or not what its name says."""
 
-
 _ENCRYPTED = 1
 """Bit of a member of a .zip file."""
 

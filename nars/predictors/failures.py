@@ -25,7 +25,8 @@ _RIDGE = 0.3
 _FOLDS = 5
 
 _SMALL = 1e-3
-"""Share of the largest cost below which costs are told apart no longer."""
+"""Share of the largest cost below which costs are told apart no longer, where all are small: gigabytes are as good a
+unit as bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +38,7 @@ class Failures:
     costs: tuple[str, ...]
     """Whose logarithms stand beside the encoded settings: memory and time grow with them."""
     least: Floats
-    """(C,) what a cost counts as where it is below: a logarithm of 0 there is not."""
+    """(C,) what each cost counts as at least: 0 has no logarithm."""
     center: Floats
     """(E,) mean of what was trained."""
     weights: Floats
@@ -60,8 +61,10 @@ class Failures:
             return None
         # Whoever asks the predictor may have no device table.
         costs = tuple(name for name in space.cost_names if name != "latency")
-        least = _least(space, X, costs)
-        trained = described(space, X, costs, least)
+        known = _costs(space, X, costs)
+        largest = known.max(axis=0)
+        least = np.where(largest > 0, np.minimum(1.0, _SMALL * largest), 1.0)
+        trained = _described(space, X, known, least)
         if not _has_a_cause(trained, failed):
             return None
         center, weights, offset = _regression(trained, failed)
@@ -70,7 +73,8 @@ class Failures:
 
     def probability(self, space: Space, X: Population) -> Floats:
         """Of each candidate X (N, D) of the same space, (N,)."""
-        margin = (described(space, X, self.costs, self.least) - self.center) @ self.weights + self.offset
+        told = _described(space, X, _costs(space, X, self.costs), self.least)
+        margin = (told - self.center) @ self.weights + self.offset
         return _logistic(margin)
 
     def expected(self, scores: Floats, probability: Floats) -> Floats:
@@ -102,25 +106,16 @@ class Failures:
         )
 
 
-def described(space: Space, X: Population, costs: tuple[str, ...], least: Floats) -> Floats:
-    """What failures may depend on, (N, E): the encoded settings, and the logarithm of each of these costs.
-
-    Args:
-        space: of the candidates.
-        X: (N, D).
-        costs: their names.
-        least: (C,) what each counts as at least, above 0.
-    """
-    known = space.costs(X) if costs else {}
-    logarithms = [np.log2(np.maximum(known[name], low)) for name, low in zip(costs, least, strict=True)]
-    return np.column_stack([space.encode(X), *logarithms]).astype(np.float64)
+def _costs(space: Space, X: Population, names: tuple[str, ...]) -> Floats:
+    """These costs of candidates, (N, C)."""
+    known = space.costs(X) if names else {}
+    return np.column_stack([known[name] for name in names]) if names else np.zeros((len(X), 0))
 
 
-def _least(space: Space, X: Population, costs: tuple[str, ...]) -> Floats:
-    """(C,) 1, or a thousandth of the largest cost where all are small: gigabytes are as good a unit as bytes."""
-    known = space.costs(X) if costs else {}
-    largest = np.array([known[name].max() for name in costs], dtype=np.float64)
-    return np.where(largest > 0, np.minimum(1.0, _SMALL * largest), 1.0)
+def _described(space: Space, X: Population, costs: Floats, least: Floats) -> Floats:
+    """What failures may depend on, (N, E): the encoded settings, and logarithms of costs (N, C), of `least` (C,) at
+    least."""
+    return np.column_stack([space.encode(X), np.log2(np.maximum(costs, least))]).astype(np.float64)
 
 
 def _regression(trained: Floats, failed: NDArray[np.bool_]) -> tuple[Floats, Floats, float]:

@@ -17,7 +17,7 @@ Statistics = Mapping[str, Numbers]
 """{name: (N,)}."""
 
 _LOWEST = 8.0
-"""Deviations."""
+"""So many deviations below the mean of the pool lies what a logarithm is taken of at least."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,11 +58,8 @@ class Scale:
         )
 
     def standardize(self, statistics: Statistics) -> Floats32:
-        """Targets of unit variance, (N, S).
-
-        A logarithm is taken of at least what lies `_LOWEST` deviations below the mean: a number that was positive in
-        the pool that gave the scale may be 0 elsewhere in the space.
-        """
+        """Targets of unit variance, (N, S)."""
+        # A number that was positive in the pool that gave the scale may be 0 elsewhere in the space.
         columns = [
             np.log(np.maximum(statistics[name], np.exp(self.mean[i] - _LOWEST * self.std[i])))
             if self.logarithmic[i]

@@ -68,7 +68,7 @@ class Warp:
     def of(accuracy: Floats) -> Warp:
         """The most likely warp of accuracies (n,) to a normal distribution of mean 0, variance 1."""
         centre, unit = float(accuracy.mean()), float(accuracy.std())
-        if alike := unit <= 1e-9 * abs(centre) or unit == 0:  # but for rounding
+        if alike := unit <= 1e-9 * abs(centre):  # but for rounding
             unit = 1.0
         if alike or len(accuracy) < _FEWEST:
             return Warp(centre=centre, unit=unit)

@@ -256,7 +256,7 @@ def _budget_findings(
     config: RunConfig, space: Space, cost: str, smallest: float, largest: float, *, misfit: bool
 ) -> Findings:
     """What is wrong with the budgets of one cost."""
-    low, high = config.range.limits.get(cost, (0.0, inf))
+    (low, high), (least, most) = config.range.limits.get(cost, (0.0, inf)), config.range.ends(cost)
     highest = {n: budget.high(cost) for n, budget in enumerate(config.budgets) if cost in budget}
     unmet = {number: limit for number, limit in highest.items() if loosened(limit) < smallest}
     # Above the largest, a budget is not only useless: its member would carry the name of a size that it is far from.
@@ -284,7 +284,6 @@ def _budget_findings(
     for number, limit in highest.items():
         measured = config.search.preset == "measured"  # then nothing is guessed
         told = misfit or measured or number in unmet | idle or not isfinite(limit) or smallest >= largest
-        least, most = config.range.ends(cost)
         if not told and not least <= limit <= most:
             side, end = ("above", "high") if limit > high else ("below", "low")
             yield Finding(

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from nars.predictors import Failures, Predictor, load_predictor, save_predictor
-from nars.predictors.failures import _RIDGE, described
+from nars.predictors.failures import _RIDGE
 from nars.search import search
 from nars.space import Bounds, Population, Space, load_space, parse_document, read_space, sobol
 from nars.stages import scorer
@@ -38,7 +38,8 @@ def test_probabilities_are_most_likely_under_the_ridge(space: Space, X: Populati
     scores = np.where(heavy(space, X[:60]), np.nan, 50.0)
     found = Failures.learned(space, X[:60], scores)
     assert found is not None
-    known = described(space, X, space.cost_names, np.ones(len(space.cost_names)))
+    logarithms = [np.log2(column) for column in space.costs(X).values()]
+    known = np.column_stack([space.encode(X), *logarithms]).astype(np.float64)
     trained = known[:60] - known[:60].mean(axis=0)
     sign = np.where(np.isnan(scores), 1.0, -1.0)
 
