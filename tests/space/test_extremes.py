@@ -1,5 +1,7 @@
 """Exact ends of a space against listing all of it."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,9 @@ from nars.space import (
     enumerate_architectures,
     load_space,
     parse_document,
+    quantity,
     read_space,
+    space_names,
     uniform,
 )
 
@@ -108,3 +112,14 @@ def test_nothing_random_lies_outside(name):
 def test_too_large_to_list():
     with pytest.raises(SpaceError, match=r"has 4\.85e\+19 candidates to list"):
         enumerate_architectures(load_space("fbnetv3-arch"))
+
+
+def test_built_in_spaces_say_how_large_their_networks_are():
+    found = {}
+    for name in space_names():
+        space = load_space(name)
+        if told := re.search(r"(\S+)( [MG])? to (\S+) ([MG]) multiply-accumulates", space.about):
+            low, unit, high, last = told.groups()
+            found[name] = [quantity(f"{low} {unit or last}"), quantity(f"{high} {last}")]
+            assert found[name] == pytest.approx(cost_range(space)["flops"], rel=0.06), name
+    assert len(found) >= 7

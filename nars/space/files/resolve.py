@@ -21,6 +21,8 @@ def resolve(entries: Entries, order: Sequence[str]) -> tuple[tuple[Dimension, ..
     if entries.problems:
         return (), {}
     names = _ordered(entries)
+    if entries.problems:
+        return (), {}
     index = {name: column for column, name in enumerate(names)}
     settings: dict[str, Setting] = {}
     for name in order:
