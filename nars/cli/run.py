@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -162,6 +162,16 @@ def search(
 
         query(replace(question, predictor=predictor_of(str(question.predictor), make=question.fit)), out)
         return
+    asks = [
+        "--" + field.name.removesuffix("_file").replace("_", "-")
+        for field in fields(question)
+        if getattr(question, field.name) != field.default
+    ]
+    if asks:
+        raise ConfigError(
+            f"{', '.join(asks)} {'is' if len(asks) == 1 else 'are'} for a question to a predictor: nars search "
+            f"--predictor {name} ...; stage 3 of a run answers the budgets of its configuration (search.budgets)"
+        )
     opened = open_asked(asked(name, sets), out, upto="search", alone=True)
     predictor = stages.needed(opened, "search", stages.load_fitted(opened))
     if stages.load_family(opened) is None:
@@ -273,7 +283,9 @@ def export(
             f"recipe.yaml)"
         )
     home = run_in(out or name)
-    if home is not None and timed.export_best(home):
+    if home is not None and (right := timed.export_best(home, verify=verify)) is not None:
+        if not right:
+            raise typer.Exit(1)
         return
     opened = open_asked(asked(name, sets), out, upto="export", alone=True)
     opened.config.check_networks()

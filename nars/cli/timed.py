@@ -120,10 +120,11 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
     return opened
 
 
-def export_best(home: RunFolder) -> bool:
-    """Export the best so far of a run with a time that is not finished; False where it is finished or has no time."""
+def export_best(home: RunFolder, *, verify: bool) -> bool | None:
+    """Export the best so far of a run with a time that is not finished; whether its forms are right, if they are to be
+    verified. None where it is finished or has no time."""
     if not home.time_file.is_file():
-        return False
+        return None
     from nars.cli.starting import load_torch
 
     load_torch()
@@ -133,11 +134,15 @@ def export_best(home: RunFolder) -> bool:
     opened = reopen_run(home.path, reporter=Terminal())
     family = stages.load_family(opened)
     if family is not None and stages.load_trained(opened, family) is not None:
-        return False
+        return None
     card = stages.export_best(opened)
     shown = ", ".join(f"{split} {percent:.2f} %" for split, percent in card.accuracy.items())
     typer.echo(f"{home.best_so_far}: {shown}; the run goes on: nars run {home.path}")
-    return True
+    if not verify:
+        return True
+    from nars.cli.networks import show_verification
+
+    return show_verification(stages.verify_best(opened))
 
 
 def _execution(how: How) -> Execution:

@@ -1,7 +1,7 @@
 from .answer_folder import SavedAnswer as SavedAnswer, is_answer as is_answer, read_answer as read_answer
 from .answers import save_answers as save_answers
 from .asking import FamilyAnswer as FamilyAnswer, FrontAnswer as FrontAnswer, ask as ask, ask_front as ask_front
-from .best import export_best as export_best
+from .best import export_best as export_best, verify_best as verify_best
 from .collecting import collect as collect, keep_fitted as keep_fitted, rounds_of as rounds_of
 from .everything import run_all as run_all
 from .exporting import (

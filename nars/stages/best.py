@@ -13,13 +13,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nars.errors import ConfigError
-from nars.export import Card, export_member, timm_names
+from nars.export import Card, Verification, export_member, timm_names, verify
 from nars.network import build
 from nars.printing import counted
 from nars.recipe import Normalizer, Recipe, class_table, outputs, scores
 from nars.run import Run
 from nars.run.journal import Journal
 from nars.run.settled import place_for
+from nars.space import AnyArchitecture
 from nars.stages.finished import own_teacher, settings_for
 from nars.stages.members import read_family
 from nars.stages.picking import keeps
@@ -86,9 +87,8 @@ def export_best(run: Run) -> Card:
             f"{run.folder.path} has trained nothing to its end yet; go on with it for a while: nars run "
             f"{run.folder.path}"
         )
-    row = np.array([best.choices], dtype=np.int64)
-    (architecture,), (recipe,) = run.space.architectures(row), run.space.recipes(row)
-    architecture = replace(architecture, classes=run.final_classes)
+    (recipe,) = run.space.recipes(np.array([best.choices], dtype=np.int64))
+    architecture = _architecture(run, best)
     model = build(architecture, seed=None)
     model.load_state_dict(dict(best.weights))
     data = run.final_images.seen_by(architecture)
@@ -108,6 +108,20 @@ def export_best(run: Run) -> Card:
             test_classes=class_table(logits["test"], data.test.labels, data.classes),
             progress=lambda file: advance(0, file),
         )
+
+
+def verify_best(run: Run) -> Verification:
+    """Each form of what `export_best` has written, loaded by its own runtime and compared on the test images."""
+    best = best_so_far(run)
+    assert best is not None
+    images = run.final_images.seen_by(_architecture(run, best)).test
+    return verify(run.folder.best_so_far, images.images, images.labels)
+
+
+def _architecture(run: Run, best: BestSoFar) -> AnyArchitecture:
+    (architecture,) = run.space.architectures(np.array([best.choices], dtype=np.int64))
+    made: AnyArchitecture = replace(architecture, classes=run.final_classes)
+    return made
 
 
 def _logits(model: nn.Module, split, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[no-untyped-def]

@@ -198,3 +198,8 @@ def test_what_cannot_be_done_is_said(name: str, wrong_files: Path, monkeypatch: 
         run(*arguments, *more)
     assert isinstance(caught.value, UserError)
     assert sorted(wrong_files.rglob("*")) == before
+
+
+def test_limits_without_a_predictor_are_no_stage_3() -> None:
+    with pytest.raises(ConfigError, match=r"--max-flops, --seed are for a .* nars search --predictor digits \.\.\.;"):
+        CliRunner().invoke(app, ["search", "digits", "--max-flops", "1M", "--seed", "3"], catch_exceptions=False)

@@ -32,7 +32,7 @@ from nars.run.planning import (
 from nars.run.rehearsing import Pace
 from nars.run.starting import start_row
 from nars.space import Bounds, load_space
-from nars.stages import export_best, load_family, run_timed, search
+from nars.stages import export_best, load_family, run_timed, search, verify_best
 from nars.store import SampleStore
 from nars.train import MemberResult, epochs_within
 
@@ -248,6 +248,9 @@ def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path) -> None:
     assert len(list(run.folder.kept.glob("*.safetensors"))) == 1  # the best candidate's
     card = export_best(reopen_run(run.folder.path))
     assert read_card(run.folder.best_so_far).accuracy == card.accuracy
+    checked = verify_best(reopen_run(run.folder.path))
+    assert checked.passed
+    assert all(check.accuracy == pytest.approx(card.accuracy["test"]) for check in checked.formats)
     used = json.loads(run.folder.time_file.read_text())["used"]
     assert used > 0
     clock = Clock.kept(run.folder.time_file)

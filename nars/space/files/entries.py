@@ -9,7 +9,7 @@ from typing import Any
 from nars.space.dimension import Group
 from nars.space.families.family import Family
 from nars.space.families.rules import Rule
-from nars.space.files.choices import Spec, SpecError, mixture, read_spec, remark
+from nars.space.files.choices import Spec, SpecError, read_spec, remark
 from nars.space.files.document import Document, KeyPath
 from nars.space.files.scalars import YesNo
 from nars.space.recipe import RECIPE_SETTINGS
@@ -82,9 +82,6 @@ class Entries:
             if mistake := rule.fault(value):
                 self.problem(path, mistake)
                 return
-        if mixed := mixture(spec.values):
-            self.problem(path, mixed)
-            return
         if not rule.limited and (doubt := remark(spec.values)):
             self.doubts.append(f"{self.document.where(path)}: {doubt}")
         self._assume(entry, spec, path)

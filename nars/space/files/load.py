@@ -12,6 +12,7 @@ from nars.space.errors import SpaceError, SpaceWarning
 from nars.space.families.family import family_of
 from nars.space.families.generic.costfile import read_costs
 from nars.space.families.timm.short import written_out
+from nars.space.files.choices import mixture
 from nars.space.files.document import Document
 from nars.space.files.entries import Entries
 from nars.space.files.resolve import resolve
@@ -76,6 +77,10 @@ def _read(entries: Entries, *, classes: int | None, in_channels: int | None, tab
     if not isinstance(architecture, Mapping) or not isinstance(recipe, Mapping):
         return None
     order = [*entries.family.read(entries, architecture), *entries.add_recipe(recipe)]
+    if not entries.problems:  # else a family that takes words alone has said so
+        for entry in entries.settings.values():
+            if mixed := mixture(entry.spec.values):
+                entries.problem(entry.path, mixed)
     if entries.problems:
         return None
     dimensions, settings = resolve(entries, order)
