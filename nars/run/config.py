@@ -438,7 +438,7 @@ class RunConfig(_Section):
     images; what a trainer of your own measures."""
     data: Data | None = None
     """Of images."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Of all random choices: equal seeds give equal runs on one machine."""
     range: Limits = Bounds()
     """Where stage 2 looks: bounds on costs (paper: 400M to 800M FLOPs); the space's own when absent."""

@@ -46,6 +46,7 @@ def fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
         ("final: {distillation: 1.5}", ["final.distillation", "less than or equal to 1", "got 1.5"]),
         ("seed: -1", ["seed", "greater than or equal to 0", "got -1"]),
         ("seed: 1.5", ["seed", "whole number", "got 1.5"]),
+        ("seed: 9223372036854775808", ["seed", "less than 9223372036854775808", "got 9223372036854775808"]),
     ],
 )
 def test_a_mistake_names_file_line_key_rule_and_what_it_got(
