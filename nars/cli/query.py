@@ -76,7 +76,7 @@ def query(question: Question, out: Path | None = None) -> None:
             f"front of {front.metric.name} against {', '.join(objectives)}: {len(front.front.rows)} candidates of "
             f"{front.evaluations:,} scored in {front.seconds:.2f} s",
         )
-        console.print(_front_table(front))
+        console.print(_front_table(front, [*objectives, *(name for budget in budgets for name in budget)]))
         console.print(f"predicted: {predicted_of(predictor, front.metric)}", style="dim")
         space, rows = front.space, _plain(front.space, front.front)
         document = _head(front.space, front.seconds) | {"pareto": objectives, "front": rows}
@@ -135,7 +135,8 @@ def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
         )
         for budget, record in zip(family.budgets, _first_records(family), strict=True)
     )
-    return doubts(evidence_of(answers, family.space, read_results(RunFolder(Path(predictor)))))
+    rounds = read_results(RunFolder(Path(predictor)))
+    return doubts(evidence_of(answers, family.space, rounds, metric=family.metric))
 
 
 def _first_records(family: FamilyAnswer) -> list[dict[str, Any]]:
@@ -256,12 +257,14 @@ def _plain(space: Space, choice: Choice) -> list[dict[str, Any]]:
 
 def _family_table(answer: FamilyAnswer) -> FittingTable:
     metric = answer.metric
-    columns = _columns([budget.ties for budget in answer.budgets], metric)
+    asked = [name for budget in answer.budgets for name in budget.bounds]
+    columns = _columns([budget.ties for budget in answer.budgets], metric, asked)
+    headings, writers = zip(*columns, strict=True)
     gains = ["", *(gain_text(metric, price.gain) for price in answer.prices)]
     rows = [
         [
             str(budget.bounds).replace(", ", "\n"),
-            *(write(budget.ties, 0) for write in columns.values()),
+            *(write(budget.ties, 0) for write in writers),
             gain,
             f"{len(budget.ties.rows) - 1:,}{'+' * budget.cut}",
             f"{len(budget.plan.train)} for {gain_text(metric, float(budget.plan.gains[-1]))}",
@@ -270,20 +273,24 @@ def _family_table(answer: FamilyAnswer) -> FittingTable:
         for budget, gain in zip(answer.budgets, gains, strict=True)
     ]
     gain = f"gain {metric.unit}".strip()
-    return FittingTable(["budget", *columns, gain, "ties", "train", "scored"], rows, left=["budget"])
+    return FittingTable(["budget", *headings, gain, "ties", "train", "scored"], rows, left=["budget"])
 
 
-def _front_table(answer: FrontAnswer) -> FittingTable:
+def _front_table(answer: FrontAnswer, asked: Sequence[str]) -> FittingTable:
     count = len(answer.front.rows)
-    columns = _columns([answer.front], answer.metric)
+    headings, writers = zip(*_columns([answer.front], answer.metric, asked), strict=True)
     step = max(1, -(-count // _SHOWN))
-    rows = [[write(answer.front, at) for write in columns.values()] for at in range(0, count, step)]
+    rows = [[write(answer.front, at) for write in writers] for at in range(0, count, step)]
     caption = f"one of {step}; --json and --parquet write all" if step > 1 else ""
-    return FittingTable(list(columns), rows, caption=caption)
+    return FittingTable(headings, rows, caption=caption)
 
 
-def _columns(choices: Sequence[Choice], metric: Metric) -> dict[str, Callable[[Choice, int], str]]:
-    """What tables show of a candidate; the resolution only where it differs, as lines are short."""
+_Writer = Callable[[Choice, int], str]
+
+
+def _columns(choices: Sequence[Choice], metric: Metric, asked: Sequence[str]) -> list[tuple[str, _Writer]]:
+    """What tables show of a candidate: the costs that were asked about, and of the others these; resolutions only where
+    they differ, as lines are short."""
     written: dict[str, tuple[str, Callable[[float], str]]] = {
         "flops": ("FLOPs", shorten),
         "params": ("params", shorten),
@@ -292,16 +299,18 @@ def _columns(choices: Sequence[Choice], metric: Metric) -> dict[str, Callable[[C
         SECONDS: ("s", "{:.3g}".format),
     }
     values = {name: np.concatenate([choice.costs[name] for choice in choices]) for name in choices[0].costs}
-    shown = [name for name in written if name in values and (name != "resolution" or np.ptp(values[name]))]
-    columns: dict[str, Callable[[Choice, int], str]] = {
-        written[name][0]: lambda choice, at, name=name: written[name][1](float(choice.costs[name][at]))  # type: ignore[misc]
-        for name in shown
-    }
-    return columns | {
-        f"predicted {metric.unit}".strip(): lambda choice, at: prediction_text(
-            metric, float(choice.predicted[at]), float(choice.predicted_std[at])
-        )
-    }
+    shown = [name for name in dict.fromkeys([*written, *asked]) if name in values]
+    if "resolution" in shown and "resolution" not in asked and not np.ptp(values["resolution"]):
+        shown.remove("resolution")
+
+    def writer(name: str) -> tuple[str, _Writer]:
+        heading, write = written.get(name, (name, shorten))
+        return heading, lambda choice, at: write(float(choice.costs[name][at]))
+
+    def predicted(choice: Choice, at: int) -> str:
+        return prediction_text(metric, float(choice.predicted[at]), float(choice.predicted_std[at]))
+
+    return [*map(writer, shown), (f"predicted {metric.unit}".strip(), predicted)]
 
 
 def _short(value: object) -> str:

@@ -35,7 +35,7 @@ them: the first 64 are nearly one network. By the predictors of CIFAR-10 and of 
 bring 0 to 0.39 %, among 256 0.13 to 0.57 %, among 1,024 0.41 to 0.98 %; they take 0.05, 0.15 and 0.7 s for each budget,
 2,048 would take 4 s. Farther behind the best, high variances are mostly ignorance, which would be counted as hope."""
 _PRINTED = ("flops", "params", "latency", "resolution", SECONDS)
-"""Costs that a printed answer shows."""
+"""Costs that a printed answer shows, beside those that it was asked about."""
 _SHOWN = 12
 """Lines of a printed front."""
 
@@ -91,10 +91,11 @@ class FamilyAnswer:
 
     def __repr__(self) -> str:
         gains = ["", *(gain_text(self.metric, price.gain) for price in self.prices)]
+        asked = [name for budget in self.budgets for name in budget.bounds]
         rows = [
             [
                 str(budget.bounds),
-                *_figures(budget.ties, 0, self.metric),
+                *_figures(budget.ties, 0, self.metric, asked),
                 gain,
                 f"{len(budget.ties.rows) - 1}{'+' * budget.cut}",
                 f"{len(budget.plan.train)}",
@@ -103,7 +104,8 @@ class FamilyAnswer:
             for budget, gain in zip(self.budgets, gains, strict=True)
         ]
         ties, unit = self.budgets[0].ties, self.metric.unit
-        head = ["budget", *_headings(ties, self.metric), f"gain {unit}".strip(), "ties", "train", f"for {unit}".strip()]
+        names = _headings(ties, self.metric, asked)
+        head = ["budget", *names, f"gain {unit}".strip(), "ties", "train", f"for {unit}".strip()]
         return (
             f"FamilyAnswer: {len(rows)} budget{'s' * (len(rows) > 1)} in {self.space.name}, {len(self.known):,} "
             f"candidates scored, {self.seconds:.1f} s\n{_table([head, *rows])}\n"
@@ -128,9 +130,9 @@ class FrontAnswer:
     def __repr__(self) -> str:
         count = len(self.front.rows)
         shown = np.unique(np.linspace(0, count - 1, min(count, _SHOWN)).astype(np.int64))
-        rows = [[str(at), *_figures(self.front, int(at), self.metric)] for at in shown]
+        rows = [[str(at), *_figures(self.front, int(at), self.metric, self.objectives)] for at in shown]
         some = "" if len(shown) == count else f", {len(shown)} of them shown"
-        table = _table([["row", *_headings(self.front, self.metric)], *rows])
+        table = _table([["row", *_headings(self.front, self.metric, self.objectives)], *rows])
         return (
             f"FrontAnswer: {count} candidates against {', '.join(self.objectives)} in {self.space.name}{some}, "
             f"{self.evaluations:,} scored, {self.seconds:.1f} s\n{table}\n"
@@ -289,13 +291,17 @@ def _choice(space: Space, model: Predictor, rows: Population) -> Choice:
     )
 
 
-def _headings(choice: Choice, metric: Metric) -> list[str]:
-    return [*(name for name in _PRINTED if name in choice.costs), f"predicted {metric.unit}".strip()]
+def _printed(choice: Choice, asked: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys([*_PRINTED, *asked]) if name in choice.costs]
 
 
-def _figures(choice: Choice, at: int, metric: Metric) -> list[str]:
+def _headings(choice: Choice, metric: Metric, asked: Sequence[str]) -> list[str]:
+    return [*_printed(choice, asked), f"predicted {metric.unit}".strip()]
+
+
+def _figures(choice: Choice, at: int, metric: Metric, asked: Sequence[str]) -> list[str]:
     """The costs that are printed and the prediction of one candidate."""
-    costs = [shorten(float(choice.costs[name][at])) for name in _PRINTED if name in choice.costs]
+    costs = [shorten(float(choice.costs[name][at])) for name in _printed(choice, asked)]
     return [*costs, prediction_text(metric, float(choice.predicted[at]), float(choice.predicted_std[at]))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from nars import ask, fit, load_space
+from nars import ask, ask_front, fit, load_space
 from nars.cli.app import app
 from nars.errors import ConfigError, DataError, StoreError, UserError
 from nars.metric import Metric, MetricError
-from nars.space import Bounds, SpaceError, sobol
+from nars.predictors import PRESETS, Predictor
+from nars.space import Bounds, SpaceError, parse_document, read_space, sobol
 from nars.stages import open_predictor
+from nars.stages.predictors import write_predictor
 from nars.store import SampleStore
 from nars.trials import read_trials
 
@@ -95,6 +98,62 @@ def test_what_is_to_be_minimized_is_asked_for_its_least(folder: Path) -> None:
     # Of all 288 combinations the one that is predicted lowest has been found.
     assert answer.known.scores.max() == pytest.approx(-model.predict_mean(space.encode(everything)).min())
     run("search", "--predictor", "p")
+
+
+@pytest.fixture(scope="module")
+def guessing(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A predictor that has learned little, in a space whose costs are called as those of no other."""
+    home = tmp_path_factory.mktemp("guessing") / "p"
+    sizes = ", ".join(str(1250 * depth) for depth in range(1, 9))
+    costs = f"costs: {{size: {{depth: [{sizes}]}}, heat: {{base: 3, act: [0.5, 0.25]}}}}\n"
+    space = read_space(parse_document(SPACE + costs, source="mine"))
+    X = sobol(space, 32, seed=0)
+    settings = replace(PRESETS["default"], pretrain_epochs=2, frozen_epochs=2, joint_epochs=2)
+    unfitted = replace(
+        Predictor.pretrained(space, X, seed=0, settings=settings), metric=Metric(name="loss", goal="minimize")
+    )
+    loss = np.random.default_rng(0).normal(0.2, 0.05, size=len(X)) - 0.01 * X[:, space.index["depth"]]
+    write_predictor(home, unfitted.fit(unfitted.inputs(space, X), loss, seed=0), space=space, data="none", quality={})
+    return str(home)
+
+
+def asked(*arguments: str) -> list[str]:
+    """The lines of an answer, all of them within 80 columns."""
+    result = CliRunner().invoke(app, ["search", *arguments])
+    assert result.exception is None
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    return lines
+
+
+def test_an_answer_shows_the_costs_that_it_was_asked_about(guessing: str, tmp_path: Path) -> None:
+    file = tmp_path / "answer.json"
+    lines = asked("--predictor", guessing, "--budgets", "size=5k,size=9k+heat=3.4", "--json", str(file))
+    members = json.loads(file.read_text())["members"]
+    (top,) = (at for at, line in enumerate(lines) if line.split()[:4] == ["budget", "size", "heat", "predicted"])
+    shown = [line.split()[3:5] for line in lines[top + 1 :] if line.startswith("size <= ")][:2]
+    costs = [member["costs"] for member in members]
+    assert shown == [[f"{own['size'] / 1e3:g}k", f"{own['heat']:g}"] for own in costs]
+
+    lines = asked("--predictor", guessing, "--pareto", "heat", "--json", str(file))
+    front = json.loads(file.read_text())["front"]
+    (top,) = (at for at, line in enumerate(lines) if line.split() == ["heat", "predicted"])
+    assert [float(line.split()[0]) for line in lines[top + 1 :][: len(front)]] == [
+        row["costs"]["heat"] for row in front
+    ]
+
+    answer = repr(ask(guessing, [Bounds.at_most(size=9e3)])).splitlines()
+    assert answer[1].split()[:3] == ["budget", "size", "predicted"]
+    assert repr(ask_front(guessing, ["heat"])).splitlines()[1].split() == ["row", "heat", "predicted"]
+
+
+def test_a_doubt_is_in_the_unit_of_the_metric(guessing: str, tmp_path: Path) -> None:
+    file = tmp_path / "answer.json"
+    text = " ".join(asked("--predictor", guessing, "--budgets", "size=3k,size=9k", "--json", str(file)))
+    low, high = sorted(member["predicted"] for member in json.loads(file.read_text())["members"])
+    text = " ".join(text.split())
+    assert f"the members' predictions ({low:.4g} to {high:.4g}) differ by less" in text
+    assert "%" not in text.partition("members' predictions")[2]
 
 
 def test_a_store_is_asked_by_the_predictor_beside_it(folder: Path) -> None:
