@@ -10,6 +10,7 @@ from .given import (
 from .pareto import (
     Front as Front,
     ParetoSearch as ParetoSearch,
+    first_of_equals as first_of_equals,
     non_dominated as non_dominated,
     pareto_search as pareto_search,
     ranks as ranks,

@@ -36,7 +36,7 @@ _FRONT_SHARE = 0.3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Front:
-    """Candidates none of which is beaten in accuracy and all costs at once."""
+    """Candidates none of which is beaten in accuracy and all costs at once; of equal ones the first scored."""
 
     __repr__ = brief_repr
 
@@ -66,6 +66,11 @@ def non_dominated(F: Floats) -> NDArray[np.bool_]:
         keep[at] = True
         front = np.concatenate([front, F[at]])
     return keep
+
+
+def first_of_equals(F: Floats) -> Ints:
+    """Where each distinct row of F (N, M) stands for the first time, ascending."""
+    return np.sort(np.unique(F, axis=0, return_index=True)[1])
 
 
 def _dominated(F: Floats, by: Floats) -> NDArray[np.bool_]:
@@ -181,12 +186,20 @@ class ParetoSearch(ArchiveSearch):
 
     @property
     def front(self) -> Ints:
-        """Where those are kept that nothing scored so far beats, by rising first cost."""
+        """Where those are kept that nothing scored so far beats, by rising first cost; of equal ones the first."""
+        front = self._unbeaten
+        if not len(front):
+            return front
+        front = front[first_of_equals(self._aims(front))]
+        return front[np.argsort(self.archive.costs[self.objectives[0]][front], kind="stable")]
+
+    @property
+    def _unbeaten(self) -> Ints:
+        """The same with all equal ones, each of which may lead elsewhere, in the order in which they were scored."""
         if not len(self.archive):
             return np.empty(0, dtype=np.int64)
         within = np.flatnonzero(self.bounds.admits(self.archive.costs, rows=len(self.archive)))
-        front = within[non_dominated(self._aims(within))]
-        return front[np.argsort(self.archive.costs[self.objectives[0]][front], kind="stable")]
+        return within[non_dominated(self._aims(within))]
 
     @property
     def best(self) -> Population:
@@ -205,7 +218,7 @@ class ParetoSearch(ArchiveSearch):
         # Exchanges of one choice of every candidate on the front, until they bring nothing new.
         climbed = np.empty(0, dtype=np.int64)
         while self.spent < self._allowed:
-            fresh = np.setdiff1d(self.front, climbed)[:_CLIMBED_AT_ONCE]
+            fresh = np.setdiff1d(self._unbeaten, climbed)[:_CLIMBED_AT_ONCE]
             if not len(fresh):
                 return
             climbed = np.concatenate([climbed, fresh])

@@ -81,6 +81,29 @@ def test_the_front_of_everything(grid, objectives):
     assert len(found.rows) <= found.evaluations == len(found.archive) <= len(X)
 
 
+def test_of_equal_candidates_the_front_has_the_first(grid):
+    asked = []
+
+    def score(X):  # for which it does not matter which of the first two choices is larger
+        return np.floor((X[:, 0] + X[:, 1]) / 2)
+
+    def kept(X):
+        asked.append(X)
+        return score(X)
+
+    found = pareto_search(grid, kept, ["sum"], Bounds(), rng=np.random.default_rng(0))
+    seen = np.concatenate(asked)
+    F = np.column_stack([-score(seen), grid.costs(seen)["sum"]])
+    front = brute(F)
+    assert len(np.unique(F[front], axis=0)) < front.sum()  # there are equal ones
+    best = {}
+    for row, aims in zip(seen[front].tolist(), F[front].tolist(), strict=True):
+        best.setdefault(tuple(aims), row)
+    by_cost = sorted(best.items(), key=lambda one: one[0][1])
+    assert found.rows.tolist() == [row for _, row in by_cost]
+    assert np.column_stack([-found.scores, found.costs["sum"]]).tolist() == [list(aims) for aims, _ in by_cost]
+
+
 def test_wrong_questions(grid):
     with pytest.raises(SpaceError, match="latency"):
         pareto_search(grid, score_of(grid), ["latency"], Bounds(), rng=np.random.default_rng(0))

@@ -19,6 +19,9 @@ from nars.run.progress import Advance
 from nars.run.run import read_images
 from nars.space import Architecture, Head, Stage, Stem, dump_yaml
 from nars.studies import Compressed, train_other
+from nars.studies.compression.limits import Limits, choose
+from nars.studies.compression.measuring import Measured
+from nars.studies.compression.results import front_of
 
 STAGE = Stage(kernel_first=3, kernel_rest=3, expand_first=3, expand_rest=2, channels=8, depth=2, stride=2, se=True)
 NETWORK = Architecture(
@@ -137,3 +140,31 @@ def test_limits_that_nothing_keeps_name_the_nearest(done: Done) -> None:
 def test_what_cannot_be_asked(done: Done, options: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         compress(done.home / "net", **options)
+
+
+def model(name: str, accuracy: float, size: int, latency: float) -> Measured:
+    return Measured(
+        name=name,
+        int8=(),
+        pruned={},
+        accuracy={"validation": accuracy},
+        bytes=size,
+        latency_ms=latency,
+        flops=1,
+        params=1,
+        sha256="",
+        max_difference=0.0,
+        epochs=0,
+        device="cpu",
+    )
+
+
+def test_of_equal_models_the_front_has_the_first() -> None:
+    whole, q, worse = model("f", 91.2, 100, 0.5), model("q", 90.2, 40, 0.25), model("w", 90.2, 41, 0.25)
+    assert front_of([worse, q, whole, model("p", 90.2, 40, 0.25)]) == [whole, q]
+
+
+def test_an_accuracy_lost_that_is_the_limit_is_not_beyond_it() -> None:
+    whole, q = model("f", 80.2, 100, 0.5), model("q", 80.1, 40, 0.25)
+    assert whole.accuracy["validation"] - q.accuracy["validation"] > 0.1  # as floats are
+    assert choose([whole, q], whole, Limits(max_drop=0.1), trainings=0) == q

@@ -11,7 +11,7 @@ import numpy as np
 
 from nars.export import onnx_accuracy
 from nars.files.atomic import write_bytes, write_json, write_text
-from nars.search import non_dominated
+from nars.search import first_of_equals, non_dominated
 from nars.studies.compression.limits import Limits, drop
 from nars.studies.compression.measuring import CARD, MODEL, Measured
 from nars.studies.compression.workshop import Workshop
@@ -81,9 +81,11 @@ class Compressed:
 
 
 def front_of(measured: Sequence[Measured]) -> list[Measured]:
-    """Those that no other beats in validation accuracy, bytes and milliseconds at once, by falling size."""
+    """Those that no other beats in validation accuracy, bytes and milliseconds at once, by falling size; of equal ones
+    the first."""
     F = np.array([[-one.accuracy["validation"], one.bytes, one.latency_ms] for one in measured], dtype=np.float64)
-    kept = [one for one, on_it in zip(measured, non_dominated(F), strict=True) if on_it]
+    front = np.flatnonzero(non_dominated(F))
+    kept = [measured[at] for at in front[first_of_equals(F[front])].tolist()]
     return sorted(kept, key=lambda one: (-one.bytes, one.name))
 
 
