@@ -106,7 +106,7 @@ def readme(card: Card, config: MemberConfig) -> str:
             "(FBNetV3, arXiv 2006.02049).\n",
             "| | |",
             "|---|---|",
-            f"| data | {card.data['name']} |",
+            f"| data | {_plain(str(card.data['name']))} |",
             *(f"| {split} {_accuracy(config)} | {percent:.2f} % |" for split, percent in card.accuracy.items()),
             *(f"| test {name.replace('_', ' ')} | {value} |" for name, value in _other_scores(card)),
             f"| multiply-accumulates (conv + linear) | {_twice(card, 'flops')} |",
@@ -244,7 +244,7 @@ def _block(code: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """A class name that Markdown leaves as it is."""
+    """A name that Markdown leaves as it is."""
     return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|" else character for character in name)
 
 

@@ -4,6 +4,6 @@ from .images import ImageData as ImageData, Split as Split, Streaming as Streami
 from .labels import name_of as name_of
 from .listing import Listing as Listing, list_images as list_images
 from .look import typical_side as typical_side
-from .names import FOLDER_PREFIX as FOLDER_PREFIX, IMAGE_SETS as IMAGE_SETS
+from .names import FOLDER_PREFIX as FOLDER_PREFIX, IMAGE_SETS as IMAGE_SETS, public_name as public_name
 from .rendered import RenderedSplit as RenderedSplit
 from .streaming import StreamedSplit as StreamedSplit

@@ -41,6 +41,12 @@ def folder_of(name: str) -> Path:
     return expanded(path)
 
 
+def public_name(name: str) -> str:
+    """The name of an image set without the place: who gives a network away does not tell where the images lie."""
+    prefix, _, path = name.partition(":")
+    return f"{prefix}:{Path(path).absolute().name}" if path else name
+
+
 def data_root(root: str | Path | None) -> Path:
     """The folder that holds image sets: `root`, else the environment variable NARS_DATA, else the user's cache folder.
 

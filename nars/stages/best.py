@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nars.errors import ConfigError
 from nars.export import Card, Verification, export_member, timm_names, verify
+from nars.images import public_name
 from nars.network import build
 from nars.printing import counted
 from nars.recipe import Normalizer, Recipe, class_table, outputs, scores
@@ -102,7 +103,7 @@ def export_best(run: Run) -> Card:
             name=timm_names(run.config.name, [_NAME])[_NAME],
             architecture=architecture,
             recipe=Recipe.from_dict({"label_smoothing": run.config.final.label_smoothing} | recipe).to_dict(),
-            data=replace(data, name=run.data_facts.name),
+            data=replace(data, name=public_name(run.data_facts.name)),
             accuracy=accuracy,
             test_scores=scores(logits["test"], data.test.labels),
             test_classes=class_table(logits["test"], data.test.labels, data.classes),

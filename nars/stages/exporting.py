@@ -15,6 +15,7 @@ from nars.export import (
     timm_names,
     verify,
 )
+from nars.images import public_name
 from nars.recipe import likeliest_recipe
 from nars.run import Run
 from nars.run.environment import check_machine
@@ -72,8 +73,7 @@ def export(run: Run, trained: TrainedFamily, *, again: bool = False) -> Exported
                 name=names[member.name],
                 architecture=architecture,
                 recipe=recipe,
-                # Called as the user called it: a member that is given away does not tell where the images lie.
-                data=replace(run.final_images.seen_by(architecture), name=run.data_facts.name),
+                data=replace(run.final_images.seen_by(architecture), name=public_name(run.data_facts.name)),
                 accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
                 test_scores=result.test_scores,
                 test_classes=result.test_classes,

@@ -21,7 +21,7 @@ from nars.export import (
     verify,
 )
 from nars.files.atomic import write_json
-from nars.images import ImageData
+from nars.images import ImageData, public_name
 from nars.recipe import likeliest_recipe
 from nars.run import Reporter, Run, RunConfig, Silent, reopen_run
 from nars.run.folder import read_json
@@ -99,7 +99,7 @@ def export_trained(
             name=timm_name(config.name, about.name),
             architecture=read_architecture(about.architecture),
             recipe=dict(about.recipe) if result.policy is None else likeliest_recipe(result.policy),
-            data=replace(images, name=_public(config.images.name)),
+            data=replace(images, name=public_name(config.images.name)),
             accuracy={"validation": result.validation_accuracy, "test": result.test_accuracy},
             test_scores=result.test_scores,
             test_classes=result.test_classes,
@@ -220,9 +220,3 @@ def images_of_training(about: TrainedNetwork, config: RunConfig, training: Path,
     return replace(
         images.seen_by(architecture), mean=mean, std=std
     )  # of weights from elsewhere they are those of these
-
-
-def _public(name: str) -> str:
-    """A network that is given away does not tell where the images lie."""
-    prefix, _, path = name.partition(":")
-    return f"{prefix}:{Path(path).name}" if path else name

@@ -78,7 +78,7 @@ def exported(
         name=NAME,
         architecture=SMALL,
         recipe=RECIPE,
-        data=digits,
+        data=replace(digits, name="imagefolder:<b>our|digits"),
         accuracy={"validation": 91.0, "test": 90.0},
         progress=steps.append,
     )
@@ -115,6 +115,7 @@ def test_folder_is_complete_and_card_reads_back(exported: tuple[Path, Card]) -> 
     assert set(card.latency_ms) == {"eager", "onnxruntime"}
     readme = (folder / "README.md").read_text()
     assert f"{card.costs['flops']:,}; fvcore counts {card.counted['flops']:,}" in readme
+    assert "| data | imagefolder:\\<b\\>our\\|digits |" in readme
     machine = [str(Path.cwd()), str(Path(torch.__file__).parent)]  # nothing in it names the machine it was made on
     for file in folder.iterdir():
         assert not any(path.encode() in file.read_bytes() for path in machine), file.name

@@ -1,0 +1,18 @@
+"""What an export says of where its images are from."""
+
+import pytest
+
+from nars.images import public_name
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("digits", "digits"),
+        ("imagefolder:/home/someone/photos", "imagefolder:photos"),
+        ("imagefolder:../photos/", "imagefolder:photos"),
+        ("imagefolder:own/labels.csv", "imagefolder:labels.csv"),
+    ],
+)
+def test_no_path_is_told(name: str, said: str) -> None:
+    assert public_name(name) == said
