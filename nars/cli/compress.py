@@ -22,10 +22,11 @@ def compress(
         typer.Argument(help="A member's folder (runs/NAME/family/BUDGET), or a trained answer's or scaled network's."),
     ],
     max_bytes: Annotated[
-        str | None, typer.Option(help="Largest ONNX file, e.g. 300k: name the most accurate such model.")
+        str | None, typer.Option(help="Largest ONNX file, e.g. 300k: name the best such model by the run's metric.")
     ] = None,
     max_drop: Annotated[
-        float | None, typer.Option(help="Percent of validation accuracy that the model may lose, e.g. 1.")
+        float | None,
+        typer.Option(help="How much worse the run's metric may become, in its unit: 1 is one percent of accuracy."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to; compressed/ in the run's folder or beside the training if not given.")
@@ -40,8 +41,8 @@ def compress(
     """Search smaller forms of a trained network: int8 or float32, and channels taken out, for each stage.
 
     Pruned networks are fine-tuned with the unpruned one as teacher, and every model is measured as ONNX Runtime runs
-    it. Writes the models that no other beats in accuracy, bytes and latency, and a table. Interrupted, the same command
-    goes on.
+    it. Writes the models that no other beats in the run's metric, bytes and latency, and a table. Interrupted, the same
+    command goes on.
     """
     from nars.space import quantity
 
@@ -70,7 +71,7 @@ def _show(found: Compressed) -> None:
     console = plain_console()
     console.print(FittingTable(found.headings, found.rows(), left=("model",), caption=found.legend))
     whole = found.whole
-    console.print(f"as trained: {whole.bytes:,} bytes, {whole.latency_ms:g} ms, {whole.accuracy['validation']:.2f} %")
+    console.print(f"as trained: {whole.bytes:,} bytes, {whole.latency_ms:g} ms, {whole.spelled}")
     if found.chosen is not None:
         console.print(f"chosen: {found.model(found.chosen)}", soft_wrap=True)
     else:

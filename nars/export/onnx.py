@@ -15,9 +15,10 @@ from nars.export.errors import ExportError, ParityError
 from nars.export.program import capture, largest_difference, logits, reference
 from nars.files.atomic import write_bytes
 from nars.images import Split, StreamedSplit
+from nars.metric import ACCURACY, Metric
 from nars.network.building import build
 from nars.network.timing import median_milliseconds, onnx_session
-from nars.recipe import right
+from nars.recipe import score
 from nars.space import AnyArchitecture
 
 OPSET = 18
@@ -154,18 +155,28 @@ def checked_onnx(
 
 
 def onnx_accuracy(
-    path: Path, split: Split | StreamedSplit, normalize: Callable[[torch.Tensor], torch.Tensor], *, batch: int = 256
+    path: Path,
+    split: Split | StreamedSplit,
+    normalize: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    metric: Metric = ACCURACY,
+    batch: int = 256,
 ) -> float:
-    """Accuracy in percent of an ONNX file on images, computed by ONNX Runtime, `batch` images read at a time.
+    """How good an ONNX file is on images, as ONNX Runtime runs it.
 
-    `normalize` turns them from uint8 (N, C, R, R) into what the file takes.
+    Args:
+        path: The file.
+        split: Not empty.
+        normalize: From uint8 (N, C, R, R) to what the file takes.
+        metric: One of `nars.metric.IMAGE_METRICS`; accuracy in percent, unless told otherwise.
+        batch: Images that are read at a time.
     """
-    session, found = open_onnx(path), 0
+    session, parts = open_onnx(path), []
     for first in range(0, len(split), batch):
         rows = np.arange(first, min(first + batch, len(split)))
         images = split.some(rows) if isinstance(split, StreamedSplit) else split.images[first : first + batch]
-        found += int(right(onnx_logits(session, normalize(images)), split.labels[rows]).sum())
-    return 100 * found / len(split)
+        parts.append(onnx_logits(session, normalize(images)))
+    return score(metric, torch.cat(parts), split.labels)
 
 
 def measure_onnx_latency(path: str | Path, *, batch: int = 1, threads: int = 1, seconds: float = 0.5) -> float:

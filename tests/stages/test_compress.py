@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 from nars import compress, load_config
 from nars.errors import ConfigError
 from nars.files.atomic import write_text
+from nars.metric import IMAGE_METRICS
 from nars.run import Silent
 from nars.run.progress import Advance
 from nars.run.run import read_images
@@ -51,6 +52,17 @@ class Interrupting(Silent):
                 raise KeyboardInterrupt
 
         yield advance
+
+
+class Listening(Silent):
+    """Keeps the notes of bars."""
+
+    def __init__(self, said: list[str]) -> None:
+        self.said = said
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Advance]:
+        yield lambda steps, note: self.said.append(note)
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,7 @@ def test_limits_that_nothing_keeps_name_the_nearest(done: Done) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_drop": -1}, "max_drop must be a percentage from 0 on"),
+        ({"max_drop": -1}, "max_drop must be a number from 0 on"),
         ({"max_bytes": 0}, "max_bytes must be a number above 0"),
         ({"trainings": -1}, "trainings must be 0 or more"),
         ({"epochs": 2}, "began otherwise .epochs: 1 there, 2 now."),
@@ -162,6 +174,61 @@ def model(name: str, accuracy: float, size: int, latency: float) -> Measured:
 def test_of_equal_models_the_front_has_the_first() -> None:
     whole, q, worse = model("f", 91.2, 100, 0.5), model("q", 90.2, 40, 0.25), model("w", 90.2, 41, 0.25)
     assert front_of([worse, q, whole, model("p", 90.2, 40, 0.25)]) == [whole, q]
+
+
+def test_a_log_loss_is_better_the_lower(done: Done, tmp_path: Path) -> None:
+    said: list[str] = []
+    found = compress(
+        done.home / "net", folder=tmp_path / "small", trainings=1, epochs=1, overrides={"metric": "log_loss"},
+        max_bytes=1e9, device="cpu", reporter=Listening(said),
+    )  # fmt: skip
+    images = read_images(load_config(CONFIG), resolution=8, whole=True)
+    for one in (*found.front, found.whole):
+        session = onnxruntime.InferenceSession(found.folder / "measured" / one.name / "model.onnx")
+        facts = session.get_modelmeta().custom_metadata_map
+        mean, std = (np.array(json.loads(facts[key]), np.float32).reshape(-1, 1, 1) for key in ("mean", "std"))
+        for name, split in (("validation", images.validation), ("test", images.test)):
+            (logits,) = session.run(None, {"images": (split.images.numpy().astype(np.float32) / 255 - mean) / std})
+            logits = logits.astype(np.float64)
+            of_truth = logits[np.arange(len(logits)), split.labels.numpy()]
+            assert one.accuracy[name] == pytest.approx((np.log(np.exp(logits).sum(axis=1)) - of_truth).mean(), rel=1e-6)
+
+    losses = {one.name: one.accuracy["validation"] for one in found.front}
+    assert found.chosen is not None
+    assert losses[found.chosen.name] == min(losses.values()) < max(losses.values())
+    cards = [json.loads(path.read_text()) for path in (found.folder / "measured").glob("*/card.json")]
+    assert min(losses.values()) == min(card["accuracy"]["validation"] for card in cards)
+    for row, one in zip(found.rows(), found.front, strict=True):
+        assert float(row[-1]) == pytest.approx(losses[one.name] - found.whole.accuracy["validation"], rel=1e-3)
+    assert "log loss of the file" in (found.folder / "README.md").read_text()
+    assert said
+    assert not [note for note in said if "%" in note]
+    (training,) = (found.folder / "trained").glob("*/result.json")
+    assert json.loads(training.read_text())["metric"] == "log_loss"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("accuracy", "at most 9 bytes and accuracy at most 0.1 % worse"),
+        ("macro_f1", "at most 9 bytes and macro f1 at most 0.1 % worse"),
+        ("log_loss", "at most 9 bytes and log loss at most 0.1 worse"),
+    ],
+)
+def test_limits_are_told_in_the_unit_of_the_metric(name: str, text: str) -> None:
+    assert str(Limits(max_bytes=9, max_drop=0.1, metric=IMAGE_METRICS[name])) == text
+
+
+def test_of_log_losses_those_beyond_the_limit_are_higher() -> None:
+    whole, q, worse = (
+        replace(model(name, loss, size, 0.5), metric="log_loss")
+        for name, loss, size in (("f", 0.30, 100), ("q", 0.34, 40), ("w", 0.36, 30))
+    )
+    limits = Limits(max_drop=0.05, metric=IMAGE_METRICS["log_loss"])
+    assert front_of([whole, q, worse]) == [whole, q, worse]
+    assert choose([whole, q, worse], whole, limits, trainings=0) == q
+    with pytest.raises(ConfigError, match=r"nearest: w with 30 bytes, 0\.06 worse"):
+        choose([worse], whole, limits, trainings=0)
 
 
 def test_an_accuracy_lost_that_is_the_limit_is_not_beyond_it() -> None:

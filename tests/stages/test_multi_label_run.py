@@ -24,6 +24,7 @@ from nars.export.program import top1
 from nars.report import document_of, read_findings, write_report
 from nars.run import Run, Silent, load_config, open_run
 from nars.stages import load_family, load_trained, run_all
+from nars.studies import compress
 from nars.train import read_mistakes
 
 SPACE = """
@@ -140,6 +141,19 @@ def test_a_run_trains_measures_and_exports_them(run: Run, tmp_path: Path, monkey
     assert "mean average precision" in (run.folder.path / "report.html").read_text()
     assert read_findings(run.folder).mistakes["380k"] == mistakes
     assert not torch.equal(said, data.test.labels.bool())
+
+
+def test_smaller_forms_are_judged_by_the_metric(run: Run, tmp_path: Path) -> None:
+    found = compress(run.folder.member("380k"), folder=tmp_path / "small", trainings=0, device="cpu")
+    images, config = run.images.at(16), read_config(run.folder.member("380k"))
+    for one in found.front:
+        for name, split in (("validation", images.validation), ("test", images.test)):
+            logits = onnx_logits(open_onnx(found.model(one)), config.normalize(split.images))
+            assert one.accuracy[name] == pytest.approx(100 * average_precision_score(split.labels, logits))
+        assert float(found.rows()[found.front.index(one)][-1]) == pytest.approx(
+            found.whole.accuracy["validation"] - one.accuracy["validation"], abs=0.006
+        )
+    assert "mean average precision (%)" in found.legend
 
 
 @pytest.mark.parametrize(

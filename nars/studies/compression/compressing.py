@@ -50,7 +50,7 @@ def compress(
     """Search smaller forms of a trained network: int8 or float32, and fewer channels, for each of its stages.
 
     First each stage is pruned and quantised by itself, which gives quick estimates of any combination. A search for the
-    front of estimated accuracy, bytes and latency then proposes rounds of combinations; each pruned network is taught
+    front of the estimated metric, bytes and latency then proposes rounds of combinations; each pruned network is taught
     for a few epochs by the unpruned one, exported, quantised and measured as ONNX Runtime runs its file. Candidates are
     chosen by validation images; the test split is looked at for the models of the final table alone.
 
@@ -63,8 +63,9 @@ def compress(
 
     Args:
         place: Folder of a member (runs/NAME/family/BUDGET), or of an answer or a scaled network that is trained.
-        max_bytes: Largest ONNX file; the most accurate such model is chosen.
-        max_drop: Percent of validation accuracy that may be lost; without `max_bytes` the smallest such is chosen.
+        max_bytes: Largest ONNX file; of such models the best by the run's metric is chosen.
+        max_drop: How much worse the run's metric may be on validation images, in its unit: 1 is one percent of
+            accuracy, 0.05 a log loss of 0.35 in place of 0.3. Without `max_bytes` the smallest such is chosen.
         folder: Gets the results; compressed/NAME in the run's folder, or compressed/ beside the training, when None.
         trainings: Fine-tunings, >= 0: so many prunings are tried. 0 only quantises.
         epochs: Of each, >= 1; a quarter of the final training's when None.
@@ -90,6 +91,7 @@ def compress(
     require_pruning()
     reporter = reporter or Silent()
     source = find_source(place, reporter, overrides)
+    limits = replace(limits, metric=source.metric)
     workshop = Workshop(
         source=source,
         folder=Path(folder) if folder is not None else source.home,
@@ -145,5 +147,5 @@ def _round(workshop: Workshop, number: int, rows: Population) -> _Known:
     with workshop.reporter.bar(f"round {number}" if number else "nothing pruned", steps) as advance:
         for choice in choices:
             known.append((choice, measure(workshop, choice, advance)))
-            advance(1, f"{choice.name}: {known[-1][1].accuracy['validation']:.2f} %")
+            advance(1, f"{choice.name}: {known[-1][1].spelled}")
     return known

@@ -19,6 +19,7 @@ from nars.export import checked_onnx, compacted, encode_int8, onnx_accuracy
 from nars.export.card import sha256
 from nars.files.atomic import write_bytes, write_json
 from nars.images import StreamedSplit
+from nars.metric import ACCURACY, IMAGE_METRICS
 from nars.network import count, onnx_milliseconds, prune, renew_statistics
 from nars.parallel import processor_name, torch_threads
 from nars.printing import brief_repr
@@ -54,7 +55,7 @@ class Measured:
     pruned: Mapping[str, float]
     """Share of the channels that is taken out, of each stage where that is not 0."""
     accuracy: Mapping[str, float]
-    """Top-1 in percent of the file, by split: "validation", and "test" of models on the front."""
+    """What `metric` says of the file, in its unit, by split: "validation", and "test" of models on the front."""
     bytes: int
     """Of the file."""
     latency_ms: float
@@ -70,6 +71,18 @@ class Measured:
     """It was fine-tuned for; 0 where nothing is pruned."""
     device: str
     """Where the latency was measured."""
+    metric: str = ACCURACY.name
+    """The run's, one of `nars.metric.IMAGE_METRICS`; cards of earlier versions, all of accuracy, do not name it."""
+
+    @property
+    def score(self) -> float:
+        """On validation images such that more is better, in the metric's unit."""
+        return IMAGE_METRICS[self.metric].score(self.accuracy["validation"])
+
+    @property
+    def spelled(self) -> str:
+        """What was measured on validation images, for people: "91.20 %", "0.3121"."""
+        return IMAGE_METRICS[self.metric].spell(self.accuracy["validation"])
 
     def save(self, folder: Path) -> None:
         """Write its card, the last file of its folder."""
@@ -115,7 +128,12 @@ def measure(workshop: Workshop, choice: Choice, advance: Advance) -> Measured:
         name=choice.name,
         int8=tuple(stage.name for stage in taken),
         pruned={stage.name: share for stage, share in zip(stages, choice.pruned, strict=True) if share},
-        accuracy={"validation": onnx_accuracy(folder / MODEL, workshop.source.images.validation, config.normalize)},
+        accuracy={
+            "validation": onnx_accuracy(
+                folder / MODEL, workshop.source.images.validation, config.normalize, metric=workshop.source.metric
+            )
+        },
+        metric=workshop.source.metric.name,
         bytes=len(content),
         latency_ms=milliseconds(folder / MODEL),
         sha256=sha256(folder / MODEL),
@@ -172,7 +190,7 @@ def _trained(workshop: Workshop, choice: Choice, advance: Advance) -> nn.Module:
     def on_epoch(report: EpochReport) -> None:
         nonlocal shown
         shown += 1
-        advance(1, f"{choice.pruning}: {report.accuracy:.2f} %")
+        advance(1, f"{choice.pruning}: {report.metric.spell(report.accuracy)}")
 
     network = pruned_network(workshop, choice)
     result = train_network(
@@ -185,6 +203,7 @@ def _trained(workshop: Workshop, choice: Choice, advance: Advance) -> nn.Module:
         teaching=Teaching(network=copy.deepcopy(source.network), weight=source.run.final.distillation),
         device=workshop.device,
         threads=1,
+        metric=source.metric,
         on_epoch=on_epoch,
     )
     advance(epochs - shown, choice.pruning)

@@ -23,10 +23,10 @@ _AT_ONCE = 3
 _MIXED = 2
 """Candidates of a pruning with some stages in int8, beside none and all of them."""
 _HOPELESS = 5.0
-"""Percent of accuracy that a candidate is expected to lose at most, while there are others."""
+"""Points (`Source.point`) that a candidate is expected to lose at most, while there are others."""
 _LEAST_LOSSES = 12
 _DOUBT = 2.0
-"""Percent by which estimates may be wrong, where a limit on the accuracy is asked for."""
+"""Points by which estimates may be wrong, where a limit on the loss is asked for."""
 _SETTINGS = replace(DEFAULT, max_evaluations=4000)
 
 
@@ -75,8 +75,9 @@ def next_rows(
     found = _search(estimates, rng)
     shares, known = _shares(estimates, found.rows), _shares(estimates, tried)
     fresh = np.array([not (known == own).all(axis=1).any() for own in shares], dtype=bool)
-    most_lost = _HOPELESS if limits.max_drop is None else limits.max_drop + _DOUBT
-    hopeful = found.scores >= estimates.whole.accuracy["validation"] - most_lost
+    point = estimates.point
+    most_lost = _HOPELESS * point if limits.max_drop is None else limits.max_drop + _DOUBT * point
+    hopeful = found.scores >= estimates.whole.score - most_lost
     near = estimates.pruning_loss(shares) <= estimates.farthest
     open_ = np.flatnonzero(fresh & hopeful & near)
     if not len(open_):  # estimates may be too dark: the least of them
@@ -98,7 +99,7 @@ def next_rows(
 
 
 def _search(estimates: Estimates, rng: np.random.Generator) -> Front:
-    return pareto_search(estimates.space, estimates.accuracy, estimates.names, Bounds(), rng=rng, settings=_SETTINGS)
+    return pareto_search(estimates.space, estimates.scores, estimates.names, Bounds(), rng=rng, settings=_SETTINGS)
 
 
 def _shares(estimates: Estimates, X: Population) -> Ints:
@@ -110,7 +111,7 @@ def _points(estimates: Estimates, X: Population) -> Floats:
     costs, whole = estimates.lookup(X), estimates.whole
     return np.column_stack(
         [
-            (whole.accuracy["validation"] - estimates.accuracy(X)) / _HOPELESS,
+            (whole.score - estimates.scores(X)) / (_HOPELESS * estimates.point),
             np.log(costs["bytes"] / whole.bytes),
             np.log(costs["ms"] / whole.latency_ms),
         ]

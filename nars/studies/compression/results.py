@@ -11,6 +11,7 @@ import numpy as np
 
 from nars.export import onnx_accuracy
 from nars.files.atomic import write_bytes, write_json, write_text
+from nars.metric import IMAGE_METRICS
 from nars.search import first_of_equals, non_dominated
 from nars.studies.compression.limits import Limits, drop
 from nars.studies.compression.measuring import CARD, MODEL, Measured
@@ -20,14 +21,14 @@ HEADINGS = ("model", "bytes", "smaller", "ms", "valid.", "test", "lost")
 _TABLE, _README = "front.json", "README.md"
 _LEGEND = (
     "Names have a part for each stage: f float32 or q int8, then the percent of its channels that are taken out. Bytes "
-    "of the ONNX file; ms of one image by ONNX Runtime on one CPU thread; accuracy in percent, of the file as ONNX "
-    "Runtime runs it; lost: of validation accuracy, against the network as it was trained."
+    "of the ONNX file; ms of one image by ONNX Runtime on one CPU thread; {metric} of the file as ONNX "
+    "Runtime runs it; lost: how much worse on validation images than the network as it was trained."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compressed:
-    """The smaller forms of a network of which none is beaten in accuracy, bytes and latency at once."""
+    """The smaller forms of a network of which none is beaten in the metric, bytes and latency at once."""
 
     name: str
     """The network's."""
@@ -61,38 +62,39 @@ class Compressed:
     @property
     def legend(self) -> str:
         """What the table says, in words."""
-        return f"Stages: {', '.join(self.stages)}. {_LEGEND}"
+        return f"Stages: {', '.join(self.stages)}. {_LEGEND.format(metric=IMAGE_METRICS[self.whole.metric].title)}"
 
     def model(self, one: Measured) -> Path:
         """The ONNX file of a model of the front."""
         return self.folder / "front" / one.name / MODEL
 
     def _row(self, one: Measured) -> tuple[str, ...]:
+        metric, lost = IMAGE_METRICS[self.whole.metric], drop(one, self.whole)
         marked = self.chosen is not None and one.name == self.chosen.name
         return (
             f"{one.name}{' <-' * marked}",
             f"{one.bytes:,}",
             f"{self.whole.bytes / one.bytes:.2f}x",
             f"{one.latency_ms:g}",
-            f"{one.accuracy['validation']:.2f}",
-            f"{one.accuracy['test']:.2f}",
-            f"{drop(one, self.whole):+.2f}",
+            metric.figure(one.accuracy["validation"]),
+            metric.figure(one.accuracy["test"]),
+            f"{'-' if lost < 0 else '+'}{metric.figure(abs(lost))}",
         )
 
 
 def front_of(measured: Sequence[Measured]) -> list[Measured]:
-    """Those that no other beats in validation accuracy, bytes and milliseconds at once, by falling size; of equal ones
-    the first."""
-    F = np.array([[-one.accuracy["validation"], one.bytes, one.latency_ms] for one in measured], dtype=np.float64)
+    """Those that no other beats on validation images, in bytes and in milliseconds at once, by falling size; of equal
+    ones the first."""
+    F = np.array([[-one.score, one.bytes, one.latency_ms] for one in measured], dtype=np.float64)
     front = np.flatnonzero(non_dominated(F))
     kept = [measured[at] for at in front[first_of_equals(F[front])].tolist()]
     return sorted(kept, key=lambda one: (-one.bytes, one.name))
 
 
 def keep_front(workshop: Workshop, whole: Measured, measured: Sequence[Measured]) -> Compressed:
-    """Write the front: each model with its card, to which the test accuracy is added, and the table."""
+    """Write the front: each model with its card, to which its value on the test images is added, and the table."""
     found = front_of(measured)
-    with workshop.reporter.bar("test accuracy of the front", len(found)) as advance:
+    with workshop.reporter.bar("the front on test images", len(found)) as advance:
         front = []
         for one in found:
             front.append(_shipped(workshop, one))
@@ -133,7 +135,7 @@ def write_table(found: Compressed, limits: Limits) -> None:
 
 
 def _shipped(workshop: Workshop, one: Measured) -> Measured:
-    """A model of the front in its place, with its test accuracy."""
+    """A model of the front in its place, with what the metric says of the test images."""
     home, made = workshop.front / one.name, workshop.measured(one.name)
     if (home / CARD).is_file():
         kept = Measured.load(home)
@@ -146,11 +148,10 @@ def _shipped(workshop: Workshop, one: Measured) -> Measured:
 
 
 def _tested(workshop: Workshop, one: Measured, file: Path) -> Measured:
-    """The same with the accuracy of its file on the test images."""
+    """The same with what the metric says of its file on the test images."""
     source = workshop.source
-    return replace(
-        one, accuracy={**one.accuracy, "test": onnx_accuracy(file, source.images.test, source.config.normalize)}
-    )
+    value = onnx_accuracy(file, source.images.test, source.config.normalize, metric=source.metric)
+    return replace(one, accuracy={**one.accuracy, "test": value})
 
 
 def _markdown(cells: Sequence[str]) -> str:

@@ -31,9 +31,9 @@ _FORGIVEN = 0.3
 """Share of the loss by pruning that is left after fine-tuning, before any has been seen."""
 _LEAST_LEFT = 0.02
 _NOISE = 0.5
-"""Percent that an accuracy changes by without a reason."""
+"""Points (`Source.point`) that the metric changes by without a reason."""
 _WELL, _STEP = 2.0, 2.0
-"""What has lost so few percent after fine-tuning may be followed by what loses twice as much before it."""
+"""What has lost so few points after fine-tuning may be followed by what loses twice as much before it."""
 _MOVED = 0.5
 """Share of a network's time that follows its multiply-accumulates; the rest is there whatever it computes."""
 _FLOAT, _INT8, _SCALE = 4, 1, 4
@@ -42,7 +42,7 @@ _FLOAT, _INT8, _SCALE = 4, 1, 4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimates:
-    """Accuracy, bytes and latency of candidates from what single stages do; a `CostTable`."""
+    """Score, bytes and latency of candidates from what single stages do; a `CostTable`."""
 
     __repr__ = brief_repr
 
@@ -51,7 +51,7 @@ class Estimates:
     whole: Measured
     """The float32 network as it is."""
     lost: Floats
-    """(S, shares) percent of accuracy that pruning one stage costs before fine-tuning."""
+    """(S, shares) by how much pruning one stage makes it worse before fine-tuning, in the metric's unit."""
     left: Floats
     """(S, shares, L, 2) shares of each layer's output and input channels that are left then."""
     quantised: tuple[Measured, ...]
@@ -59,7 +59,9 @@ class Estimates:
     remaining: float = _FORGIVEN
     """Share of `lost` that remains after fine-tuning."""
     farthest: float = np.inf
-    """Percent of `pruning_loss` up to which that is likely to hold."""
+    """The `pruning_loss` up to which that is likely to hold."""
+    point: float = 1.0
+    """What is worth a percentage point, in the metric's unit."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,15 +87,15 @@ class Estimates:
         ms = np.maximum(self.whole.latency_ms - moved + bits @ slower, self.whole.latency_ms / 10)
         return {"bytes": self._rest[0] + bits @ self._rest[1] + plain, "ms": ms}
 
-    def accuracy(self, X: Population) -> Floats:
-        """Percent on validation images, (N,)."""
+    def scores(self, X: Population) -> Floats:
+        """On validation images, in the metric's unit and such that more is better, (N,)."""
         bits, shares = spelled(self.stages, self.space, X)
-        reference = self.whole.accuracy["validation"]
-        rounded = np.array([max(0.0, reference - one.accuracy["validation"]) for one in self.quantised])
+        reference = self.whole.score
+        rounded = np.array([max(0.0, reference - one.score) for one in self.quantised])
         return np.asarray(reference - self.remaining * self.pruning_loss(shares) - bits @ rounded)
 
     def pruning_loss(self, shares: Ints) -> Floats:
-        """Percent before fine-tuning, (N,), of the numbers of the stages' shares (N, S)."""
+        """What it costs before fine-tuning, in the metric's unit, (N,), by the numbers of the stages' shares (N, S)."""
         return np.asarray(self.lost[np.arange(len(self.stages)), shares].sum(axis=1))
 
     @cached_property
@@ -151,7 +153,7 @@ def estimate(workshop: Workshop) -> Estimates:
     kept = _read(workshop)
     with workshop.reporter.bar("each stage by itself", len(singles) + number + 1) as advance:
         whole = measure(workshop, _choice(number), lambda steps, note: None)
-        advance(1, f"{whole.accuracy['validation']:.2f} %")
+        advance(1, whole.spelled)
         for stage, share in singles:
             key = f"{stages[stage].name}-{round(100 * share)}"
             if key not in kept:
@@ -167,10 +169,16 @@ def estimate(workshop: Workshop) -> Estimates:
     for stage, share in singles:
         found = kept[f"{stages[stage].name}-{round(100 * share)}"]
         at = stage, SHARES.index(share)
-        lost[at] = max(0.0, whole.accuracy["validation"] - found["accuracy"])
+        lost[at] = max(0.0, whole.score - workshop.source.metric.score(found["accuracy"]))
         left[at] = np.array(found["left"])
     table = Estimates(
-        stages=stages, space=workshop.space, whole=whole, lost=lost, left=left, quantised=tuple(quantised)
+        stages=stages,
+        space=workshop.space,
+        whole=whole,
+        lost=lost,
+        left=left,
+        quantised=tuple(quantised),
+        point=workshop.source.point,
     )
     return replace(table, space=choices_space(stages, workshop.shares, table))
 
@@ -178,17 +186,17 @@ def estimate(workshop: Workshop) -> Estimates:
 def learned(estimates: Estimates, known: Sequence[tuple[Choice, Measured]]) -> Estimates:
     """The same with what the fine-tunings that are done have shown: the share of the pruning loss that remains, and how
     far to go on from there."""
-    whole = estimates.whole.accuracy["validation"]
+    whole, noise = estimates.whole.score, _NOISE * estimates.point
     pairs = [(choice, one) for choice, one in known if any(choice.pruned) and not any(choice.int8)]
     if not pairs:
         return estimates
     shares = np.array([[SHARES.index(share) for share in choice.pruned] for choice, _ in pairs])
     expected = estimates.pruning_loss(shares)
-    seen = np.array([whole - one.accuracy["validation"] for _, one in pairs])
+    seen = np.array([whole - one.score for _, one in pairs])
     # The median: what has lost nearly all recovers less, and is not what is looked for.
-    share = float(np.median(seen / np.maximum(expected, _NOISE)))
-    well = expected[seen <= _WELL]
-    farthest = _STEP * max(float(well.max()) if len(well) else float(expected.min()), _NOISE)
+    share = float(np.median(seen / np.maximum(expected, noise)))
+    well = expected[seen <= _WELL * estimates.point]
+    farthest = _STEP * max(float(well.max()) if len(well) else float(expected.min()), noise)
     return replace(estimates, remaining=float(np.clip(share, _LEAST_LEFT, 1.0)), farthest=farthest)
 
 
@@ -201,14 +209,14 @@ def _choice(number: int, *, stage: int = 0, share: float = 0.0, int8: int | None
 
 
 def _prune_one(workshop: Workshop, choice: Choice) -> dict[str, Any]:
-    """Accuracy without fine-tuning, and what is left of the channels of each layer."""
+    """What the metric says without fine-tuning, and what is left of the channels of each layer."""
     images = workshop.source.images
     network = pruned_network(workshop, choice)
     after = {layer.name: layer for stage in network_stages(network, workshop.example) for layer in stage.layers}
     layers = [layer for stage in workshop.stages for layer in stage.layers]
     normalize = Normalizer(images.mean, images.std, device=torch.device("cpu"))
     return {
-        "accuracy": evaluate(network, images.validation, normalize),
+        "accuracy": evaluate(network, images.validation, normalize, metric=workshop.source.metric),
         "left": [[after[layer.name].shape[dim] / layer.shape[dim] for dim in (0, 1)] for layer in layers],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import nn
 from nars.errors import ConfigError
 from nars.export import MemberConfig, timm_name
 from nars.images import ImageData
+from nars.metric import Metric
 from nars.printing import brief_repr
 from nars.recipe import Recipe
 from nars.run import Reporter, Run, RunConfig
@@ -50,6 +52,16 @@ class Source:
     """Where its compressed forms go if nobody says otherwise."""
     changed: Mapping[str, Any] = field(default_factory=dict)
     """Dotted keys of `run` that are other than it was trained by; not those of where its images lie."""
+
+    @property
+    def metric(self) -> Metric:
+        """By which its smaller forms are judged."""
+        return self.run.measured
+
+    @property
+    def point(self) -> float:
+        """What is worth a percentage point, in the metric's unit: of a log loss, a hundredth of what guessing has."""
+        return 1.0 if self.metric.unit == "%" else math.log(len(self.images.classes)) / 100
 
     @property
     def config(self) -> MemberConfig:

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from nars.errors import ConfigError
 from nars.export import calibration_images
 from nars.files.sealed import read_sealed, write_sealed
+from nars.metric import ACCURACY
 from nars.network import NetworkStage, network_stages, prunable_channels
 from nars.run import Reporter
 from nars.space import Space
@@ -96,6 +97,8 @@ def settle(workshop: Workshop) -> None:
         "recipe": source.recipe.to_dict(),
         "epochs": workshop.epochs,
         "space": workshop.space.fingerprint,
+        # Accuracy goes without saying: by it earlier versions judged all networks.
+        **({} if source.metric == ACCURACY else {"metric": source.metric.name}),
         **({"changed": dict(source.changed)} if source.changed else {}),
     }
     file = workshop.folder / _ABOUT
