@@ -107,7 +107,8 @@ def show_verification(member: Verification) -> bool:
     """Print a line for each format; whether all of them agree with PyTorch."""
     for check in member.formats:
         shown = check.message or f"max |difference| {check.max_difference:.1e}, accuracy {check.accuracy:.2f} %"
-        typer.echo(f"{member.name} {check.form}: {'ok' if check.passed else 'DIFFERS'}, {shown}")
+        verdict = "ok" if check.passed else "DOES NOT RUN" if check.message else "DIFFERS"
+        typer.echo(f"{member.name} {check.form}: {verdict}, {shown}")
     for file in member.changed:
         typer.echo(f"{member.name} {file}: not the file that was exported")
     return member.passed

@@ -19,6 +19,7 @@ from nars.run.folder import RunFolder
 from nars.run.journal import read_results
 from nars.space import SECONDS, Bounds, Space, limit_of, quantity, recipe_in, shorten
 from nars.stages import (
+    TRAININGS_EACH,
     Answer,
     FamilyAnswer,
     FrontAnswer,
@@ -116,7 +117,8 @@ def _kept(answers: Sequence[SavedAnswer]) -> Iterator[str]:
         count = len(answer.candidates)
         gain = f"{gain_text(answer.metric, answer.plan.gains[-1])} {answer.metric.unit}".rstrip()
         folder = shlex.quote(str(answer.folder))
-        steps = [f"nars verify {folder} ({count} brief trainings, {gain} expected)"] if count > 1 else []
+        often = f"{count} to {TRAININGS_EACH * count} brief trainings, {gain} expected"
+        steps = [f"nars verify {folder} ({often})"] if count > 1 else []
         steps = [] if answer.verified else steps
         networks = answer.space.family.builder is not None
         steps.append(f"nars train {folder}" if networks else "train by its settings.yaml")

@@ -80,7 +80,7 @@ def run(
     """All stages, from images to an exported family and the report. Interrupted, the same command goes on.
 
     With --time all else is chosen: nars run photos/ --time 30m --max-flops 300M looks at the images and at this
-    machine, and keeps to the time. Until it is done, nars export runs/photos exports the best so far.
+    machine, and is done in about that time. Until it is, nars export runs/photos exports the best so far.
 
     A finished run can grow: nars run runs/quick with other --budgets, --set final.epochs=... or more collect.rounds
     computes what depends on it and nothing else.

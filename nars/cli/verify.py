@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from nars.stages import SavedAnswer
 
 
+_LEGEND = (
+    "predicted: before. for: what training it and those above it was expected to bring. measured: mean of its "
+    "trainings (what the run's store had already is counted). now known: predicted and measured together."
+)
+
+
 def verify(
     folder: Annotated[Path, typer.Argument(help="An answer's folder, which nars search --out wrote.")],
     config: Annotated[
@@ -66,6 +72,7 @@ def verify(
     )
     console = plain_console()
     console.print(_table(answer))
+    console.print(_LEGEND, style="dim")
     print_lines(console, _verdict(answer))
     if json_file is not None and answer.verified is not None:
         write_json(json_file, {"folder": str(answer.folder)} | asdict(answer.verified))

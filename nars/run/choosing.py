@@ -84,7 +84,9 @@ def base_for(photos: Photos, limits: Bounds, *, weights: Sequence[str], named: s
     why = f"photos of about {photos.side} px, "
     if weights and photos.side >= SMALL and limits.high("flops") >= _least("finetune"):
         return Base(config="finetune", space="finetune", reason=f"{why}and the weights of {len(weights)} networks")
-    lack = "no weights can be had here" if not weights else "the limits leave no pretrained network"
+    lack = "the limits leave no pretrained network"
+    if not weights:
+        lack = "no pretrained weights are kept here, and none can be downloaded"
     if photos.side < SMALL:
         return Base(config="photos-64", space="cifar10", reason=f"small images (about {photos.side} px)")
     fitting = [

@@ -210,7 +210,7 @@ def _network(networks: Networks, epoch: Floats, seconds: float, lengths: Lengths
             f"smallest network here, and {spell_time(max(seconds, 0))} are left for it; give about "
             f"{ceil((needed + 60) / 60)}m more by --time"
         )
-    return smallest, "the smallest there is; the time is short even for that"
+    return smallest, f"the fastest of {len(epoch)}; the time is short even for that"
 
 
 def _best(networks: Networks, among: NDArray[np.bool_]) -> int | None:

@@ -52,5 +52,10 @@ from .timed import run_timed as run_timed, say_time as say_time
 from .training import train as train
 from .training_time import TrainingTime as TrainingTime
 from .trust import Answer as Answer, Evidence as Evidence, doubts as doubts, evidence_of as evidence_of
-from .verifying import Verification as Verification, inform as inform, verify_answer as verify_answer
+from .verifying import (
+    TRAININGS_EACH as TRAININGS_EACH,
+    Verification as Verification,
+    inform as inform,
+    verify_answer as verify_answer,
+)
 from .warm_start import give_sources as give_sources, load_sources as load_sources, open_source as open_source

@@ -22,7 +22,7 @@ from nars.errors import ConfigError, DataError
 from nars.files.atomic import write_text
 from nars.files.sealed import write_sealed
 from nars.metric import ACCURACY, Metric
-from nars.printing import brief_repr
+from nars.printing import brief_repr, counted
 from nars.recipe import Recipe
 from nars.run.folder import read_json
 from nars.search import Belief
@@ -245,9 +245,14 @@ def read_answer(folder: str | Path) -> SavedAnswer:
     """
     home = Path(folder)
     if not (home / ANSWER).is_file():
+        if inside := sorted(file.parent for file in home.glob(f"*/{ANSWER}")):
+            raise ConfigError(
+                f"{home} has a folder for each of {counted(len(inside), 'answer')}, and one is asked for at a time: "
+                f"{', '.join(map(str, inside))}"
+            )
+        out = home if home.parent == Path() else home.parent
         raise ConfigError(
-            f"{home} holds no answer (no {ANSWER}); nars search --predictor P --max-flops 4M --out {home.parent} "
-            f"writes one"
+            f"{home} holds no answer (no {ANSWER}); nars search --predictor P --max-flops 4M --out {out} writes one"
         )
     answer = _read(home)
     try:

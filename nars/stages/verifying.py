@@ -34,7 +34,7 @@ from nars.tasks import Trial
 
 _OWN_RUN = "run"
 """Folder of the run in an answer's that is begun for an answer without one."""
-_EACH = 3
+TRAININGS_EACH = 3
 """Trainings for each candidate of the plan, at most, unless told otherwise."""
 
 
@@ -76,7 +76,7 @@ def verify_answer(
     """
     answer = read_answer(place)
     margin = answer.plan.margin if margin is None else margin
-    most = _EACH * len(answer.candidates) if trainings is None else trainings
+    most = TRAININGS_EACH * len(answer.candidates) if trainings is None else trainings
     require(ConfigError, 0 < confidence < 1, "--confidence", "between 0 and 1", confidence)
     require(ConfigError, margin >= 0, "--margin", "at least 0", margin)
     require(ConfigError, most >= 1, "--trainings", "at least 1", most)

@@ -329,6 +329,8 @@ def test_values_out_of_range_are_refused(copy: Path, tmp_path: Path, nars: Nars)
         assert (code, message in said) == (2, True), said
     code, said = nars("search", "--predictor", copy, "--max-flops", "60k", "--out", tmp_path / "x.json")
     assert (code, "--out names a folder" in said) == (2, True)
+    code, said = nars("verify", answer.folder.parent)
+    assert (code, "has a folder for each of 1 answer, and one is asked for" in said) == (2, True), said
     code, said = nars("train", copy, "--data", "digits")
     assert (code, "go with the folder of one network" in said) == (2, True)
     code, said = nars("train", answer.folder, "--set", "final.epcohs=3")
