@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import typer
@@ -125,10 +126,20 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 )
 """Name, function and examples of each."""
 
+_BETWEEN = re.compile(r" {4}|\n")
+"""What separates the examples of a command."""
+
+
+def _in_lines(examples: str) -> str:
+    """Each example in a paragraph of its own, to be copied; typer runs lines together."""
+    return _BETWEEN.sub("\n\n", examples)
+
+
 for name, command, examples in _COMMANDS:
-    app.command(name, epilog=f"Example: {examples}")(quietable(completed(spread(command), name)))
+    app.command(name, epilog=_in_lines(f"Example: {examples}"))(quietable(completed(spread(command), name)))
 for name, group in (("space", space.app), ("store", store.app), ("data", data.app)):
     for inner in group.registered_commands:
+        inner.epilog = _in_lines(inner.epilog or "")
         if inner.callback is not None:
             inner.callback = completed(inner.callback, f"{name} {inner.name or inner.callback.__name__}")
     app.add_typer(group, name=name)

@@ -178,5 +178,7 @@ def _would_do(path: Path, found: Examined) -> str:
         return f"would stop: {found.fault}"
     if found.broken:
         return "would stop at the first broken file; replace or remove them"
+    if found.fault:
+        return f"would stop: {found.fault}"
     command = f"nars run {shlex.quote(str(path))} --time 30m"
     return f"{command}\nchooses space, resolution, search and training for the time; --dry-run shows the plan"

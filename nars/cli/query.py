@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from nars.files.atomic import replacing, write_json
 from nars.metric import Metric
 from nars.printing import plain_console, print_lines
 from nars.report import FittingTable, doubtful
-from nars.run.folder import RunFolder
+from nars.run.config import RunConfig
+from nars.run.folder import RunFolder, read_json
 from nars.run.journal import read_results
 from nars.space import SECONDS, Bounds, Space, limit_of, quantity, recipe_in, shorten
 from nars.stages import (
@@ -137,8 +139,26 @@ def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
         )
         for budget, record in zip(family.budgets, _first_records(family), strict=True)
     )
-    rounds = read_results(RunFolder(Path(predictor)))
-    return doubts(evidence_of(answers, family.space, rounds, metric=family.metric))
+    home = RunFolder(Path(predictor))
+    found = doubts(evidence_of(answers, family.space, read_results(home), metric=family.metric))
+    return (*_guesses(home, family), *found)
+
+
+def _guesses(home: RunFolder, family: FamilyAnswer) -> Iterator[str]:
+    """Budgets of sizes that the run has trained nothing of; none of a predictor that is no run's."""
+    if not home.run_file.is_file():
+        return
+    trained = RunConfig.model_validate(read_json(home.run_file)["config"]).range
+    for cost, (low, high) in trained.limits.items():
+        least, most = trained.ends(cost)
+        limits = (budget.bounds.high(cost) for budget in family.budgets if cost in budget.bounds)
+        outside = [shorten(limit) for limit in limits if isfinite(limit) and not least <= limit <= most]
+        if outside:
+            yield (
+                f"{' and '.join(outside)} {'lies' if len(outside) == 1 else 'lie'} outside the {cost} that stage 2 "
+                f"trained ({shorten(low)} to {shorten(high)}): what is predicted there is a guess. A run of another "
+                f"range.{cost} trains there."
+            )
 
 
 def _first_records(family: FamilyAnswer) -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
     from nars import stages
     from nars.cli.starting import say_device
     from nars.report import write_report
-    from nars.run import Terminal
+    from nars.run import Terminal, reopen_run
 
     reporter = Terminal()
     execution = _execution(how)
@@ -101,13 +101,18 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
     def used() -> float:
         return time.monotonic() - began + _STARTED
 
-    opened = _again(wanted, within, out, execution, reporter, used)
-    if opened is not None and dry_run:
-        reporter.say(f"its plan, as it was made: {opened.folder.plan_file}")
-        return None
-    if opened is None:
+    home = run_in(wanted.name) or RunFolder(out or Path("runs") / _name(_asked(wanted, within)))
+    if home.run_file.is_file():
+        clock = _clock_of(home, wanted, within)
+        if dry_run:
+            reporter.say(f"its plan, as it was made: {home.plan_file}")
+            return None
+        if not _left(home):
+            _say_finished(home, clock, reporter)
+            return reopen_run(home.path, execution=execution, reporter=reporter)
+        opened = _again(home, clock, execution, reporter, used)
+    else:
         asked = _asked(wanted, within)
-        home = RunFolder(out or Path("runs") / _name(asked))
         made = _planned(asked, execution, home, used, reporter, write=not dry_run)
         _show(made)
         if dry_run:
@@ -196,20 +201,14 @@ def _name(asked: Any) -> str:
     return run_name(asked)
 
 
-def _again(
-    wanted: Asked, within: Within, out: Path | None, execution: Execution, reporter: Any, used: Any
-) -> Run | None:
-    """The run that is there already, with the time that it has left; None where one begins.
+def _clock_of(home: RunFolder, wanted: Asked, within: Within) -> Clock:
+    """The clock of the run that is there already, with the time that is asked for now; nothing is written.
 
     Raises:
-        ConfigError: there is one without a time.
+        ConfigError: the run has none, or was begun with other options.
     """
-    from nars.run import reopen_run
-    from nars.run.clock import Clock, seconds_of, spell_time
+    from nars.run.clock import Clock, seconds_of
 
-    home = run_in(wanted.name) or RunFolder(out or Path("runs") / _name(_asked(wanted, within)))
-    if not home.run_file.is_file():
-        return None
     clock = Clock.kept(home.time_file, asked=None if within.time is None else seconds_of(within.time))
     if clock is None or not home.plan_file.is_file():
         raise ConfigError(
@@ -223,6 +222,15 @@ def _again(
             f"{home.path} was begun with other options beside the time ({before}); go on with it as it is (nars run "
             f"{home.path}), or begin another in another folder with --out"
         )
+    return clock
+
+
+def _again(home: RunFolder, clock: Clock, execution: Execution, reporter: Any, used: Any) -> Run:
+    """The run that is there already, with the time that it has left."""
+    from nars.run import reopen_run
+    from nars.run.clock import spell_time
+
+    kept = read_json(home.time_file)
     if clock.asked != kept["asked"]:
         clock.note({"trainings": kept["trainings"] + clock.asked - kept["asked"]})
     clock.begin(used())
@@ -230,6 +238,20 @@ def _again(
     opened = reopen_run(home.path, execution=execution, reporter=reporter)
     reporter.say(f"{home.path} goes on: {spell_time(clock.used)} used of {spell_time(clock.asked)}")
     return replace(opened, clock=clock)
+
+
+def _say_finished(home: RunFolder, clock: Clock, reporter: Any) -> None:
+    from nars.run.clock import spell_time
+
+    kept = read_json(home.time_file)
+    more = (
+        f"; what is finished is not trained for longer: give another run {spell_time(clock.asked)}, with --out"
+        if clock.asked > kept["asked"]
+        else ""
+    )
+    reporter.say(
+        f"{home.path} is finished: {spell_time(kept['used'])} used of {spell_time(kept['asked'])}, nothing to do{more}"
+    )
 
 
 def _planned(asked: Any, execution: Execution, home: RunFolder, used: Any, reporter: Any, *, write: bool) -> Planned:

@@ -19,6 +19,7 @@ from PIL import ImageOps
 
 from nars.errors import DataError
 from nars.images.contents import digests_of_files
+from nars.images.dividing import divide
 from nars.images.labels import name_of, per_class, several
 from nars.images.modes import reading_of
 from nars.images.near import MOST, drafted, hash_of, near_copies
@@ -28,6 +29,9 @@ from nars.images.split import first_of
 from nars.images.streaming import path_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, made_here
 from nars.images.walk import walk
+
+_HELD_OUT = 0.2
+"""Share of the training images that runs hold out for validation where there are none (data.validation)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +140,22 @@ def examine(path: Path, *, progress: Callable[[int, int], None] = lambda done, t
         pairs = _pairs(path, source, paths, seen, near=near)
     return Examined(
         source=source,
-        fault=next(iter(broken.values()), ""),
+        fault=next(iter(broken.values()), "") or _undivided(source),
         broken=_named(path, broken),
         seen=tuple(seen),
         pairs=pairs,
         near=near,
         divided=not made_here(source),
     )
+
+
+def _undivided(source: Source) -> str:
+    """Why a run of the usual configuration cannot divide them; "" where it can."""
+    try:
+        divide(source, _HELD_OUT, 0, None)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _images(path: Path) -> list[Path]:

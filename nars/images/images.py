@@ -22,6 +22,7 @@ from nars.errors import DataError, require
 from nars.files.home import looked_for
 from nars.images.contents import copy_notes
 from nars.images.crops import Wholes, evaluation_side, middle_of
+from nars.images.dividing import divide
 from nars.images.folder import folder_source
 from nars.images.known import cifar10, digits, fashion_mnist
 from nars.images.labels import per_class, several
@@ -30,9 +31,8 @@ from nars.images.near import keep_near_together
 from nars.images.own import own_source
 from nars.images.pixels import OnRead, check_headers, mean_and_std, read_wholes, weight_of_wholes
 from nars.images.rendered import RenderedSplit
-from nars.images.split import hold_out
 from nars.images.streaming import StreamedSplit, path_of
-from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, some_classes, together_among
+from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, some_classes
 from nars.parallel import installed_memory
 from nars.printing import brief_repr, some_names
 from nars.space import AnyArchitecture
@@ -260,7 +260,7 @@ def load_images(
         source = some_classes(source, max_classes, rng=np.random.default_rng([seed, 1]))
     if validation_images is not None:
         validation_fraction = _share(source, validation_images)
-    indices = _divide(source, validation_fraction, seed, max_train)
+    indices = divide(source, validation_fraction, seed, max_train)
     how = _How(streaming, loaders, copies, whole, evaluation_crop)
     train, validation, test = _splits(source, indices, resolution, how=how, progress=progress)
     if source.files is not None and isinstance(train, StreamedSplit):
@@ -311,26 +311,6 @@ def _open(name: str, root: str | Path | None, progress: OnRead | None, group_col
         if name == "imagenet":
             return folder_source(data_root(root) / name)
         return {"fashion-mnist": fashion_mnist, "cifar10": cifar10}[name](data_root(root), progress)
-
-
-def _divide(source: Source, validation_fraction: float, seed: int, max_train: int | None) -> tuple[Ints, Ints, Ints]:
-    """Indices of the training, validation and test images, each in ascending order."""
-    train, validation, test = (np.flatnonzero(source.part == mark) for mark in (TRAIN, VALIDATION, TEST))
-    count = round(validation_fraction * len(train)) if len(validation) == 0 else 0
-    copies = together_among(source, train) if count else None
-    held_out, rest = hold_out(source.labels[train], count, copies=copies, rng=np.random.default_rng(seed))
-    if len(validation) == 0:
-        validation = train[held_out]
-    train = train[rest][:max_train]
-    if min(len(train), len(validation)) == 0:
-        raise DataError(
-            f"both splits need images, but validation_fraction {validation_fraction:g} (data.validation of a run) "
-            f"leaves {len(train)} for training and {len(validation)} for validation"
-            f"{'' if copies is None else ' (copies of an image stay together)'}. Hold out another share or add images."
-        )
-    if len(test) == 0:
-        raise DataError("there are no test images of these classes. Add some, or take all classes (max_classes).")
-    return np.sort(train), np.sort(validation), np.sort(test)
 
 
 def _summary(source: Source, indices: Sequence[Ints]) -> str:

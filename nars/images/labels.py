@@ -8,7 +8,7 @@ import numpy as np
 
 from nars.arrays import Ints
 from nars.errors import DataError
-from nars.printing import counted
+from nars.printing import counted, some_names
 
 NONE = "no label"
 """What an image without any label is said to be."""
@@ -21,6 +21,32 @@ _SEPARATORS = ("|", ";")
 def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
     """The different labels, numbers by their size and before words."""
     return tuple(sorted(set(labels), key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)))
+
+
+def classes_in(names: Sequence[tuple[str, ...]], *, place: str) -> tuple[str, ...]:
+    """The classes of images by the names of each.
+
+    Raises:
+        DataError: there are fewer than two, or so many that they are no classes.
+    """
+    classes = sorted_classes(name for each in names for name in each)
+    if len(classes) < 2:
+        raise DataError(
+            f"{place} must have at least 2 classes, got {f'{classes[0]!r} alone' if classes else 'none'}. Is it the "
+            f"right column?"
+        )
+    if len(classes) > max(2, len(names) // 2):
+        raise DataError(
+            f"{place} has {len(classes):,} different labels for {len(names):,} images ({some_names([*classes])}). Is "
+            f"it the right column? Several labels of an image are separated by | or ;. Labels that are numbers of "
+            f"their own (regression) are not taken."
+        )
+    return classes
+
+
+def groups_in(cells: Sequence[str], *, place: str) -> list[str]:
+    """What each image belongs to: equal cells are one group, and each empty one is a group by itself."""
+    return [cell.strip() or f"{place}\0{row}" for row, cell in enumerate(cells)]
 
 
 def names_in(cells: Sequence[str]) -> list[tuple[str, ...]]:

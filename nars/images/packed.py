@@ -22,7 +22,15 @@ from torch import Tensor
 
 from nars.arrays import Ints
 from nars.errors import DataError
-from nars.images.labels import columns_of_classes, label_notes, labelled, names_in, sorted_classes
+from nars.images.labels import (
+    classes_in,
+    columns_of_classes,
+    groups_in,
+    label_notes,
+    labelled,
+    names_in,
+    sorted_classes,
+)
 from nars.images.layout import split_role
 from nars.images.near import hashes_of_contents
 from nars.images.pixels import OnRead, read_encoded
@@ -33,7 +41,8 @@ from nars.printing import counted, some_names
 
 _IMAGES = ("image", "img", "jpg", "png", "photo", "pixel_values")
 _LABELS = ("label", "labels", "fine_label", "class", "category", "target", "cls")
-_TEXTS = (".cls", ".txt", ".json")
+_TEXTS = (".cls", ".json", ".txt")
+"""What may hold a label, the most certain first: a .txt often is a caption, a .json often says other things alone."""
 _TEST_SHARE = 5
 
 
@@ -85,9 +94,11 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
     if (part == VALIDATION).any() and not (part == TEST).any():
         part[part == VALIDATION] = TEST
     names_of_each = _names_of_each([label for one in packed for label in one.labels])
-    classes = sorted_classes(name for each in (*names_of_each, *(one.classes for one in packed)) for name in each)
-    if len(classes) < 2:
-        raise DataError(f"{files[0]} must have at least 2 classes, got {some_names([*classes]) or 'none'}.")
+    known_classes = [one.classes for one in packed if one.classes]
+    if known_classes:
+        classes = sorted_classes(name for each in (*names_of_each, *known_classes) for name in each)
+    else:
+        classes = classes_in(names_of_each, place=str(files[0]))
     encoded = [content for one in packed for content in one.encoded]
     names = [name for one in packed for name in one.names]
     digests = digests_of(encoded)
@@ -172,8 +183,12 @@ def _of_parquet(file: Path, group_column: str | None) -> _Packed:
         encoded=column.to_pylist(),
         names=[f"image {row} of {file}" for row in range(len(labels))],
         labels=labels,
-        groups=None if group_column is None else list(map(str, table[group_column].to_pylist())),
+        groups=None if group_column is None else _groups(table[group_column].to_pylist(), place=str(file)),
     )
+
+
+def _groups(cells: Sequence[Any], *, place: str) -> list[str]:
+    return groups_in(["" if cell is None else str(cell) for cell in cells], place=place)
 
 
 def _is_number(kind: Any) -> bool:
@@ -210,7 +225,7 @@ def _names(schema: Any, label: str) -> Mapping[Any, str]:
 def _of_tar(file: Path) -> _Packed:
     endings = readable_suffixes()
     images: dict[str, tuple[str, bytes]] = {}
-    labels: dict[str, tuple[str, ...]] = {}
+    texts: dict[str, dict[str, tuple[str, bytes]]] = {}
     try:
         with tarfile.open(file) as archive:
             for member in archive:
@@ -224,10 +239,10 @@ def _of_tar(file: Path) -> _Packed:
                     if ending in endings:
                         images[key] = (member.name, data)
                     else:
-                        labels.setdefault(key, _label(data, ending, f"{member.name} of {file}"))
+                        texts.setdefault(key, {})[ending] = (f"{member.name} of {file}", data)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{file} is not a readable tar file ({error}). Fetch it again.") from error
-    lacking = [name for key, (name, _) in images.items() if key not in labels]
+    lacking = [name for key, (name, _) in images.items() if key not in texts]
     if lacking or not images:
         what = f"no label of {some_names(lacking)}" if lacking else "no images"
         raise DataError(
@@ -236,11 +251,22 @@ def _of_tar(file: Path) -> _Packed:
     return _Packed(
         encoded=[data for _, data in images.values()],
         names=[f"{name} of {file}" for name, _ in images.values()],
-        labels=[labels[key] for key in images],
+        labels=[_label(texts[key]) for key in images],
     )
 
 
-def _label(content: bytes, ending: str, name: str) -> tuple[str, ...]:
+def _label(texts: Mapping[str, tuple[str, bytes]]) -> tuple[str, ...]:
+    """The classes of an image by what lies beside it, {ending: (its name, its content)}."""
+    *others, last = sorted(texts, key=_TEXTS.index)
+    for ending in others:
+        try:
+            return _classes_of(*texts[ending], ending)
+        except DataError:  # JSON about other things
+            continue
+    return _classes_of(*texts[last], last)
+
+
+def _classes_of(name: str, content: bytes, ending: str) -> tuple[str, ...]:
     try:
         text = content.decode().strip()
         if ending != ".json":

@@ -13,7 +13,15 @@ import numpy as np
 from nars.errors import DataError
 from nars.images.contents import Contents
 from nars.images.folder import render_files
-from nars.images.labels import columns_of_classes, label_notes, labelled, names_in, sorted_classes
+from nars.images.labels import (
+    classes_in,
+    columns_of_classes,
+    groups_in,
+    label_notes,
+    labelled,
+    names_in,
+    sorted_classes,
+)
 from nars.images.layout import split_role
 from nars.images.near import hashes_of_files
 from nars.images.streaming import as_bytes
@@ -160,11 +168,11 @@ def _truth(cell: str) -> bool | None:
 
 
 def _groups(file: Path, rows: Sequence[Mapping[str, str]], named: str | None) -> list[str]:
-    """What each image belongs to; none where no column says it."""
+    """What each image belongs to, by itself where its cell is empty; none where no column says it."""
     if named is not None and named not in rows[0]:
         raise DataError(f"{file} has no column {named!r} to group by, it has {some_names([*rows[0]], most=8)}.")
     column = named or next((name for name in rows[0] if name.strip().lower() in _GROUPS), None)
-    return [] if column is None else [row[column].strip() for row in rows]
+    return [] if column is None else groups_in([row[column] for row in rows], place=str(file))
 
 
 def _found(file: Path, written: Sequence[str]) -> list[Path]:
@@ -218,13 +226,4 @@ def _classes(file: Path, names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     empty = names.count(("",))
     if empty:
         raise DataError(f"{file} has {counted(empty, 'image')} without a label. Add them, or remove the lines.")
-    classes = sorted_classes(name for each in names for name in each)
-    if len(classes) < 2:
-        raise DataError(f"{file} must have at least 2 classes, got {classes[0]!r} alone. Is it the right column?")
-    if len(classes) > max(2, len(names) // 2):
-        raise DataError(
-            f"{file} has {len(classes):,} different labels for {len(names):,} images ({some_names([*classes])}). Is it "
-            f"the right column? Several labels of an image are separated by | or ;. Labels that are numbers of their "
-            f"own (regression) are not taken."
-        )
-    return classes
+    return classes_in(names, place=str(file))

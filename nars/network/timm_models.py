@@ -46,12 +46,18 @@ def timm_name(architecture: AnyArchitecture) -> str | None:
 
 
 def build(architecture: FlatArchitecture, *, dropout: float, stochastic_depth: float) -> nn.Module:
-    """As in `Family.builder`; stochastic depth is left out of models that have none."""
-    return create(
-        str(architecture.settings["model"]),
-        {"num_classes": architecture.classes, "in_chans": architecture.in_channels},
-        {"drop_rate": dropout, "drop_path_rate": stochastic_depth},
+    """As in `Family.builder`; stochastic depth is left out of models that have none.
+
+    Raises:
+        NetworkError: timm has no such model, or it cannot be built for such images.
+    """
+    named = TimmArchitecture(
+        model=str(architecture.settings["model"]),
+        resolution=architecture.resolution,
+        in_channels=architecture.in_channels,
+        classes=architecture.classes,
     )
+    return _model(named, drops={"drop_rate": dropout, "drop_path_rate": stochastic_depth})
 
 
 def create(name: str, options: Mapping[str, Any], drops: Mapping[str, Any]) -> nn.Module:

@@ -41,6 +41,9 @@ _STYLE: Any = {
 _MOST_VECTORS = 500
 """Points that are drawn one by one; more become a picture, as pages are to be mailed."""
 
+_MOST_NAMED = 6
+"""Rounds that a legend names: the first, the last, and some between; their shades tell where the others are."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
@@ -152,6 +155,7 @@ def predictor_scatter(findings: Findings) -> Plot | None:
     if not rounds:
         return None
     title, metric = "Predicted before, measured after", findings.metric
+    named = {round(at) for at in np.linspace(0, len(rounds) - 1, min(len(rounds), _MOST_NAMED))}
     with _axes(title, f"predicted {_title(metric)}", f"measured {_title(metric)}") as (axes, svg):
         worse: list[float] = []
         for number, result in enumerate(rounds):
@@ -161,7 +165,7 @@ def predictor_scatter(findings: Findings) -> Plot | None:
             predicted, measured = zip(*pairs, strict=True)
             worse += [min(pair, key=metric.score) for pair in pairs]
             tau = "" if result.tau is None else f" (tau {result.tau:.2f})"
-            label = f"round {result.round}{tau}"
+            label = f"round {result.round}{tau}" if number in named else None
             many = len(pairs) > _MOST_VECTORS
             axes.scatter(predicted, measured, s=20, color=_shade(number, len(rounds)), label=label, rasterized=many)
         worst = _worst_shown(metric, worse) if worse else 0.0

@@ -393,6 +393,15 @@ def test_paths_that_are_no_folder(tmp_path: Path) -> None:
         load(tmp_path / "photos")
 
 
+def test_a_look_says_what_a_run_would_stop_at(tmp_path: Path) -> None:
+    root = fill(tmp_path / "photos", {"cat": 1, "dog": 1})
+    with pytest.raises(DataError, match="leaves 1 for training and 0 for validation"):
+        load(root)
+    looked = CliRunner().invoke(app, ["data", "check", str(root)], env={"COLUMNS": "200"})
+    assert looked.exit_code == 1
+    assert "would stop: both splits need images, but validation_fraction 0.2" in looked.output
+
+
 def test_what_is_found_is_told_with_names_as_they_are(tmp_path: Path) -> None:
     """Brackets and colons, which rich would take for styles and emoji; and a command that can be copied."""
     root = fill(tmp_path / "pho[tos] :cat:", {"[unknown]": 24, ":dog:": 24})

@@ -114,6 +114,51 @@ def test_groups_stay_on_one_side_of_every_split(folder: Path, tmp_path: Path) ->
         )
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_images_of_no_group_stay_by_themselves(folder: Path, tmp_path: Path, ending: str) -> None:
+    rows = [(file, name, "p0" if at < 3 else None) for at, (file, name, _) in enumerate(listed(folder))]
+    if ending == "csv":
+        with (tmp_path / "labels.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([["path", "label", "patient"], *rows])
+    else:
+        images = [file.read_bytes() for file, *_ in rows]
+        table = {"image": images, "label": [name for _, name, _ in rows], "patient": [group for *_, group in rows]}
+        pq.write_table(pa.table(table), tmp_path / "labels.parquet")
+    data = load_images(
+        f"imagefolder:{tmp_path / f'labels.{ending}'}",
+        resolution=8,
+        validation_fraction=0.3,
+        seed=0,
+        group_column="patient",
+    )
+    assert data.notes[0].endswith(f"in {len(rows) - 2} groups that stay together")
+    assert all(len(part.labels.unique()) == 2 for part in (data.train, data.validation, data.test))
+
+
+def test_captions_are_no_classes_where_the_class_is_said(folder: Path, tmp_path: Path) -> None:
+    """A caption that comes before the class, and JSON that says other things."""
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        for at, (file, name, _) in enumerate(listed(folder)):
+            label = (".cls", name) if at % 2 else (".json", json.dumps({"label": name}))
+            other = (".json", json.dumps({"width": 8})) if at % 2 else (".txt", f"photo {at} of a {name}")
+            for ending, content in ((".txt", f"caption {at}"), other, label, (".png", file.read_bytes())):
+                data = content.encode() if isinstance(content, str) else content
+                info = tarfile.TarInfo(f"{at:03d}{ending}")
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    data = load(tmp_path / "photos.tar")
+    assert data.classes == ("cat", "dog")
+    assert len(data.train.labels) + len(data.validation.labels) + len(data.test.labels) == len(listed(folder))
+
+
+def test_numbers_of_their_own_are_no_classes_in_parquet(folder: Path, tmp_path: Path) -> None:
+    images = [file.read_bytes() for file, *_ in listed(folder)]
+    table = pa.table({"image": images, "label": [at + 0.5 for at in range(len(images))]})
+    pq.write_table(table, tmp_path / "ages.parquet")
+    with pytest.raises(DataError, match=r"ages\.parquet has \d+ different labels .* \(regression\) are not taken"):
+        load(tmp_path / "ages.parquet")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

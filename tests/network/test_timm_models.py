@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from nars.network import NetworkError, build, count
+from nars.network.timm_models import timm_architecture
 from nars.space import Space, SpaceError, enumerate_architectures, load_space, space_files
 from nars.space.families.timm import counted
 
@@ -40,6 +41,13 @@ def trained(path: Path, classes: int = 11) -> dict[str, torch.Tensor]:
     state = timm.create_model(MODEL, num_classes=classes).state_dict()
     save_file(state, path) if path.suffix == ".safetensors" else torch.save({"state_dict": state}, path)
     return state
+
+
+def test_a_network_of_a_fixed_size_is_built_for_the_images_there_are() -> None:
+    network = build(timm_architecture("test_vit", resolution=64, in_channels=1, classes=5), seed=0)
+    assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 5)
+    with pytest.raises(NetworkError, match="no model 'test_vitt'; near it: test_vit"):
+        build(timm_architecture("test_vitt", resolution=64, in_channels=1, classes=5), seed=0)
 
 
 @pytest.mark.parametrize(("file", "classes"), [("w.safetensors", 11), ("w.pth", 7)])

@@ -1,5 +1,6 @@
 """The report of runs that have got only so far, and of names that try to be markup."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_a_training_that_went_wrong_does_not_press_the_others_together(tmp_path:
     page = write_report(run.folder).read_text()
     assert "1 lower, not shown" in page
     assert "round 2 (tau 0.50)" in page
+
+
+def test_a_legend_names_some_of_many_rounds(tmp_path: Path) -> None:
+    run = open_run(load_config("digits"), tmp_path / "run", reporter=Silent())
+    for number in range(1, 45):
+        predicted = [None] * 3 if number == 1 else [90.0, 91.0, 92.0]
+        document = {"round": number, "stop_epoch": 3, "statuses": {"ok": 3}, "tau": None}
+        write_sealed(
+            run.folder.round_result(number), document | {"predicted": predicted, "measured": [90.0, 92.0, 91.0]}
+        )
+    named = [int(text) for text in re.findall(r">round (\d+)<", write_report(run.folder).read_text())]
+    assert (named[0], named[-1]) == (2, 44)
+    assert len(named) == 6
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

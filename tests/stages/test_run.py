@@ -174,6 +174,9 @@ def test_the_predictor_answers_new_budgets(here: Here, finished: Path, tmp_path:
         assert 1 + 1e-9 >= member["plan_probability"] >= sum(one["probability_of_best"] for one in to_train) - 1e-9
         assert sum(one["probability_of_best"] for one in candidates) <= 1 + 1e-9
     assert members[0]["predicted"] <= members[1]["predicted"]
+    assert "guess" not in done.stdout + done.stderr
+    larger = here("search", "--predictor", finished, "--max-flops", "0.2M,0.9M")
+    assert "900k lies outside the flops that stage 2 trained" in " ".join((larger.stdout + larger.stderr).split())
     impossible = here("search", "--predictor", finished, "--max-flops", "20k")
     assert impossible.returncode == 2
     assert "105.3k" in impossible.stderr  # the smallest network

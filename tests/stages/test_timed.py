@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from small_run import HOW, write_files
 
-from nars.cli.timed import Within, is_meant
+from nars.cli.opening import Asked
+from nars.cli.options import How
+from nars.cli.timed import Within, is_meant, run as command
 from nars.errors import ConfigError
 from nars.export import read_card
+from nars.files.atomic import write_text
 from nars.run import Run, Silent, load_config, open_run, reopen_run
 from nars.run.choosing import base_for, candidates, chosen, lengths_for, narrowed
 from nars.run.clock import Clock, seconds_of, spell_time
@@ -231,12 +234,13 @@ def timed(folder: Path, *, rounds: int, seconds: float) -> Run:
     pace = Pace(device="", at_once=1, batch=1, flops=(2e4, 2e5), training=(1e-3, 2e-3), evaluation=(1e-4, 2e-4))
     photos = Photos(classes=10, train=120, validation=1078, test=360, side=8)
     expected = Expected(pace=pace, photos=photos, slowness=1.0, pretrained=False)
-    clock.note({"expected": expected.to_dict(), "trainings": seconds})
+    clock.note({"expected": expected.to_dict(), "trainings": seconds, "given": {}})
+    write_text(run.folder.plan_file, "")
     return replace(run, clock=clock)
 
 
 @pytest.mark.slow
-def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = timed(tmp_path, rounds=2, seconds=6.0)
     with pytest.raises(ConfigError, match="has trained nothing to its end yet"):
         export_best(run)
@@ -263,6 +267,13 @@ def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path) -> None:
     assert len(result.curve) >= 1
     assert clock.used > used
     assert clock.used < 90  # of 6; this machine may be busy
+    kept = run.folder.time_file.read_bytes()
+    for dry_run in (True, False):
+        wanted = Asked(name=str(run.folder.path), overrides={}, options={})
+        assert (command(wanted, Within(time="1h"), None, How(), dry_run=dry_run) is None) == dry_run
+        assert run.folder.time_file.read_bytes() == kept
+    assert "is finished: " in (said := " ".join(capsys.readouterr().err.split()))
+    assert "what is finished is not trained for longer: give another run 60:00 min, with --out" in said
 
 
 def test_nothing_is_searched_where_the_time_is_short(tmp_path: Path) -> None:
