@@ -94,7 +94,7 @@ def _examples() -> Iterator[str]:
     groups: list[Any] = [typer.main.get_command(app)]
     while groups:
         group = groups.pop(0)
-        yield from re.findall(r"nars [^\n]*?(?=\s{4}|\n|$)", group.epilog or "")
+        yield from re.findall(r"nars [^\n]*", group.epilog or "")
         groups += getattr(group, "commands", {}).values()
 
 

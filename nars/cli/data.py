@@ -35,7 +35,7 @@ def _group() -> None:
     """A group, though it has one command."""
 
 
-@app.command(epilog="Example: nars data check photos    nars data check labels.csv --json found.json")
+@app.command(epilog="Example: nars data check photos\n\nnars data check labels.csv --json found.json")
 def check(
     path: Annotated[
         Path, typer.Argument(help="Folder of classes, CSV of paths and labels, Parquet or WebDataset of a hub.")

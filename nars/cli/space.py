@@ -36,7 +36,7 @@ def list_spaces() -> None:
     plain_console().print(shown)
 
 
-@app.command(epilog="Example: nars space show fbnetv3    nars space show mine.yaml")
+@app.command(epilog="Example: nars space show fbnetv3\n\nnars space show mine.yaml")
 def show(name: Name) -> None:
     """The choices of a space as a table laid out like the paper's, its size, and the range of each cost."""
     from nars.space.describe import counts, settings_table
@@ -104,7 +104,7 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file of a space.")
 
 
 @app.command(
-    epilog="Example: nars space sample mine.yaml -n 5 --max-flops 4M    "
+    epilog="Example: nars space sample mine.yaml -n 5 --max-flops 4M\n\n"
     "nars space sample digits --min-flops 0.3M --json"
 )
 def sample(

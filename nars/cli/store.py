@@ -28,7 +28,7 @@ StorePath = Annotated[
 ]
 
 
-@app.command(epilog="Example: nars store info runs/digits    nars store info runs/digits --budgets 0.2M,0.4M")
+@app.command(epilog="Example: nars store info runs/digits\n\nnars store info runs/digits --budgets 0.2M,0.4M")
 def info(
     store: StorePath,
     budgets: Annotated[
@@ -92,7 +92,7 @@ def export(store: StorePath, file: Annotated[Path, typer.Argument(help="samples.
 
 
 @app.command(
-    epilog="Example: nars store replay runs/digits --trainings 24 --strategies random,evolution,predictor --batch 4    "
+    epilog="Example: nars store replay runs/digits --trainings 24 --strategies random,evolution,predictor --batch 4\n\n"
     "nars store replay runs/digits --trainings 12 --strategies random,tpe,asha,hyperband"
 )
 def replay(

@@ -135,7 +135,12 @@ def examine(path: Path, *, progress: Callable[[int, int], None] = lambda done, t
     near = False
     if source.files is not None:
         paths = [path_of(file) for file in source.files]
-        seen = [found for file in paths if isinstance(found := looked.get(file) or _seen(file), Seen)]
+        for file in paths:
+            found = looked.get(file) or _seen(file)
+            if isinstance(found, Seen):
+                seen.append(found)
+            else:  # of a table, whose images nobody has looked at yet
+                broken[file] = found
         near = len(paths) <= MOST
         pairs = _pairs(path, source, paths, seen, near=near)
     return Examined(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -18,24 +19,29 @@ _SEPARATORS = ("|", ";")
 """Of the names in one cell. Not spaces and commas, which names of classes have too."""
 
 
-def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
-    """The different labels, numbers by their size and before words."""
-    return tuple(sorted(set(labels), key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)))
+def _sorted(labels: Iterable[str]) -> tuple[str, ...]:
+    """Numbers by their size and before words."""
+    return tuple(sorted(labels, key=lambda name: (0, int(name), "") if name.isdecimal() else (1, 0, name)))
 
 
-def classes_in(names: Sequence[tuple[str, ...]], *, place: str) -> tuple[str, ...]:
-    """The classes of images by the names of each.
+def classes_in(names: Sequence[tuple[str, ...]], *, declared: Sequence[str] = (), place: str | Path) -> tuple[str, ...]:
+    """The classes of images.
+
+    Args:
+        names: of the classes of each image.
+        declared: all classes, where columns or the like say them; some may have no image.
+        place: where they are from, for messages.
 
     Raises:
-        DataError: there are fewer than two, or so many that they are no classes.
+        DataError: there are fewer than two, or, where none are declared, so many that they are no classes.
     """
-    classes = sorted_classes(name for each in names for name in each)
+    classes = _sorted({*declared, *(name for each in names for name in each)})
     if len(classes) < 2:
         raise DataError(
             f"{place} must have at least 2 classes, got {f'{classes[0]!r} alone' if classes else 'none'}. Is it the "
             f"right column?"
         )
-    if len(classes) > max(2, len(names) // 2):
+    if not declared and len(classes) > max(2, len(names) // 2):
         raise DataError(
             f"{place} has {len(classes):,} different labels for {len(names):,} images ({some_names([*classes])}). Is "
             f"it the right column? Several labels of an image are separated by | or ;. Labels that are numbers of "
@@ -44,9 +50,10 @@ def classes_in(names: Sequence[tuple[str, ...]], *, place: str) -> tuple[str, ..
     return classes
 
 
-def groups_in(cells: Sequence[str], *, place: str) -> list[str]:
+def groups_in(cells: Sequence[object], *, place: str | Path) -> list[str]:
     """What each image belongs to: equal cells are one group, and each empty one is a group by itself."""
-    return [cell.strip() or f"{place}\0{row}" for row, cell in enumerate(cells)]
+    texts = ("" if cell is None else str(cell).strip() for cell in cells)
+    return [text or f"{place}\0{row}" for row, text in enumerate(texts)]
 
 
 def names_in(cells: Sequence[str]) -> list[tuple[str, ...]]:

@@ -22,15 +22,7 @@ from torch import Tensor
 
 from nars.arrays import Ints
 from nars.errors import DataError
-from nars.images.labels import (
-    classes_in,
-    columns_of_classes,
-    groups_in,
-    label_notes,
-    labelled,
-    names_in,
-    sorted_classes,
-)
+from nars.images.labels import classes_in, columns_of_classes, groups_in, label_notes, labelled, names_in
 from nars.images.layout import split_role
 from nars.images.near import hashes_of_contents
 from nars.images.pixels import OnRead, read_encoded
@@ -94,11 +86,8 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
     if (part == VALIDATION).any() and not (part == TEST).any():
         part[part == VALIDATION] = TEST
     names_of_each = _names_of_each([label for one in packed for label in one.labels])
-    known_classes = [one.classes for one in packed if one.classes]
-    if known_classes:
-        classes = sorted_classes(name for each in (*names_of_each, *known_classes) for name in each)
-    else:
-        classes = classes_in(names_of_each, place=str(files[0]))
+    declared = [name for one in packed for name in one.classes]
+    classes = classes_in(names_of_each, declared=declared, place=files[0])
     encoded = [content for one in packed for content in one.encoded]
     names = [name for one in packed for name in one.names]
     digests = digests_of(encoded)
@@ -183,12 +172,8 @@ def _of_parquet(file: Path, group_column: str | None) -> _Packed:
         encoded=column.to_pylist(),
         names=[f"image {row} of {file}" for row in range(len(labels))],
         labels=labels,
-        groups=None if group_column is None else _groups(table[group_column].to_pylist(), place=str(file)),
+        groups=None if group_column is None else groups_in(table[group_column].to_pylist(), place=file),
     )
-
-
-def _groups(cells: Sequence[Any], *, place: str) -> list[str]:
-    return groups_in(["" if cell is None else str(cell) for cell in cells], place=place)
 
 
 def _is_number(kind: Any) -> bool:
@@ -257,22 +242,17 @@ def _of_tar(file: Path) -> _Packed:
 
 def _label(texts: Mapping[str, tuple[str, bytes]]) -> tuple[str, ...]:
     """The classes of an image by what lies beside it, {ending: (its name, its content)}."""
-    *others, last = sorted(texts, key=_TEXTS.index)
-    for ending in others:
+    for ending in sorted(texts, key=_TEXTS.index):
+        name, content = texts[ending]
         try:
-            return _classes_of(*texts[ending], ending)
-        except DataError:  # JSON about other things
-            continue
-    return _classes_of(*texts[last], last)
-
-
-def _classes_of(name: str, content: bytes, ending: str) -> tuple[str, ...]:
-    try:
-        text = content.decode().strip()
-        if ending != ".json":
-            return (text,)
-        document = json.loads(text)
-        found = next(document[key] for key in _LABELS if key in document)
-        return tuple(dict.fromkeys(map(str, found))) if isinstance(found, list) else (str(found),)
-    except (UnicodeDecodeError, ValueError, StopIteration, TypeError) as error:
-        raise DataError(f"{name} must hold a class, or JSON with label; got {content[:40]!r}.") from error
+            text = content.decode().strip()
+            if ending != ".json":
+                return (text,)
+            document = json.loads(text)
+            key = next((key for key in _LABELS if key in document), None)
+        except (UnicodeDecodeError, ValueError, TypeError) as error:
+            raise DataError(f"{name} must hold a class, or JSON with label; got {content[:40]!r}.") from error
+        if key is not None:
+            found = document[key]
+            return tuple(dict.fromkeys(map(str, found))) if isinstance(found, list) else (str(found),)
+    raise DataError(f"{name} must hold a class, or JSON with label; got {content[:40]!r}.")

@@ -13,15 +13,7 @@ import numpy as np
 from nars.errors import DataError
 from nars.images.contents import Contents
 from nars.images.folder import render_files
-from nars.images.labels import (
-    classes_in,
-    columns_of_classes,
-    groups_in,
-    label_notes,
-    labelled,
-    names_in,
-    sorted_classes,
-)
+from nars.images.labels import classes_in, columns_of_classes, groups_in, label_notes, labelled, names_in
 from nars.images.layout import split_role
 from nars.images.near import hashes_of_files
 from nars.images.streaming import as_bytes
@@ -74,7 +66,7 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
     paths: list[Path] = []
     cells: list[str] = []
     marked: list[tuple[str, ...]] = []
-    classes: tuple[str, ...] = ()
+    declared: list[str] = []
     parts: list[int] = []
     groups: list[str] = []
     for file, role in zip(files, roles, strict=True):
@@ -85,7 +77,7 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
         if isinstance(label, str):
             cells += [row[label].strip() for row in rows]
         else:
-            classes = sorted_classes((*classes, *label))
+            declared += label
             marked += [tuple(name for name in label if _truth(row[name])) for row in rows]
         groups += _groups(file, rows, group_column)
         by_name = role if len(files) > 1 and role is not None else TRAIN
@@ -93,7 +85,9 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
     if cells and marked:
         raise DataError(f"{some_names([file.name for file in files])} give labels in two ways. Write them alike.")
     names = marked or names_in(cells)
-    classes = classes or _classes(files[0], names)
+    if empty := names.count(("",)):
+        raise DataError(f"{files[0]} has {counted(empty, 'image')} without a label. Add them, or remove the lines.")
+    classes = classes_in(names, declared=declared, place=files[0])
     labels = labelled(names, classes)
     encoded = as_bytes(paths)
     contents = Contents(encoded)
@@ -172,7 +166,7 @@ def _groups(file: Path, rows: Sequence[Mapping[str, str]], named: str | None) ->
     if named is not None and named not in rows[0]:
         raise DataError(f"{file} has no column {named!r} to group by, it has {some_names([*rows[0]], most=8)}.")
     column = named or next((name for name in rows[0] if name.strip().lower() in _GROUPS), None)
-    return [] if column is None else groups_in([row[column] for row in rows], place=str(file))
+    return [] if column is None else groups_in([row[column] for row in rows], place=file)
 
 
 def _found(file: Path, written: Sequence[str]) -> list[Path]:
@@ -220,10 +214,3 @@ def _without_two_names(part: np.ndarray[tuple[int], np.dtype[np.int8]]) -> np.nd
     if (part == VALIDATION).any() and not (part == TEST).any():
         return np.where(part == VALIDATION, TEST, part).astype(np.int8)
     return part
-
-
-def _classes(file: Path, names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    empty = names.count(("",))
-    if empty:
-        raise DataError(f"{file} has {counted(empty, 'image')} without a label. Add them, or remove the lines.")
-    return classes_in(names, place=str(file))

@@ -1,5 +1,7 @@
 """What an export says of where its images are from."""
 
+from pathlib import Path
+
 import pytest
 
 from nars.images import public_name
@@ -9,7 +11,7 @@ from nars.images import public_name
     ("name", "said"),
     [
         ("digits", "digits"),
-        ("imagefolder:/home/someone/photos", "imagefolder:photos"),
+        (f"imagefolder:{Path('own', 'photos').absolute()}", "imagefolder:photos"),
         ("imagefolder:../photos/", "imagefolder:photos"),
         ("imagefolder:own/labels.csv", "imagefolder:labels.csv"),
     ],

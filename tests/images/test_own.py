@@ -203,6 +203,16 @@ def test_a_look_finds_leaks_and_every_broken_file(folder: Path, tmp_path: Path) 
         load(root)
 
 
+def test_a_look_finds_broken_images_of_a_table(folder: Path, tmp_path: Path) -> None:
+    rows = [(file, name) for file, name, _ in listed(folder)]
+    (tmp_path / "cut.png").write_bytes(rows[0][0].read_bytes()[:-300])
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["path", "label"], *rows, ["cut.png", "cat"]])
+    found = examine(tmp_path / "labels.csv")
+    assert [name for name, _ in found.broken] == ["cut.png"]
+    assert "cut.png" in found.fault
+
+
 def test_near_copies_and_groups_stay_on_one_side_of_every_split(tmp_path: Path) -> None:
     """Of 20 photos there are 12 again, smaller and as JPEG of low quality: in every part, or together."""
     rows = []
