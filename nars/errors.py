@@ -5,6 +5,8 @@ Messages say the rule, what was found, and the way out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class NarsError(Exception):
     """Base of all errors that nars raises on purpose."""
@@ -46,6 +48,14 @@ class EvaluationError(UserError):
 
 class PredictorError(UserError):
     """Samples, settings or a saved predictor that do not fit; the text says the rule, what was found, and the fix."""
+
+
+def suggestion(got: object, known: Iterable[str]) -> str:
+    """ "; did you mean digits?", or nothing where no known word comes near."""
+    from difflib import get_close_matches  # loaded where something is wrong
+
+    close = get_close_matches(str(got), list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def require(error: type[UserError], holds: bool, name: str, rule: str, got: object, *, fix: str = "") -> None:

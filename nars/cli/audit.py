@@ -57,6 +57,7 @@ def audit(
 
 
 def _show(result: Audit, warm_start: str | None) -> None:
+    from nars.predictors.contest import OWN, REGRESSORS
     from nars.report import FittingTable
 
     console = plain_console()
@@ -84,6 +85,10 @@ def _show(result: Audit, warm_start: str | None) -> None:
     spread = " ± standard error over the splits" if result.splits > 1 else ""
     quintiles = "; in quintiles: inside those of the cost" if within else ""
     print_lines(console, f"\ntau: Kendall's{spread}{quintiles}; top 1 %: share of the best that is found")
+    for name in sorted({row.model for row in result.rows} & set(OWN), key=OWN.index):
+        print_lines(console, f"{name}: {REGRESSORS[name].about}")
+    if any(row.model not in OWN for row in result.rows):
+        print_lines(console, "the others are scikit-learn's or their like; +statistics: with those as inputs too")
     if result.worth is not None:
         print_lines(console, f"{warm_start} is worth {result.worth:.0f} trainings here")
     for line in _findings(result):

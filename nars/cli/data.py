@@ -49,12 +49,12 @@ def check(
     """
     from nars.errors import DataError
     from nars.files.atomic import write_json
-    from nars.files.home import expanded
     from nars.images import examine
+    from nars.images.names import folder_of
     from nars.run import Terminal
     from nars.run.progress import counting
 
-    place = expanded(str(path))
+    place = folder_of(str(path))
     if not place.exists():
         raise DataError(f"nars data check takes the path of images, and there is nothing at {path}. Check the path.")
     reporter = Terminal()

@@ -15,6 +15,7 @@ from nars.cli.opening import Asked, asked, open_asked, say_remarks, understood
 from nars.cli.options import DEVICE_HELP, How, Prior, Question, Sets
 from nars.cli.starting import load_torch, say_device
 from nars.errors import ConfigError
+from nars.images.names import FOLDER_PREFIX
 from nars.printing import plain_console
 from nars.run.folder import RunFolder, existing_run, run_in
 
@@ -95,7 +96,7 @@ def run(
     }
     if name is None and initial is None:
         raise ConfigError("nars run takes a run configuration, e.g. nars run digits; nars run --help has more")
-    name = name or "finetune"
+    name = (name or "finetune").removeprefix(FOLDER_PREFIX)
     if initial is not None:
         shortcuts["space"] = ("--initial", _initial(name, initial, out, space, data, sets))
     wanted = asked(name, sets, shortcuts)

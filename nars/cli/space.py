@@ -73,6 +73,7 @@ def show(name: Name) -> None:
             ranges.add_row(cost, f"{low:,.0f}", f"{high:,.0f}")
         console.print(ranges)
         console.print("flops are multiply-accumulates of convolution and linear layers, for one image")
+    print_lines(console, f"file {spaces.space_file(name)}")
     console.print(f"fingerprint {space.fingerprint}")
 
 
@@ -166,7 +167,8 @@ def _print_table(space: Space, X: Population) -> None:
     costs = space.costs(X) if space.cost_names else {}
     shown = [cost for cost in costs if cost in ("latency", "flops", "params", "activations")] or list(costs)
     recipe = [name for name in space.settings if name.startswith("recipe.")]
-    cells = [["#", *shown, "architecture", *(["recipe"] if recipe else [])]]
+    headings = [f"{cost}, {spaces.cost_unit(cost)}" if cost == spaces.LATENCY else cost for cost in shown]
+    cells = [["#", *headings, "architecture", *(["recipe"] if recipe else [])]]
     for number, record in enumerate(space.to_records(X)):
         figures = [spaces.shorten(float(costs[cost][number])) for cost in shown]
         recipes = [summary(recipe, record)] if recipe else []

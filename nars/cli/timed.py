@@ -153,8 +153,10 @@ def export_best(home: RunFolder, *, verify: bool) -> bool | None:
 def _execution(how: How) -> Execution:
     from nars.parallel import resolve_device, usable_cores
     from nars.run import execution
+    from nars.run.environment import check_engine
 
     made = execution(**asdict(how))
+    check_engine(made)
     on_cpu = made.engine != "ray" and resolve_device(made.device) == "cpu"
     return made.model_copy(update={"threads": len(usable_cores()) if on_cpu else 1})
 
@@ -260,7 +262,11 @@ def _planned(asked: Any, execution: Execution, home: RunFolder, used: Any, repor
     from nars.space import load_space
 
     def weights() -> tuple[str, ...]:
-        return weights_at_hand([str(model) for model in load_space("finetune").values("model")])
+        models = [str(model) for model in load_space("finetune").values("model")]
+        found, silent = weights_at_hand(models)
+        if silent:
+            reporter.say(f"pretrained weights: {silent}; here are those of {len(found)} of {len(models)} networks")
+        return found
 
     return planned(asked, execution, home=home, used=used, reporter=reporter, weights=weights, write=write)
 

@@ -7,9 +7,7 @@ flip is decided by the caller, the processes only read and cut.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +24,7 @@ from nars.arrays import Ints
 from nars.errors import DataError
 from nars.images.crops import ResizedCrop, Wholes, evaluation_side, middle_of
 from nars.images.pixels import read, read_one, read_whole, size_of_whole, square_of, squares_of
-from nars.parallel import interrupts_blocked, usable_cores, without_program
+from nars.parallel import copying, interrupts_blocked, usable_cores, without_program
 from nars.printing import brief_repr
 
 Cuts = Ints
@@ -131,7 +129,7 @@ class Reader:
             batch_sampler=self._batches,  # type: ignore[arg-type]  # any sequence of batches does, looked at each time
             num_workers=processes,
             persistent_workers=processes > 0,
-            multiprocessing_context=_context() if processes else None,
+            multiprocessing_context=copying([__name__, "torchvision.transforms.v2"]) if processes else None,
             collate_fn=_as_it_is,
             generator=torch.Generator(),  # else it would draw from the global one, which decides dropout
         )
@@ -202,12 +200,3 @@ def path_of(file: bytes) -> Path:
 
 def _as_it_is(batch: object) -> object:
     return batch
-
-
-def _context() -> Any:
-    """Processes start as copies of one that has torch imported and no threads: in no time, and never in a deadlock."""
-    if sys.platform == "win32":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "torchvision.transforms.v2"])
-    return context

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from nars.network.errors import NetworkError
@@ -128,26 +129,37 @@ def _begin_at_zero(network: nn.Module, layers: Sequence[str]) -> None:
             value.zero_()
 
 
-def weights_at_hand(models: Sequence[str]) -> tuple[str, ...]:
-    """Those of timm's models whose weights training could start from here: all where the hub answers, else those in its
-    cache on this machine."""
-    from huggingface_hub import constants, try_to_load_from_cache
+def weights_at_hand(models: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Those of timm's models whose weights training could start from here, and why no others: all where the hub
+    answers, else those in its cache on this machine."""
+    silent = _silence()
+    return (
+        tuple(model for model in models if _is_cached(_facts(model).hf_hub_id)) if silent else tuple(models)
+    ), silent
 
-    if not constants.HF_HUB_OFFLINE and _answers(constants.ENDPOINT):
-        return tuple(models)
-    return tuple(model for model in models if isinstance(try_to_load_from_cache(f"timm/{model}", _HUB_FILE), str))
 
+def _silence() -> str:
+    """Why no weights can be downloaded; "" where the hub answers within a few seconds."""
+    from huggingface_hub import constants
 
-def _answers(address: str) -> bool:
-    """Whether a server does, within a few seconds."""
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
     try:
-        with urlopen(Request(address, method="HEAD"), timeout=_PATIENCE):
-            return True
-    except (OSError, ValueError):
-        return False
+        with urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=_PATIENCE):
+            return ""
+    except HTTPError:  # it does answer, whatever it thinks of the question
+        return ""
+    except (OSError, ValueError) as error:
+        return f"{constants.ENDPOINT} does not answer ({getattr(error, 'reason', error)})"
 
 
-_HUB_FILE, _PATIENCE = "model.safetensors", 4.0
+def _is_cached(repository: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return any(isinstance(try_to_load_from_cache(repository, file), str) for file in _HUB_FILES)
+
+
+_HUB_FILES, _PATIENCE = ("model.safetensors", "pytorch_model.bin"), 4.0
 
 
 def _classifiers(model: str) -> tuple[str, ...]:
@@ -220,20 +232,26 @@ def _model(
         options["img_size"] = architecture.resolution
     if downloading or pretrained is not None:
         options |= {"pretrained": True, "pretrained_cfg_overlay": pretrained}
+    if downloading and known.hf_hub_id and not _is_cached(known.hf_hub_id) and (silent := _silence()):
+        raise _undownloaded(name, silent)  # the hub's own library would try for a minute, and say so each time
     try:
         return create(name, options, drops or {})
     except Exception as error:
         if pretrained is not None:
             raise
         if downloading:
-            raise NetworkError(
-                f"timm's weights of {name} cannot be downloaded ({_short(error)}); check the network, put them into "
-                f"Hugging Face's cache, or name a file of them: weights: {{{name}: FILE}}"
-            ) from error
+            raise _undownloaded(name, _short(error)) from error
         raise NetworkError(
             f"timm cannot build {name} for {architecture.in_channels} channels and {architecture.resolution} px "
             f"({_short(error)}); choose another model or resolution"
         ) from error
+
+
+def _undownloaded(name: str, why: str) -> NetworkError:
+    return NetworkError(
+        f"timm's weights of {name} cannot be downloaded ({why}); check the network, put them into Hugging Face's "
+        f"cache, or name a file of them: weights: {{{name}: FILE}}"
+    )
 
 
 def _facts(name: str) -> Any:

@@ -1,3 +1,4 @@
+from .copies import copying as copying
 from .devices import (
     AUTO as AUTO,
     DeviceError as DeviceError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar, final
 
 from nars.errors import UserError
+from nars.parallel.copies import copying
 from nars.parallel.interrupts import interrupts_blocked
 from nars.parallel.machine import usable_cores
 from nars.parallel.sharing import SharedObject
@@ -53,8 +54,8 @@ class Pool(Generic[Job, Result]):
     worker is free, break or hang for good when a worker dies, and can neither stop one job that takes too long nor say
     how far it has come.
 
-    They start with a fresh interpreter (spawn: a fork of a process that has used torch's threads may hang) and stay
-    until the pool is closed, because importing torch and timm takes seconds. A worker that dies, or whose GPU has
+    They start as copies of a process that has torch and timm loaded (`copying`; a fork of this one, which has used
+    torch's threads, might hang) and stay until the pool is closed. A worker that dies, or whose GPU has
     failed, is replaced and its job done again, in another worker. When this process ends, however it does, they end.
     They do not run the program that opens the pool, which may be a script without `if __name__ == "__main__":`, a
     notebook or standard input, unless the context holds something that is defined there.
@@ -77,7 +78,7 @@ class Pool(Generic[Job, Result]):
             patience: Seconds after which a job is given up and its worker killed; None waits forever.
         """
         self._function, self._shared_context, self._setups, self._patience = function, context, setups, patience
-        self._context = multiprocessing.get_context("spawn")
+        self._context: Any = None
         self._workers: list[_Worker] = []
         self._shared: SharedObject | None = None
         self._failed_starts = 0
@@ -85,6 +86,8 @@ class Pool(Generic[Job, Result]):
     def __enter__(self) -> Pool[Job, Result]:
         """Start the workers; they get ready while the caller goes on."""
         self._shared = SharedObject(self._shared_context)
+        computing = any(setup.device != "cpu" for setup in self._setups)
+        self._context = copying([serve.__module__, self._function.__module__], gpu=computing)
         try:
             for setup in self._setups:
                 with interrupts_blocked():  # a worker that nobody knows of would outlive Ctrl-C
@@ -155,6 +158,8 @@ class Pool(Generic[Job, Result]):
             else:
                 if kind == "ready":
                     worker.ready, self._failed_starts = True, 0
+                elif kind == "unready":
+                    worker.fault = value
                 elif kind == "lost":
                     yield from self._begin_anew(index, queue, f"its GPU failed ({value})")
                 else:
@@ -179,8 +184,9 @@ class Pool(Generic[Job, Result]):
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _START_ATTEMPTS:
+                said = f" ({worker.fault})" if worker.fault else ""
                 raise PoolError(
-                    f"worker processes {how} before they were ready. What they said is above; without workers "
+                    f"worker processes {how} before they were ready{said}. What they wrote is above; without workers "
                     f"(engine in-process) the cause shows.{self._hint()}"
                 )
         yield from self._begin_anew(index, queue, f"its worker process {how}")
@@ -196,7 +202,7 @@ class Pool(Generic[Job, Result]):
         assert self._shared is not None
         ours, theirs = self._context.Pipe()
         # Not daemonic: those may not have processes of their own, which a training that streams its images needs.
-        process = self._context.Process(target=serve, args=(setup, theirs), name="nars-worker")
+        process = self._context.Process(target=serve, args=(setup, dict(os.environ), theirs), name="nars-worker")
         alone = nullcontext() if self._needs_program() else without_program()
         with interrupts_blocked(), alone:
             process.start()
@@ -248,6 +254,8 @@ class _Worker:
         self.ready = self.busy = False
         self.number = -1
         self.job: Any = None
+        self.fault = ""
+        """Why it could not be made ready, where it said so before it died."""
         self._begun = 0.0
 
     @property

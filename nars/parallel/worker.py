@@ -22,8 +22,8 @@ from nars.parallel.sharing import receive
 Report = Callable[[Any], None]
 """Sends a plain value to the caller while the job is still being done, such as how far it is."""
 
-Kind = Literal["ready", "report", "result", "raised", "lost"]
-"""What a worker says: (kind, value). After "lost", how its device failed, it ends."""
+Kind = Literal["ready", "unready", "report", "result", "raised", "lost"]
+"""What a worker says: (kind, value). It ends after "unready", why it cannot work, and "lost", how its device failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,14 @@ class WorkerSetup:
     """Workers on its GPU, itself included."""
 
 
-def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
-    """Receive (function, context), then jobs; send what `function` makes of each; ends at None, or with the pool."""
+def serve(setup: WorkerSetup, environment: dict[str, str], connection: Connection[Any, Any]) -> None:
+    """Receive (function, context), then jobs; send what `function` makes of each; ends at None, or with the pool.
+
+    The environment is that of the pool's process: a copied process has that of the time when the first was copied.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the pool decides what ends
+    os.environ.clear()
+    os.environ.update(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if setup.cores is not None:
         with suppress(OSError):  # the cores were taken from us meanwhile: slower, not wrong
@@ -58,9 +63,15 @@ def serve(setup: WorkerSetup, connection: Connection[Any, Any]) -> None:
 
 
 def _work(connection: Connection[Any, Any], device: str) -> None:
-    with quick_imports():
-        function, shared = connection.recv()  # which loads the function's module, and all that it needs
-    context = receive(shared)
+    try:
+        with quick_imports():
+            function, shared = connection.recv()  # which loads the function's module, and all that it needs
+        context = receive(shared)
+    except (EOFError, OSError):
+        raise
+    except Exception as error:
+        connection.send(("unready", f"{type(error).__name__}: {error}"))
+        raise
     connection.send(("ready", None))
     while (job := connection.recv()) is not None:
         said = _do(function, job, context, device, lambda value: connection.send(("report", value)))

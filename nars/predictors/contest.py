@@ -37,6 +37,8 @@ class Entry:
     """Whether it starts from other data sets' predictors, where there are any."""
     reads_statistics: bool = False
     """Whether it gets the free statistics as further columns."""
+    about: str = ""
+    """What it is, where its name does not say so."""
 
 
 def entries(rivals: Mapping[str, Regressor]) -> dict[str, Entry]:
@@ -50,19 +52,25 @@ def entries(rivals: Mapping[str, Regressor]) -> dict[str, Entry]:
 
 REGRESSORS: Mapping[str, Entry] = MappingProxyType(
     {
-        "pretrained": Entry(pretraining=lambda statistic: True),
-        "warm-start": Entry(pretraining=lambda statistic: True, warm=True),
-        "paper": Entry(preset="paper", pretraining=lambda statistic: statistic in ("flops", "params")),
-        "plain": Entry(preset="paper"),
-        "no-pretraining": Entry(),
-        "features": Entry(reads_statistics=True),
+        "pretrained": Entry(
+            pretraining=lambda statistic: True, about="the predictor as nars uses it, pretrained on free statistics"
+        ),
+        "warm-start": Entry(
+            pretraining=lambda statistic: True, warm=True, about="that, from the other data sets' predictors on"
+        ),
+        "paper": Entry(
+            preset="paper",
+            pretraining=lambda statistic: statistic in ("flops", "params"),
+            about="with the paper's settings, pretrained on FLOPs and parameters",
+        ),
+        "plain": Entry(preset="paper", about="with the paper's settings, without pretraining"),
+        "no-pretraining": Entry(about="nars' settings without pretraining"),
+        "features": Entry(reads_statistics=True, about="without pretraining; the statistics are inputs instead"),
     }
     | entries(RIVALS)
 )
-"""All regressors by name. pretrained: the default preset. warm-start: that from other data sets' predictors; it takes
-part where there are any. paper: the paper's preset, pretrained on flops and params.
-plain: the paper's preset without pretraining. no-pretraining: the default preset without. features: that with the
-statistics as inputs. Then the rivals."""
+"""All regressors by name: the predictor's variants, of which warm-start takes part where there are other data sets'
+predictors, then the rivals."""
 
 OWN = tuple(name for name, entry in REGRESSORS.items() if entry.rival is None)
 """The predictor and its variants."""

@@ -155,7 +155,7 @@ def check_training(
         *teacher_findings(config, images, fetch=True),
         *machine_findings(config, execution or Execution(), frozenset({"train"})),
     ]
-    errors = [f"{place(one.keys[0])}: {one.text}" for one in findings if not one.warning and not one.mild]
+    errors = [f"{place(one.keys[0])}: {one.text}" for one in findings if not one.warning]
     if errors:
         raise ConfigError("\n".join(errors))
     return tuple(f"{place(one.keys[0])}: {one.text}" for one in findings)
@@ -191,8 +191,7 @@ def _weighed(
     for finding in findings:
         key = finding.keys[0]  # an option, or a stage, is its own place
         where = place(key) if key.split(".")[0].split("[")[0] in RunConfig.model_fields else key
-        mild = finding.warning or (finding.mild and where == key)
-        (cautions if mild else errors).append(f"{where}: {finding.text}")
+        (cautions if finding.warning else errors).append(f"{where}: {finding.text}")
     if errors:
         raise ConfigError("\n".join(errors))
     return tuple(cautions)

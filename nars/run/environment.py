@@ -72,8 +72,29 @@ def check_machine(config: RunConfig, execution: Execution, home: RunFolder, upto
         raise ConfigError("\n".join(f"{finding.keys[0]}: {finding.text}" for finding in findings))
 
 
+def check_engine(execution: Execution) -> None:
+    """The part of `check_machine` that no configuration is needed for: before one is made.
+
+    Raises:
+        ConfigError: options that contradict each other, or a missing package; one line each.
+    """
+    findings = [*_engine_findings(execution, starting=True)]
+    if errors := [f"{finding.keys[0]}: {finding.text}" for finding in findings if not finding.warning]:
+        raise ConfigError("\n".join(errors))
+
+
 def machine_findings(config: RunConfig, execution: Execution, left: frozenset[Stage]) -> Findings:
     """What is wrong with the options that say how to compute, or lacking of what the remaining stages need."""
+    yield from _engine_findings(execution, starting="collect" in left)
+    if "train" in left and config.trains_images:
+        for watcher in config.final.watch:
+            yield from _needs(watcher, f"watching with {watcher}", "final.watch")
+    if "export" in left and config.trains_images:
+        yield from _needs("onnx", "the export of the family", "export", "nars train ends before it")
+
+
+def _engine_findings(execution: Execution, *, starting: bool) -> Findings:
+    """Of the options alone; `starting`: stage 2 is to be computed."""
     if execution.address is not None and execution.engine != "ray":
         yield Finding(
             keys=("--address",),
@@ -102,13 +123,8 @@ def machine_findings(config: RunConfig, execution: Execution, left: frozenset[St
             warning=True,
             here=True,
         )
-    if "collect" in left and execution.engine == "ray":
+    if starting and execution.engine == "ray":
         yield from _needs("ray", "--engine ray", "--engine")
-    if "train" in left and config.trains_images:
-        for watcher in config.final.watch:
-            yield from _needs(watcher, f"watching with {watcher}", "final.watch")
-    if "export" in left and config.trains_images:
-        yield from _needs("onnx", "the export of the family", "export", "nars train ends before it")
 
 
 def _needs(extra: str, what: str, key: str, way_out: str = "") -> Findings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin
 
 import pydantic
+
+from nars.errors import suggestion
 
 Model = type[pydantic.BaseModel]
 _PLAINER = {
@@ -107,7 +108,7 @@ def _says(fault: Any, path: tuple[str | int, ...], model: Model) -> str:
     kind, got = fault["type"], fault["input"]
     if kind == "extra_forbidden":
         allowed = keys_at(path[:-1], model)
-        return f"unknown key {path[-1]!r}; allowed are {', '.join(allowed)}{meant(path[-1], allowed)}"
+        return f"unknown key {path[-1]!r}; allowed are {', '.join(allowed)}{suggestion(path[-1], allowed)}"
     if kind == "missing":
         return f"{path[-1]!r} is missing; add it"
     message = _PLAINER.get(kind, fault["msg"].removeprefix("Value error, "))
@@ -121,7 +122,7 @@ def _says(fault: Any, path: tuple[str | int, ...], model: Model) -> str:
         keys = keys_at(path, model)
         message = f"must be {' or '.join(filter(None, [', '.join(words[:-1]), words[-1]]))}"
         message += f", or a section with the keys {', '.join(keys)}" if keys else ""
-        hint = meant(got, words)
+        hint = suggestion(got, words)
     elif kind == "too_long":
         message = f"takes {fault['ctx']['max_length']} values"
     shown = "nothing" if got is None else "a mapping" if isinstance(got, dict) else repr(got)
@@ -135,9 +136,3 @@ def _words(expected: str) -> Iterator[str]:
     for word in re.findall(r"'[^']*'|[^\s,']+", expected):
         if word != "or":
             yield word.strip("'") if word.startswith("'") else word.lower()
-
-
-def meant(got: object, known: list[str]) -> str:
-    """ "; did you mean digits?", or nothing where no known word comes near."""
-    close = difflib.get_close_matches(str(got), known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""

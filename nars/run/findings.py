@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import ceil, floor, inf, isfinite, isinf
+from math import ceil, floor, inf, isfinite, isinf, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,8 +43,6 @@ class Finding:
     """Dotted keys of the configuration that it is about, the one to name first; or an option."""
     text: str
     warning: bool = False
-    mild: bool = False
-    """A warning where the first key's value came with the package, a mistake where somebody chose it."""
     here: bool = False
     """It concerns this machine, which a run that has begun may have left."""
 
@@ -99,6 +97,14 @@ def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings
                 f"raise it, or add images",
                 warning=True,
             )
+        elif sizes.validated < _FEW_VALIDATED:
+            spread = 50 / sqrt(sizes.validated)
+            yield Finding(
+                keys=key,
+                text=f"{sizes.validated} validation images tell candidates apart by {spread:.0f} % at best (the "
+                f"standard error of an accuracy of 50 %); raise it, or add images",
+                warning=True,
+            )
     yield from _metric_findings(config, images)
     if config.measured.name == "top5" and min(count, data.search_classes or count) <= 5:
         yield Finding(
@@ -116,6 +122,10 @@ def image_findings(config: RunConfig, images: Listing, sizes: Sizes) -> Findings
             keys=("data.max_train", "data.search_classes"),
             text=f"must leave an image to each of {classes} classes, got {data.max_train}; raise it or leave it out",
         )
+
+
+_FEW_VALIDATED = 50
+"""Validation images below which most differences between candidates are chance: the standard error is 7 %."""
 
 
 def _metric_findings(config: RunConfig, images: Listing) -> Findings:
@@ -514,7 +524,7 @@ def _batch(section: str, batch: int, images: int | None) -> Findings:
             keys=keys,
             text=f"{batch:,} is more than the {images:,} training images: each epoch is one step with all of them; "
             f"take e.g. --set {section}.batch_size={2 ** max(1, floor(np.log2(images / 4)))}",
-            mild=True,
+            warning=True,
         )
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import pydantic
 
-from nars.errors import ConfigError, expect
+from nars.errors import ConfigError, expect, suggestion
 from nars.files.home import expanded
 from nars.images import FOLDER_PREFIX
 from nars.run.config import Data, RunConfig, as_run, in_current_form, set_value, value_at
-from nars.run.faults import faults_of, meant
+from nars.run.faults import faults_of
 from nars.run.folder import RunFolder, read_json, run_in
 from nars.run.naming import fault_of_name
 from nars.run.suggesting import suggested_budgets
@@ -142,7 +142,7 @@ def read_config(
     if not path.is_file():
         raise ConfigError(
             f"no run configuration {str(name)!r}; built in are {', '.join(run_names())}; or give a YAML file, or the "
-            f"folder of a run (with run.json){meant(name, run_names())}"
+            f"folder of a run (with run.json){suggestion(name, run_names())}"
         )
     return _given(_read(path), path.parent, overrides, options, built_in=built_in)
 
@@ -237,19 +237,24 @@ def _for_images(content: dict[str, Any], overrides: Mapping[str, Any]) -> tuple[
     keys = [key for key in {**theirs, **own} if key not in ("name", "root") and f"data.{key}" not in overrides]
     values = {f"data.{key}": own.get(key, Data.model_fields[key].default) for key in keys}
     changed = {key: value for key in keys if (value := values[f"data.{key}"]) != theirs.get(key)}
-    called = {key: value for key, value in _named_after(content, name).items() if key not in overrides}
+    called = {
+        key: value for key, value in _named_after(content, name, overrides.get("space")).items() if key not in overrides
+    }
     if not changed:
         return called, ""
     shown = ", ".join(f"{key} {_said(value)}" for key, value in changed.items())
     instead = ", ".join(f"{key} {_said(theirs[key])}" for key in changed if key in theirs)
-    note = f"data: {shown} for {name}" + (
-        f" (the configuration, made for {theirs['name']}, has {instead})" if instead else ""
-    )
+    note = f"data: {shown} for {name}"
+    if instead:
+        note += f" ({content['name']} has {instead} for {theirs['name']})"
     return values | called, f"{note}; change them with --set data.{next(iter(changed))}=..."
 
 
-def _named_after(content: dict[str, Any], data: str) -> dict[str, Any]:
-    """Name and description of a run on other images than the configuration's."""
+def _named_after(content: dict[str, Any], data: str, space: object) -> dict[str, Any]:
+    """Name and description of a run on other images than the configuration's, perhaps in another space."""
+    by = f"by the configuration {content['name']}"
+    if isinstance(space, str) and not space.endswith((".yaml", ".yml")) and space != content.get("space"):
+        by += f" in the space {space}"
     if data.startswith(FOLDER_PREFIX):
         path = Path(folder := data.removeprefix(FOLDER_PREFIX))
         with suppress(RuntimeError):  # no home directory: looking for the folder says so
@@ -258,8 +263,8 @@ def _named_after(content: dict[str, Any], data: str) -> dict[str, Any]:
         name = re.sub(r"[^\w.+-]+", "-", called).strip("-.") or "images"
         if name in run_names():  # which has a folder of its own
             name = f"{name}-{content['name']}"
-        return {"name": name, "about": f"The images of {folder}, searched as {content['name']}."}
-    return {"name": f"{data}-{content['name']}", "about": f"{data}, searched as {content['name']}."}
+        return {"name": name, "about": f"The images of {folder}, {by}."}
+    return {"name": f"{data}-{content['name']}", "about": f"{data}, {by}."}
 
 
 def _for_space(content: dict[str, Any], overrides: Mapping[str, Any], *, beside: Path) -> tuple[dict[str, Any], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from nars.errors import ConfigError
+from nars.errors import ConfigError, suggestion
 from nars.run.config import RunConfig
 from nars.run.faults import is_either, section_in
 from nars.space import Bounds
@@ -51,10 +50,11 @@ def keys(section: str | None = None) -> tuple[Key, ...]:
     chosen = tuple(key for key in found if key.name == section or key.name.startswith(f"{section}."))
     if not chosen:
         known = list(dict.fromkeys(name for key in found for name in (key.name, key.name.rpartition(".")[0]) if name))
-        close = difflib.get_close_matches(section, known, n=1)
         sections = dict.fromkeys(key.name.split(".")[0] for key in found if "." in key.name)
-        meant = f"; did you mean {close[0]}?" if close else ""
-        raise ConfigError(f"no section and no key is called {section!r}; the sections are {', '.join(sections)}{meant}")
+        raise ConfigError(
+            f"no section and no key is called {section!r}; the sections are {', '.join(sections)}"
+            f"{suggestion(section, known)}"
+        )
     return chosen
 
 

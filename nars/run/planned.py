@@ -323,11 +323,11 @@ def plan_table(made: Planned) -> Table:
     if how.trainings:
         search = f"{search}; {reasons['collect.epochs']}"
     table.add_row("search", search)
-    table.add_row(
-        "final training",
-        f"{counted(config.final.epochs, 'epoch')} in {spell_time(how.final_seconds)}; {reasons['final.epochs']}",
-    )
+    epochs = config.final.epochs
+    final = how.final_seconds * epochs / how.final_epochs
+    why = reasons["final.epochs"] if epochs == how.final_epochs else "as was asked"
+    table.add_row("final training", f"{counted(epochs, 'epoch')} in {spell_time(final)}; {why}")
     table.add_row("export, report", f"about {spell_time(made.tail)}")
-    total = made.seconds - made.trainings + how.search_seconds + how.final_seconds
+    total = made.seconds - made.trainings + how.search_seconds + final
     table.add_row("in all", f"about {spell_time(total)}, which is revised by what trainings really take")
     return table

@@ -196,9 +196,9 @@ def _network(networks: Networks, epoch: Floats, seconds: float, lengths: Lengths
     """The network to begin with, and why."""
     best = _best(networks, lengths.good * epoch <= seconds)
     if best is not None:
-        alone = f"the best of {len(epoch)} that get {lengths.good} epochs within the time"
-        larger = "no larger one keeps the limits" if best == int(np.argmax(networks.quality)) else alone
-        return best, larger
+        if best == int(np.argmax(networks.quality)):
+            return best, f"the best of all {len(epoch)}, and the time is enough for {lengths.good} epochs of it"
+        return best, f"the best of {len(epoch)} that get {lengths.good} epochs within the time"
     best = _best(networks, lengths.least * epoch <= seconds)
     if best is not None:
         return best, f"the time is short: {lengths.least} epochs of it are possible, {lengths.good} would be good"

@@ -1,4 +1,5 @@
 from .bounds import (
+    LATENCY as LATENCY,
     SECONDS as SECONDS,
     Bounds as Bounds,
     cost_unit as cost_unit,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.arrays import Floats
+from nars.errors import suggestion
 from nars.space.errors import SpaceError
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -221,8 +221,7 @@ class Bounds:
         none = "none; give it `costs:`"
         for name in self.limits:
             if name not in names:
-                close = difflib.get_close_matches(name, names, n=1)
-                meant = f"; did you mean {close[0]}?" if close else ""
+                meant = suggestion(name, names)
                 table = " (latency needs a device table: nars latency)" if name == LATENCY else ""
                 table += " (seconds are known where trainings are: nars search --predictor RUN)" * (name == SECONDS)
                 raise SpaceError(f"no cost is called {name!r}; {of} has {', '.join(names) or none}{meant}{table}")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nars.arrays import Floats, Floats32, Ints
+from nars.errors import suggestion
 from nars.files import Value
 from nars.space import counting
 from nars.space.bounds import Bounds
@@ -243,8 +244,10 @@ class Space:
         """
         for row, record in enumerate(records):
             if unknown := sorted(set(record) - set(self.settings)):
-                known = ", ".join(self.settings)
-                raise SpaceError(f"{self.name} has no setting {unknown[0]!r} (candidate {row}); it has {known}")
+                raise SpaceError(
+                    f"{self.name} has no setting {unknown[0]!r} (candidate {row}); it has {', '.join(self.settings)}"
+                    f"{suggestion(unknown[0], self.settings)}"
+                )
         columns = {key: [record.get(key, ABSENT) for record in records] for key in self.settings}
         X, faults, _ = self.cells(columns, rows=len(records), literal=True).read()
         if faults:

@@ -95,6 +95,9 @@ def predictor_folder(name: str | Path) -> Path:
         if (folder / "card.json").is_file() and (folder / _SPACE).is_file():
             _check_home(folder)
             return folder
+    home = run_in(name)
+    if home is not None and not (home.predictor / "card.json").is_file():
+        raise ConfigError(f"no predictor at {str(name)!r}: {_lack(home)}")
     known = sorted(path.parent.name for path in shipped("predictors").glob("*/card.json"))
     run = Path("runs") / name
     hint = f"; did you mean {run}?" if run_in(run) is not None else ""
@@ -102,6 +105,16 @@ def predictor_folder(name: str | Path) -> Path:
         f"no predictor at {str(name)!r}; give a run folder, a predictor folder (card.json and {_SPACE}), "
         f"or a shipped one: {', '.join(known) or 'there is none yet'}{hint}"
     )
+
+
+def _lack(run: RunFolder) -> str:
+    """Why a run has none."""
+    if not read_json(run.run_file).get("config", {}).get("collect", {}).get("rounds", 1):
+        return (
+            "that run has searched nothing (collect.rounds 0; with --time, for lack of time), so that it knows one "
+            "candidate alone. Begin another with more time or rounds"
+        )
+    return f"that run has not begun its search; go on with it: nars run {run.path}"
 
 
 def predicted_of(name: str | Path, metric: Metric) -> str:

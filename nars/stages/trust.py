@@ -15,7 +15,7 @@ import numpy as np
 from nars.metric import ACCURACY, Metric
 from nars.printing import counted
 from nars.run.journal import RoundResult
-from nars.space import Space, recipe_in
+from nars.space import Space, recipe_in, space_names
 
 WIDE = 0.7
 """A standard deviation of a prediction above this share of the spread of all measured accuracies: the predictor then
@@ -59,6 +59,8 @@ class Evidence:
     """For each round that was predicted before it was measured: Kendall's tau, and of how many candidates."""
     validation_images: int | None = None
     metric: Metric = ACCURACY
+    file: str = "the space file"
+    """Where a range is widened."""
 
 
 def doubts(evidence: Evidence) -> tuple[str, ...]:
@@ -98,6 +100,9 @@ def evidence_of(
         taus=tuple((result.tau, len(result.pairs)) for result in rounds if result.tau is not None),
         validation_images=validation_images,
         metric=metric,
+        file=f"a copy of the built-in {space.name} (nars space show names its file)"
+        if space.name in space_names()
+        else "the space file",
     )
 
 
@@ -178,7 +183,7 @@ def _edges(evidence: Evidence) -> str:
     shown = ", ".join(
         f"{text})" if len(names) == everywhere else f"{text}; for {', '.join(names)})" for text, names in places.items()
     )
-    return f"chosen at the edge of its range: {shown}. Better may lie beyond: widen such a range in the space file."
+    return f"chosen at the edge of its range: {shown}. Better may lie beyond: widen such a range in {evidence.file}."
 
 
 def _end(value: float, scale: Sequence[float]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from nars.errors import EvaluationError
+from nars.errors import EvaluationError, suggestion
 from nars.loading import load_place
 from nars.metric import Metric
 from nars.tasks.said import digest, read_said, spell_epochs
@@ -88,7 +88,7 @@ class TrainerFunction:
         """
         function, takes = _loaded(self.place, self.folder)
         whole = self.epochs or trial.epochs
-        given = {"settings": dict(trial.record), "epochs": whole, "seed": trial.seed, "device": device}
+        given = {"settings": Settings(trial.record), "epochs": whole, "seed": trial.seed, "device": device}
         with _alone(trial.seed):
             said = _each(_begin(function, {name: given[name] for name in takes}), whole, self.metric)
             try:
@@ -100,6 +100,25 @@ class TrainerFunction:
                     yield read_said(measured, self.metric, epoch=epoch)
             finally:
                 _close(said)
+
+
+class Settings(dict[str, Any]):
+    """What a trainer is given of a candidate: a plain dictionary that knows what was probably meant."""
+
+    def __missing__(self, key: object) -> Any:
+        """Say which settings there are.
+
+        Raises:
+            UnknownSettingError: always; a KeyError, as a dictionary raises it.
+        """
+        raise UnknownSettingError(f"no setting {key!r}; the space has {', '.join(self)}{suggestion(key, self)}")
+
+
+class UnknownSettingError(EvaluationError, KeyError):
+    """A trainer asks for a setting that its space does not have."""
+
+    def __str__(self) -> str:  # a KeyError's is the repr of its text
+        return str(self.args[0])
 
 
 _END = object()

@@ -397,7 +397,7 @@ def test_a_look_says_what_a_run_would_stop_at(tmp_path: Path) -> None:
     root = fill(tmp_path / "photos", {"cat": 1, "dog": 1})
     with pytest.raises(DataError, match="leaves 1 for training and 0 for validation"):
         load(root)
-    looked = CliRunner().invoke(app, ["data", "check", str(root)], env={"COLUMNS": "200"})
+    looked = CliRunner().invoke(app, ["data", "check", f"imagefolder:{root}"], env={"COLUMNS": "200"})
     assert looked.exit_code == 1
     assert "would stop: both splits need images, but validation_fraction 0.2" in looked.output
 

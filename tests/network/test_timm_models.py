@@ -1,15 +1,17 @@
 """Networks of timm as a family: weights to start from, costs that are kept, and what is said of mistakes."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from nars.network import NetworkError, build, count
+from nars.network import NetworkError, build, count, weights_at_hand
 from nars.network.timm_models import timm_architecture
 from nars.space import Space, SpaceError, enumerate_architectures, load_space, space_files
 from nars.space.families.timm import counted
@@ -136,3 +138,26 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     space = space_of(tmp_path, f"{{{MODEL}: p.pth}}")
     with pytest.raises(NetworkError, match=r"p\.pth does not hold weights \(UnpicklingError"):
         build(space.architectures(enumerate_architectures(space))[0], seed=0)
+
+
+@pytest.mark.parametrize(
+    ("offline", "address", "why"),
+    [
+        (True, "https://huggingface.co", "HF_HUB_OFFLINE is set"),
+        (False, "http://127.0.0.1:9", r"http://127.0.0.1:9 does not answer .*refused"),
+    ],
+)
+def test_a_hub_that_does_not_answer_is_told_at_once(
+    offline: bool, address: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    named = "lcnet_050.ra2_in1k"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    found, silent = weights_at_hand([named])
+    assert found == ()
+    assert re.search(why, silent)
+    space = space_of(tmp_path, "timm", named)
+    (architecture,) = space.architectures(enumerate_architectures(space)[:1])
+    with pytest.raises(NetworkError, match=rf"weights of {named} cannot be downloaded \({why}.*name a file of them"):
+        build(architecture, seed=0)

@@ -136,7 +136,7 @@ def test_what_others_have_left_is_not_to_be_spent() -> None:
             bytearray(2**28)
 
 
-def test_workers_that_cannot_start_are_an_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_workers_that_cannot_start_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "vanishing.py").write_text("def work(*_): pass\n")
     sys.path.insert(0, str(tmp_path))
     import vanishing  # type: ignore[import-not-found]
@@ -144,10 +144,9 @@ def test_workers_that_cannot_start_are_an_error(tmp_path: Path, capfd: pytest.Ca
     sys.path.pop(0)
     with (
         Pool(vanishing.work, None, setups=worker_setups(("cpu",))) as pool,
-        pytest.raises(PoolError, match="before they were ready"),
+        pytest.raises(PoolError, match=r"before they were ready \(ModuleNotFoundError: No module named 'vanishing'\)"),
     ):
         _outcomes(pool, [("add", 1)])
-    assert "vanishing" in capfd.readouterr().err
     with pytest.raises(PoolError, match="with statement"):
         _outcomes(pool, [("add", 1)])
 

@@ -26,6 +26,7 @@ from nars.cli import main
 from nars.errors import ConfigError
 from nars.images import list_images, load_images
 from nars.run import Execution, Silent, check, load_config, open_run, preview, read_config, run_names
+from nars.run.environment import check_engine
 from nars.run.fidelity import final_settings, search_settings
 from nars.space import cost_range, load_space, quantity, space_names
 from nars.stages import Family, TrainedFamily, export, run_all
@@ -356,6 +357,11 @@ WARNINGS: list[tuple[dict[str, object], list[str]]] = [
     ({"final.teacher": "none", "final.teacher_resolution": 32}, ["final.teacher_resolution", "no effect"]),
     ({"final.teacher": "none", "final.teacher_images": "rendered"}, ["final.teacher_images", "no effect"]),
     ({"data.validation": 5}, ["data.validation", "5 validation images for 10 classes"]),
+    ({"data.validation": 16}, ["data.validation", "16 validation images tell candidates apart by 12 % at best"]),
+    *(
+        ({f"{section}.batch_size": 2000}, ["2,000 is more than the 1,078 training images", f"{section}.batch_size=256"])
+        for section in ("collect", "final")
+    ),
 ]
 
 
@@ -365,17 +371,6 @@ def test_what_is_doubtful_is_said(overrides: dict[str, object], expected: list[s
     (line,) = check(given.config, place=given.place).warnings
     for part in expected:
         assert part in line
-
-
-@pytest.mark.parametrize("section", ["collect", "final"])
-def test_a_batch_larger_than_the_training_set_is_a_mistake_where_somebody_chose_it(section: str, here: Path) -> None:
-    key = f"{section}.batch_size"
-    given = read_config("digits", {key: 2000}, options={key: f"--set {key}"})
-    with pytest.raises(ConfigError, match=rf"^--set {key}: 2,000 is more than the 1,078 training images.*=256$"):
-        check(given.config, place=given.place)
-    # The configurations' own, on few images, are no reason to refuse: the README's command is for any folder.
-    photos = read_config("fashion-mnist", {"data.name": "imagefolder:grey"})
-    assert f"{key}: " in "".join(check(photos.config, place=photos.place).warnings)
 
 
 def test_the_demo_gives_no_warning(here: Path) -> None:
@@ -411,6 +406,9 @@ def test_an_extra_that_is_missing_is_named_with_its_command_where_it_will_be_nee
             check(config, execution, upto=last)
         assert f"needs {package}: pip install " in str(error.value)
         assert extra in str(error.value)
+        if engine == "ray":
+            with pytest.raises(ConfigError, match=r"--engine: --engine ray needs ray: pip install 'nars\[ray\]'"):
+                check_engine(execution)  # which a run with a time asks before it measures anything
         for earlier in stages[: stages.index(last)]:
             check(config, execution, upto=earlier)
 

@@ -36,6 +36,7 @@ from nars.run.rehearsing import Pace
 from nars.run.starting import start_row
 from nars.space import Bounds, load_space
 from nars.stages import export_best, load_family, run_timed, search, verify_best
+from nars.stages.predictors import predictor_folder
 from nars.store import SampleStore
 from nars.train import MemberResult, epochs_within
 
@@ -278,6 +279,8 @@ def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path, capsys: py
 
 def test_nothing_is_searched_where_the_time_is_short(tmp_path: Path) -> None:
     run = replace(timed(tmp_path, rounds=0, seconds=1.0), reporter=Silent())
+    with pytest.raises(ConfigError, match=r"that run has searched nothing \(collect.rounds 0; with --time"):
+        predictor_folder(run.folder.path)
     (member,) = search(run, None).members
     assert member.choices == tuple(start_row(run.space, run.config.collect.start)[0].tolist())
     family = load_family(run)

@@ -120,6 +120,7 @@ def test_a_command_sees_the_gpu_that_it_is_to_use(
     ("name", "status", "says"),
     [
         ("dies", "error", "RuntimeError: shapes differ"),
+        ("mistaken", "error", r": no setting 'levels'; the space has .*level.*; did you mean level\?"),
         ("leaves", "error", r"ended the program \(exit code 3\); raise an error instead"),
         ("greedy", "out_of_memory", ""),
         ("nothing", "error", "gives the f1 after each epoch, got None: return or yield it"),

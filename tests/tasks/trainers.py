@@ -61,6 +61,10 @@ def dies(settings):
     raise RuntimeError("shapes differ")
 
 
+def mistaken(settings):
+    return settings["levels"]
+
+
 def leaves(settings):
     sys.exit(3)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nars.errors import suggestion
 from nars.files import Value
 from nars.space.dimension import PaperRange
 from nars.space.files.scalars import alone, among, as_whole, number_like, unquote
@@ -51,7 +52,10 @@ def read_spec(entry: Any) -> Spec:
         return Spec(values=(_scalar(alone(entry)),), ordinal=_all_numbers([entry]))
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
-        raise SpecError(f"unknown key {unknown[0]!r}; allowed are {', '.join(sorted(_KEYS))}")
+        allowed = sorted(_KEYS)
+        raise SpecError(
+            f"unknown key {unknown[0]!r}; allowed are {', '.join(allowed)}{suggestion(unknown[0], allowed)}"
+        )
     extras = _extras(entry)
     if "same_as" in entry:
         if not isinstance(entry["same_as"], str) or set(entry) - {"same_as", "paper"}:

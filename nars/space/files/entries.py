@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nars.errors import suggestion
 from nars.space.dimension import Group
 from nars.space.families.family import Family
 from nars.space.families.rules import Rule
@@ -61,7 +62,7 @@ class Entries:
         allowed = dict.fromkeys((*required, *optional))
         for key in entry:
             if key not in allowed:
-                self.problem((*path, key), f"unknown key; allowed are {', '.join(allowed)}")
+                self.problem((*path, key), f"unknown key; allowed are {', '.join(allowed)}{suggestion(key, allowed)}")
         for key in SHAPE if set(SHAPE) <= set(optional) else ():
             value = entry.get(key, 1)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
