@@ -17,6 +17,7 @@ from nars.cli.fit import fit
 from nars.cli.latency import latency
 from nars.cli.options import quietable, spread
 from nars.cli.scale import scale
+from nars.cli.starting import letting_go
 from nars.cli.swap import swap
 from nars.cli.transfer import transfer
 from nars.cli.trials import import_trials
@@ -126,7 +127,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 """Name, function and examples of each, a paragraph for one, as typer runs lines together."""
 
 for name, command, examples in _COMMANDS:
-    app.command(name, epilog=f"Example: {examples}")(quietable(completed(spread(command), name)))
+    app.command(name, epilog=f"Example: {examples}")(letting_go(quietable(completed(spread(command), name))))
 for name, group in (("space", space.app), ("store", store.app), ("data", data.app)):
     for inner in group.registered_commands:
         if inner.callback is not None:

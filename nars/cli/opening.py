@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nars import stages
 from nars.cli.options import How, Prior, sources_of
-from nars.cli.starting import load_torch
+from nars.cli.starting import hold, load_torch
 from nars.errors import ConfigError, UserError
 from nars.run.folder import RunFolder, read_json
 
@@ -133,6 +133,7 @@ def open_asked(
         if samples is not None:
             stages.check_samples(config, space, store=samples, fidelity=fidelity)
 
+    hold(out or Path("runs") / given.config.name)
     opened = open_run(
         given.config,
         out,
@@ -143,6 +144,7 @@ def open_asked(
         admits=admits,
         place=given.place,
     )
+    hold(opened.folder.path)  # which is there now
     if sources:
         stages.give_sources(opened, sources)
     if samples is not None:

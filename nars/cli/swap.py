@@ -10,7 +10,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from nars.cli.options import DEVICE_HELP
-from nars.cli.starting import load_torch, say_device
+from nars.cli.starting import hold, load_torch, say_device
 from nars.printing import counted, plain_console, print_lines
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def swap(
     reporter = Terminal()
     run = reopen_run(folder, execution=how, reporter=reporter)
     if train is not None:
+        hold(run.folder.path)
         say_device(how, reporter)
     found = swap_recipes(run, train=train, seeds=seeds)
     if json_file is not None:

@@ -91,7 +91,7 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
 
     load_torch()
     from nars import stages
-    from nars.cli.starting import say_device
+    from nars.cli.starting import hold, say_device
     from nars.report import write_report
     from nars.run import Terminal, reopen_run
 
@@ -110,6 +110,7 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
         if not _left(home):
             _say_finished(home, clock, reporter)
             return reopen_run(home.path, execution=execution, reporter=reporter)
+        hold(home.path)
         opened = _again(home, clock, execution, reporter, used)
     else:
         asked = _asked(wanted, within)
@@ -118,6 +119,7 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
         if dry_run:
             return None
         opened = _begin(made, home, execution, reporter, used, given=_given(wanted, within))
+    hold(opened.folder.path)
     say_device(opened.execution, opened.reporter)
     stages.run_timed(opened)
     write_report(opened.folder)

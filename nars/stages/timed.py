@@ -12,6 +12,7 @@ from nars.run.changes import begun_rounds
 from nars.run.clock import spell_time
 from nars.run.environment import check_machine
 from nars.run.folder import read_json
+from nars.run.holding import holding
 from nars.run.journal import Journal
 from nars.run.planning import Expected, Ledger, epochs_left, goes_on
 from nars.run.revising import revised
@@ -41,25 +42,27 @@ def run_timed(run: Run) -> ExportedFamily:
     Started again, it goes on with the time that is left.
 
     Raises:
-        ConfigError: what a stage needs is not installed; before any of them begins.
+        ConfigError: what a stage needs is not installed, or another process computes in the folder; before any of them
+            begins.
     """
     clock = run.clock
     assert clock is not None
     check_machine(run.config, run.execution, run.folder, "export")
-    expected = expected_of(run)
-    family = load_family(run)
-    if family is None:
-        predictor = None
-        if run.config.collect.rounds:
-            if load_fitted(run) is None:
-                run = _search(run, expected)
-            predictor = load_fitted(run)
-        family = search(run, predictor)
-    run = _final_length(run, family, expected)
-    trained = load_trained(run, family) or train(run, family)
-    exported = load_exported(run, trained) or export(run, trained)
-    clock.note()
-    return exported
+    with holding(run.folder.path):
+        expected = expected_of(run)
+        family = load_family(run)
+        if family is None:
+            predictor = None
+            if run.config.collect.rounds:
+                if load_fitted(run) is None:
+                    run = _search(run, expected)
+                predictor = load_fitted(run)
+            family = search(run, predictor)
+        run = _final_length(run, family, expected)
+        trained = load_trained(run, family) or train(run, family)
+        exported = load_exported(run, trained) or export(run, trained)
+        clock.note()
+        return exported
 
 
 def say_time(run: Run) -> None:
