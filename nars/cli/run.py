@@ -17,7 +17,7 @@ from nars.cli.starting import load_torch, say_device
 from nars.errors import ConfigError
 from nars.images.names import FOLDER_PREFIX
 from nars.printing import plain_console
-from nars.run.folder import RunFolder, existing_run, run_in
+from nars.run.folder import RunFolder, existing_run, read_json, run_in
 
 if TYPE_CHECKING:
     from nars.run import Run
@@ -355,7 +355,23 @@ def _show_plan(wanted: Asked, out: Path | None, how: How) -> None:
     plain_console().print(preview(given.config, settings, checked=checked))
     if given.config.data is not None and given.config.data.name == "imagenet":  # the paper's images
         plain_console().print(beside_the_paper(given.config, recipe_only=checked.space.architecture_width == 0))
-    say_remarks(given, checked, Terminal())
+    reporter = Terminal()
+    say_remarks(given, checked, reporter)
+    if held := _held(RunFolder(out or Path("runs") / given.config.name)):
+        reporter.say(f"{held}: the plan is of the whole run, and what stays valid is not computed again")
+
+
+def _held(home: RunFolder) -> str:
+    """What a run has computed already, in words; "" where there is none."""
+    from nars.printing import counted
+    from nars.run.journal import read_results
+
+    if not home.run_file.is_file():
+        return ""
+    rounds = len(read_results(home))
+    members = read_json(home.family_file)["members"] if home.family_file.is_file() else []
+    trained = sum(home.training_result(member["name"]).is_file() for member in members)
+    return f"{home.path} holds {counted(rounds, 'finished round')} and {counted(trained, 'trained member')} already"
 
 
 def _verified(opened: Run, family: Family) -> bool:

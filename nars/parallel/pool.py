@@ -55,10 +55,10 @@ class Pool(Generic[Job, Result]):
     how far it has come.
 
     They start as copies of a process that has torch and timm loaded (`copying`; a fork of this one, which has used
-    torch's threads, might hang) and stay until the pool is closed. A worker that dies, or whose GPU has
-    failed, is replaced and its job done again, in another worker. When this process ends, however it does, they end.
-    They do not run the program that opens the pool, which may be a script without `if __name__ == "__main__":`, a
-    notebook or standard input, unless the context holds something that is defined there.
+    torch's threads, might hang) and stay until the pool is closed. A worker that dies, or whose GPU has failed, is
+    replaced and its job done again, in another worker. When this process ends, however it does, they end. They do not
+    run the program that opens the pool, which may be a script without `if __name__ == "__main__":`, a notebook or
+    standard input, unless the context holds something that is defined there.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from nars.printing import counted
 from nars.report.findings import Findings
 from nars.run.identity import DataFacts
 from nars.space import cost_unit, dump_yaml, read_document, read_space, shorten
+from nars.space.describe import power
 from nars.stages.member import Member
 
 
@@ -54,7 +55,7 @@ def _searched(findings: Findings) -> str:
     if not folder.space_file.is_file():
         return ""
     space = read_space(read_document(folder.space_file))
-    sizes = f"{space.size('architecture'):.2g} architectures x {space.size('recipe'):.2g} recipes"
+    sizes = f"{power(space.size('architecture'))} architectures x {power(space.size('recipe'))} recipes"
     within = f", within {config.range}" if config.range.limits else ""
     on = f"images of {findings.run['data']['name']}" if config.trains_images else findings.run["data"]["name"]
     return f"{sizes} ({space.name}){within}, by {findings.metric.title} on {on}."

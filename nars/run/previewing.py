@@ -18,6 +18,7 @@ from nars.run.own_task import own_facts
 from nars.run.rehearsing import Pace, rehearse
 from nars.run.teaching import LARGEST, NONE, teaches_itself
 from nars.space import Space, SpaceError, cost_range, cost_unit, shorten
+from nars.space.describe import power
 
 _GPU_FLOPS = 5e12
 """Sustained operations per second of one GPU on MBConv networks in mixed precision: 2,000 images/s of EfficientNet-B0
@@ -50,7 +51,7 @@ def preview(config: RunConfig, execution: Execution | None = None, *, checked: C
     checked = checked or check(config, execution, upto="export")
     space, collect, final = checked.space, config.collect, config.final
     table = Table(title=f"Plan of {config.name}", show_header=False)
-    size = f"{space.size('architecture'):.2g} architectures x {space.size('recipe'):.2g} recipes"
+    size = f"{power(space.size('architecture'))} architectures x {power(space.size('recipe'))} recipes"
     table.add_row("space", f"{space.name}: {size}{_ends(space)}")
     table.add_row("stage 1", f"{config.pretraining.pool:,} Sobol pairs, labelled with free statistics")
     table.add_row(

@@ -506,7 +506,9 @@ def test_each_command_takes_a_folder(
     code, said = nars(capsys, monkeypatch, "run", copy)
     assert (code, "report:" in said) == (0, True)
     assert "is finished" in nars(capsys, monkeypatch, "run", copy)[1]
-    assert "Plan of small" in nars(capsys, monkeypatch, "run", copy, "--dry-run")[1]
+    code, said = nars(capsys, monkeypatch, "run", copy, "--dry-run")
+    assert "Plan of small" in said
+    assert "and 2 trained members already: the plan is of the whole run" in said
     code, said = nars(capsys, monkeypatch, "run", copy, "--dry-run", "--seed", 5)
     assert (code, "seed was 0, now 5" in said) == (2, True)
     code, said = nars(capsys, monkeypatch, "run", copy.parent / "nothing")
