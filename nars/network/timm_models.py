@@ -235,7 +235,11 @@ def _model(
     if downloading and known.hf_hub_id and not _is_cached(known.hf_hub_id) and (silent := _silence()):
         raise _undownloaded(name, silent)  # the hub's own library would try for a minute, and say so each time
     try:
-        return create(name, options, drops or {})
+        network = create(name, options, drops or {})
+        _check_patches(network, architecture)
+        return network
+    except NetworkError:
+        raise
     except Exception as error:
         if pretrained is not None:
             raise
@@ -245,6 +249,19 @@ def _model(
             f"timm cannot build {name} for {architecture.in_channels} channels and {architecture.resolution} px "
             f"({_short(error)}); choose another model or resolution"
         ) from error
+
+
+def _check_patches(network: nn.Module, architecture: TimmArchitecture) -> None:
+    """Refuse images that a transformer cannot cut into its patches; it would say so when it trains."""
+    embedding = getattr(network, "patch_embed", None)
+    if getattr(embedding, "strict_img_size", True) or getattr(embedding, "dynamic_img_pad", True):
+        return  # of others what is left over is cut off, or filled up
+    side, wanted = int(embedding.patch_size[0]), architecture.resolution  # type: ignore[union-attr]
+    if wanted % side:
+        raise NetworkError(
+            f"{architecture.model} cuts images into patches of {side} px, and {wanted} px are no multiple; take "
+            f"{max(side, side * round(wanted / side))} px"
+        )
 
 
 def _undownloaded(name: str, why: str) -> NetworkError:

@@ -45,6 +45,11 @@ def trained(path: Path, classes: int = 11) -> dict[str, torch.Tensor]:
     return state
 
 
+def test_images_that_cannot_be_cut_into_patches_are_refused() -> None:
+    with pytest.raises(NetworkError, match=r"test_vit cuts .* patches of 16 px, and 60 px are no multiple; take 64"):
+        build(timm_architecture("test_vit", resolution=60, in_channels=1, classes=5), seed=0)
+
+
 def test_a_network_of_a_fixed_size_is_built_for_the_images_there_are() -> None:
     network = build(timm_architecture("test_vit", resolution=64, in_channels=1, classes=5), seed=0)
     assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 5)
@@ -123,9 +128,9 @@ def test_mistakes(tmp_path: Path, model: str, weights: str, message: str) -> Non
 
 def test_a_network_that_cannot_take_such_images(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(
-        SPACE.replace("WEIGHTS", "none").replace("MODEL", "test_vit").replace("48", "36")
+        SPACE.replace("WEIGHTS", "none").replace("MODEL", "inception_v3").replace("48", "36")
     )
-    with pytest.raises(SpaceError, match=r"test_vit cannot take images of 36 px .*; choose another resolution"):
+    with pytest.raises(SpaceError, match=r"inception_v3 cannot take images of 32 px .*; choose another resolution"):
         load_space(tmp_path / "space.yaml")
 
 
