@@ -198,7 +198,8 @@ def test_choices_of_a_flat_family_keep_its_rules() -> None:
         read_space(parse_document(text, source="x.yaml"))
     assert str(caught.value).splitlines() == [
         "x.yaml:4: architecture: 'width' is missing; add it",
-        "x.yaml:8: architecture.wdith: unknown key; allowed are resolution, width, kernel, in_channels, classes",
+        "x.yaml:8: architecture.wdith: unknown key; allowed are resolution, width, kernel, in_channels, classes; did "
+        "you mean width?",
         "x.yaml:9: architecture.kernel: kernels are odd, so that a feature map keeps its size, got 2",
     ]
 
