@@ -106,18 +106,19 @@ whose sizes no built-in configuration knows."""
 def test_each_configuration_on_each_image_set_and_in_each_space_has_a_plan_or_errors_with_keys(
     space: str, images: str, here: Path
 ) -> None:
+    """A Latin square: each pair of a configuration, an image set and a space once, as all threes take minutes."""
     counts = list_images(images)
     loaded = load_space(space, classes=len(counts.classes), in_channels=counts.in_channels)
     own = {name: load_config(name).images for name in run_names()}.get(images)
     too_many = own is not None and own.validation >= counts.train
-    for config in run_names():
-        overrides = {"data.name": images, "space": space}
-        lines = _lines(config, overrides)
-        assert all(_key(line) in KEYS for line in lines), lines
-        assert any(_key(line) == "data.validation" for line in lines) == too_many
-        if loaded.kind == "generic":
-            assert any("generic space" in line for line in lines)
-            continue
+    assert len(IMAGES) >= len(run_names())  # else a space would not see all configurations
+    config = run_names()[(space_names().index(space) + IMAGES.index(images)) % len(run_names())]
+    lines = _lines(config, {"data.name": images, "space": space})
+    assert all(_key(line) in KEYS for line in lines), lines
+    assert any(_key(line) == "data.validation" for line in lines) == too_many
+    if loaded.kind == "generic":
+        assert any("generic space" in line for line in lines)
+    else:
         assert not [line for line in lines if _key(line) in ("range.flops", "search.budgets")], lines
 
 
