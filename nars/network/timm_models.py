@@ -133,9 +133,18 @@ def weights_at_hand(models: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """Those of timm's models whose weights training could start from here, and why no others: all where the hub
     answers, else those in its cache on this machine."""
     silent = _silence()
-    return (
-        tuple(model for model in models if _is_cached(_facts(model).hf_hub_id)) if silent else tuple(models)
-    ), silent
+    return tuple(model for model in models if not silent or _is_cached(_facts(model).hf_hub_id)), silent
+
+
+def why_no_weights(model: str) -> str:
+    """Why timm's weights of a model cannot be had here; "" where they can. The hub's own library would try for a minute
+    and say so each time.
+
+    Raises:
+        NetworkError: timm has no such model.
+    """
+    repository = _facts(model).hf_hub_id
+    return "" if not repository or _is_cached(repository) else _silence()
 
 
 def _silence() -> str:
@@ -232,8 +241,8 @@ def _model(
         options["img_size"] = architecture.resolution
     if downloading or pretrained is not None:
         options |= {"pretrained": True, "pretrained_cfg_overlay": pretrained}
-    if downloading and known.hf_hub_id and not _is_cached(known.hf_hub_id) and (silent := _silence()):
-        raise _undownloaded(name, silent)  # the hub's own library would try for a minute, and say so each time
+    if downloading and (why := why_no_weights(name)):
+        raise _undownloaded(name, why)
     try:
         network = create(name, options, drops or {})
         _check_patches(network, architecture)

@@ -65,11 +65,7 @@ def check_machine(config: RunConfig, execution: Execution, home: RunFolder, upto
     Raises:
         ConfigError: something is missing, one line each.
     """
-    findings = [
-        finding for finding in machine_findings(config, execution, remaining(home, upto)) if not finding.warning
-    ]
-    if findings:
-        raise ConfigError("\n".join(f"{finding.keys[0]}: {finding.text}" for finding in findings))
+    _refuse(machine_findings(config, execution, remaining(home, upto)))
 
 
 def check_engine(execution: Execution) -> None:
@@ -78,8 +74,12 @@ def check_engine(execution: Execution) -> None:
     Raises:
         ConfigError: options that contradict each other, or a missing package; one line each.
     """
-    findings = [*_engine_findings(execution, starting=True)]
-    if errors := [f"{finding.keys[0]}: {finding.text}" for finding in findings if not finding.warning]:
+    _refuse(_engine_findings(execution, starting=True))
+
+
+def _refuse(findings: Findings) -> None:
+    errors = [f"{finding.keys[0]}: {finding.text}" for finding in findings if not finding.warning]
+    if errors:
         raise ConfigError("\n".join(errors))
 
 

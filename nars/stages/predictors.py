@@ -114,7 +114,7 @@ def _lack(run: RunFolder) -> str:
             "that run has searched nothing (collect.rounds 0; with --time, for lack of time), so that it knows one "
             "candidate alone. Begin another with more time or rounds"
         )
-    return f"that run has not begun its search; go on with it: nars run {run.path}"
+    return f"stage 2 of that run, which makes it, has not ended; go on with it: nars run {run.path}"
 
 
 def predicted_of(name: str | Path, metric: Metric) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nars.images import ImageData
 from nars.network.building import seeded
-from nars.network.timm_models import create
+from nars.network.timm_models import create, why_no_weights
 from nars.recipe import Recipe, Teaching
 from nars.space import AnyArchitecture
 from nars.train.result import TrainError
@@ -158,12 +158,15 @@ def _require_weights(name: str, data: Labelled) -> None:
 def _with_timm_weights(name: str, data: Labelled) -> nn.Module:
     _require_weights(name, data)
     try:
-        return timm_network(name, data, seed=0, pretrained=True)
+        if not (why := why_no_weights(known_timm(name))):
+            return timm_network(name, data, seed=0, pretrained=True)
+        cause = None
     except Exception as error:  # the hub's client and its HTTP library raise many classes
-        raise TrainError(
-            f"timm's weights of {name} could not be downloaded ({type(error).__name__}: {error}). Mend the connection, "
-            f"or give a file (final.teacher_weights)."
-        ) from error
+        why, cause = f"{type(error).__name__}: {error}", error
+    raise TrainError(
+        f"timm's weights of {name} could not be downloaded ({why}). Mend the connection, or give a file "
+        f"(final.teacher_weights)."
+    ) from cause
 
 
 def known_timm(name: str) -> str:

@@ -4,6 +4,8 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import timm
@@ -15,6 +17,7 @@ from nars.network import NetworkError, build, count, weights_at_hand
 from nars.network.timm_models import timm_architecture
 from nars.space import Space, SpaceError, enumerate_architectures, load_space, space_files
 from nars.space.families.timm import counted
+from nars.train import TrainError, check_timm_teacher
 
 MODEL = "test_resnet"
 SPACE = """
@@ -164,5 +167,8 @@ def test_a_hub_that_does_not_answer_is_told_at_once(
     assert re.search(why, silent)
     space = space_of(tmp_path, "timm", named)
     (architecture,) = space.architectures(enumerate_architectures(space)[:1])
+    photos: Any = SimpleNamespace(name="photos", classes=range(1000), in_channels=3)
+    with pytest.raises(TrainError, match=rf"weights of {named} could not be downloaded .{why}.*teacher_weights"):
+        check_timm_teacher(named, photos, fetch=True)
     with pytest.raises(NetworkError, match=rf"weights of {named} cannot be downloaded \({why}.*name a file of them"):
         build(architecture, seed=0)
