@@ -7,11 +7,12 @@ Expected: every check "ok", fraction_of_limit >= 0.8; the last line is one JSON 
 Method:   the demo runs on the GPU with four trainings on it, is killed after some of them and started again, to the
           exported family; the first round's candidates are trained again on the CPU, and the accuracies must be equal
           but for the noise of trainings. A network trains in float32, in sixteen bits, and compiled: equal losses
-          within rounding. Another trains with its steps recorded and without: equal losses, and in how much less time.
-          Eight candidates train one after another and four at once. Two processes share the GPU as torchrun's would
-          share two (by gloo: nccl wants a GPU for each), to the weights of one. At last a network of 400M FLOPs at
-          batch 256, from memory, with all that the search's training does, against its bare forward and backward in
-          bfloat16 and channels last; smaller batches where the GPU has no memory for that.
+          within rounding. Another trains with its steps recorded and without: equal losses, and in how much less
+          time; so does a fine-tuning that begins with a part of its network. Eight candidates train one after another
+          and four at once. Two processes share the GPU as torchrun's would share two (by gloo: nccl wants a GPU for
+          each), to the weights of one. At last a network of 400M FLOPs at batch 256, from memory, with all that the
+          search's training does, against its bare forward and backward in bfloat16 and channels last; smaller batches
+          where the GPU has no memory for that.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from nars.run.folder import RunFolder
 from nars.space import AnyArchitecture, Bounds, load_space, sobol
 from nars.stages.measuring import task_of, trials_for
 from nars.store import Sample, SampleStore
-from nars.train import MemberResult
+from nars.train import MemberResult, timm_network
 
 Figures = dict[str, Any]
 
@@ -148,6 +149,7 @@ def checks_of(scratch: Path, size: Size) -> dict[str, Callable[[], Figures]]:
         "speed": lambda: speed(size),
         "sixteen-bits": lambda: sixteen_bits(size),
         "recorded-steps": lambda: recorded_steps(size),
+        "frozen-steps": lambda: frozen_steps(size),
         "two-processes": lambda: two_processes(scratch, size),
         "demo-killed": lambda: demo(scratch / "demo", size),
         "as-on-the-cpu": lambda: as_on_the_cpu(scratch / "demo"),
@@ -308,6 +310,25 @@ def recorded_steps(size: Size) -> Figures:
         step_ms=milliseconds[False],
         recorded_step_ms=milliseconds[True],
     )
+
+
+def frozen_steps(size: Size) -> Figures:
+    """As above, of a fine-tuning that begins with a part of a timm network: its steps are recorded twice."""
+    data = load_images("digits", resolution=32, validation_fraction=0.25, seed=0)
+    settings = TrainingSettings(schedule=Schedule(epochs=2, warmup_epochs=0), batch_size=64)
+    apart, found = 0.0, Figures()
+    for part in ("features", "early"):
+        recipe = Recipe(learning_rate=2e-4, optimizer="adamw", ema=True, freeze=part, freeze_share=0.5, layer_decay=0.8)
+        losses = dict[bool, list[float]]()
+        for record in (True, False):
+            with exact_arithmetic():
+                model = timm_network("lcnet_050", data, recipe=recipe, seed=0)
+                how = replace(settings, record=record)
+                loop = TrainingLoop(model, recipe, data, how, seed=0, device=size.device)
+                losses[record] = [loop.train_epoch().loss for _ in range(2)]
+        apart = max(apart, *(abs(one - other) for one, other in zip(losses[True], losses[False], strict=True)))
+        found[f"loss of freeze: {part}"] = " and then ".join(f"{loss:.4f}" for loss in losses[False])
+    return judged(apart < 5e-3, largest_difference=f"{apart:.1e}", **found)
 
 
 def exact_arithmetic() -> AbstractContextManager[None]:
