@@ -25,7 +25,6 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.ensemble import RandomForestRegressor
 
-from campaign_replay import SPACE
 from nars.arrays import Floats, Ints
 from nars.space import Population, Space, load_space, sobol
 from nars.store import Sample, SampleStore
@@ -56,7 +55,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=_ROOT / "data" / "campaign")
     parser.add_argument("--resamples", type=int, default=_RESAMPLES)
     arguments = parser.parse_args()
-    space = load_space(str(SPACE), classes=10, in_channels=3)
+    space = load_space("campaign", classes=10, in_channels=3)
     samples = [s for s in SampleStore(arguments.data / "sample", must_exist=True).samples() if s.result is not None]
     found = measured(space, samples, resamples=arguments.resamples)
     Console(width=100).print(shown(found))

@@ -1,23 +1,22 @@
-"""Measures architecture-recipe pairs on CIFAR-10: how thoroughly to train, then as many pairs as there is time for.
+"""Measures architecture-recipe pairs on CIFAR-10, briefly, as many as there is time for.
 
-Command:  python scripts/campaign_cifar10.py fidelity --pairs 12     how well short trainings rank, against a longer one
-          python scripts/campaign_cifar10.py collect --pairs 600     the samples, 60 of the pairs with three seeds
+Command:  python scripts/campaign_cifar10.py collect --pairs 600     the samples, 60 of the pairs with three seeds
           python scripts/campaign_cifar10.py publish                 what was measured so far into data/cifar10/
           (--rehearsal: the digits images instead, in seconds)
-Cost:     fidelity two minutes per pair, collect about 10 s per training; one thread of a CPU
+Cost:     about 10 s per training; one thread of a CPU
 Hardware: 2 CPU cores, no GPU; one is used
-Result:   STORE/fidelity/NAME/ and STORE/samples/ (Parquet). Every training is kept as soon as it is done: stop with
-          Ctrl-C at any time, start again to go on.
+Result:   STORE/samples/ (Parquet). Every training is kept as soon as it is done: stop with Ctrl-C at any time, start
+          again to go on.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from campaign_trials import SEED, Campaign, Fidelity, say, schedule
+from campaign_trials import Campaign, Fidelity, say, schedule
 from nars.space import Bounds, load_space
 from nars.store import Sample, SampleStore, merge_stores
 
@@ -28,54 +27,29 @@ def cifar10() -> Campaign:
         image_set="cifar10",
         space=load_space("cifar10"),
         strata=tuple(Bounds({"flops": (low * 1e6, (low + 1) * 1e6)}) for low in range(1, 6)),
-        reference=Fidelity(images=6000, validation=2000, epochs=10, batch_size=64, resolution=32, ema_decay=0.99),
-        candidates=(
-            Fidelity(images=1600, validation=1000, epochs=5, batch_size=32, resolution=24, ema_decay=0.97),
-            Fidelity(images=2000, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
-            Fidelity(images=1600, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
-            Fidelity(images=1200, validation=1000, epochs=6, batch_size=32, resolution=32, ema_decay=0.97),
-            Fidelity(images=1000, validation=1000, epochs=8, batch_size=32, resolution=24, ema_decay=0.97),
-            Fidelity(images=4000, validation=1000, epochs=3, batch_size=64, resolution=20, ema_decay=0.97),
-        ),
-        chosen=Fidelity(images=1600, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
+        fidelity=Fidelity(images=1600, validation=1000, epochs=5, batch_size=64, resolution=24, ema_decay=0.95),
         flip=True,
     )
 
 
 def rehearsal() -> Campaign:
     """The same on the digits images, which takes seconds."""
-    space = load_space("digits")
-    short = Fidelity(images=200, validation=100, epochs=2, batch_size=50, resolution=8, ema_decay=0.9)
     return Campaign(
         image_set="digits",
-        space=space,
+        space=load_space("digits"),
         strata=(Bounds({"flops": (0.0, 0.3e6)}), Bounds({"flops": (0.3e6, 1e6)})),
-        reference=Fidelity(images=400, validation=100, epochs=3, batch_size=50, resolution=8, ema_decay=0.9),
-        candidates=(short,),
-        chosen=short,
+        fidelity=Fidelity(images=200, validation=100, epochs=2, batch_size=50, resolution=8, ema_decay=0.9),
         flip=False,
     )
 
 
-def compare_fidelities(campaign: Campaign, store: Path, pairs: int, only: Sequence[str]) -> Iterator[str]:
-    """Train the first pairs with every fidelity (or with `only` those); a pair with all of them, then the next."""
-    X = campaign.pairs()
-    fidelities = [f for f in (*campaign.candidates, campaign.reference) if not only or f.name in only]
-    images = [campaign.images(fidelity) for fidelity in fidelities]
-    for number, row in enumerate(X[:pairs], start=1):
-        for fidelity, data in zip(fidelities, images, strict=True):
-            trial = campaign.trial(row, fidelity, data, seed=SEED)
-            for sample in campaign.train([trial], fidelity, data, store / "fidelity" / fidelity.name):
-                yield f"pair {number}/{pairs} {fidelity.name}: {spelled(sample)}"
-
-
 def collect(campaign: Campaign, store: Path, pairs: int) -> Iterator[str]:
-    """Train the first pairs with the chosen fidelity."""
-    images = campaign.images(campaign.chosen)
+    """Train the first pairs."""
+    images = campaign.images()
     X = campaign.pairs()[:pairs]
-    trials = (campaign.trial(row, campaign.chosen, images, seed=seed) for row, seed in schedule(X))
+    trials = (campaign.trial(row, images, seed=seed) for row, seed in schedule(X))
     done, planned = len(SampleStore(store / "samples")), sum(1 for _ in schedule(X))
-    for number, sample in enumerate(campaign.train(trials, campaign.chosen, images, store / "samples"), start=1):
+    for number, sample in enumerate(campaign.train(trials, images, store / "samples"), start=1):
         yield f"{done + number}/{planned}: {spelled(sample)}"
 
 
@@ -97,18 +71,13 @@ def spelled(sample: Sample) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("phase", choices=("fidelity", "collect", "publish"))
+    parser.add_argument("phase", choices=("collect", "publish"))
     parser.add_argument("--pairs", type=int, default=600, help="the first so many; those done are not repeated")
     parser.add_argument("--store", type=Path, default=Path("runs/campaign-cifar10"))
     parser.add_argument("--rehearsal", action="store_true", help="on the digits images, in seconds")
-    parser.add_argument(
-        "--only", nargs="+", default=(), metavar="NAME", help="fidelity: only these, as the log names them"
-    )
     arguments = parser.parse_args()
     campaign = rehearsal() if arguments.rehearsal else cifar10()
-    if arguments.phase == "fidelity":
-        lines = compare_fidelities(campaign, arguments.store, arguments.pairs, arguments.only)
-    elif arguments.phase == "collect":
+    if arguments.phase == "collect":
         lines = collect(campaign, arguments.store, arguments.pairs)
     else:
         lines = publish(arguments.store, Path(__file__).parent.parent / "data" / campaign.image_set)

@@ -10,6 +10,7 @@ Cost:     of one core in regime d, about (--plan knows better as trainings come 
           stage3    1.0 h   claim 4: four rounds of 30 of a real search, then its answers and its best, ten seeds
           teacher   1.0 h   claim 7: a teacher of 6,000 images, two pupils in eight ways, five seeds
           recipe    0.5 h   claim 6: three timm networks with the searched recipe and three usual ones, three seeds
+          ranks     0.1 h   claim 9: two networks of equal cost with two recipes, five seeds
           families  1.3 h   claim 8: five kinds of networks at three budgets with three recipes and ours, three seeds
           time      1.4 h   claim 10: total times of 4, 8 and 16 minutes, two seeds
 Hardware: a CPU core or a GPU; --workers N for more trainings at once
@@ -30,6 +31,7 @@ from pathlib import Path
 from campaign_arms import Ground
 from campaign_families import families
 from campaign_longer import longer
+from campaign_ranks import ranks
 from campaign_recipe import recipe
 from campaign_stage3 import stage3
 from campaign_teacher import teacher
@@ -41,6 +43,7 @@ EXPERIMENTS: dict[str, Callable[[Ground], Iterator[str]]] = {
     "stage3": stage3,
     "teacher": teacher,
     "recipe": recipe,
+    "ranks": ranks,
     "families": families,
     "time": total_time,
 }

@@ -8,9 +8,7 @@ and the head is MobileNetV3's with 256 features, since 1,280 would take most of 
 
 from __future__ import annotations
 
-import numpy as np
-
-from nars.space import Architecture, Head, Scaling, Stage, Stem, architecture_costs, scale
+from nars.space import Architecture, Head, Stage, Stem
 
 Row = tuple[int, float, int, int, int, bool, str]
 """kernel, expansion, channels, depth, stride, squeeze-excite, activation."""
@@ -85,24 +83,3 @@ def published(
         in_channels=in_channels,
         classes=classes,
     )
-
-
-def hand_made(name: str, *, flops: float) -> Architecture:
-    """The network of that name at half its depth, as wide as the multiply-accumulates allow.
-
-    At full depth the layers would be 8 channels wide here.
-
-    Args:
-        name: one of `NAMES`.
-        flops: multiply-accumulates at 32 px.
-
-    Raises:
-        ValueError: even the narrowest has more.
-    """
-    full = published(name)
-    candidates = [scale(full, Scaling(depth=0.5, width=float(width))) for width in np.arange(0.1, 1.51, 0.01)]
-    costs = [architecture_costs(candidate)["flops"] for candidate in candidates]
-    inside = [number for number, cost in enumerate(costs) if cost <= flops]
-    if not inside:
-        raise ValueError(f"{name} has at least {min(costs):,} multiply-accumulates, {flops:,.0f} are too few")
-    return candidates[max(inside, key=lambda number: costs[number])]

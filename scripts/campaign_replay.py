@@ -18,8 +18,6 @@ from nars.studies import RIVALS, searched_by_optuna
 from nars.trials import TrialTable
 from search_loops import ByPredictor
 
-SPACE = Path(__file__).with_name("campaign_space.yaml")
-
 _FIRST, _BATCH = 12, 6
 """Trainings of our first round, and of each later one."""
 
@@ -64,7 +62,7 @@ def load_cells(folder: Path) -> Cells:
     """
     design = json.loads((folder / "design.json").read_text())
     gray = design["regime"]["image_set"] == "digits"
-    space = load_space(str(SPACE), classes=10, in_channels=1 if gray else 3)
+    space = load_space("campaign", classes=10, in_channels=1 if gray else 3)
     rows = {name: np.array(design[name], dtype=np.int64) for name in ("architectures", "recipes")}
     found: dict[tuple[int, ...], dict[int, Sample]] = {}
     for sample in SampleStore(folder / "table", must_exist=True).samples():

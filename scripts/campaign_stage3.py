@@ -51,10 +51,9 @@ def stage3(ground: Ground) -> Iterator[str]:
 def _loop(ground: Ground, folder: Path, *, rounds: int, per_round: int) -> Loop:
     epochs = ground.regime.epochs
     low, high = ground.regime.flops
-    space = Path(__file__).with_name(f"{ground.regime.space}_space.yaml")
     config = {
         "name": "stage3",
-        "space": str(space) if space.is_file() else space_file(ground.regime.space),
+        "space": space_file(ground.regime.space),
         "task": {"loop": "regime", "data": ground.task.data},
         "metric": {"name": "accuracy", "unit": "%", "low": 0.0, "high": 100.0},
         "range": {"flops": {"low": low, "high": high}},

@@ -12,7 +12,6 @@ import numpy as np
 
 from nars.evaluate import evaluate_trial
 from nars.images import ImageData, load_images
-from nars.predictors import Predictor
 from nars.recipe import Augmentation, Schedule, TrainingSettings
 from nars.space import Bounds, Population, Space, sobol
 from nars.store import Sample, SampleStore
@@ -43,11 +42,6 @@ class Fidelity:
     """Side of the images, pixels, whatever the space says."""
     ema_decay: float
 
-    @property
-    def name(self) -> str:
-        """Folder and table row."""
-        return f"{self.images}x{self.epochs}-{self.resolution}px-batch{self.batch_size}"
-
     def settings(self, *, flip: bool) -> TrainingSettings:
         """As the library wants it: cosine to zero after one epoch of warm-up."""
         return TrainingSettings(
@@ -60,29 +54,25 @@ class Fidelity:
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """The image set, the space and the fidelities of one campaign."""
+    """The image set, the space and the fidelity of one campaign."""
 
     image_set: str
     space: Space
     strata: tuple[Bounds, ...]
     """FLOPs ranges that get equally many pairs."""
-    reference: Fidelity
-    """The longer training that a fidelity has to agree with."""
-    candidates: tuple[Fidelity, ...]
-    """Cheap fidelities that are compared."""
-    chosen: Fidelity
+    fidelity: Fidelity
     """Of the samples."""
     flip: bool
     """Whether mirroring an image keeps its label."""
 
-    def images(self, fidelity: Fidelity) -> ImageData:
-        """Its image subset at its resolution; read from the folder NARS_DATA or downloaded."""
+    def images(self) -> ImageData:
+        """The fidelity's image subset at its resolution; read from the folder NARS_DATA or downloaded."""
         return load_images(
             self.image_set,
-            resolution=fidelity.resolution,
+            resolution=self.fidelity.resolution,
             validation_fraction=0.1,
-            validation_images=fidelity.validation,
-            max_train=fidelity.images,
+            validation_images=self.fidelity.validation,
+            max_train=self.fidelity.images,
             seed=SEED,
         )
 
@@ -95,30 +85,29 @@ class Campaign:
         shortest = min(map(len, parts))
         return np.stack([part[:shortest] for part in parts], axis=1).reshape(-1, len(self.space.dimensions))
 
-    def trial(self, row: Population, fidelity: Fidelity, images: ImageData, *, seed: int, number: int = 0) -> Trial:
-        """Training one pair, a row of choices (D,), with this fidelity; `number` is the round that proposed it."""
+    def trial(self, row: Population, images: ImageData, *, seed: int) -> Trial:
+        """Training one pair, a row of choices (D,)."""
         (trial,) = make_trials(
             self.space,
             row[None],
             data=images.fingerprint,
-            fidelity=self.described(fidelity),
-            epochs=fidelity.epochs,
+            fidelity=self.described(),
+            epochs=self.fidelity.epochs,
             seed=seed,
-            number=number,
         )
         assert trial.architecture is not None
-        return replace(trial, architecture=replace(trial.architecture, resolution=fidelity.resolution))
+        return replace(trial, architecture=replace(trial.architecture, resolution=self.fidelity.resolution))
 
-    def described(self, fidelity: Fidelity) -> str:
+    def described(self) -> str:
         """The fidelity as a sample names it: the settings, and the resolution, which is not the record's."""
-        settings = fidelity.settings(flip=self.flip).fidelity(fidelity.epochs)
-        return f'{settings[:-1]},"resolution":{fidelity.resolution}}}'
+        settings = self.fidelity.settings(flip=self.flip).fidelity(self.fidelity.epochs)
+        return f'{settings[:-1]},"resolution":{self.fidelity.resolution}}}'
 
-    def train(self, trials: Iterable[Trial], fidelity: Fidelity, images: ImageData, store: Path) -> Iterator[Sample]:
+    def train(self, trials: Iterable[Trial], images: ImageData, store: Path) -> Iterator[Sample]:
         """Train what the store lacks, one after the other in this process; each outcome is kept at once."""
         samples = SampleStore(store)
         known = samples.keys()
-        task = ImageClassification(images, fidelity.settings(flip=self.flip))
+        task = ImageClassification(images, self.fidelity.settings(flip=self.flip))
         for trial in trials:
             if trial.key in known:
                 continue
@@ -138,12 +127,6 @@ def schedule(X: Population) -> Iterator[tuple[Population, int]]:
     for number, row in enumerate(X):
         for seed in range(3 if repeated(number) else 1):
             yield row, SEED + seed
-
-
-def pretrained(space: Space) -> Predictor:
-    """Stage 1 on 20,000 Sobol pairs of the campaign's range."""
-    pool = sobol(space, 20_000, seed=0, bounds=Bounds({"flops": (1e6, 6e6)}))
-    return Predictor.pretrained(space, pool, seed=0)
 
 
 def say(lines: Iterable[str]) -> int:

@@ -12,7 +12,6 @@ from scipy.stats import t
 
 from campaign_arms import accuracy_of, outcomes, samples_in
 from campaign_teacher import PAPERS
-from nars.arrays import Floats
 from nars.predictors import kendall
 
 Claim = dict[str, Any]
@@ -173,6 +172,19 @@ def family_lead(folder: Path) -> Claim:
     return found | {"won": won, "lost": lost, "of": of, "rows": rows}
 
 
+def rank_change(folder: Path) -> Claim:
+    """9: by how much each of two networks of equal FLOPs is ahead with the recipe that is better for it."""
+    arms = outcomes(folder / "ranks" / "samples", "network", "recipe")
+    noise = Noise.of(arms)
+    one, other = ((_whole(arms, (mine, mine)), _whole(arms, (theirs, mine))) for mine, theirs in ("12", "21"))
+    rows = [
+        _difference("network 1, with recipe 1", noise, *one),
+        _difference("network 2, with recipe 2", noise, *other),
+    ]
+    smaller = min((one, other), key=lambda pair: _mean(pair[0]) - _mean(pair[1]))
+    return _claim(noise, [smaller], "other networks; the smaller of both leads is the effect") | {"rows": rows}
+
+
 def searching_pays(folder: Path) -> Claim:
     """10: search and final training less a usual pair trained for the whole time, mean over total times."""
     arms: dict[tuple[Any, ...], Mapping[int, float]] = {}
@@ -217,52 +229,11 @@ EXPERIMENTS: Mapping[Hashable, Callable[[Path], Claim]] = {
     6: recipe_gain,
     7: teaching_gain,
     8: family_lead,
+    9: rank_change,
     10: searching_pays,
     "fidelity": fidelity,
 }
 """By the paper's claim, and the check of the regime."""
-
-_FIGURES = {
-    4: "stage 3 less the best of stage 2, %",
-    6: "searched recipe less a usual one, %",
-    7: "less labels alone, %",
-    8: "our member less theirs, %",
-    10: "search less no search at equal time, %",
-}
-
-
-def draw(found: Mapping[Any, Claim], out: Path) -> None:
-    """A figure for each that is measured: OUT/claim-N.svg, OUT/fidelity.svg."""
-    for number, about in _FIGURES.items():
-        if rows := found.get(number, {}).get("rows"):
-            _dots(rows, about, out / f"claim-{number}.svg")
-    if points := found.get("fidelity", {}).get("points"):
-        _scatter(np.array(points), out / "fidelity.svg")
-
-
-def _dots(rows: Sequence[Sequence[Any]], about: str, path: Path) -> None:
-    """Differences with their 95 % intervals, a line each."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 1.0 + 0.26 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    at = np.arange(len(rows))[::-1]
-    effect, low, high = (np.array([row[column] for row in rows]) for column in (1, 2, 3))
-    axes.axvline(0.0, color="gray", lw=1)
-    axes.errorbar(effect, at, xerr=[effect - low, high - effect], fmt="o", color="C0", ms=4, lw=1.2)
-    axes.set_yticks(at, [row[0] for row in rows], fontsize=8)
-    axes.set(xlabel=about)
-    figure.savefig(path, metadata={"Date": None})
-
-
-def _scatter(points: Floats, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.0, 4.0), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(points[:, 0], points[:, 1], "o", color="C0")
-    axes.set(xlabel="accuracy of the regime, %", ylabel="of a training ten times as long, %")
-    figure.savefig(path, metadata={"Date": None})
 
 
 def _number(budget: str) -> float:

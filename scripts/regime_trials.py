@@ -192,9 +192,7 @@ class Design:
 
 def space_of(regime: Regime, data: ImageData) -> Space:
     """The regime's space, for its images."""
-    own = Path(__file__).with_name(f"{regime.space}_space.yaml")
-    named = str(own) if own.is_file() else regime.space
-    return load_space(named, classes=len(data.classes), in_channels=data.in_channels)
+    return load_space(regime.space, classes=len(data.classes), in_channels=data.in_channels)
 
 
 def design(regime: Regime, data: ImageData, *, architectures: int, recipes: int, seeds: int) -> Design:

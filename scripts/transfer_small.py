@@ -23,7 +23,6 @@ import numpy as np
 from timm.models.efficientnet import _gen_efficientnet
 from torch import nn
 
-from campaign_tables import markdown
 from nars.network import build, count
 from nars.network.building import seeded
 from nars.parallel import torch_threads
@@ -33,6 +32,7 @@ from nars.run.fidelity import final_settings
 from nars.run.run import read_images
 from nars.space import Scaling, published, scale, shorten, small_forms
 from nars.train import train_network
+from search_loops import markdown
 
 SETTINGS = {
     "data.max_train": 4_000,
@@ -134,7 +134,7 @@ def main(folder: Path) -> None:
     table = markdown(["network", "MACs", "parameters", "epochs", "test, %", "each seed"], rows)
     home = Path(__file__).parents[1] / "results" / "transfer"
     home.mkdir(parents=True, exist_ok=True)
-    (home / "README.md").write_text(text + table, encoding="utf-8")
+    (home / "README.md").write_text(text + table + "\n", encoding="utf-8")
     gains = [float(np.mean(a["test"]) - np.mean(b["test"])) for a, b in zip(found[::2], found[1::2], strict=True)]
     print(json.dumps({"networks": found, "gain": [round(gain, 2) for gain in gains]}))
 

@@ -33,8 +33,8 @@ from nars.space import Space, read_document, read_space
 from nars.store import write_space
 
 _WEIGHTS, _CARD = "predictor.safetensors", "card.json"
-_FORMAT = 5
-"""Read as well: 4, whose processes have no effects of pairs; 3, with one process at most, which has no additive part;
+_FORMAT = 6
+"""Read as well: 5, whose inverse matrices are written as squares; 4, whose processes have no effects of pairs; 3, with one process at most, which has no additive part;
 2, whose warps have one power for both sides; 1, where a process has one amplitude of noise too, the constant one."""
 _PROCESS = "process."
 _SOURCES, _SPACE = "sources", "space.yaml"
@@ -92,7 +92,7 @@ def save_predictor(
         weights |= {
             f"{_PROCESS}{number}.{name}": value
             for number, process in enumerate(predictor.fitted.processes)
-            for name, value in process.arrays.items()
+            for name, value in _packed(process.arrays).items()
         }
     for number, source in enumerate(predictor.sources):
         home = folder / _SOURCES / str(number)
@@ -124,7 +124,7 @@ def load_predictor(folder: str | Path, space: Space) -> Predictor:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise PredictorError(f"the predictor in {folder} is damaged ({error}); save it again") from None
-    if not isinstance(card, dict) or card.get("format") not in (1, 2, 3, 4, _FORMAT):
+    if not isinstance(card, dict) or card.get("format") not in range(1, _FORMAT + 1):
         raise PredictorError(f"{folder / _CARD} is not the card of a predictor that this version reads; make it again")
     if card.get("weights", hashlib.sha256(saved).hexdigest()) != hashlib.sha256(saved).hexdigest():
         raise PredictorError(
@@ -212,10 +212,24 @@ def _fit(
     found = []
     for number, source in enumerate(document["sources"]):
         start = f"{_PROCESS}{number}."
-        arrays = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
+        arrays = _unpacked({name.removeprefix(start): v for name, v in weights.items() if name.startswith(start)})
         each = tuple(range(arrays["x"].shape[1] - arrays["z"].shape[1])) if choices is None else choices
         found.append(Process(arrays=arrays, choices=each if "additive" in arrays else (), source=source))
     return Fit(**rest, warp=warp, shares=tuple(document["shares"]), processes=tuple(found))
+
+
+def _packed(arrays: Mapping[str, Floats32]) -> dict[str, Floats32]:
+    """With half of the inverse, row by row of its lower triangle: of many samples it is nearly all of the file."""
+    inverse = arrays["inverse"]
+    return dict(arrays) | {"inverse": inverse[np.tril_indices(len(inverse))]}
+
+
+def _unpacked(arrays: dict[str, Floats32]) -> dict[str, Floats32]:
+    if arrays["inverse"].ndim == 2:  # formats 4 and 5
+        return arrays
+    lower = np.zeros((len(arrays["x"]), len(arrays["x"])), dtype=np.float32)
+    lower[np.tril_indices(len(lower))] = arrays["inverse"]
+    return arrays | {"inverse": lower + np.tril(lower, -1).T}
 
 
 def _of_format_3(process: dict[str, Floats32]) -> dict[str, Floats32]:

@@ -132,7 +132,8 @@ def fit_process(
         factor = torch.linalg.cholesky(_matrix(logs, samples))
         rest = _rest(logs, samples)
         weights = torch.cholesky_solve(rest[:, None], factor)[:, 0]
-        inverse = torch.cholesky_inverse(factor)
+        lower = torch.cholesky_inverse(factor).tril()
+        inverse = lower + lower.tril(-1).T  # to the last digit, as a file keeps one half
         precision = inverse.diagonal()
         left_out = LeftOut(
             mean=(y - weights / precision).numpy(), variance=(1 / precision).numpy(), converged=converged

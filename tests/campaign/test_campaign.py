@@ -53,13 +53,3 @@ def test_a_stopped_collection_goes_on_and_repeats_nothing(tmp_path: Path, run, c
     assert len(after) == 16  # five pairs with three seeds, one with one
     assert len({sample.choices for sample in store.samples()}) == 6
     assert before.items() <= after.items()
-
-
-def test_fidelities_are_compared_on_the_same_pairs(tmp_path: Path, run) -> None:
-    run("fidelity", "--pairs", "3", "--store", str(tmp_path))
-    pairs = [
-        {sample.choices for sample in SampleStore(folder).samples()} for folder in (tmp_path / "fidelity").iterdir()
-    ]
-    assert len(pairs) == 2
-    assert len(pairs[0]) == 3
-    assert pairs[0] == pairs[1]

@@ -81,7 +81,7 @@ def test_intervals_are_those_of_students_t_test(scripts) -> None:
 
 
 def test_networks_of_people_are_theirs_and_as_large_as_they_may_be(scripts) -> None:
-    scaled, space = importlib.import_module("campaign_scaled"), load_space(str(SCRIPTS / "campaign_space.yaml"))
+    scaled, space = importlib.import_module("campaign_scaled"), load_space("campaign")
 
     def parameters(name: str, depth: float) -> int:
         whole = scaled._network(name, 3, 10, depth=depth, resolution=32, width=1.0)

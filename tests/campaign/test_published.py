@@ -50,7 +50,7 @@ def test_they_are_the_first_pairs_of_the_campaign(samples, monkeypatch: pytest.M
     measured = {sample.choices for sample in samples if sample.round == 0}
     planned = [tuple(row) for row in campaign.pairs()[: len(measured)].tolist()]
     assert measured == set(planned)  # so that going on adds to them
-    assert {sample.fidelity for sample in samples} == {campaign.described(campaign.chosen)}
+    assert {sample.fidelity for sample in samples} == {campaign.described()}
 
 
 def test_curves_are_whole_and_end_at_the_accuracy(samples) -> None:
@@ -76,11 +76,11 @@ def test_the_shipped_predictor_answers_within_the_budget(samples, flops: float) 
     assert found.score > np.median([sample.value for sample in samples if sample.value is not None])
 
 
-@pytest.mark.parametrize("name", ["cifar10", "digits", "fashion-mnist"])
+@pytest.mark.parametrize("name", ["campaign", "cifar10", "digits", "fashion-mnist"])
 def test_a_search_starts_from_a_shipped_predictor(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DATA.parents[1] / "scripts"))
     read, space = importlib.import_module("trained_predictors").READ[name], load_space(name)
-    trials, source = trials_of(read(DATA.parent / name / "samples"), space), open_source(name)
+    trials, source = trials_of(read(DATA.parent / name), space), open_source(name)
     assert source.space.fingerprint == space.fingerprint
     assert source.predictor.fitted is not None
     assert source.predictor.fitted.samples == len(trials.X)
