@@ -89,6 +89,7 @@ class Arm:
         """A training for each seed."""
         epochs = self.task.regime.epochs
         written = {"network": self.network.to_dict(), "recipe": dict(self.recipe)}
+        assert not self.labels.keys() & written.keys(), f"labels are named otherwise than {', '.join(written)}"
         return [
             Trial(
                 choices=(),

@@ -24,10 +24,7 @@ def ranks(ground: Ground) -> Iterator[str]:
         yield from hours([Step(what="two by two", trainings=4 * seeds, folder=folder / "samples", seconds=20)])
         return
     chosen = kept(folder / "pairs.json", lambda: crossed(load_cells(ground.pairs)))
-    arms = [
-        arm_of_pair(ground, np.array(one["row"]), {"network": one["network"], "recipe": one["recipe"]})
-        for one in chosen
-    ]
+    arms = [arm_of_pair(ground, np.array(one["row"]), {"model": one["model"], "by": one["by"]}) for one in chosen]
     yield from trained(ground, folder / "samples", arms, seeds)
 
 
@@ -47,7 +44,7 @@ def crossed(cells: Cells) -> list[dict[str, Any]]:
     first, second = np.unravel_index(smaller.argmax(), smaller.shape)
     recipes = {"1": ahead[first, second].argmax(), "2": ahead[first, second].argmin()}
     return [
-        {"network": network, "recipe": recipe, "row": cells.X[row * cells.recipes + column].tolist()}
+        {"model": network, "by": recipe, "row": cells.X[row * cells.recipes + column].tolist()}
         for network, row in {"1": first, "2": second}.items()
         for recipe, column in recipes.items()
     ]

@@ -174,7 +174,7 @@ def family_lead(folder: Path) -> Claim:
 
 def rank_change(folder: Path) -> Claim:
     """9: by how much each of two networks of equal FLOPs is ahead with the recipe that is better for it."""
-    arms = outcomes(folder / "ranks" / "samples", "network", "recipe")
+    arms = outcomes(folder / "ranks" / "samples", "model", "by")
     noise = Noise.of(arms)
     one, other = ((_whole(arms, (mine, mine)), _whole(arms, (theirs, mine))) for mine, theirs in ("12", "21"))
     rows = [

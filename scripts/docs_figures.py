@@ -3,8 +3,8 @@
 Command   python scripts/docs_figures.py          (docs/figures/*.svg; names of some make those alone)
 Cost      about a minute on one core, no GPU.
 Data      data/cifar10/samples (600 architecture-recipe pairs that were trained), data/campaign/sample (400, for
-          longer), results/cifar10/final.md, and the predictor in predictors/cifar10. Rounds of stage 2 are the code's own, on a stand-in for training: what the
-          shipped predictor expects, and the benchmark's noise of 2 % on it.
+          longer), results/cifar10/final.md, and the predictor in predictors/cifar10. Rounds of stage 2 are the code's
+          own, on a stand-in for training: what the shipped predictor expects, and the benchmark's noise of 2 % on it.
 """
 
 from __future__ import annotations

@@ -119,15 +119,15 @@ def _add_images(table: Table, found: Examined) -> None:
         shown = [f"{count:,} with {labels or 'none'}" for labels, count in enumerate(each.tolist()) if count]
         table.add_row("labels", f"several an image: {', '.join(shown)}")
     split = f"{train:,} training, {validation:,} validation, {test:,} test"
-    held = "" if validation else "; a fifth of the training images will be held out for validation"
-    made = "as the data are divided" if found.divided else "the test part is made here, always the same fifth"
-    table.add_row("images", f"{split} ({made}){held}")
+    held = "" if validation else "; a run holds out a fifth of the training images for validation"
+    made = "the data's own splits" if found.divided else "the test split is a fifth of all, the same each time"
+    table.add_row("images", f"{split}: {made}{held}")
     if found.seen:
         sides = sorted(min(one.size) for one in found.seen)
-        sizes = f"shorter side {sides[0]:,} to {sides[-1]:,} px, half of them below {sides[len(sides) // 2]:,}"
+        sizes = f"shorter side {sides[0]:,} to {sides[-1]:,} px, median {sides[len(sides) // 2]:,}"
         modes = ", ".join(f"{count:,} {mode}" for mode, count in found.modes.most_common())
         table.add_row("sizes", sizes)
-        table.add_row("pixels", f"{modes}; all are read as RGB of 8 bits")
+        table.add_row("pixels", f"{modes}; all are read as 8-bit RGB")
         turned, moving = sum(one.turned for one in found.seen), sum(one.frames > 1 for one in found.seen)
         if turned:
             table.add_row("turned", f"{turned:,} by their EXIF data; they are read upright")
@@ -152,14 +152,16 @@ def _leaks(found: Examined) -> list[Pair]:
 def _said(pairs: Sequence[Pair], *, leaks: bool) -> str:
     exact = sum(pair.exact for pair in pairs)
     other = sum(pair.classes[0] != pair.classes[1] for pair in pairs)
-    what = f"{exact:,} exact, {len(pairs) - exact:,} near" + (f", {other:,} of them in two classes" if other else "")
+    what = f"{exact:,} exact and {len(pairs) - exact:,} near copies" + (
+        f", {other:,} of them in two classes" if other else ""
+    )
     rule = (
         "between splits: what is measured on them is too good, remove one of each"
         if leaks
-        else "within a split; exact ones are kept together where a split is made, near ones by "
+        else "within a split. A run that splits the images keeps exact copies together, near ones with "
         "--set data.near_copies=together"
     )
-    return f"{what}; {rule}\n" + "\n".join(_some([f"{pair.first} = {pair.second}" for pair in pairs]))
+    return f"{what}, {rule}\n" + "\n".join(_some([f"{pair.first} = {pair.second}" for pair in pairs]))
 
 
 def _some(names: Sequence[str], most: int = _SHOWN) -> list[str]:

@@ -88,6 +88,11 @@ class Clock:
         return self.asked - self.used - self.tail
 
     @property
+    def spelled(self) -> str:
+        """What is left of the time that was asked for, export and report included: "1:15 min left of 5:00 min"."""
+        return f"{spell_time(self.asked - self.used)} left of {spell_time(self.asked)}"
+
+    @property
     def deadline(self) -> Deadline:
         """When trainings are to be done."""
         from nars.train import Deadline

@@ -50,7 +50,7 @@ class Lengths:
     good: int
     """Beyond, more epochs bring little."""
     most: int
-    """More are a waste."""
+    """More bring nothing."""
     search: int
     """Of a candidate."""
     images: int
@@ -147,8 +147,8 @@ def plan(
     if trainings:
         fidelity = f"{counted(lengths.search, 'epoch')} on {images:,} images order candidates well enough"
         why = (
-            f"{trainings} trainings in {spell_time(search)}, {pace.at_once} at once; the rest is for the network that "
-            f"they find"
+            f"{trainings} trainings in {spell_time(search)}, {pace.at_once} at once; the rest of the time is for the "
+            f"network that they find"
         )
     elif not searching:
         fidelity, why = "", "nothing is searched, as it was asked"
@@ -156,12 +156,12 @@ def plan(
         needed = lengths.good * one + SEARCH_BEGINS + ceil(FEWEST / pace.at_once) * each
         fidelity = ""
         why = (
-            f"nothing is searched: {counted(lengths.good, 'good epoch')} of this network and {FEWEST} short trainings "
-            f"of others take {spell_time(max(needed, 2 * (needed - lengths.good * one)))}, more than there is"
+            f"nothing is searched: to train this network well ({counted(lengths.good, 'epoch')}) and {FEWEST} others "
+            f"briefly takes {spell_time(max(needed, 2 * (needed - lengths.good * one)))}, more than there is"
         )
-    final = f"about {spell_time(one)} each, as many as the time allows"
+    final = f"about {one:.1f} s each, as many as the time allows"
     if epochs == lengths.most:
-        final = f"about {spell_time(one)} each; more of them are a waste"
+        final = f"about {one:.1f} s each; more would bring nothing"
     reasons = [("collect.start", how), ("collect.rounds", why)]
     reasons += [("collect.epochs", fidelity)] if trainings else []
     return TimePlan(

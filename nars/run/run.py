@@ -119,6 +119,10 @@ class Run:
         whole = self.images.available if self.config.images.max_train else len(self.images.train)
         return Outlook(self.config, slots=slots, images=whole / len(self.images.train))
 
+    def left(self, estimate: str) -> str:
+        """How long all of it still takes, in words: an estimate, or what is left of the time that the run was given."""
+        return estimate if self.clock is None else self.clock.spelled
+
     @cached_property
     def final_classes(self) -> int:
         """Number of classes in final training; the images are asked only where the search has fewer."""

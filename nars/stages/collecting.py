@@ -144,7 +144,7 @@ def _train(
             rounds.tell(sample)
             on_sample(sample)
             board.tell(sample)
-            advance(1, "\n".join([together(spell(sample), run.outlook.trained(sample)), *board.lines]))
+            advance(1, "\n".join([together(spell(sample), run.left(run.outlook.trained(sample))), *board.lines]))
 
         engine.run(trials, on_result=tell)
 

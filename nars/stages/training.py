@@ -148,7 +148,7 @@ def _train(run: Run, jobs: Sequence[MemberJob], how: str, *, peers: Peers, teach
         def on_epoch(name: str, report: EpochReport) -> None:
             value = report.accuracy if report.ema_accuracy is None else report.ema_accuracy
             step, done[name] = report.epoch - done[name], report.epoch
-            left = run.outlook.epochs(sum(done.values()), epochs, teacher=jobs[0].name == TEACHER)
+            left = run.left(run.outlook.epochs(sum(done.values()), epochs, teacher=jobs[0].name == TEACHER))
             advance(step, together(f"{name} {report.metric.spell(value)}", left))
             watch(name, report)
             if run.clock is not None:

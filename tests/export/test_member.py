@@ -13,6 +13,7 @@ import timm
 import torch
 import yaml
 
+from nars.cli.networks import show_verification
 from nars.export import (
     Card,
     ExportError,
@@ -130,7 +131,7 @@ def test_every_form_agrees(exported: tuple[Path, Card], digits: ImageData) -> No
     assert result.passed
 
 
-def test_damage_is_found(copied: Path, digits: ImageData) -> None:
+def test_damage_is_found(copied: Path, digits: ImageData, capsys: pytest.CaptureFixture[str]) -> None:
     proto = onnx.load(copied / "model.onnx")
     bias = next(tensor for tensor in proto.graph.initializer if list(tensor.dims) == [10])
     changed = onnx.numpy_helper.to_array(bias) + 0.01
@@ -145,6 +146,11 @@ def test_damage_is_found(copied: Path, digits: ImageData) -> None:
     assert by_form["model.onnx"].max_difference == pytest.approx(0.01, abs=1e-4)
     assert "must not need nars" in by_form["model.py"].message
     assert [form for form, check in by_form.items() if check.passed] == ["timm"]
+    assert not show_verification(result)
+    said = capsys.readouterr().out  # what runs and says otherwise, and what does not run, are told apart
+    assert "model.onnx: DIFFERS, max |difference| 1.0e-02" in said
+    assert "model.pt2: DOES NOT RUN, " in said
+    assert "timm: ok" in said
 
 
 def test_other_weights_are_noticed(copied: Path, digits: ImageData) -> None:

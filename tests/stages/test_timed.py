@@ -195,7 +195,10 @@ def test_what_is_chosen_is_a_run_configuration(tmp_path: Path) -> None:
 
 
 class Stops(Silent):
-    """Interrupts a final training after its first epoch."""
+    """Interrupts a final training after its first epoch, and knows what was said beside the bars."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[object]:  # type: ignore[override]
@@ -204,6 +207,7 @@ class Stops(Silent):
         def advance(steps: int, note: str) -> None:
             nonlocal done
             done += steps
+            self.notes.append(f"{title}: {note}")
             if title.startswith("final training") and done >= 1:
                 raise KeyboardInterrupt
 
@@ -247,6 +251,10 @@ def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path, capsys: py
         export_best(run)
     with pytest.raises(KeyboardInterrupt):
         run_timed(run)
+    assert isinstance(run.reporter, Stops)
+    trained = [note for note in run.reporter.notes if "ok" in note or note.startswith("final training")]
+    assert len(trained) >= 2
+    assert all(" s left of 6 s" in note for note in trained), trained  # no estimate: the time is given
     samples = SampleStore(run.folder.samples).samples()
     start = start_row(run.space, run.config.collect.start)
     assert tuple(start[0].tolist()) in [sample.choices for sample in samples]
