@@ -84,10 +84,12 @@ class Arm:
     """Settings of `nars.recipe.Recipe`."""
     task: RegimeTask = field(repr=False)
     first_seed: int = FIRST_SEED
+    epochs: int | None = None
+    """The regime's when None."""
 
     def trials(self, seeds: int) -> list[Trial]:
         """A training for each seed."""
-        epochs = self.task.regime.epochs
+        epochs = self.epochs or self.task.regime.epochs
         written = {"network": self.network.to_dict(), "recipe": dict(self.recipe)}
         assert not self.labels.keys() & written.keys(), f"labels are named otherwise than {', '.join(written)}"
         return [

@@ -318,9 +318,9 @@ def tested(data: Path, out: Path, *, seeds: int, check: bool) -> dict[str, Any]:
         except KeyError:  # a replay that is not there yet
             found["claims"][number] = {"effect": None, "interval": None, "verdict": "not measured yet"}
     trained = {number: _of_experiment(number, data) for number in EXPERIMENTS}
-    draw(trained, out)
     found["fidelity"] = trained.pop("fidelity")
     found["claims"] |= trained
+    draw(found["claims"] | {"fidelity": found["fidelity"]}, out)
     write_text(out / "claims.md", text_of(found))
     return found
 

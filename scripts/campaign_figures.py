@@ -53,7 +53,7 @@ def _differences(figure: Figure, rows: Sequence[Sequence[Any]], about: str) -> N
     axes.axvline(0.0, color="gray", lw=1)
     axes.errorbar(effect, at, xerr=[effect - low, high - effect], fmt="o", color="C0", ms=4, lw=1.2)
     axes.set_yticks(at, [row[0] for row in rows], fontsize=8)
-    axes.set(xlabel=about)
+    axes.set(xlabel=about, ylim=(-0.7, len(rows) - 0.3))
 
 
 def _epochs(figure: Figure, claim: Claim) -> None:

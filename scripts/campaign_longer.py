@@ -23,8 +23,7 @@ def longer(ground: Ground) -> Iterator[str]:
     if ground.plan:
         yield from hours([Step(what="long trainings", trainings=EACH * bins, folder=folder, seconds=20 * factor)])
         return
-    epochs = factor * ground.regime.epochs
-    task = RegimeTask(ground.images, replace(ground.regime, epochs=epochs))
+    task = RegimeTask(ground.images, ground.regime)
     short = [s for s in SampleStore(ground.pairs / "sample").samples() if s.seed == 0 and s.result is not None]
     order = {tuple(row): number for number, row in enumerate(ground.design["random"])}
     short.sort(key=lambda sample: order[sample.choices])
@@ -34,7 +33,7 @@ def longer(ground: Ground) -> Iterator[str]:
         sample = by_number[number]
         labels = {"pair": number, "flops": sample.costs["flops"], "short": float(sample.result or 0)}
         arm = arm_of_pair(ground, np.array(sample.choices), labels, task=task)
-        arms.append(replace(arm, first_seed=sample.seed))
+        arms.append(replace(arm, first_seed=sample.seed, epochs=factor * ground.regime.epochs))
     yield from trained(ground, folder, arms, 1)
 
 

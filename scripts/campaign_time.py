@@ -6,14 +6,15 @@ Time is that of the table's trainings, whatever trains here: so many seconds are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from campaign_arms import FIRST_SEED, Ground, Step, arm_of_pair, hours, kept, trained
+from campaign_arms import FIRST_SEED, Arm, Ground, Step, arm_of_pair, hours, kept, trained
 from campaign_pairs import USUAL_RECIPES, USUAL_RESOLUTIONS
 from campaign_replay import Cells, chosen, load_cells, ours, pretrained_on_space
 from nars.arrays import Floats
@@ -43,13 +44,14 @@ def total_time(ground: Ground) -> Iterator[str]:
         )
         return
     choices = kept(ground.out / "time" / "pairs.json", lambda: _choices(ground, minutes, seeds))
-    for choice in choices:
-        labels = {name: choice[name] for name in ("minutes", "way", "epochs")}
-        task = replace(ground.task, regime=replace(ground.regime, epochs=choice["epochs"]))
-        arm = replace(
-            arm_of_pair(ground, np.array(choice["row"]), labels, task=task), first_seed=FIRST_SEED + choice["seed"]
-        )
-        yield from trained(ground, _folder(ground, choice["minutes"]), [arm], 1)
+    for total, some in groupby(choices, key=lambda choice: float(choice["minutes"])):
+        yield from trained(ground, _folder(ground, total), [_arm(ground, choice) for choice in some], 1)
+
+
+def _arm(ground: Ground, choice: Mapping[str, Any]) -> Arm:
+    labels = {name: choice[name] for name in ("minutes", "way", "epochs")}
+    arm = arm_of_pair(ground, np.array(choice["row"]), labels)
+    return replace(arm, first_seed=FIRST_SEED + choice["seed"], epochs=choice["epochs"])
 
 
 def _choices(ground: Ground, minutes: Sequence[float], seeds: int) -> list[dict[str, Any]]:

@@ -105,8 +105,8 @@ def _distinct(arms: Arms, place: int) -> list[Any]:
 def stage3_gain(folder: Path) -> Claim:
     """4: the searched answer less the best that stage 2 has trained, with no more FLOPs; fresh seeds, test images."""
     arms = outcomes(folder / "stage3" / "samples", "budget", "stage")
-    noise = Noise.of(arms)
-    both = {budget: tuple(_whole(arms, (budget, stage)) for stage in ("3", "2")) for budget in _distinct(arms, 0)}
+    noise, budgets = Noise.of(arms), sorted(_distinct(arms, 0), key=_number)
+    both = {budget: tuple(_whole(arms, (budget, stage)) for stage in ("3", "2")) for budget in budgets}
     pairs = [(third, second) for third, second in both.values()]
     found = _claim(noise, pairs, "more rounds leave stage 3 less to find, more seeds show a smaller gain")
     rows = [_difference(budget, noise, *pair) for budget, pair in zip(both, pairs, strict=True)]
@@ -117,9 +117,9 @@ def recipe_gain(folder: Path) -> Claim:
     """6: the searched recipe less the best of the usual ones, mean over networks."""
     arms = outcomes(folder / "recipe" / "samples", "model", "by")
     noise = Noise.of(arms)
-    usual = [by for by in _distinct(arms, 1) if by != "searched"]
+    usual = sorted(by for by in _distinct(arms, 1) if by != "searched")
     pairs, rows = [], []
-    for name in _distinct(arms, 0):
+    for name in sorted(_distinct(arms, 0)):
         searched = _whole(arms, (name, "searched"))
         best = max(usual, key=lambda by: _mean(_whole(arms, (name, by))))
         pairs.append((searched, arms[name, best]))
@@ -145,7 +145,7 @@ def teaching_gain(folder: Path) -> Claim:
     if ahead < _AHEAD:
         found["verdict"] = f"not tested: the teacher is {ahead:.1f} % ahead only"
     rows = []
-    for (name, weight, temperature, decay), arm in arms.items():
+    for (name, weight, temperature, decay), arm in sorted(arms.items()):
         if weight or decay:
             taught = f"teacher {weight:g} at T = {temperature:g}" if weight else ""
             said = " and ".join(filter(None, [taught, f"average {decay:g}" if decay else ""]))

@@ -112,15 +112,14 @@ class RegimeTask:
 
     def fidelity(self, epochs: int) -> str:
         """As in `Task`: the settings, and who teaches."""
-        text = self._settings.fidelity(epochs)
+        text = self._settings(epochs).fidelity(epochs)
         if self.teaching is None:
             return text
         taught = self.teaching.described() | {"teacher": self.teacher}
         return json.dumps(json.loads(text) | taught, sort_keys=True, separators=(",", ":"))
 
-    @property
-    def _settings(self) -> TrainingSettings:
-        settings = self.regime.settings()
+    def _settings(self, epochs: int) -> TrainingSettings:
+        settings = replace(self.regime, epochs=epochs).settings()
         return settings if self.ema_decay is None else replace(settings, ema_decay=self.ema_decay)
 
     def set_up(self, trial: Trial, *, device: str) -> None:
@@ -137,7 +136,7 @@ class RegimeTask:
         model = network.build(trial.architecture, seed=trial.seed, dropout=dropout, stochastic_depth=depth)
         images = self.images.at(trial.architecture.resolution)
         loop = TrainingLoop(
-            model, recipe, images, self._settings, seed=trial.seed, device=device, teaching=self.teaching
+            model, recipe, images, self._settings(trial.epochs), seed=trial.seed, device=device, teaching=self.teaching
         )
         whole = images.validation
         assert isinstance(whole, Split)

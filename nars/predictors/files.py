@@ -34,9 +34,9 @@ from nars.store import write_space
 
 _WEIGHTS, _CARD = "predictor.safetensors", "card.json"
 _FORMAT = 6
-"""Read as well: 5, whose inverse matrices are written as squares; 4, whose processes have no effects of pairs; 3, with one
-process at most, which has no additive part; 2, whose warps have one power for both sides; 1, where a process has one
-amplitude of noise too, the constant one."""
+"""Read as well: 5, whose inverse matrices are written as squares; 4, whose processes have no effects of pairs; 3, with
+one process at most, which has no additive part; 2, whose warps have one power for both sides; 1, where a process has
+one amplitude of noise too, the constant one."""
 _PROCESS = "process."
 _SOURCES, _SPACE = "sources", "space.yaml"
 """Folders of what it started from, each a predictor with its space."""
