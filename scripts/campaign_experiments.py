@@ -7,11 +7,12 @@ Command:  python scripts/campaign_experiments.py PAIRS --plan               hour
           makes every experiment as small as can be, a minute in all.
 Cost:     of one core in regime d, about (--plan knows better as trainings come in):
           longer    1.0 h   the fidelity check: two pairs of each of eight FLOPs bins ten times as long
+          contest   5.0 h   claim 3 for real: joint, architecture-only, TPE with ASHA, half an hour each, three seeds
           stage3    1.0 h   claim 4: four rounds of 30 of a real search, then its answers and its best, ten seeds
           teacher   1.0 h   claim 7: a teacher of 6,000 images, two pupils in eight ways, five seeds
           recipe    0.5 h   claim 6: three timm networks with the searched recipe and three usual ones, three seeds
           ranks     0.1 h   claim 9: two networks of equal cost with two recipes, five seeds
-          families  1.3 h   claim 8: five kinds of networks at three budgets with three recipes and ours, three seeds
+          families  2.6 h   claim 8: five kinds of networks at three budgets with three recipes and ours, three seeds
           time      1.4 h   claim 10: total times of 4, 8 and 16 minutes, two seeds
 Hardware: a CPU core or a GPU; --workers N for more trainings at once
 Result:   OUT/EXPERIMENT/, a Parquet file per training, each kept at once: stop with Ctrl-C at any time, start again to
@@ -29,6 +30,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from campaign_arms import Ground
+from campaign_contest import contest
 from campaign_families import families
 from campaign_longer import longer
 from campaign_ranks import ranks
@@ -41,6 +43,7 @@ from campaign_trials import say
 EXPERIMENTS: dict[str, Callable[[Ground], Iterator[str]]] = {
     "longer": longer,
     "stage3": stage3,
+    "contest": contest,
     "teacher": teacher,
     "recipe": recipe,
     "ranks": ranks,

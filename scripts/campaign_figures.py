@@ -1,4 +1,4 @@
-"""A figure for each claim that is measured, as wide as a README: OUT/claim-N.svg and OUT/fidelity.svg."""
+"""A figure for each claim that is measured, as wide as a README; `contest` is claim 3 for real."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Claim = Mapping[str, Any]
 _WIDTH = 7.5
 """Inches."""
 
-_DIFFERENCES = {
+_DIFFERENCES: Mapping[Any, str] = {
     4: "stage 3 less the best of stage 2, %",
     5: "lost with the best recipe of the other, %",
     6: "searched recipe less a usual one, %",
@@ -22,6 +22,7 @@ _DIFFERENCES = {
     8: "our member less theirs, %",
     9: "ahead of the other network, %",
     10: "search less no search at equal time, %",
+    "contest": "joint less another search, %",
 }
 """Claims of which a figure shows rows of effects: what the axis says."""
 
@@ -31,12 +32,16 @@ def draw(found: Mapping[Any, Claim], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for number, about in _DIFFERENCES.items():
         if rows := found.get(number, {}).get("rows"):
-            _save(_differences, rows, about, path=out / f"claim-{number}.svg", height=1.0 + 0.26 * len(rows))
+            _save(_differences, rows, about, path=out / f"{_name(number)}.svg", height=1.0 + 0.26 * len(rows))
     for number, show in {1: _epochs, 2: _learning, 3: _regrets}.items():
         if found.get(number, {}).get("effect") is not None:
             _save(show, found[number], path=out / f"claim-{number}.svg", height=3.4)
     if points := found.get("fidelity", {}).get("points"):
         _save(_fidelity, np.array(points), path=out / "fidelity.svg", height=3.4)
+
+
+def _name(number: Any) -> str:
+    return f"claim-{number}" if isinstance(number, int) else str(number)
 
 
 def _save(show: Callable[..., None], *what: Any, path: Path, height: float) -> None:

@@ -53,7 +53,7 @@ def _loop(ground: Ground, folder: Path, *, rounds: int, per_round: int) -> Loop:
     low, high = ground.regime.flops
     config = {
         "name": "stage3",
-        "space": space_file(ground.regime.space),
+        "space": str(space_file(ground.regime.space)),
         "task": {"loop": "regime", "data": ground.task.data},
         "metric": {"name": "accuracy", "unit": "%", "low": 0.0, "high": 100.0},
         "range": {"flops": {"low": low, "high": high}},

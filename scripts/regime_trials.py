@@ -119,7 +119,8 @@ class RegimeTask:
         return json.dumps(json.loads(text) | taught, sort_keys=True, separators=(",", ":"))
 
     def _settings(self, epochs: int) -> TrainingSettings:
-        settings = replace(self.regime, epochs=epochs).settings()
+        """Shorter trainings than the regime's are those stopped early, longer ones have a schedule of their length."""
+        settings = replace(self.regime, epochs=max(epochs, self.regime.epochs)).settings()
         return settings if self.ema_decay is None else replace(settings, ema_decay=self.ema_decay)
 
     def set_up(self, trial: Trial, *, device: str) -> None:

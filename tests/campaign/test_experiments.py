@@ -4,6 +4,7 @@ import importlib
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_experiments_go_on_where_they_stopped_and_are_judged(
 ) -> None:
     script = importlib.import_module("campaign_experiments")
     ground = importlib.import_module("campaign_arms").Ground(pairs=pairs, out=pairs)
-    names = ["longer", "stage3", "teacher", "families", "time"]
+    names = ["longer", "stage3", "teacher", "contest", "ranks", "families", "time"]
     for name in names[:3]:
         next(script.EXPERIMENTS[name](ground))
     begun = {name: keys(pairs / name) for name in ("longer/samples", "stage3/search", "teacher/teacher")}
@@ -56,15 +57,15 @@ def test_experiments_go_on_where_they_stopped_and_are_judged(
     sys.argv.append("--plan")
     assert script.main() == 0
     plan = [line for line in capsys.readouterr().out.splitlines() if "to come" in line]
-    assert len(plan) == 9
-    assert all(", 0 to come" in line for line in plan)
+    assert len(plan) == 12
+    assert all(", 0 to come" in line or ", 0.00 h to come" in line for line in plan)
     verdicts = importlib.import_module("campaign_verdicts")
     found = {number: claim(pairs) for number, claim in verdicts.EXPERIMENTS.items() if number != 6}
     assert all(claim["interval"][0] <= claim["effect"] <= claim["interval"][1] for claim in found.values())
     with pytest.raises(verdicts.MissingError):
         verdicts.recipe_gain(pairs)
-    verdicts.draw(found, pairs)
-    assert len(list(pairs.glob("*.svg"))) == 5
+    importlib.import_module("campaign_figures").draw(found, pairs)
+    assert len(list(pairs.glob("*.svg"))) == 7
 
 
 def test_intervals_are_those_of_students_t_test(scripts) -> None:
@@ -78,6 +79,20 @@ def test_intervals_are_those_of_students_t_test(scripts) -> None:
     assert verdicts._claim(noise, [(worse, better)], "")["verdict"] == "does not hold"
     twice = verdicts._claim(noise, [(better, worse), (better, worse)], "")
     assert twice == claim  # the same arms again are no more evidence
+
+
+def test_two_networks_of_equal_cost_cross_where_both_lead_most(scripts) -> None:
+    accuracy = np.array([[30.0, 40.0, 20.0], [35.0, 34.0, 33.0], [31.0, 31.0, 29.0], [0.0, 0.0, 90.0]])
+    flops = np.repeat([100.0, 101.0, 99.0, 500.0], 3)  # the last crosses all others, and costs more
+    rows = np.arange(12)[:, None]
+    cells = SimpleNamespace(cube=np.stack([accuracy - 1, accuracy + 1], axis=2), flops=flops, X=rows, recipes=3)
+    chosen = importlib.import_module("campaign_ranks").crossed(cells)
+    assert [(one["model"], one["by"], one["row"]) for one in chosen] == [
+        ("1", "1", [1]),  # 40 against 31
+        ("1", "2", [2]),  # 20 against 29
+        ("2", "1", [7]),
+        ("2", "2", [8]),
+    ]
 
 
 def test_networks_of_people_are_theirs_and_as_large_as_they_may_be(scripts) -> None:
