@@ -123,11 +123,11 @@ class Search:
 
     def _trained(self, trial: Trial, stops: Callable[[int, float], bool] | None) -> Sample:
         watched = _Watched(self._task, stops)
-        sample = evaluate_trial(trial, watched, device=self.ground.device)  # type: ignore[arg-type]
+        sample = evaluate_trial(trial, watched, device=self.ground.device)
         if watched.stopped:  # the same training, of so many epochs
             epochs = len(watched.done)
             shorter = replace(trial, epochs=epochs, fidelity=self._task.fidelity(epochs))
-            found = evaluate_trial(shorter, _Done(self._task, watched.done))  # type: ignore[arg-type]
+            found = evaluate_trial(shorter, _Done(self._task, watched.done))
             sample = replace(found, seconds=sample.seconds, device=sample.device)
         return sample
 

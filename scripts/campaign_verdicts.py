@@ -106,7 +106,7 @@ def contest_lead(folder: Path) -> Claim:
     """3, for real: what the joint search has found less what the better of the others has; a search is one value."""
     found: dict[tuple[Any, ...], dict[int, float]] = {}
     for (way, search), arm in outcomes(folder / "contest" / "samples", "way", "search").items():
-        found.setdefault((way,), {})[int(search)] = _mean(arm)
+        found.setdefault((way,), {})[int(str(search))] = _mean(arm)
     noise, joint = Noise.of(found), _whole(found, ("joint",))
     others = {way: _whole(found, (way,)) for way in ("architecture-only", "tpe-asha")}
     claim = _claim(noise, [(joint, max(others.values(), key=_mean))], "longer searches, more seeds")
