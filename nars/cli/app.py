@@ -48,6 +48,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
         "search",
         run.search,
         "nars search digits --out runs/mine\n\n"
+        "nars search --predictor campaign --max-flops 0.2M,0.4M\n\n"
         "nars search --predictor runs/digits --max-flops 0.3M,0.6M --max-params 30k --out answers",
     ),
     (
