@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from nars.errors import PredictorError
 from nars.metric import Metric
@@ -151,6 +152,21 @@ def test_saved_and_loaded_it_says_the_same(space, encoding, tmp_path: Path, pres
         np.testing.assert_array_equal(loaded.predict(encoding).std, predictor.predict(encoding).std)
     else:
         assert loaded.fitted is None
+
+
+def test_files_whose_matrices_are_whole_open_as_before(space, encoding, tmp_path: Path) -> None:
+    predictor = pretrained(space, encoding[:200], "default").fit(encoding[:30], truth(space, encoding[:30]), seed=0)
+    card_file = save_predictor(predictor, tmp_path, space=space, data="digits")
+    halves = load_file(tmp_path / "predictor.safetensors")
+    assert predictor.fitted is not None
+    whole = {f"process.{at}.inverse": one.arrays["inverse"] for at, one in enumerate(predictor.fitted.processes)}
+    assert whole
+    assert {name: halves[name].shape for name in whole} == dict.fromkeys(whole, (30 * 31 // 2,))
+    save_file(halves | whole, tmp_path / "predictor.safetensors")
+    card = json.loads(card_file.read_text())
+    card_file.write_text(json.dumps({name: value for name, value in card.items() if name != "weights"} | {"format": 5}))
+    loaded = load_predictor(tmp_path, space)
+    np.testing.assert_array_equal(loaded.predict(encoding).std, predictor.predict(encoding).std)
 
 
 def test_another_space_is_refused_with_the_reason(space, encoding, tmp_path: Path) -> None:
