@@ -67,6 +67,23 @@ def test_some_pairs_have_three_seeds(samples) -> None:
     assert (seeds == 3).sum() >= 20
 
 
+def test_the_campaigns_table_is_complete_and_its_trainings_are_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    cells = importlib.import_module("campaign_replay").load_cells(ROOT / "data" / "campaign")
+    assert (cells.architectures, cells.recipes, cells.curves.shape[1:]) == (24, 24, (2, 30))
+    assert len(np.unique(cells.X, axis=0)) == 24 * 24
+    fingerprint = load_space("campaign").fingerprint
+    stores = sorted({file.parent for file in (ROOT / "data" / "campaign").rglob("*.parquet")})
+    assert {"table", "sample"} <= {store.name for store in stores}
+    for store in stores:
+        found = SampleStore(store, must_exist=True).samples()
+        rows = sum(pq.read_metadata(file).num_rows for file in store.glob("*.parquet"))
+        assert rows == len(found) == len({sample.key for sample in found})
+        assert all(sample.status == "ok" and len(sample.curve) == sample.epochs for sample in found)
+        assert all(sample.key == replace(sample, key="").key for sample in found[:5])
+        assert not store.match("campaign/*") or {sample.space for sample in found} == {fingerprint}
+
+
 @pytest.mark.parametrize("flops", [1.5e6, 3e6])
 def test_the_shipped_predictor_answers_within_the_budget(samples, flops: float) -> None:
     space, predictor = open_predictor("cifar10")
