@@ -97,8 +97,8 @@ def test_single_precision_is_enough(name: str) -> None:
     space, predictor = opened(name)
     inputs = predictor.inputs(space, uniform(space, 3_000, rng=np.random.default_rng(0)))
     said, truth = predictor.predict(inputs), in_double(predictor, inputs)
-    np.testing.assert_allclose(said.mean, truth.mean, atol=1e-4)  # percent
-    np.testing.assert_allclose(said.std, truth.std, atol=3e-4)
+    assert (np.abs(said.mean - truth.mean) < 5e-4 * truth.std).all()  # far below what it says that it does not know
+    np.testing.assert_allclose(said.std, truth.std, rtol=2e-3)
     np.testing.assert_array_equal(said.mean, predictor.predict_mean(inputs))
 
 

@@ -199,7 +199,7 @@ def test_names_and_paths():
     assert {"fbnetv3", "fbnetv3-recipe", "fbnetv3-arch", "fbnetv3-cifar10", "fashion-mnist", "digits"} <= set(
         space_names()
     )
-    with pytest.raises(SpaceError, match="there are cifar10"):
+    with pytest.raises(SpaceError, match="there are campaign, cifar10"):
         load_space("fbnetv4")
     with pytest.raises(SpaceError, match="no such space file"):
         load_space("missing.yaml")
