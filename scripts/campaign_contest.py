@@ -6,6 +6,8 @@ goes on by asking again from its start: what was trained is looked up.
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from campaign_arms import Ground, Step, arm_of_pair, hours, kept, samples_in, trained
-from campaign_pairs import USUAL_RECIPES, usual_recipe
+from campaign_pairs import USUAL_RECIPES, seconds_of, usual_recipe
 from nars.evaluate import evaluate_trial
 from nars.files.atomic import write_text
 from nars.run import Silent, load_config
@@ -50,16 +52,17 @@ def contest(ground: Ground) -> Iterator[str]:
         return
     arms = []
     for search in searches:
-        if not (search.folder / "found.json").is_file():
+        file = search.folder / "found.json"
+        if not file.is_file():
             yield from WAYS[search.way](search)
-        (row,) = kept(search.folder / "found.json", lambda: None)
+        row = json.loads(file.read_text())
         arms.append(arm_of_pair(ground, np.array(row), {"way": search.way, "search": search.seed}))
     yield from trained(ground, folder / "samples", arms, _FRESH)
 
 
 def spent(samples: list[Sample]) -> float:
     """Seconds of a core; a failed training does not say, and counts as long as it took."""
-    return sum(float(str(sample.also.get("cpu_seconds", sample.seconds))) for sample in samples)
+    return sum(map(seconds_of, samples))
 
 
 @dataclass
@@ -133,7 +136,7 @@ class Search:
 
     def found(self, row: Population) -> str:
         """Keep what the search answers."""
-        kept(self.folder / "found.json", lambda: [np.asarray(row).tolist()])
+        kept(self.folder / "found.json", np.asarray(row).tolist)
         return f"{self.way}, seed {self.seed}: {len(self._known)} trainings in {self.used:.0f} s"
 
 
@@ -241,6 +244,7 @@ def _loop(search: Search, space: str) -> Loop:
             "propose": "improvement",
         },
     }
+    shutil.rmtree(search.folder / "run", ignore_errors=True)  # it asks from its start, so that all of the time counts
     return open_loop(load_config(config), search.folder / "run", reporter=Silent())
 
 
