@@ -32,7 +32,7 @@ def evaluate(
     batch_size: int = 512,
     peers: Peers = ALONE,
 ) -> float:
-    """How good any network is on `split`; the network is left in the mode it was in.
+    """How good any network is on `split`; it is left in the mode it was in.
 
     Args:
         model: On `device`; float (B, C, H, W) -> logits (B, classes).
@@ -48,17 +48,37 @@ def evaluate(
         DivergedError: the outputs are not finite.
         RecipeError: the split is empty.
     """
+    (value,) = evaluate_together(
+        [model], split, normalize, metric=metric, device=device, batch_size=batch_size, peers=peers
+    )
+    return value
+
+
+@torch.inference_mode()
+def evaluate_together(
+    models: Sequence[nn.Module],
+    split: Split | StreamedSplit,
+    normalize: Normalizer,
+    *,
+    metric: Metric = ACCURACY,
+    device: str | torch.device = "cpu",
+    batch_size: int = 512,
+    peers: Peers = ALONE,
+) -> list[float]:
+    """How good each of several networks is, as `evaluate` says it; each image is read once for all of them."""
     if metric != ACCURACY:
-        logits = outputs(model, split, normalize, device=device, batch_size=batch_size, peers=peers)
-        return score(metric, logits, split.labels)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
+        found = _outputs(models, split, normalize, device=device, batch_size=batch_size, peers=peers)
+        return [score(metric, logits, split.labels) for logits in found]
+    correct = torch.zeros(len(models), dtype=torch.int64, device=device)
     finite = torch.ones((), dtype=torch.bool, device=device)
-    for part, logits in _logits(model, split, normalize, device=device, batch_size=batch_size, peers=peers):
-        finite &= logits.isfinite().all()
-        correct += right(logits, split.labels[part].to(device)).sum()
+    for part, answers in _logits(models, split, normalize, device=device, batch_size=batch_size, peers=peers):
+        labels = split.labels[part].to(device)
+        for number, logits in enumerate(answers):
+            finite &= logits.isfinite().all()
+            correct[number] += right(logits, labels).sum()
     peers.sum_(correct)
     _require_finite(peers.sum_((~finite).to(torch.int64)))
-    return 100.0 * correct.item() / len(split)
+    return [100.0 * count / len(split) for count in correct.tolist()]
 
 
 @torch.inference_mode()
@@ -72,14 +92,28 @@ def outputs(
     peers: Peers = ALONE,
 ) -> Tensor:
     """Logits of any network for a split, float32 (N, classes) on `device`; arguments and errors are `evaluate`'s."""
-    found: Tensor | None = None
-    for part, logits in _logits(model, split, normalize, device=device, batch_size=batch_size, peers=peers):
-        if found is None:
-            found = torch.zeros(len(split), logits.shape[1], device=device)
-        found[part] = logits
-    assert found is not None
-    peers.sum_(found)
-    _require_finite((~found.isfinite()).sum())
+    (found,) = _outputs([model], split, normalize, device=device, batch_size=batch_size, peers=peers)
+    return found
+
+
+def _outputs(
+    models: Sequence[nn.Module],
+    split: Split | StreamedSplit | RenderedSplit,
+    normalize: Normalizer,
+    *,
+    device: str | torch.device,
+    batch_size: int,
+    peers: Peers,
+) -> list[Tensor]:
+    """`outputs` of each network."""
+    found: list[Tensor] = []
+    for part, answers in _logits(models, split, normalize, device=device, batch_size=batch_size, peers=peers):
+        found = found or [torch.zeros(len(split), logits.shape[1], device=device) for logits in answers]
+        for whole, logits in zip(found, answers, strict=True):
+            whole[part] = logits
+    for whole in found:
+        peers.sum_(whole)
+        _require_finite((~whole.isfinite()).sum())
     return found
 
 
@@ -89,24 +123,27 @@ def _require_finite(others: Tensor) -> None:
 
 
 def _logits(
-    model: nn.Module,
+    models: Sequence[nn.Module],
     split: Split | StreamedSplit | RenderedSplit,
     normalize: Normalizer,
     *,
     device: str | torch.device,
     batch_size: int,
     peers: Peers,
-) -> Iterator[tuple[slice, Tensor]]:
-    """Parts of a split, this process's share, with the logits for their images (B, classes); one part at least."""
+) -> Iterator[tuple[slice, list[Tensor]]]:
+    """Parts of a split, this process's share, with each network's logits (B, classes); one part at least."""
     if len(split) == 0:
         raise RecipeError("there are no images to measure the accuracy on; hold some out for validation.")
-    training = model.training
-    model.eval()
+    training = [model.training for model in models]
+    for model in models:
+        model.eval()
     starts = range(peers.rank * batch_size, len(split), peers.count * batch_size)
     parts = [slice(start, start + batch_size) for start in starts] or [slice(0, 0)]
     for part, images in zip(parts, _images(split, parts), strict=True):
-        yield part, model(normalize(images.to(device)))
-    model.train(training)
+        shown = normalize(images.to(device))
+        yield part, [model(shown) for model in models]
+    for model, mode in zip(models, training, strict=True):
+        model.train(mode)
 
 
 def _images(split: Split | StreamedSplit | RenderedSplit, parts: Sequence[slice]) -> Iterator[Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast, final
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nars.images import ImageData, Split, StreamedSplit
 from nars.metric import ACCURACY, Metric
 from nars.printing import counted
-from nars.recipe.accuracy import DivergedError, evaluate, outputs
+from nars.recipe.accuracy import DivergedError, evaluate_together, outputs
 from nars.recipe.answers import answers_of
 from nars.recipe.augmentation import EpochPlan
 from nars.recipe.balance import balance_of
@@ -317,18 +317,33 @@ class TrainingLoop:
             DivergedError: the outputs are not finite.
             RecipeError: the moving average is asked for and the recipe has none, or the split is empty.
         """
-        return self._evaluate(split, ACCURACY, ema=ema, exact=exact, batch_size=batch_size)
+        (value,) = self._evaluate([self._measured(ema)], split, ACCURACY, exact=exact, batch_size=batch_size)
+        return value
 
     def measure(self, split: Split | StreamedSplit, *, ema: bool = False, exact: bool = False) -> float:
         """The training's metric on `split`, as `accuracy`."""
-        return self._evaluate(split, self.metric, ema=ema, exact=exact, batch_size=512)
+        (value,) = self._evaluate([self._measured(ema)], split, self.metric, exact=exact)
+        return value
+
+    def measure_both(self, split: Split | StreamedSplit) -> tuple[float, float | None]:
+        """`measure` of the network and of its moving average, None where the recipe has none; images are read once."""
+        if self.ema_model is None:
+            return self.measure(split), None
+        value, averaged = self._evaluate([self.model, self.ema_model], split, self.metric)
+        return value, averaged
 
     def _evaluate(
-        self, split: Split | StreamedSplit, metric: Metric, *, ema: bool, exact: bool, batch_size: int
-    ) -> float:
+        self,
+        models: Sequence[nn.Module],
+        split: Split | StreamedSplit,
+        metric: Metric,
+        *,
+        exact: bool = False,
+        batch_size: int = 512,
+    ) -> list[float]:
         with nullcontext() if exact else self._precision.computing():
-            return evaluate(
-                self._measured(ema),
+            return evaluate_together(
+                models,
                 split,
                 self._batches.normalize,
                 metric=metric,

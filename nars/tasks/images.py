@@ -80,8 +80,7 @@ class ImageClassification:
                 while loop.epoch < wanted:
                     loop.train_epoch(max_steps=_STEPS_BETWEEN_CHECKS)
                     check()
-                value = loop.measure(images.validation)
-                averaged = loop.measure(images.validation, ema=True) if by.ema else None
+                value, averaged = loop.measure_both(images.validation)
                 measured = Measured(value=value, averaged=averaged)
             if self.keep is not None and epoch == trial.epochs:
                 keep_weights(loop, self.keep / f"{trial.key}.safetensors", averaged=by.ema)

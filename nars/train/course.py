@@ -123,9 +123,5 @@ def train(loop: TrainingLoop, data: ImageData, max_steps: int | None) -> Epoch |
     stats = loop.train_epoch(max_steps=max_steps)
     if loop.step > 0:
         return None
-    return Epoch(
-        loss=stats.loss,
-        accuracy=loop.measure(data.validation),
-        ema_accuracy=None if loop.ema_model is None else loop.measure(data.validation, ema=True),
-        learning_rate=stats.learning_rate,
-    )
+    value, averaged = loop.measure_both(data.validation)
+    return Epoch(loss=stats.loss, accuracy=value, ema_accuracy=averaged, learning_rate=stats.learning_rate)

@@ -15,7 +15,8 @@ from timm.models.mobilenetv3 import MobileNetV3
 
 from nars.errors import DataError
 from nars.evaluate import open_engine
-from nars.images import ImageData, StreamedSplit, load_images
+from nars.images import ImageData, StreamedSplit, load_images, streaming
+from nars.metric import ACCURACY, IMAGE_METRICS, Metric
 from nars.network import build
 from nars.recipe import Augmentation, Recipe, Schedule, TrainingLoop, TrainingSettings
 from nars.space import Architecture, Head, Stage, Stem
@@ -58,7 +59,7 @@ def load(folder: Path, **how: Any) -> ImageData:
     return load_images(f"imagefolder:{folder}", resolution=SIDE, validation_fraction=0.25, seed=0, **how)
 
 
-def training(data: ImageData, *, border: Any = "reflect", **said: Any) -> TrainingLoop:
+def training(data: ImageData, *, border: Any = "reflect", metric: Metric = ACCURACY, **said: Any) -> TrainingLoop:
     return TrainingLoop(
         build(NETWORK, dropout=0.2, stochastic_depth=0.1, seed=0),
         Recipe.from_dict(RECIPE | said),
@@ -70,6 +71,7 @@ def training(data: ImageData, *, border: Any = "reflect", **said: Any) -> Traini
             ema_decay=0.9,
         ),
         seed=0,
+        metric=metric,
     )
 
 
@@ -98,6 +100,24 @@ def test_training_and_accuracy_are_those_of_images_in_memory(photos: Path, loade
     assert torch.equal(torch.get_rng_state(), before)
     for name, value in weights(one).items():
         assert torch.equal(value, weights(two)[name]), name
+
+
+@pytest.mark.parametrize("metric", [ACCURACY, IMAGE_METRICS["log_loss"]])
+def test_network_and_average_are_judged_on_images_that_are_read_once(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, metric: Metric
+) -> None:
+    data = load(photos, streaming=True, loaders=0)
+    loop = training(data, metric=metric)
+    loop.train_epoch()
+    expected = loop.measure(data.validation), loop.measure(data.validation, ema=True)
+    assert metric == ACCURACY or expected[0] != expected[1]
+    read: list[Path] = []
+    original = streaming.read_one
+    monkeypatch.setattr(streaming, "read_one", lambda file, side: (read.append(file), original(file, side))[1])
+    assert loop.measure_both(data.validation) == expected
+    assert len(read) == len(set(read)) == len(data.validation)
+    assert loop.model.training
+    assert training(data, ema=False).measure_both(data.validation)[1] is None
 
 
 def test_it_goes_on_in_the_middle_of_an_epoch(photos: Path) -> None:
