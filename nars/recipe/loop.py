@@ -207,12 +207,9 @@ class TrainingLoop:
 
     def end_after(self, epochs: int) -> None:
         """End the training after so many epochs in all: from here on the learning rate follows a schedule of that
-        length. Of those already done none is undone; how long parts stay frozen does not change.
-
-        At the start of an epoch.
+        length. Of those already done or begun none is undone; how long parts stay frozen does not change.
         """
-        assert self.step == 0
-        epochs = max(1, epochs, self.epoch)
+        epochs = max(1, epochs, self.epoch + (self.step > 0))
         warmup = min(self._schedule.warmup_epochs, epochs)
         self._schedule = replace(self._schedule, epochs=epochs, warmup_epochs=warmup)
 

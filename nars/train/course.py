@@ -76,8 +76,8 @@ class Straight:
 
     def end_after(self, epochs: int) -> None:
         """End after so many epochs in all, as `TrainingLoop.end_after` has it."""
-        self._epochs = max(1, epochs, self._loop.epoch)
-        self._loop.end_after(self._epochs)
+        self._loop.end_after(epochs)
+        self._epochs = self._loop.epochs
 
     @property
     def done(self) -> bool:

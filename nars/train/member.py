@@ -70,6 +70,8 @@ class _History:
     curve: list[float] = field(default_factory=list)
     ema_curve: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    under_way: float = 0.0
+    """Of these, the seconds of the epoch that is not done."""
 
     def add(self, epoch: Epoch) -> None:
         self.losses.append(epoch.loss)
@@ -156,13 +158,17 @@ def train_network(
         course = _course(loop, recipe, data, epochs=epochs, seed=seed, augmenting=augmenting)
         history = _resume(course, folder / CHECKPOINT, identity)
         if history.curve:
-            _fit(course, deadline, done=len(history.curve), seconds=history.seconds / len(history.curve))
+            each = (history.seconds - history.under_way) / len(history.curve)
+            _fit(course, deadline, done=len(history.curve), seconds=each)
         while not course.done:
             start = time.perf_counter()
             finished = course.advance(checkpoint_every)
-            history.seconds += time.perf_counter() - start
+            spent = time.perf_counter() - start
+            history.seconds += spent
+            history.under_way += spent
             if finished:
-                _fit(course, deadline, done=len(history.curve) + 1, seconds=time.perf_counter() - start)
+                _fit(course, deadline, done=len(history.curve) + 1, seconds=history.under_way)
+                history.under_way = 0.0
             for epoch in finished:
                 history.add(epoch)
                 if on_epoch is not None and peers.first:

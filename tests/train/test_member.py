@@ -19,7 +19,7 @@ from nars.images import ImageData
 from nars.network import build
 from nars.recipe import Normalizer, Recipe, Schedule, Teaching, TrainingSettings, evaluate
 from nars.space import Architecture
-from nars.train import CHECKPOINT, MISTAKES, RESULT, WEIGHTS, EpochReport, MemberResult, TrainError
+from nars.train import CHECKPOINT, MISTAKES, RESULT, WEIGHTS, Deadline, EpochReport, MemberResult, TrainError
 
 Train = Callable[..., MemberResult]
 
@@ -82,6 +82,26 @@ def test_killed_at_ten_random_steps_it_ends_in_the_same_bits(
         straight.ema_curve,
         straight.test_accuracy,
     )
+
+
+def test_killed_within_an_epoch_it_still_ends_in_its_time(
+    train: Train, recipe: Recipe, settings: TrainingSettings, tmp_path: Path
+) -> None:
+    reports: list[EpochReport] = []
+
+    def die(done: int, _: int) -> None:
+        if done == 7:  # of five steps an epoch
+            raise Killed
+
+    left, start = 1000.0, time.time()
+    how: dict[str, Any] = {"checkpoint_every": 1, "on_epoch": reports.append}
+    with pytest.raises(Killed):
+        train(tmp_path, recipe, settings, deadline=Deadline(at=start + left), on_steps=die, **how)
+    assert len(reports) == 1
+    assert reports[0].epochs == pytest.approx(left / reports[0].seconds, rel=0.05)  # not by its last step alone
+    result = train(tmp_path, recipe, settings, deadline=Deadline(at=start), **how)  # the time is over
+    assert [(report.epoch, report.epochs) for report in reports[1:]] == [(2, 2)]
+    assert len(result.curve) == 2
 
 
 def test_a_checkpoint_from_a_gpu_goes_on_without_one(
