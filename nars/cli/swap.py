@@ -15,6 +15,7 @@ from nars.printing import counted, plain_console, print_lines
 
 if TYPE_CHECKING:
     from nars.metric import Metric
+    from nars.stages import Member
     from nars.studies import Shares, Swap
 
 
@@ -58,20 +59,24 @@ def swap(
 
 def _table(found: Swap) -> RenderableType:
     from nars.report import FittingTable
-    from nars.space import shorten
 
     headings = ["architecture", *(f"recipe of {member.name}" for member in found.members)]
     rows = [
-        [
-            f"{member.name} ({shorten(member.costs['flops'])} FLOPs)",
-            *(_cell(found, row, column) for column in range(len(found.members))),
-        ]
+        [f"{member.name} ({_size(member)})", *(_cell(found, row, column) for column in range(len(found.members)))]
         for row, member in enumerate(found.members)
     ]
     unit = " in percent" if found.metric.unit == "%" else f" in {found.metric.unit}" if found.metric.unit else ""
     of = f"{found.metric.name.replace('_', ' ')} after {counted(found.epochs, 'epoch')}{unit}"
     title = f"architecture x recipe: {of}, predicted | trained"
     return Group(title, FittingTable(headings, rows, left=("architecture",)))
+
+
+def _size(member: Member) -> str:
+    """Its FLOPs, or the first of its own costs."""
+    from nars.space import shorten
+
+    cost = "flops" if "flops" in member.costs else next(iter(member.costs))
+    return f"{shorten(member.costs[cost])} {'FLOPs' if cost == 'flops' else cost}"
 
 
 def _cell(found: Swap, row: int, column: int) -> str:

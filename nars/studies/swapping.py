@@ -16,6 +16,7 @@ from nars.errors import ConfigError, require
 from nars.metric import Metric
 from nars.printing import brief_repr
 from nars.run import Run
+from nars.run.config import OwnTask
 from nars.run.journal import check_samples, read_results
 from nars.space import Population
 from nars.stages import Member, engine_of, open_predictor
@@ -123,16 +124,27 @@ def swap(run: Run, *, train: str | None = None, seeds: int = 1) -> Swap:
     the sample store `swap/` of the run's folder; what is there, or was trained in stage 2, is not trained again.
 
     Args:
-        run: A run with a finished search.
+        run: A run with a finished search, its trainer ours or one's own.
         train: "all", "diagonal", or cells as "ARCHITECTURE:RECIPE", separated by commas; None trains nothing and
             shows what has been trained before.
         seeds: Trainings of each cell, >= 1, of different initial weights and order; the difference is the noise.
 
     Raises:
-        ConfigError: the search is not finished, or `train` names no cell of the family.
+        ConfigError: the search is not finished, `train` names no cell of the family, there is nothing to exchange in
+            the run's space, or its trainings are a loop of one's own.
     """
     check_samples(run)
-    run.config.check_networks()
+    for group in ("architecture", "recipe"):
+        if not len(run.space.columns_of(group)):
+            raise ConfigError(
+                f"swapping gives each architecture each recipe, and in the space {run.space.name} nothing may be "
+                f"chosen of the {group}. Swap a run whose space has choices of both."
+            )
+    if train is not None and isinstance(run.config.task, OwnTask) and run.config.task.loop is not None:
+        raise ConfigError(
+            f"--train trains cells here, and the candidates of {run.config.name} are trained by a loop of your own, "
+            f"{run.config.task.loop}. Without --train all cells are predicted."
+        )
     members = finished_family(run, "swapping")
     if len(members) < 2:
         raise ConfigError(f"swapping needs a family of two members or more, {run.folder.path} has {len(members)}")

@@ -22,6 +22,7 @@ from nars.run import Run, execution, load_config, open_run
 from nars.space import Bounds, enumerate_architectures, load_space
 from nars.stages import MeasuredFamily, is_finished, open_loop, run_all, sample_pool
 from nars.store import SampleStore, best_per_budget, store_info
+from nars.studies import swap
 
 HOW = execution(engine="in-process", workers=1, device="cpu")
 
@@ -210,8 +211,7 @@ def test_each_mistake_is_one_clear_error_before_anything_begins(changes: dict[st
 
 
 @pytest.mark.parametrize(
-    "command",
-    ["train {run}/family/params200", "export {run}", "scale {run} --to 1M", "swap {run}", "latency {run} --members"],
+    "command", ["train {run}/family/params200", "export {run}", "scale {run} --to 1M", "latency {run} --members"]
 )
 def test_commands_for_networks_say_that_there_are_none(
     command: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -223,6 +223,46 @@ def test_commands_for_networks_say_that_there_are_none(
     assert leaving.value.code == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "the candidates of own are trained by own_trainer:error, which keeps what it makes" in said
+
+
+def test_architectures_and_recipes_of_ones_own_trainer_are_swapped(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run(load_config("own.yaml"), "out", execution=HOW)
+    run_all(run)
+    monkeypatch.setattr(
+        "sys.argv", ["nars", "swap", "out", "--train", "all", "--engine", "in-process", "--json", "swap.json"]
+    )
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 0
+    said = capsys.readouterr().out
+    assert "error rate after" in said
+    assert " params)" in said
+    found = json.loads(Path("swap.json").read_text(encoding="utf-8"))
+    records = [member["record"] for member in json.loads(run.folder.family_file.read_text())["members"]]
+    for one, row in zip(records, found["trained"], strict=True):
+        for other, value in zip(records, row, strict=True):
+            pair = {k: other[k] if k.startswith("recipe.") else v for k, v in one.items()}
+            stopped = 9 / found["epochs"] - 9 / 3  # what the epochs that were not trained would have taken off
+            assert value == pytest.approx(own_trainer.settled(pair) + max(0.0, stopped))
+
+
+@pytest.mark.parametrize(
+    ("changes", "train", "message"),
+    [
+        ({"task": {"loop": "by hand"}}, "all", "trained by a loop of your own, by hand. Without --train all cells"),
+        ({"space": "half.yaml"}, None, "in the space half nothing may be chosen of the recipe"),
+    ],
+)
+def test_what_cannot_be_swapped_is_said(
+    here: Path, changes: dict[str, object], train: str | None, message: str
+) -> None:
+    half = own_trainer.SPACE.replace("curved", "half").partition("recipe:")[0]
+    Path("half.yaml").write_text(half + own_trainer.COSTS, encoding="utf-8")
+    run = open_run(load_config("own.yaml", changes), "out", execution=HOW)
+    with pytest.raises(ConfigError, match=message):
+        swap(run, train=train)
 
 
 def test_a_generic_space_with_images_is_refused(here: Path) -> None:
