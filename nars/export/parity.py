@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
     """Load each form with its own runtime and compare it with the weights in timm's network.
 
     The standalone file runs in a Python process of its own in which nars and timm cannot be imported, and timm in
-    another, which does what a user does: register the folder and create the model by its name.
+    another, which does what a user does: register the folder and create the model by its name. All run at once.
 
     Args:
         folder: The folder of an exported member.
@@ -115,13 +116,14 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
         ONNX: lambda: onnx_logits(open_onnx(folder / ONNX), normalized),
         PROGRAM: lambda: logits(decode_program(folder / PROGRAM), normalized),
     }
+    programs: dict[str, tuple[Sequence[str | Path], str]] = {}
     if config.standalone:
         # -I: neither PYTHONPATH nor the current folder can lend it a package.
         file = folder / STANDALONE
-        alone: list[str | Path] = ["-I", "-c", _RUN_STANDALONE, file]
-        runtimes[STANDALONE] = lambda: _computed(alone, normalized, f"{file} does not run on PyTorch alone")
-        by_timm: list[str | Path] = ["-c", _RUN_TIMM, folder, config.name]
-        runtimes["timm"] = lambda: _computed(by_timm, normalized, f"timm cannot load {config.name}")
+        programs = {
+            STANDALONE: (["-I", "-c", _RUN_STANDALONE, file], f"{file} does not run on PyTorch alone"),
+            "timm": (["-c", _RUN_TIMM, folder, config.name], f"timm cannot load {config.name}"),
+        }
 
     def check(form: str, run: Callable[[], torch.Tensor]) -> FormatCheck:
         try:
@@ -135,11 +137,18 @@ def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Ve
         return FormatCheck(form=form, max_difference=difference, accuracy=reached, passed=passed, message="")
 
     fixed = fixed_input(config.architecture.in_channels, config.architecture.resolution)
+    with ThreadPoolExecutor() as side_by_side:  # processes that mostly load libraries, each on a core of its own
+        begun = {
+            form: side_by_side.submit(_computed, program, normalized, failure)
+            for form, (program, failure) in programs.items()
+        }
+        runtimes |= {form: future.result for form, future in begun.items()}
+        checks = tuple(check(form, run) for form, run in runtimes.items())
     return Verification(
         name=config.name,
         images=len(images),
         accuracy=accuracy,
-        formats=tuple(check(form, run) for form, run in runtimes.items()),
+        formats=checks,
         changed=tuple(
             file
             for file, digest in card.files.items()
