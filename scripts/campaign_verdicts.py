@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,10 +213,11 @@ def searching_pays(folder: Path) -> Claim:
 
 
 def fidelity(folder: Path) -> Claim:
-    """How well the regime ranks: Kendall's tau of a training and one that is ten times as long."""
+    """How well the regime ranks: Kendall's tau of a training and one that is ten times as long, of all chosen pairs."""
     samples = [sample for sample in samples_in(folder / "longer" / "samples") if sample.result is not None]
-    if len(samples) < 4:
-        raise MissingError("longer")
+    chosen = folder / "longer" / "pairs.json"
+    if not chosen.is_file() or len(samples) < len(json.loads(chosen.read_text(encoding="utf-8"))):
+        raise MissingError("longer")  # the first are the smallest
     short, long = (
         np.array([float(str(value)) for value in values])
         for values in ([s.record["short"] for s in samples], [s.result for s in samples])
