@@ -140,7 +140,8 @@ def _doubts(predictor: str, family: FamilyAnswer) -> tuple[str, ...]:
         for budget, record in zip(family.budgets, _first_records(family), strict=True)
     )
     home = RunFolder(Path(predictor))
-    found = doubts(evidence_of(answers, family.space, read_results(home), metric=family.metric))
+    evidence = evidence_of(answers, family.space, read_results(home), metric=family.metric, best_seen=family.best_seen)
+    found = doubts(evidence)
     return (*_guesses(home, family), *found)
 
 

@@ -294,6 +294,16 @@ class Predictor:
         with one_blas_thread():
             return self.scale.restore(np.concatenate([self._statistics(part) for part in _chunks(x)]))
 
+    @property
+    def best_seen(self) -> float | None:
+        """The best value among those that it was fitted to; None where it is not kept: before a fit, of fewer than ten
+        samples, and of the preset `paper`."""
+        if self.fitted is None:
+            return None
+        warp = self.fitted.warp
+        end = warp.high if self.metric.maximized else warp.low
+        return float(warp.inverse(np.array([end]))[0]) if np.isfinite(end) else None
+
     def _fit_or_raise(self) -> Fit:
         if self.fitted is None:
             raise PredictorError("this predictor has seen no accuracies yet; call fit(encoding, accuracy, seed=...)")

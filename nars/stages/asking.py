@@ -88,6 +88,8 @@ class FamilyAnswer:
     seconds: float
     metric: Metric = ACCURACY
     """What is predicted."""
+    best_seen: float | None = None
+    """The best value that the predictor has learned from; None where it is not known."""
 
     def __repr__(self) -> str:
         gains = ["", *(gain_text(self.metric, price.gain) for price in self.prices)]
@@ -186,6 +188,7 @@ def ask(
         known=family.archive,
         seconds=time.perf_counter() - started,
         metric=metric,
+        best_seen=model.best_seen,
     )
 
 

@@ -26,6 +26,9 @@ FEW = 16
 """Successful trainings below which a predictor has little to learn from."""
 FAILING = 0.25
 """Share of failed trainings from which on something is wrong with more than a few candidates."""
+BEYOND = 2.0
+"""Standard deviations of a prediction above the best measured value from which on it counts as an extrapolation. In
+`results/campaign` answers 2.7 above it, of a predictor of random pairs, came out a tenth lower than predicted."""
 NOISY = 0.5
 """Share of the spread of measured accuracies that chance in the validation set may make up."""
 
@@ -59,14 +62,16 @@ class Evidence:
     """For each round that was predicted before it was measured: Kendall's tau, and of how many candidates."""
     validation_images: int | None = None
     metric: Metric = ACCURACY
+    best_seen: float | None = None
+    """The best value that the predictor has learned from."""
     file: str = "the space file"
     """Where a range is widened."""
 
 
 def doubts(evidence: Evidence) -> tuple[str, ...]:
     """A sentence or two for each reason to doubt the answers; none where there is none."""
-    found = (_few(evidence), _order(evidence), _wide(evidence), _alike(evidence), _edges(evidence), _noise(evidence))
-    return tuple(sentence for sentence in found if sentence)
+    reasons = (_few, _order, _wide, _beyond, _alike, _edges, _noise)
+    return tuple(sentence for reason in reasons if (sentence := reason(evidence)))
 
 
 def evidence_of(
@@ -76,6 +81,7 @@ def evidence_of(
     *,
     validation_images: int | None = None,
     metric: Metric = ACCURACY,
+    best_seen: float | None = None,
 ) -> Evidence:
     """The evidence of a run.
 
@@ -85,9 +91,12 @@ def evidence_of(
         rounds: results of stage 2; none where they are not known.
         validation_images: how many the accuracies were measured on.
         metric: what was measured.
+        best_seen: the best value that the predictor has learned from; None takes that of the rounds.
     """
     values = [value for result in rounds for value in result.measured]
     measured = [value for value in values if value is not None]
+    if best_seen is None and measured:
+        best_seen = max(measured) if metric.maximized else min(measured)
     return Evidence(
         answers=tuple(answers),
         scales={
@@ -100,6 +109,7 @@ def evidence_of(
         taus=tuple((result.tau, len(result.pairs)) for result in rounds if result.tau is not None),
         validation_images=validation_images,
         metric=metric,
+        best_seen=best_seen,
         file=f"a copy of the built-in {space.name} (nars space show names its file)"
         if space.name in space_names()
         else "the space file",
@@ -147,6 +157,24 @@ def _wide(evidence: Evidence) -> str:
         f"the prediction says little ({shown}): all measured values together have a spread of "
         f"± {metric.spell(spread)}. Train more candidates (collect.per_round, collect.rounds) or longer "
         f"(collect.epochs)."
+    )
+
+
+def _beyond(evidence: Evidence) -> str:
+    """Effects of many choices add up in a model, where trainings have a ceiling."""
+    best, metric = evidence.best_seen, evidence.metric
+    if best is None:
+        return ""
+    sign = 1 if metric.maximized else -1
+    beyond = [answer for answer in evidence.answers if sign * (answer.predicted - best) > BEYOND * answer.std]
+    if not beyond:
+        return ""
+    shown = "; ".join(f"{answer.name}: {metric.spell(answer.predicted, answer.std)}" for answer in beyond)
+    return (
+        f"predicted to be better than all that was measured ({shown}; the best training behind the predictor has "
+        f"{metric.spell(best)}): such predictions are usually too good, and what was measured may be the better "
+        f"choice. Train a few first (nars search ... --out FOLDER, nars verify), or search in more rounds, which learn from "
+        f"what they choose."
     )
 
 

@@ -177,6 +177,17 @@ def test_files_whose_matrices_are_whole_open_as_before(space, encoding, tmp_path
     np.testing.assert_array_equal(loaded.predict(encoding).std, predictor.predict(encoding).std)
 
 
+@pytest.mark.parametrize("goal", ["maximize", "minimize"])
+def test_the_best_value_that_was_seen_is_known_and_kept(space, encoding, tmp_path: Path, goal) -> None:
+    y = truth(space, encoding[:40])
+    base = dataclasses.replace(pretrained(space, encoding[:50], "default"), metric=Metric(name="m", goal=goal))
+    assert base.best_seen is None
+    fitted = base.fit(encoding[:40], y, seed=0)
+    assert fitted.best_seen == pytest.approx(y.max() if goal == "maximize" else y.min())
+    save_predictor(fitted, tmp_path, space=space, data="digits")
+    assert load_predictor(tmp_path, space).best_seen == pytest.approx(fitted.best_seen)
+
+
 def test_another_space_is_refused_with_the_reason(space, encoding, tmp_path: Path) -> None:
     save_predictor(pretrained(space, encoding[:50], "paper"), tmp_path, space=space, data="digits")
     with pytest.raises(PredictorError, match=r"made for the space 'digits'.*this\s+is 'fbnetv3'"):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nars.metric import IMAGE_METRICS
 from nars.run import RoundResult
 from nars.space import load_space
 from nars.stages import Answer, Evidence, doubts, evidence_of
@@ -60,6 +61,8 @@ def test_nothing_is_said_where_there_is_nothing_to_doubt() -> None:
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 78.9, 1.2, lr=0.02))}, "78.00 to 78.90 %"),
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 79.1, 1.2, lr=0.02))}, None),
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 78.0, 1.0, lr=0.01))}, None),
+        ({"best_seen": 79.9}, "2M: 82.00 ± 1.00 %; the best training behind the predictor has 79.90 %"),
+        ({"best_seen": 80.1}, None),
         ({"validation_images": 80}, "80 validation images"),
         ({"validation_images": 90}, None),
         ({"validation_images": None}, None),
@@ -132,6 +135,13 @@ def test_evidence_of_a_run_folder() -> None:
     assert found.failed == 2
     assert found.taus == ((1 / 3, 3),)
     assert found.validation_images == 7
+    assert found.best_seen == 80.0
+    assert evidence_of([answer()], space, rounds, best_seen=83.0).best_seen == 83.0
+    loss = IMAGE_METRICS["log_loss"]
+    assert evidence_of([answer()], space, rounds, metric=loss).best_seen == 50.0
+    assert (
+        "1M: 0.5 ± 0.1" in doubts(Evidence(answers=(answer("1M", 0.5, 0.1),), scales={}, metric=loss, best_seen=0.8))[0]
+    )
     rates = found.scales["recipe.learning_rate"]
     assert (len(rates), rates[0], rates[-1]) == (15, 0.002, 0.05)
     assert "recipe.optimizer" not in found.scales
