@@ -28,7 +28,7 @@ FAILING = 0.25
 """Share of failed trainings from which on something is wrong with more than a few candidates."""
 BEYOND = 2.0
 """Standard deviations of a prediction above the best measured value from which on it counts as an extrapolation. In
-`results/campaign` answers 2.7 above it, of a predictor of random pairs, came out a tenth lower than predicted."""
+`results/campaign` answers 2.7 above it, of a predictor of random pairs, came out ten points lower than predicted."""
 NOISY = 0.5
 """Share of the spread of measured accuracies that chance in the validation set may make up."""
 
@@ -173,8 +173,8 @@ def _beyond(evidence: Evidence) -> str:
     return (
         f"predicted to be better than all that was measured ({shown}; the best training behind the predictor has "
         f"{metric.spell(best)}): such predictions are usually too good, and what was measured may be the better "
-        f"choice. Train a few first (nars search ... --out FOLDER, nars verify), or search in more rounds, which learn from "
-        f"what they choose."
+        f"choice. Train a few first (nars search ... --out FOLDER, nars verify), or search in more rounds, which learn "
+        f"from what they choose."
     )
 
 
