@@ -32,7 +32,7 @@ def evaluate(
     batch_size: int = 512,
     peers: Peers = ALONE,
 ) -> float:
-    """How good any network is on `split`; it is left in the mode it was in.
+    """How good any network is on `split`; the network is left in the mode it was in.
 
     Args:
         model: On `device`; float (B, C, H, W) -> logits (B, classes).
@@ -67,7 +67,7 @@ def evaluate_together(
 ) -> list[float]:
     """How good each of several networks is, as `evaluate` says it; each image is read once for all of them."""
     if metric != ACCURACY:
-        found = _outputs(models, split, normalize, device=device, batch_size=batch_size, peers=peers)
+        found = outputs(models, split, normalize, device=device, batch_size=batch_size, peers=peers)
         return [score(metric, logits, split.labels) for logits in found]
     correct = torch.zeros(len(models), dtype=torch.int64, device=device)
     finite = torch.ones((), dtype=torch.bool, device=device)
@@ -83,29 +83,18 @@ def evaluate_together(
 
 @torch.inference_mode()
 def outputs(
-    model: nn.Module,
+    models: Sequence[nn.Module],
     split: Split | StreamedSplit | RenderedSplit,
     normalize: Normalizer,
     *,
     device: str | torch.device = "cpu",
     batch_size: int = 512,
     peers: Peers = ALONE,
-) -> Tensor:
-    """Logits of any network for a split, float32 (N, classes) on `device`; arguments and errors are `evaluate`'s."""
-    (found,) = _outputs([model], split, normalize, device=device, batch_size=batch_size, peers=peers)
-    return found
-
-
-def _outputs(
-    models: Sequence[nn.Module],
-    split: Split | StreamedSplit | RenderedSplit,
-    normalize: Normalizer,
-    *,
-    device: str | torch.device,
-    batch_size: int,
-    peers: Peers,
 ) -> list[Tensor]:
-    """`outputs` of each network."""
+    """Logits of each of some networks for a split, float32 (N, classes) on `device`, each image read once.
+
+    Arguments and errors are `evaluate`'s.
+    """
     found: list[Tensor] = []
     for part, answers in _logits(models, split, normalize, device=device, batch_size=batch_size, peers=peers):
         found = found or [torch.zeros(len(split), logits.shape[1], device=device) for logits in answers]

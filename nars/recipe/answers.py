@@ -29,7 +29,7 @@ def answers_of(
         split = data.rendered(teaching.renders)
     elif isinstance(split, StreamedSplit) and split.held is None and teaching.resolution is not None:
         split = replace(split, resolution=teaching.resolution)
-    found = outputs(_Asked(teaching).to(device), split, normalize, device=device, peers=peers)
+    (found,) = outputs([_Asked(teaching).to(device)], split, normalize, device=device, peers=peers)
     return found.to(torch.float16)
 
 

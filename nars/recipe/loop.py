@@ -351,7 +351,9 @@ class TrainingLoop:
 
     def outputs(self, split: Split | StreamedSplit, *, ema: bool = False) -> Tensor:
         """Logits for `split` in float32, (N, classes); errors as `accuracy`."""
-        return outputs(self._measured(ema), split, self._batches.normalize, device=self._device, peers=self._peers)
+        of = [self._measured(ema)]
+        (logits,) = outputs(of, split, self._batches.normalize, device=self._device, peers=self._peers)
+        return logits
 
     def _measured(self, ema: bool) -> nn.Module:
         model = self.ema_model if ema else self.model

@@ -126,7 +126,8 @@ def _architecture(run: Run, best: BestSoFar) -> AnyArchitecture:
 
 
 def _logits(model: nn.Module, split, mean: Tensor, std: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-    return outputs(model, split, Normalizer(mean, std, device=torch.device("cpu")))
+    (logits,) = outputs([model], split, Normalizer(mean, std, device=torch.device("cpu")))
+    return logits
 
 
 def _in_final_training(run: Run) -> BestSoFar | None:

@@ -152,12 +152,15 @@ def _wide(evidence: Evidence) -> str:
     wide = [answer for answer in evidence.answers if answer.std > WIDE * spread]
     if not wide:
         return ""
-    shown = "; ".join(f"{answer.name}: {metric.spell(answer.predicted, answer.std)}" for answer in wide)
     return (
-        f"the prediction says little ({shown}): all measured values together have a spread of "
+        f"the prediction says little ({_spelled(wide, metric)}): all measured values together have a spread of "
         f"± {metric.spell(spread)}. Train more candidates (collect.per_round, collect.rounds) or longer "
         f"(collect.epochs)."
     )
+
+
+def _spelled(answers: Sequence[Answer], metric: Metric) -> str:
+    return "; ".join(f"{answer.name}: {metric.spell(answer.predicted, answer.std)}" for answer in answers)
 
 
 def _beyond(evidence: Evidence) -> str:
@@ -169,12 +172,11 @@ def _beyond(evidence: Evidence) -> str:
     beyond = [answer for answer in evidence.answers if sign * (answer.predicted - best) > BEYOND * answer.std]
     if not beyond:
         return ""
-    shown = "; ".join(f"{answer.name}: {metric.spell(answer.predicted, answer.std)}" for answer in beyond)
     return (
-        f"predicted to be better than all that was measured ({shown}; the best training behind the predictor has "
-        f"{metric.spell(best)}): such predictions are usually too good, and what was measured may be the better "
-        f"choice. Train a few first (nars search ... --out FOLDER, nars verify), or search in more rounds, which learn "
-        f"from what they choose."
+        f"predicted to be better than all that was measured ({_spelled(beyond, metric)}; the best training behind the "
+        f"predictor has {metric.spell(best)}): such predictions are usually too good, and what was measured may be the "
+        f"better choice. Train a few first (nars search ... --out FOLDER, nars verify), or search in more rounds, "
+        f"which learn from what they choose."
     )
 
 

@@ -70,7 +70,7 @@ def adopt(
         mean, std = map(torch.tensor, start.normalization)
         images = replace(images, mean=mean, std=std)
     normalize = Normalizer(images.mean, images.std, device=torch.device("cpu"))
-    validation, test = (outputs(network.eval(), part, normalize) for part in (images.validation, images.test))
+    validation, test = (outputs([network.eval()], part, normalize)[0] for part in (images.validation, images.test))
     measured, found = scores(validation, images.validation.labels), scores(test, images.test.labels)
     content = save({name: value.contiguous() for name, value in network.state_dict().items()})
     _refuse_other(pair.training, identity := hashlib.sha256(content).hexdigest()[:32])
