@@ -173,7 +173,7 @@ def _beyond(evidence: Evidence) -> str:
     if not beyond:
         return ""
     return (
-        f"predicted to be better than all that was measured ({_spelled(beyond, metric)}; the best training behind the "
+        f"predicted to be better than all that was measured ({_spelled(beyond, metric)}; the best candidate behind the "
         f"predictor has {metric.spell(best)}): such predictions are usually too good, and what was measured may be the "
         f"better choice. Train a few first (nars search ... --out FOLDER, nars verify), or search in more rounds, "
         f"which learn from what they choose."

@@ -61,7 +61,7 @@ def test_nothing_is_said_where_there_is_nothing_to_doubt() -> None:
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 78.9, 1.2, lr=0.02))}, "78.00 to 78.90 %"),
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 79.1, 1.2, lr=0.02))}, None),
         ({"answers": (answer("1M", 78.0, 1.0, lr=0.01), answer("2M", 78.0, 1.0, lr=0.01))}, None),
-        ({"best_seen": 79.9}, "2M: 82.00 ± 1.00 %; the best training behind the predictor has 79.90 %"),
+        ({"best_seen": 79.9}, "2M: 82.00 ± 1.00 %; the best candidate behind the predictor has 79.90 %"),
         ({"best_seen": 80.1}, None),
         ({"validation_images": 80}, "80 validation images"),
         ({"validation_images": 90}, None),
