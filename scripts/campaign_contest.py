@@ -1,7 +1,7 @@
 """Claim 3 for real: joint, architecture-only and TPE with ASHA in the whole space, half an hour of training each.
 
 Time is that of a core for the trainings alone; one that is stopped early costs what it took. A search that was stopped
-goes on by asking again from its start: what was trained is looked up.
+goes on by asking again from its start: what was trained is looked up. As many searches at once as there are workers.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from campaign_arms import Ground, Step, arm_of_pair, hours, kept, samples_in, tr
 from campaign_pairs import USUAL_RECIPES, seconds_of, usual_recipe
 from nars.evaluate import evaluate_trial
 from nars.files.atomic import write_text
+from nars.parallel import Failure, Pool, Report, worker_setups
 from nars.run import Silent, load_config
 from nars.search import search_family
 from nars.space import Bounds, Population, Space, dump_yaml, load_space, read_document, space_file
@@ -50,14 +51,36 @@ def contest(ground: Ground) -> Iterator[str]:
         yield f"  {len(searches)} searches of {searches[0].limit / 60:g} minutes, {left / 3600:.2f} h to come"
         yield from hours([Step(what="found", trainings=_FRESH * len(searches), folder=folder / "samples", seconds=25)])
         return
+    if ahead := [search for search in searches if not search.file.is_file()]:
+        _conduct(ahead, ground)
     arms = []
     for search in searches:
-        file = search.folder / "found.json"
-        if not file.is_file():
-            yield from WAYS[search.way](search)
-        row = json.loads(file.read_text())
+        row = json.loads(search.file.read_text())
         arms.append(arm_of_pair(ground, np.array(row), {"way": search.way, "search": search.seed}))
     yield from trained(ground, folder / "samples", arms, _FRESH)
+
+
+def _conduct(searches: list[Search], ground: Ground) -> None:
+    """In worker processes: trainings of one search wait for each other, those of several do not."""
+
+    def refuse(job: tuple[str, int], failure: Failure) -> None:
+        raise SystemExit(f"{job}: {failure.message}; the same command goes on with what it has trained")
+
+    pool: Pool[tuple[str, int], None] = Pool(_search, ground, setups=worker_setups([ground.device] * ground.workers))
+    with pool:
+        pool.run(
+            [(search.way, search.seed) for search in searches],
+            on_result=lambda _, __: None,
+            on_failure=refuse,
+            on_report=lambda _, line: print(line, flush=True),
+        )
+
+
+def _search(job: tuple[str, int], ground: Ground, device: str, report: Report) -> None:
+    """In a worker."""
+    search = Search(replace(ground, device=device), *job)
+    for line in WAYS[search.way](search):
+        report(line)
 
 
 def spent(samples: list[Sample]) -> float:
@@ -79,6 +102,11 @@ class Search:
     def folder(self) -> Path:
         """All of it."""
         return self.ground.out / "contest" / f"{self.way}-{self.seed}"
+
+    @property
+    def file(self) -> Path:
+        """What it has found."""
+        return self.folder / "found.json"
 
     @property
     def store(self) -> Path:
@@ -136,7 +164,7 @@ class Search:
 
     def found(self, row: Population) -> str:
         """Keep what the search answers."""
-        kept(self.folder / "found.json", np.asarray(row).tolist)
+        kept(self.file, np.asarray(row).tolist)
         return f"{self.way}, seed {self.seed}: {len(self._known)} trainings in {self.used:.0f} s"
 
 
