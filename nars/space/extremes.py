@@ -30,7 +30,7 @@ def cost_range(space: Space) -> dict[str, tuple[float, float]]:
     return {name: (float(costs[name][2 * i]), float(costs[name][2 * i + 1])) for i, name in enumerate(names)}
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def extreme_rows(space: Space) -> dict[str, Population]:
     """A candidate with the smallest and one with the largest value of each cost, {name: (2, D)}, but of those that are
     learned; the first recipe.

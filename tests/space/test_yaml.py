@@ -168,6 +168,15 @@ def test_bombs_of_aliases_are_refused_at_once(glue):
         parse_document(first + "\n".join(lines), source="bomb")
 
 
+def test_who_changes_what_was_read_changes_it_for_nobody_else():
+    text = "budgets: [1, 2]\ncosts: {flops: 3}"
+    first = parse_document(text, source="mine.yaml")
+    first.content["budgets"].append(4)
+    first.content["costs"]["flops"] = 5
+    assert parse_document(text, source="mine.yaml").content == {"budgets": [1, 2], "costs": {"flops": 3}}
+    assert parse_document("a: 1", source="mine.yaml").content == {"a": 1}
+
+
 def test_any_encoding_with_a_mark_and_any_line_end(tmp_path):
     text = "name: Größe\nchoices:\n- 1e-6\n- no\n"
     file, plain = tmp_path / "a.yaml", value(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -59,7 +60,16 @@ def load_space(
         SpaceError: it is unknown or its file has mistakes (one line each).
     """
     expect(name, (str, Path), "a space is a built-in name or the path of a YAML file", error=SpaceError)
-    return read_space(read_document(space_file(name)), classes=classes, in_channels=in_channels, table=table)
+    file = space_file(name)
+    if table is None and file.parent == shipped("space"):
+        return _built_in(file, classes, in_channels)
+    return read_space(read_document(file), classes=classes, in_channels=in_channels, table=table)
+
+
+@lru_cache(maxsize=64)
+def _built_in(file: Path, classes: int | None, in_channels: int | None) -> Space:
+    """One object each, so that what is costly to know of a space (its ends) is found once."""
+    return read_space(read_document(file), classes=classes, in_channels=in_channels)
 
 
 def space_files(space: Space, name: str) -> dict[str, bytes]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,13 @@ def parse_document(text: str, *, source: str) -> Document:
     Raises:
         SpaceError: no YAML, or a key appears twice.
     """
+    document = _parsed(text, source)
+    return replace(document, content=deepcopy(document.content))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str, source: str) -> Document:
+    """Kept, as a command reads the same few files several times, and PyYAML takes some 10 ms for each."""
     try:
         root = yaml.compose(text.removeprefix("\ufeff"), Loader=_Loader)
         reading = _Reading(source)

@@ -6,6 +6,8 @@ programming: exact, with work that grows with the number of stages instead of th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nars.arrays import Floats
@@ -15,7 +17,7 @@ from nars.space.families.fitted_latency import FittedLatency
 from nars.space.families.mbconv.block_latency import LatencyCosts
 from nars.space.families.mbconv.block_sums import block_sum
 from nars.space.families.mbconv.blocks import Block
-from nars.space.families.mbconv.chain import Step, start, steps, walk
+from nars.space.families.mbconv.chain import States, Step, Ways, start, steps, walk
 from nars.space.families.mbconv.costs import COST_NAMES, PEAK, block_costs
 from nars.space.space import Space
 
@@ -26,33 +28,52 @@ def extremes(space: Space) -> dict[str, Population]:
     Raises:
         SpaceError: the choices are so entangled that four million ways would have to be kept apart.
     """
-    chain = list(steps(space, activations=space.table is not None))
     found = {"resolution": np.zeros((2, len(space.dimensions)), dtype=np.int64)}
     if isinstance(setting := space.settings["resolution"], Choice):
         found["resolution"][1, setting.dimension] = space.cardinalities[setting.dimension] - 1
-    for cost in space.cost_names:
-        if cost != "resolution":
-            found[cost] = np.stack([_best(space, chain, cost, largest=largest) for largest in (False, True)])
+    names = [name for name in space.cost_names if name != "resolution"]
+    states = start(space)
+    best = {(name, largest): _Best.none_yet(states) for name in names for largest in (False, True)}
+    for step in steps(space, activations=space.table is not None):
+        ways = walk(space, states, step)  # the same whatever it is to cost
+        for name in names:
+            cost = np.broadcast_to(_cost_of(space, ways.block, name), ways.state.shape)
+            for largest in (False, True):
+                best[name, largest] = best[name, largest].after(step, ways, cost, peak=name == PEAK, largest=largest)
+        states = ways.states
+    found |= {name: np.stack([best[name, largest].row for largest in (False, True)]) for name in names}
     return {name: space.canonical(found[name]) for name in space.cost_names}
 
 
-def _best(space: Space, chain: list[Step], cost: str, *, largest: bool) -> Population:
-    """The row (D,) with the smallest or largest cost."""
-    sign = -1.0 if largest else 1.0
-    join = np.add if cost != PEAK else np.minimum if largest else np.maximum
-    # Totals are signed: the smallest wins. A sum starts at 0, and so does the largest of no peaks: peaks are positive.
-    states, total = start(space), np.zeros(1)
-    path = states.X
-    for step in chain:
-        ways = walk(space, states, step)
-        value = join(total[ways.state], sign * np.broadcast_to(_cost_of(space, ways.block, cost), ways.state.shape))
+@dataclass(frozen=True)
+class _Best:
+    """The best way to each state."""
+
+    X: Population
+    """(S, D) rows that reach it."""
+    total: Floats
+    """(S,) their costs so far, negative where the largest is sought: the smallest wins. A sum starts at 0, and so does
+    the largest of no peaks: peaks are positive."""
+
+    @staticmethod
+    def none_yet(states: States) -> _Best:
+        return _Best(states.X, np.zeros(len(states.X)))
+
+    def after(self, step: Step, ways: Ways, cost: Floats, *, peak: bool, largest: bool) -> _Best:
+        """The best after a step whose ways, (W,), add that cost."""
+        join = np.add if not peak else np.minimum if largest else np.maximum
+        value = join(self.total[ways.state], -cost if largest else cost)
         order = np.lexsort((value, ways.reached))
-        best = order[np.unique(ways.reached[order], return_index=True)[1]]
-        path = path[ways.state[best]]
-        path[:, step.fresh] = ways.picks[best]
-        states, total = ways.states, value[best]
-    row: Population = path[int(np.argmin(total))]
-    return row
+        chosen = order[np.unique(ways.reached[order], return_index=True)[1]]
+        X = self.X[ways.state[chosen]]
+        X[:, step.fresh] = ways.picks[chosen]
+        return _Best(X, value[chosen])
+
+    @property
+    def row(self) -> Population:
+        """(D,), of all states."""
+        row: Population = self.X[int(np.argmin(self.total))]
+        return row
 
 
 def _cost_of(space: Space, block: Block, cost: str) -> Floats:
