@@ -25,6 +25,8 @@ from nars.run import Silent, load_config
 from nars.search import search_family
 from nars.space import Bounds, Population, Space, dump_yaml, load_space, read_document, space_file
 from nars.stages import Loop, open_loop, scorer
+from nars.stages.searching import SEED_POPULATION
+from nars.stages.stopping import label
 from nars.store import Sample, SampleStore
 from nars.studies.rivals import RIVALS, optuna_study, suggest
 from nars.tasks import Measured, Trial, make_trials
@@ -244,13 +246,16 @@ def _looped(search: Search, space: str, whole: Callable[[Population], Population
         else:
             loop.fail(trial, sample.message, status=sample.status, seconds=sample.seconds)
         yield _said(search, sample)
-    own = loop.run.space  # stage 3, of what the time was enough for
+    own = loop.run.space  # stage 3 as runs have it, of what the time was enough for
+    good = [sample for sample in loop.samples if sample.status == "ok"]
+    epoch = min(sample.epochs for sample in good)
+    best = sorted(good, key=lambda sample: -label(sample, epoch))[:SEED_POPULATION]
     found = search_family(
         own,
         scorer(own, loop.predictor),
         [Bounds.at_most(flops=BUDGET)],
         rng=np.random.default_rng(search.seed),
-        seed_population=np.array([sample.choices for sample in loop.samples]),
+        seed_population=np.array([sample.choices for sample in best]),
     )
     yield search.found(whole(found.rows[0]))
 

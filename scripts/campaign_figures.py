@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -47,7 +48,8 @@ def _name(number: Any) -> str:
 def _save(show: Callable[..., None], *what: Any, path: Path, height: float) -> None:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     show(figure, *what)
-    figure.savefig(path, metadata={"Date": None})
+    with mpl.rc_context({"svg.hashsalt": path.stem}):  # the same figure is the same file
+        figure.savefig(path, metadata={"Date": None})
 
 
 def _differences(figure: Figure, rows: Sequence[Sequence[Any]], about: str) -> None:
