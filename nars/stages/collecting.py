@@ -20,7 +20,7 @@ from nars.stages.pool import CandidatePool
 from nars.stages.predictors import write_predictor
 from nars.stages.prior import load_prior
 from nars.stages.rounds import Rounds, RoundSettings, best_of_bins, most_improving
-from nars.stages.stopping import FEWEST_TO_LEARN, stop_advice
+from nars.stages.stopping import FEWEST_TO_LEARN, failed, refuse_failures, stop_advice
 from nars.store import Sample
 from nars.tasks import Trial
 
@@ -95,6 +95,7 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
         seeds=repeat(run.config.seed),
         propose=best_of_bins if run.config.in_bins else most_improving,
         advise=None if uncut else partial(stop_advice, run),
+        refuse=refuse_failures if prior is None else lambda samples: None,
         journal=Journal(run),
         prior=prior,
         on_round=partial(_say, run),
@@ -102,7 +103,18 @@ def rounds_of(run: Run, pool: CandidatePool, pretrained: Predictor) -> Rounds[Tr
 
 
 def keep_fitted(run: Run, rounds: Rounds[Trial]) -> Predictor:
-    """Keep the predictor of finished rounds, with its space, for stage 3 and for questions without the run."""
+    """Keep the predictor of finished rounds, with its space, for stage 3 and for questions without the run.
+
+    One that nothing is asked of (preset measured) and that has too little to learn from is not kept.
+
+    Raises:
+        DataError: so few trainings succeeded that none can learn.
+    """
+    good = sum(sample.status == "ok" for sample in rounds.samples)
+    if good + rounds.taught_before < FEWEST_TO_LEARN:
+        if good and run.config.search.preset == "measured":
+            return rounds.pretrained
+        raise failed(rounds.samples)
     taus = [result.tau for result in rounds.results if result.tau is not None]
     write_predictor(
         run.folder.predictor,

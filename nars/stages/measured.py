@@ -53,7 +53,8 @@ def measure_family(run: Run, family: Family) -> MeasuredFamily:
     from nars.store import SampleStore
 
     store, trials = SampleStore(run.folder.finals), _trials(run, family)
-    done = {sample.key: sample for sample in (*SampleStore(run.folder.samples).samples(), *store.samples())}
+    known = (*SampleStore(run.folder.samples).samples(), *store.samples())
+    done = {sample.key: sample for sample in known if sample.status == "ok"}
     kept = store.keys()
     store.append([done[key] for key in trials if key in done and key not in kept])
     missing = [trial for key, trial in trials.items() if key not in done]

@@ -20,6 +20,7 @@ from nars.run.journal import Journal
 from nars.run.starting import start_row
 from nars.space import Bounds, Population
 from nars.stages.member import Member
+from nars.stages.stopping import label, stop_epoch
 from nars.store import Sample
 
 
@@ -42,16 +43,21 @@ def pick(run: Run, budgets: Sequence[Bounds], names: Sequence[str]) -> list[Memb
         DataError: nothing that was trained keeps a budget.
     """
     samples = [] if run.config.collect.rounds == 0 else _measured(run)
+    stop = stop_epoch(run.folder)
     start = run.config.collect.start
     row = start_row(run.space, start) if start else None
     return [
-        _member(run, name, budget, best_within(budget, run, samples, start=row))
+        _member(run, name, budget, best_within(budget, run, samples, start=row, stop=stop))
         for name, budget in zip(names, budgets, strict=True)
     ]
 
 
-def best_within(budget: Bounds, run: Run, samples: Sequence[Sample], *, start: Population | None) -> Pick:
+def best_within(
+    budget: Bounds, run: Run, samples: Sequence[Sample], *, start: Population | None, stop: int | None
+) -> Pick:
     """The best measured candidate within a budget; the start, unless another is better by more than the noise.
+
+    Values are those of the epoch `stop`, after which later rounds ended; of the last where None.
 
     Raises:
         DataError: none keeps it.
@@ -65,12 +71,12 @@ def best_within(budget: Bounds, run: Run, samples: Sequence[Sample], *, start: P
             f"none of the {len(samples)} candidates that stage 2 has trained keeps {budget}; widen the budget, or the "
             f"range of the run to what it allows (range)"
         )
-    best = max(inside, key=lambda sample: metric.score(_value(sample)))
+    best = max(inside, key=lambda sample: metric.score(label(sample, stop)))
     first = next((sample for sample in inside if start is not None and sample.choices == tuple(start[0])), best)
-    error = standard_error(metric, _value(first), images)
-    if metric.score(_value(best)) - metric.score(_value(first)) <= error:
+    error = standard_error(metric, label(first, stop), images)
+    if metric.score(label(best, stop)) - metric.score(label(first, stop)) <= error:
         best = first
-    value = _value(best)
+    value = label(best, stop)
     row = np.array([best.choices], dtype=np.int64)
     return Pick(row=row, value=value, error=standard_error(metric, value, images))
 
@@ -99,11 +105,6 @@ def _measured(run: Run) -> list[Sample]:
 def _validated(run: Run) -> int | None:
     known = run.data_facts.images
     return None if known is None else known[1]
-
-
-def _value(sample: Sample) -> float:
-    assert sample.result is not None
-    return sample.result
 
 
 def _member(run: Run, name: str, budget: Bounds, picked: Pick) -> Member:

@@ -101,6 +101,7 @@ class Rounds(Generic[Asked]):
         seeds: Iterator[int],
         propose: Propose = best_of_bins,
         advise: Callable[[Sequence[Sample]], StopAdvice] | None = None,
+        refuse: Callable[[Sequence[Sample]], None] = lambda samples: None,
         journal: Journal | None = None,
         prior: PriorSamples | None = None,
         on_round: Callable[[RoundResult], None] = lambda result: None,
@@ -116,13 +117,15 @@ class Rounds(Generic[Asked]):
             seeds: one for each fit of the predictor.
             propose: chooses the candidates of a round.
             advise: chooses the stop epoch from the outcomes of the first round; None trains all in full.
+            refuse: is shown these outcomes where nothing advises; raises where going on is in vain.
             journal: keeps everything; None keeps it in memory only.
             prior: samples that were there before; what it asks for and they have is not asked for.
             on_round: is called with each round that is measured to its end.
         """
         self.space, self.pool, self.settings = space, pool, settings
         self._trials_of: Callable[[Plan], Sequence[Asked]] = trials
-        self._pretrained, self._seeds, self._propose = pretrained, seeds, propose
+        self.pretrained, self._seeds, self._propose = pretrained, seeds, propose
+        self._refuse = refuse
         self._advise, self._journal, self._on_round = advise, journal, on_round
         self._prior = prior
         self.alive = np.arange(len(pool.X))
@@ -189,17 +192,21 @@ class Rounds(Generic[Asked]):
         return np.concatenate([self.pool.X[:0], *(plan.rows for plan in self._plans)])
 
     @property
+    def taught_before(self) -> int:
+        """Samples that were there before and teach the predictor."""
+        return 0 if self._prior is None else self._prior.count
+
+    @property
     def predictor(self) -> Predictor:
         """Fitted to every successful training."""
         samples = self.samples
         if len(samples) > self._fitted_to or (self._prior is not None and self._predictor.fitted is None):
             good = [sample for sample in samples if sample.status == "ok"]
-            X = np.array([sample.choices for sample in good], dtype=np.int64)
+            X = np.array([sample.choices for sample in good], dtype=np.int64).reshape(-1, self.pool.X.shape[1])
             measured = np.array([label(sample, self._stop_epoch) for sample in good], dtype=np.float64)
             if self._prior is not None:
-                X = X.reshape(-1, self.pool.X.shape[1])
                 X, measured = self._prior.lessons(X, measured, {sample.key for sample in samples}, self._stop_epoch)
-            fitted = self._pretrained.fit(self._pretrained.inputs(self.space, X), measured, seed=next(self._seeds))
+            fitted = self.pretrained.fit(self.pretrained.inputs(self.space, X), measured, seed=next(self._seeds))
             self._predictor = replace(fitted, failures=self._failures(samples))
             self.taught, self._fitted_to = X, len(samples)
         return self._predictor
@@ -293,8 +300,7 @@ class Rounds(Generic[Asked]):
     def _learn(self) -> None:
         """Fit the predictor and keep the favorable part of the pool, where there is anything new to learn from."""
         samples, how = self.samples, self.settings
-        taught = 0 if self._prior is None else self._prior.count
-        if sum(sample.status == "ok" for sample in samples) + taught < how.fewest:
+        if sum(sample.status == "ok" for sample in samples) + self.taught_before < how.fewest:
             return
         _ = self.predictor
         if len(samples) <= self._learned_from:
@@ -317,6 +323,8 @@ class Rounds(Generic[Asked]):
             if self._stop_epoch is None and self._advise is not None:
                 advice = self._advise(samples)
                 self._stop_epoch = advice.epoch
+            elif not done:
+                self._refuse(samples)
             if self.settings.wait:
                 self._learn()
             found = tuple(label(sample, self._stop_epoch) if sample.status == "ok" else None for sample in samples)

@@ -13,6 +13,8 @@ from nars.errors import DataError
 from nars.evaluate import FEWEST_CURVES, StopAdvice, choose_stop_epoch
 from nars.run import Run
 from nars.run.config import Collect
+from nars.run.folder import RunFolder
+from nars.run.journal import read_results
 from nars.space import cost_unit, loosened, shorten
 from nars.store import Sample
 
@@ -69,14 +71,8 @@ def _between(low: float, high: float) -> str:
 
 def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
     """What is said when hardly a training of the first round succeeded: later ones are full ones too."""
-    failures = [sample for sample in samples if sample.status != "ok"]
     if full < FEWEST_TO_LEARN:
-        reasons = "; ".join(dict.fromkeys(f"{sample.status}: {sample.message}" for sample in failures))
-        raise DataError(
-            f"{len(failures)} of the {len(samples)} trainings of round 1 failed ({reasons[:_MESSAGE]}); the predictor "
-            f"cannot learn from {full}. Mend the cause (limits are collect.trial_seconds and collect.trial_gigabytes) "
-            f"or raise collect.per_round, and begin in another folder."
-        )
+        raise failed(samples, "of round 1")
     nothing = (math.nan,) * config.epochs
     return StopAdvice(
         epoch=config.epochs,
@@ -93,6 +89,34 @@ def _uncut(samples: Sequence[Sample], full: int, config: Collect) -> StopAdvice:
             f"training is not cut.",
         ),
     )
+
+
+def failed(samples: Sequence[Sample], which: str = "") -> DataError:
+    """The error that says why so few of these trainings have a value."""
+    failures = [sample for sample in samples if sample.status != "ok"]
+    reasons = "; ".join(dict.fromkeys(f"{sample.status}: {sample.message}" for sample in failures))
+    which = f"trainings {which}".strip()
+    return DataError(
+        f"{len(failures)} of the {len(samples)} {which} failed ({reasons[:_MESSAGE]}); the predictor cannot learn from "
+        f"{len(samples) - len(failures)}. Mend the cause (limits are collect.trial_seconds and "
+        f"collect.trial_gigabytes) or raise collect.per_round, and begin in another folder."
+    )
+
+
+def refuse_failures(samples: Sequence[Sample]) -> None:
+    """Of a first round that nothing is to be cut short after.
+
+    Raises:
+        DataError: all of its trainings failed.
+    """
+    if samples and all(sample.status != "ok" for sample in samples):
+        raise failed(samples, "of round 1")
+
+
+def stop_epoch(folder: RunFolder) -> int | None:
+    """The epoch after which later rounds of a run stopped; None where none was cut short."""
+    results = read_results(folder)
+    return results[0].stop_epoch if results and results[0].advice is not None else None
 
 
 def label(sample: Sample, stop_epoch: int | None) -> float:
