@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Name = Annotated[
     str,
     typer.Argument(
-        help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet), a YAML file, or a run's folder."
+        help="Built-in run configuration (digits, fashion-mnist, cifar10, finetune, photos-64, imagenet, "
+        "imagenet-recipe), a YAML file, or a run's folder."
     ),
 ]
 NameOrFolder = Annotated[
@@ -39,10 +40,12 @@ NameOrFolder = Annotated[
 Out = Annotated[Path | None, typer.Option(help="Run folder; runs/NAME if not given.")]
 SpaceOption = Annotated[str | None, typer.Option("--space", help="Search another space: built-in name or YAML file.")]
 DataOption = Annotated[
-    str | None, typer.Option("--data", help="Other images: digits, fashion-mnist, cifar10, imagefolder:PATH.")
+    str | None, typer.Option("--data", help="Other images: digits, fashion-mnist, cifar10, imagenet, imagefolder:PATH.")
 ]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set.")]
-Budgets = Annotated[str | None, typer.Option(help="FLOPs budgets of the family, e.g. 0.5M,1M,2M.")]
+Budgets = Annotated[
+    str | None, typer.Option(help="Budgets of the family, e.g. 0.5M,1M,2M (FLOPs) or flops=2M+params=200k.")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random choices.")]
 Weights = Annotated[
     Path | None,
@@ -54,8 +57,9 @@ def run(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Built-in run configuration (digits, fashion-mnist, cifar10, imagenet), a YAML file, or a run's "
-            "folder; with --time a folder of images. With --initial, finetune if not given."
+            help="Built-in run configuration (digits, fashion-mnist, cifar10, finetune, photos-64, imagenet, "
+            "imagenet-recipe), a YAML file, or a run's folder; with --time a folder of images. With --initial, "
+            "finetune if not given."
         ),
     ] = None,
     out: Out = None,
@@ -76,9 +80,11 @@ def run(
     how: How,
     prior: Prior,
     within: timed.Within,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the plan, compute nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check, measure a training step, print the plan; train and write nothing.")
+    ] = False,
 ) -> None:
-    """All stages, from images to an exported family and the report. Interrupted, the same command goes on.
+    """All stages, from images to an exported family and the report. If interrupted, the same command resumes it.
 
     With --time all else is chosen: nars run photos/ --time 30m --max-flops 300M looks at the images and at this
     machine, and is done in about that time. Until it is, nars export runs/photos exports the best so far.
@@ -101,6 +107,11 @@ def run(
         shortcuts["space"] = ("--initial", _initial(name, initial, out, space, data, sets))
     wanted = asked(name, sets, shortcuts)
     if timed.is_meant(name, within):
+        if prior != Prior():
+            raise ConfigError(
+                "--samples, --samples-fidelity and --warm-start go without --time, whose plan does not know them; a "
+                "configuration for them: nars run ... --time ... --dry-run, or nars run finetune --data imagefolder:..."
+            )
         finished = timed.run(wanted, within, out, how, dry_run=dry_run)
         if finished is not None:
             _show_family(finished.folder)
@@ -161,6 +172,10 @@ def search(
         from nars.cli.fit import predictor_of
         from nars.cli.query import query
 
+        if sets:
+            raise ConfigError(
+                "--set changes the configuration of a run; a question to a --predictor takes options only"
+            )
         query(replace(question, predictor=predictor_of(str(question.predictor), make=question.fit)), out)
         return
     asks = [
@@ -208,12 +223,15 @@ def train(
         from nars.cli import networks
 
         if networks.is_one(name):
+            if resolution is not None:
+                raise ConfigError("--resolution goes with --model; the folder of a network says its own")
             networks.train(asked(name, sets, shortcuts), config, out, device, weights)
             return
-        if any(option is not None for option in (config, data, data_root, weights)):
+        if any(option is not None for option in (config, data, data_root, weights, resolution)):
             raise ConfigError(
-                f"--config, --data, --data-root and --weights go with the folder of one network or with --model, "
-                f"{name} is none (no answer.json, no architecture.yaml with recipe.yaml)"
+                f"--config goes with the folder of one network, --resolution with --model, --data, --data-root and "
+                f"--weights with either; {name} is no such folder (no answer.json, no architecture.yaml with "
+                f"recipe.yaml)"
             )
         opened = open_asked(asked(name, sets), out, upto="train", alone=True, shared=True, how=How(device=device))
         say_device(opened.execution, opened.reporter)
@@ -225,6 +243,8 @@ def train(
         return
     if model is None or recipe is None:
         raise typer.BadParameter("--model and --recipe go together: a network and the recipe to train it with")
+    if config is not None:
+        raise ConfigError(f"--config goes with the folder of one network; with --model the configuration is {name}")
     load_torch()
     from nars.run import Terminal, check
     from nars.studies import train_other
@@ -251,7 +271,7 @@ def train(
 
 def export(
     name: NameOrFolder,
-    out: Annotated[Path | None, typer.Option(help="Run folder; or, of one network, where to.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; or, of one network, where its export goes.")] = None,
     sets: Sets = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Load each exported format and compare it with PyTorch.")
@@ -283,8 +303,11 @@ def export(
             f"--weights and --config go with the folder of one network, {name} is none (no architecture.yaml with "
             f"recipe.yaml)"
         )
-    home = run_in(out or name)
-    if home is not None and (right := timed.export_best(home, verify=verify)) is not None:
+    home = None if out is None and timed.is_built_in(name) else run_in(out or name)
+    if (
+        home is not None
+        and (right := timed.export_best(home, verify=verify, plain=not (again or int8 or sets))) is not None
+    ):
         if not right:
             raise typer.Exit(1)
         return
@@ -322,13 +345,17 @@ def _initial(
     from nars.cli.initial import initial_space
     from nars.cli.opening import parse_sets
     from nars.run import read_config
+    from nars.run.given import run_folder
 
     if space is not None:
         raise ConfigError("--initial is a space of its own, of the networks that it names; leave out --space")
-    if out is None and not Path(name).is_dir():
-        values = {} if data is None else {"data.name": data}
-        out = Path("runs") / read_config(name, values | parse_sets(sets)).config.name
-    return initial_space(initial, RunFolder(out or Path("runs") / Path(name).name))
+    if (out := out or run_folder(name)) is None:
+        config, images = name, data
+        if not timed.is_built_in(name) and (Path(name).is_dir() or timed.is_listed(name)):
+            config, images = "finetune", data or f"{FOLDER_PREFIX}{name}"
+        values = {} if images is None else {"data.name": images}
+        out = Path("runs") / read_config(config, values | parse_sets(sets)).config.name
+    return initial_space(initial, RunFolder(out))
 
 
 def _folder_of(name: str, model: str) -> Path:

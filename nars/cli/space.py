@@ -67,14 +67,22 @@ def show(name: Name) -> None:
     for line in counts(space):
         print_lines(console, line)
     if space.cost_names:
-        title = f"{'exact ' * spaces.exact_ends(space)}range of each cost"
-        ranges = Table("cost", "smallest", "largest", title=title, title_justify="left")
-        for cost, (low, high) in spaces.cost_range(space).items():
-            ranges.add_row(cost, f"{low:,.0f}", f"{high:,.0f}")
-        console.print(ranges)
+        try:
+            console.print(_ranges(space))
+        except spaces.SpaceError as error:
+            print_lines(console, f"the range of each cost is not known: {error}")
         console.print("flops are multiply-accumulates of convolution and linear layers, for one image")
     print_lines(console, f"file {spaces.space_file(name)}")
     console.print(f"fingerprint {space.fingerprint}")
+
+
+def _ranges(space: Space) -> Table:
+    """Where each cost begins and ends."""
+    title = f"{'exact ' * spaces.exact_ends(space)}range of each cost"
+    table = Table("cost", "smallest", "largest", title=title, title_justify="left")
+    for cost, (low, high) in spaces.cost_range(space).items():
+        table.add_row(cost, f"{low:,.0f}", f"{high:,.0f}")
+    return table
 
 
 def column_widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:

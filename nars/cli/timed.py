@@ -58,19 +58,36 @@ def is_meant(name: str, within: Within) -> bool:
     Raises:
         ConfigError: limits without a time, or images without one.
     """
-    home = run_in(name)
+    home = _home(name)
     if within.time is not None or (home is not None and home.time_file.is_file() and _left(home)):
         return True
     if within.limits:
         option = f"--max-{next(iter(within.limits))}"
         raise ConfigError(f"{option} goes with --time, e.g. --time 30m; a run without a time takes --budgets")
-    listed = Path(name).suffix.lower() in _LISTS and Path(name).is_file()
-    if home is None and (listed or Path(name).is_dir()):
+    listed = is_listed(name)
+    if home is None and not is_built_in(name) and (listed or Path(name).is_dir()):
         raise ConfigError(
             f"{name} is a {'file' if listed else 'folder'}, and not that of a run. If it holds images: nars run {name} "
             f"--time 30m (all else is chosen), or nars run finetune --data imagefolder:{name}"
         )
     return False
+
+
+def is_listed(name: str) -> bool:
+    """Whether it is a file that images are listed in, or packed."""
+    return Path(name).suffix.lower() in _LISTS and Path(name).is_file()
+
+
+def is_built_in(name: str) -> bool:
+    """Whether it is the name of a built-in configuration, whatever lies in the working directory."""
+    from nars.run import run_names
+
+    return name in run_names()
+
+
+def _home(name: str) -> RunFolder | None:
+    """The run that a folder holds; of a built-in name none: ./digits is a folder."""
+    return None if is_built_in(name) else run_in(name)
 
 
 def _left(home: RunFolder) -> bool:
@@ -101,7 +118,13 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
     def used() -> float:
         return time.monotonic() - began + _STARTED
 
-    home = run_in(wanted.name) or RunFolder(out or Path("runs") / _name(_asked(wanted, within)))
+    home = _home(wanted.name)
+    if home is not None and out is not None and out.absolute() != home.path.absolute():
+        raise ConfigError(
+            f"--out goes with images or a configuration; {wanted.name} is the folder of a run, which goes on there: "
+            f"leave out --out, or name the images"
+        )
+    home = home or RunFolder(out or Path("runs") / _name(_asked(wanted, within)))
     if home.run_file.is_file():
         clock = _clock_of(home, wanted, within)
         if dry_run:
@@ -118,7 +141,8 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
         _show(made)
         if dry_run:
             return None
-        opened = _begin(made, home, execution, reporter, used, given=_given(wanted, within))
+        about = {"of": _of(wanted), "given": _given(wanted, within)}
+        opened = _begin(made, home, execution, reporter, used, about)
     hold(opened.folder.path)
     say_device(opened.execution, opened.reporter)
     stages.run_timed(opened)
@@ -127,9 +151,13 @@ def run(wanted: Asked, within: Within, out: Path | None, how: How, *, dry_run: b
     return opened
 
 
-def export_best(home: RunFolder, *, verify: bool) -> bool | None:
+def export_best(home: RunFolder, *, verify: bool, plain: bool) -> bool | None:
     """Export the best so far of a run with a time that is not finished; whether its forms are right, if they are to be
-    verified. None where it is finished or has no time."""
+    verified. None where it is finished or has no time.
+
+    Raises:
+        ConfigError: it is not `plain`, with other options than those two.
+    """
     if not home.time_file.is_file():
         return None
     from nars.cli.starting import load_torch
@@ -142,6 +170,11 @@ def export_best(home: RunFolder, *, verify: bool) -> bool | None:
     family = stages.load_family(opened)
     if family is not None and stages.load_trained(opened, family) is not None:
         return None
+    if not plain:
+        raise ConfigError(
+            f"{home.path} is not finished: of its best so far there is the plain export alone, without --int8, --again "
+            f"and --set; finish it first: nars run {home.path}"
+        )
     card = stages.export_best(opened)
     shown = ", ".join(f"{split} {percent:.2f} %" for split, percent in card.accuracy.items())
     typer.echo(f"{home.best_so_far}: {shown}; the run goes on: nars run {home.path}")
@@ -173,7 +206,7 @@ def _asked(wanted: Asked, within: Within) -> Any:
     overrides = dict(wanted.overrides)
     if "search.budgets" in overrides:
         raise ConfigError("--budgets goes without --time; with it: --max-flops, --max-params, --max-latency")
-    built_in = wanted.name in run_names() or Path(wanted.name).suffix in (".yaml", ".yml")
+    built_in = is_built_in(wanted.name) or Path(wanted.name).suffix in (".yaml", ".yml")
     if not built_in and not Path(wanted.name).exists():
         raise ConfigError(
             f"with --time the first argument is a folder of images, a CSV of paths and labels, a YAML file, or one of "
@@ -219,7 +252,12 @@ def _clock_of(home: RunFolder, wanted: Asked, within: Within) -> Clock:
             f"{home.path} holds a run that was begun without --time; go on with it (nars run {home.path}), or begin "
             f"another in another folder with --out"
         )
-    kept, given = read_json(home.time_file), _given(wanted, within)
+    kept, given, images = read_json(home.time_file), _given(wanted, within), _of(wanted)
+    if _home(wanted.name) is None and kept.get("of", images) != images:
+        raise ConfigError(
+            f"{home.path} is the run of {kept['of']}, and this asks for one of {images}; begin it in another folder "
+            f"with --out"
+        )
     if given and given != kept["given"]:
         before = " ".join(f"{option} {value}" for option, value in kept["given"].items()) or "none"
         raise ConfigError(
@@ -249,7 +287,8 @@ def _say_finished(home: RunFolder, clock: Clock, reporter: Any) -> None:
 
     kept = read_json(home.time_file)
     more = (
-        f"; what is finished is not trained for longer: give another run {spell_time(clock.asked)}, with --out"
+        f"; what is finished is not trained for longer: give another run of the same images "
+        f"{spell_time(clock.asked)}, with --out"
         if clock.asked > kept["asked"]
         else ""
     )
@@ -285,8 +324,15 @@ def _given(wanted: Asked, within: Within) -> dict[str, str]:
     return options | {f"--max-{name}": limit for name, limit in within.limits.items()}
 
 
+def _of(wanted: Asked) -> str:
+    """The images or the configuration that are named, the same from wherever."""
+    from nars.run.places import whole
+
+    return wanted.name if is_built_in(wanted.name) else whole(wanted.name)
+
+
 def _begin(
-    made: Planned, home: RunFolder, execution: Execution, reporter: Any, used: Any, *, given: dict[str, str]
+    made: Planned, home: RunFolder, execution: Execution, reporter: Any, used: Any, about: dict[str, Any]
 ) -> Run:
     from nars.run import open_run
     from nars.run.clock import Clock
@@ -296,9 +342,15 @@ def _begin(
     clock: Clock = Clock(home.time_file, asked=made.seconds, used=used(), tail=made.tail)
     threads = execution.threads if made.expected.pace.gain > 1 else 1
     execution = execution.model_copy(update={"threads": threads})
-    clock.note({"expected": made.expected.to_dict(), "trainings": made.trainings, "threads": threads, "given": given})
+    clock.note({"expected": made.expected.to_dict(), "trainings": made.trainings, "threads": threads} | about)
     opened = open_run(
-        made.given.config, home.path, execution=execution, reporter=reporter, upto="export", place=made.given.place
+        made.given.config,
+        home.path,
+        execution=execution,
+        reporter=reporter,
+        upto="export",
+        place=made.given.place,
+        clock=clock,
     )
     opened.log(f"plan: {home.plan_file} has all that was chosen, to be changed")
-    return replace(opened, clock=clock)
+    return opened

@@ -19,7 +19,7 @@ LEAST = 60.0
 """Seconds that a run may be given at least: loading the libraries and exporting a network take half of them."""
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PARTS = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])[a-z]*")
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:(s)(?:ec[a-z]*)?|(m)(?:in[a-z]*)?|(h)(?:rs?|ours?)?|(d)(?:ays?)?)(?![a-z])")
 
 
 def seconds_of(text: str) -> float:
@@ -31,7 +31,7 @@ def seconds_of(text: str) -> float:
     compact = text.strip().lower()
     if not compact or _PARTS.sub("", compact).strip():
         raise ConfigError(f"--time takes a time with its unit, e.g. 30m, 1h30m or 90s; got {text!r}")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PARTS.findall(compact))
+    seconds = sum(float(number) * _UNITS["".join(unit)] for number, *unit in _PARTS.findall(compact))
     if seconds < LEAST:
         raise ConfigError(f"--time is at least {LEAST:.0f}s, half of which loading and exporting take; got {text!r}")
     return seconds

@@ -77,7 +77,9 @@ def _leaves(annotation: Any) -> Iterator[Any]:
 
 
 class _Section(pydantic.BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -95,7 +97,7 @@ class Data(_Section):
     """Which images, and how they are split and augmented."""
 
     name: str
-    """digits, fashion-mnist, cifar10, or imagefolder:PATH."""
+    """digits, fashion-mnist, cifar10, imagenet, or imagefolder:PATH."""
     root: str | None = None
     """Folder that holds the data set; NARS_DATA or a download when absent."""
     validation: Annotated[float, Field(gt=0.0)] = 0.2
@@ -247,7 +249,7 @@ class Collect(_Section):
     compile: bool = False
     """Compile each network first (torch.compile): pays on GPUs where a training takes many times longer than that."""
     asynchronous: bool = False
-    """Do not wait for the end of a round (the paper does): a new candidate as soon as a worker is free."""
+    """Do not wait for the end of a round (the paper waits): a new candidate as soon as a worker is free."""
     refit_every: Annotated[int, Field(ge=2)] | None = None
     """Asynchronous only: trainings from one fit of the predictor to the next; a quarter of `per_round` when absent."""
 
@@ -272,11 +274,15 @@ class Search(_Section):
     nothing is predicted, the best that stage 2 has trained is the answer, for searches of a few trainings."""
     budgets: Annotated[tuple[Limits, ...], Field(strict=False), BeforeValidator(_listed)] = ()
     """Bounds on costs, such as [{flops: 450M, latency: 12ms}, {params: 5M}], plain numbers on FLOPs; each gives one
-    member of the family. The space's own when absent; without any, one member that no cost limits."""
+    member of the family (paper: 450M, 550M, 650M and 750M). The space's own when absent; without any, one member that
+    no cost limits."""
 
     @field_validator("budgets", mode="after")
     @classmethod
     def _distinct(cls, budgets: tuple[Bounds, ...]) -> tuple[Bounds, ...]:
+        for budget in budgets:
+            if endless := [name for name, (low, high) in budget.limits.items() if not low and high == inf]:
+                raise ValueError(f"a budget limits each cost that it names; {endless[0]} has no end, leave it out")
         twice = [str(budget) for budget, count in Counter(budgets).items() if count > 1]
         if twice:
             raise ValueError(f"{', '.join(twice)} appears more than once; give each budget once")
@@ -338,11 +344,11 @@ class Final(_Section):
     decay: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9875
     """Learning rate factor per epoch (paper: 0.9875 in final training)."""
     batch_size: Whole = 256
-    """Images per step, over all processes together."""
+    """Images per step, over all processes together (paper: 2,048 on 8 nodes)."""
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99985
     """Decay of the averaged weights (paper: 0.99985 ImageNet, 0.999 CIFAR-10)."""
     ema_warmup: Literal[True, False, "auto"] = "auto"
-    """As of `collect`."""
+    """As in `collect`."""
     distillation: Share = 0.8
     """Weight of the teacher's answer; the labels have the rest (paper: 0.8 / 0.2). 1 switches labels off: for
     augmentation so strong that they may no longer hold (KD + AA, arXiv 2003.11342)."""
@@ -356,8 +362,7 @@ class Final(_Section):
     erasing: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Probability of blanking a rectangle of a training image (random erasing)."""
     scale_learning_rate: bool = False
-    """Multiply the searched learning rate by this batch size over that of the search (linear scaling, as in the
-    paper)."""
+    """Linear scaling: multiply the searched learning rate by this batch size over that of the search (paper: true)."""
     teacher: str = "largest"
     """largest: the largest member, trained on labels first (paper); a member's name such as 550M; timm:NAME; the folder
     of an exported member, or of a scaled network or an answer that nars train has trained; or none, all train on labels
@@ -366,11 +371,11 @@ class Final(_Section):
     """With a timm teacher: its weights in a file (safetensors, or what torch saved); timm's own, downloaded, when
     absent."""
     teacher_resolution: Whole | None = None
-    """Side of the images that the teacher gets, pixels; a member's own when absent, for timm as they are, or the
-    model's own where images are rendered for it."""
+    """Side of the teacher's images, pixels. When absent: a member's own; the network's side for a timm model, or the
+    model's own side where images are rendered for it."""
     teacher_images: Literal["resized", "rendered"] = "resized"
-    """Where they come from if that is another side than the network's. resized: from the network's own; rendered: cut
-    from the originals, by the same crops, so that a larger teacher sees more."""
+    """Where the teacher's images come from, if their side is not the network's. resized: from the network's own;
+    rendered: cut from the originals, by the same crops, so that a larger teacher sees more."""
     teacher_normalization: Literal["images", "timm"] = "images"
     """With `teacher_weights`: how these want images normalized. images: as the training images are, which the teacher
     was trained on; timm: as timm says of the model, for weights from elsewhere."""
@@ -379,19 +384,20 @@ class Final(_Section):
     and erasing; whole: each image once, as it is judged, before the training: a large teacher then costs next to
     nothing, but says the same of every crop."""
     teacher_temperature: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
-    """By which both answers are softened before they are compared; above 1 the classes beside the first count more."""
+    """By which both answers are softened before they are compared; above 1 the classes beside the first count more
+    (paper: 1)."""
     accumulation: Whole = 1
     """Parts that a batch goes through the network in, to save memory."""
     amp: Literal["none", "bf16"] = "none"
     """bf16: compute in bfloat16 where that is safe; weights stay float32."""
     channels_last: bool = True
-    """Channels innermost in memory, which most convolutions are faster on."""
+    """Channels innermost in memory, with which most convolutions are faster."""
     compile: bool = False
     """Train through torch.compile; the first steps take a minute longer."""
     watch: Annotated[
         tuple[Literal["tensorboard", "mlflow", "wandb"], ...], Field(strict=False), BeforeValidator(_listed)
     ] = ()
-    """Who gets the curves; TensorBoard's files go to tensorboard/ in the run folder."""
+    """Where the curves are sent; TensorBoard's files go to tensorboard/ in the run folder."""
 
     @property
     def learns(self) -> bool:
@@ -434,8 +440,8 @@ class RunConfig(_Section):
     task: Literal["images"] | OwnTask = "images"
     """What candidates are trained for: images, or a trainer of your own."""
     metric: ImageMetric | OwnMetric | None = None
-    """Of images accuracy (when absent), balanced_accuracy, macro_f1, top5, auroc or log_loss, of networks on validation
-    images; what a trainer of your own measures."""
+    """Of runs on images: accuracy (the default), balanced_accuracy, macro_f1, top5, auroc or log_loss, and for several
+    labels mean_average_precision, each on the validation images; of a trainer of your own: what it measures."""
     data: Data | None = None
     """Of images."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

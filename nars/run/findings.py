@@ -176,7 +176,8 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
     """What is wrong with the sizes of images: crops that they allow, and memory that they take."""
     from nars.recipe import Augmentation
 
-    small, large = (int(end) for end in cost_range(space)["resolution"])
+    sides = sorted(map(int, space.values("resolution")))
+    small, large = sides[0], sides[-1]
     padding = Augmentation(crop=config.images.crop, cropping=config.images.cropping).padding(small)
     if padding >= small:
         yield Finding(

@@ -19,6 +19,7 @@ from nars.files.atomic import write_bytes, write_json
 from nars.images import FOLDER_PREFIX
 from nars.run.changes import Change, as_begun, changes, first_values, refuse_others
 from nars.run.checking import Checked, check
+from nars.run.clock import Clock
 from nars.run.config import Execution, RunConfig, as_run
 from nars.run.earlier import upgraded
 from nars.run.environment import Stage, remaining
@@ -46,6 +47,7 @@ def open_run(
     alone: Callable[[Run, Stage], None] | None = None,
     admits: Callable[[RunConfig, Space], None] | None = None,
     place: Callable[[str], str] = str,
+    clock: Clock | None = None,
 ) -> Run:
     """Start a run in a folder, or go on with the one that is there, if `check` finds nothing against it.
 
@@ -60,6 +62,7 @@ def open_run(
         alone: no other stage is to be computed; raises where those before are not done.
         admits: raises where a new run is not to begin with this configuration and space; nothing is written then.
         place: where the value of a dotted key was written, for messages (`Given.place`).
+        clock: of a new run that is given a time.
 
     Raises:
         ConfigError: the folder holds another run, what `check` finds, or a stage before is missing.
@@ -76,7 +79,7 @@ def open_run(
                 f"nars {upto} goes on with a run, and {home.path} holds none. Begin one by nars run (all stages) or "
                 f"nars pretrain (the first), or give the folder of another with --out"
             )
-        return _begin(config, home, how, reporter, checked, admits)
+        return _begin(config, home, how, reporter, checked, admits, clock)
     run, document, changed = _reopen(config, home, how, reporter)
     if alone is not None and upto is not None:
         alone(run, upto)
@@ -133,8 +136,11 @@ def _begin(
     reporter: Reporter,
     checked: Checked,
     admits: Callable[[RunConfig, Space], None] | None,
+    clock: Clock | None,
 ) -> Run:
     """A new run in an empty folder."""
+    if clock is None:  # of one with a time that was stopped before it began
+        home.time_file.unlink(missing_ok=True)
     left = [file for file in (home.pool_file, home.encoder, home.predictor, home.family_file) if file.exists()]
     if left:
         raise ConfigError(
@@ -168,7 +174,7 @@ def _begin(
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
     write_json(home.run_file, document)
-    run = Run(config=settled, execution=how, folder=home, reporter=reporter, loaded=images, source=source)
+    run = Run(config=settled, execution=how, folder=home, reporter=reporter, loaded=images, source=source, clock=clock)
     if images is not None:
         introduce(images, run.log)
     return run

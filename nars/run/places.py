@@ -9,6 +9,7 @@ from pathlib import Path
 from nars.files.home import expanded
 from nars.images import FOLDER_PREFIX
 from nars.run.config import RunConfig
+from nars.run.teaching import LARGEST, NONE, TIMM, member_names
 
 
 def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunConfig:
@@ -28,7 +29,7 @@ def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunCo
     final: dict[str, str] = {}
     if config.final.teacher_weights is not None:
         final["teacher_weights"] = at(config.final.teacher_weights)
-    if Path(config.final.teacher).is_dir():
+    if _is_folder(config.final.teacher, config):
         final["teacher"] = at(config.final.teacher)
     if config.final.draws:
         final["policy"] = at(config.final.policy)
@@ -36,6 +37,12 @@ def absolute(config: RunConfig, at: Callable[[str], str] | None = None) -> RunCo
     latency = None if config.latency is None else at(config.latency)
     own = {"space": space, "latency": latency, "data": data}
     return config.model_copy(update=own | {"final": config.final.model_copy(update=final)})
+
+
+def _is_folder(teacher: str, config: RunConfig) -> bool:
+    """Whether it is the folder of a network; words, models and members are not, whatever lies in the working folder."""
+    words = (LARGEST, NONE, *member_names(config))
+    return teacher not in words and not teacher.startswith(TIMM) and Path(teacher).is_dir()
 
 
 def whole(path: str) -> str:

@@ -36,9 +36,10 @@ from nars.run.choosing import (
     narrowed,
 )
 from nars.run.clock import spell_time
-from nars.run.config import Data, Execution, RunConfig
+from nars.run.config import Execution, RunConfig
 from nars.run.folder import RunFolder
 from nars.run.given import Given, read_config
+from nars.run.places import absolute
 from nars.run.planning import Expected, Networks, Photos, TimePlan, plan
 from nars.run.progress import Reporter, counting
 from nars.run.rehearsing import rehearse, slowness
@@ -185,10 +186,11 @@ def planned(
 
 def _photos(listing: Listing, asked: Asked) -> Photos:
     """What is known of the images before they are read."""
-    usual = Data.model_fields["validation"].default
-    if asked.config is not None:
-        usual = read_config(asked.config, {"data.name": asked.images}).config.images.validation
-    held = float(asked.overrides.get("data.validation", usual))
+    wanted = {key: value for key, value in asked.overrides.items() if key.startswith("data.")}
+    config = read_config(
+        asked.config or "finetune", {"data.name": asked.images, **wanted}, options=asked.options
+    ).config
+    held = config.images.validation
     train, validation = listing.train, listing.validation
     if not validation:
         validation = round(held * train) if held < 1 else int(held)
@@ -302,7 +304,12 @@ def _given(base: Base, asked: Asked, picked: Chosen, table: Path | None, *, gpu:
 
 def write_plan(made: Planned, home: RunFolder) -> None:
     """The configuration as a file that `nars run` takes, with the reasons above it."""
-    document = made.given.config.model_dump(mode="json", exclude_defaults=True)
+    config = absolute(made.given.config)  # good from any working directory
+    document = config.model_dump(mode="json", exclude_defaults=True)
+    full = config.model_dump(mode="json")
+    # Where a file names none, those of the space are taken, which are not this plan's.
+    document["range"] = full["range"]
+    document["search"] = {**document.get("search", {}), "budgets": full["search"]["budgets"]}
     lines = [
         f"# What nars run --time {made.seconds / 60:g}m has chosen for {made.given.config.images.name}.",
         "# Changed to your liking, it is a run configuration like any other: nars run FILE --out ANOTHER_FOLDER",

@@ -17,7 +17,7 @@ from nars.run.outlook import LIKELY_STOP
 from nars.run.own_task import own_facts
 from nars.run.rehearsing import Pace, rehearse
 from nars.run.teaching import LARGEST, NONE, teaches_itself
-from nars.space import Space, SpaceError, cost_range, cost_unit, shorten
+from nars.space import Space, SpaceError, cost_range, cost_unit, shorten, sobol
 from nars.space.describe import power
 
 _GPU_FLOPS = 5e12
@@ -169,15 +169,25 @@ def _ends(space: Space) -> str:
     return f", {shorten(ends[name][0])} to {shorten(ends[name][1])} {cost_unit(name)}" if name else ""
 
 
+def _flops_range(space: Space) -> tuple[float, float]:
+    """The ends of the FLOPs; of some candidates where the space is too large to know its own."""
+    try:
+        return cost_range(space)["flops"]
+    except SpaceError:
+        some = space.costs(sobol(space, 256, seed=0))["flops"]
+        return float(some.min()), float(some.max())
+
+
 def _middle(config: RunConfig, space: Space) -> float:
     """FLOPs halfway through the range of stage 2."""
-    low, high = config.range.limits.get("flops", cost_range(space)["flops"])
-    return (low + min(high, cost_range(space)["flops"][1])) / 2 if isinf(high) else (low + high) / 2
+    ends = _flops_range(space)
+    low, high = config.range.limits.get("flops", ends)
+    return (low + min(high, ends[1])) / 2 if isinf(high) else (low + high) / 2
 
 
 def _flops(config: RunConfig, space: Space) -> list[float]:
     """FLOPs of each member, about: what its budget allows."""
-    largest = min(config.range.high("flops"), cost_range(space)["flops"][1])
+    largest = min(config.range.high("flops"), _flops_range(space)[1])
     return [largest if isinf(high := budget.high("flops")) else high for budget in config.members]
 
 

@@ -44,6 +44,8 @@ def _nearest(dimension: Dimension, value: Value, name: str) -> int:
     numbers = [choice for choice in values if isinstance(choice, (int, float)) and not isinstance(choice, bool)]
     if len(numbers) < len(values) or isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigError(f"{name} has the choices {some_names([*map(str, values)], most=30)}; got {value!r}")
+    if not math.isfinite(value):
+        raise ConfigError(f"{name} takes a finite number, of which the nearest choice is taken; got {value}")
     log = dimension.log and value > 0
 
     def distance(number: int) -> float:

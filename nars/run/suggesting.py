@@ -20,6 +20,8 @@ def suggested_budgets(space: Space) -> tuple[Bounds, ...]:
         smallest, largest = cost_range(space)["flops"]
     except SpaceError:
         return ()
+    if largest <= 0:
+        return ()
     return tuple(Bounds.at_most(flops=text) for text in _budgets(smallest, largest))
 
 
@@ -28,7 +30,7 @@ def suggested_options(cost: str, smallest: float, largest: float) -> str:
     if largest < _ALIKE * smallest:
         low, high = 0.9 * smallest, 1.1 * largest
     else:
-        low, high = np.geomspace(smallest, largest, 6)[[1, 4]]
+        low, high = _between(smallest, largest)
     name = "" if cost == "flops" else f"{cost}="
     budgets = ",".join(f"{name}{text}" for text in _budgets(smallest, largest))
     key = "flops" if cost == "flops" else f"range.{cost}"
@@ -38,11 +40,19 @@ def suggested_options(cost: str, smallest: float, largest: float) -> str:
 def _budgets(smallest: float, largest: float) -> list[str]:
     if largest < _ALIKE * smallest:
         return [_rounded(largest, up=True)]
-    low, high = np.geomspace(smallest, largest, 6)[[1, 4]]
+    low, high = _between(smallest, largest)
     return [_rounded(value) for value in np.geomspace(low, high, 4)[1:]]
+
+
+def _between(smallest: float, largest: float) -> tuple[float, float]:
+    """A fifth of the way from either end, on a scale of ratios; one that begins at nothing has a thousandth instead."""
+    steps = np.geomspace(max(smallest, largest / 1e3), largest, 6)
+    return float(steps[1]), float(steps[4])
 
 
 def _rounded(value: float, *, up: bool = False) -> str:
     """To two digits, so that the text is a number that people would write."""
+    if value <= 0:
+        return "0"
     step = 10.0 ** (floor(np.log10(value)) - 1)
     return shorten((ceil if up else floor)(value / step) * step)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nars.recipe import Teaching
     from nars.space import AnyArchitecture
 
-LARGEST, NONE, _TIMM = "largest", "none", "timm:"
+LARGEST, NONE, TIMM = "largest", "none", "timm:"
 
 
 def check_teacher(config: RunConfig) -> None:
@@ -28,7 +28,7 @@ def check_teacher(config: RunConfig) -> None:
         ConfigError: it is no member of the family, and no folder of an exported one.
     """
     teacher, names = config.final.teacher, member_names(config)
-    if teacher in (LARGEST, NONE, *names) or teacher.startswith(_TIMM):
+    if teacher in (LARGEST, NONE, *names) or teacher.startswith(TIMM):
         return
     from nars.export.layout import ARCHITECTURE, CONFIG  # brings timm, which most configurations are checked without
     from nars.train import trained_in
@@ -59,7 +59,7 @@ def try_teacher(final: Final, images: Listing, *, fetch: bool = False) -> None:
     Raises:
         ConfigError, TrainError, ExportError: as `outside_teacher`.
     """
-    if final.teacher.startswith(_TIMM):
+    if final.teacher.startswith(TIMM):
         from nars.train import check_timm_teacher
 
         weights = Path(final.teacher_weights) if final.teacher_weights else None
@@ -185,7 +185,7 @@ def outside_teacher(final: Final, images: ImageData) -> Teaching:
 
     from nars.train import Renormalized, timm_resolution, timm_teacher
 
-    if final.teacher.startswith(_TIMM):
+    if final.teacher.startswith(TIMM):
         weights = Path(final.teacher_weights) if final.teacher_weights else None
         by_timm = final.teacher_normalization == "timm"
         network = timm_teacher(final.teacher, images, checkpoint=weights, normalized_by_timm=by_timm)

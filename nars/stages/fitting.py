@@ -91,7 +91,7 @@ def fit(
         raise DataError(f"{folder} belongs to a run, which makes its own predictor; choose another folder")
     table = trials if isinstance(trials, TrialTable) else _stored(trials, space)
     _check(table)
-    content = _content(table, sources, seed)
+    content = _content(table, sources, seed, data)
     if (tau := _known_tau(folder, content)) is not None:
         asked, predictor = open_predictor(folder)
         return _fitted(folder, table, asked, predictor, tau, made=False)
@@ -210,12 +210,14 @@ def _folds(count: int, seed: int) -> list[tuple[Ints, Ints]]:
     return [(np.concatenate([p for p in parts if p is not part]), part) for part in parts]
 
 
-def _content(table: TrialTable, sources: Sequence[Source], seed: int) -> str:
-    """Hash of what decides the predictor."""
+def _content(table: TrialTable, sources: Sequence[Source], seed: int, data: str | None) -> str:
+    """Hash of what decides the predictor and what it says of itself."""
     about = [table.space.fingerprint, table.metric.document, int(seed), *map(fingerprint, sources)]
     digest = hashlib.sha256(json.dumps(about).encode())
-    for part in (table.X, table.values, *(values for _, values in sorted(table.costs.items()))):
+    failed = () if table.failed is None else (table.failed,)
+    for part in (table.X, table.values, *(values for _, values in sorted(table.costs.items())), *failed):
         digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update((data or "").encode())
     return digest.hexdigest()[:32]
 
 

@@ -14,7 +14,7 @@ from nars.run.folder import RunFolder, read_json
 from nars.run.identity import of_another_run
 from nars.run.naming import budget_name
 from nars.run.settled import is_begun
-from nars.space import Bounds, Scaling, SpaceError, cost_range, cost_unit, shorten
+from nars.space import Bounds, Scaling, Space, SpaceError, cost_range, cost_unit, shorten
 from nars.stages.consistency import contradictions
 from nars.stages.member import Member, ScaledFrom
 from nars.stages.scaled import fault_of_scaled
@@ -211,10 +211,18 @@ def _smaller(one: Bounds, other: Bounds) -> bool:
     return one != other and one.within(other)
 
 
+def _largest(space: Space, cost: str) -> float:
+    """The end of a cost; infinity where the space is too large to know it."""
+    try:
+        return cost_range(space)[cost][1]
+    except SpaceError:
+        return math.inf
+
+
 def _note(run: Run, member: Member, smaller: Member) -> str:
     """Why a budget is answered by the member of a smaller one, and what to do about it."""
     alone, cost = len(member.budget.limits) == len(smaller.budget.limits) == 1, next(iter(smaller.budget))
-    largest = cost_range(run.space)[cost][1] if alone else math.inf
+    largest = _largest(run.space, cost) if alone else math.inf
     high, unit = run.config.range.high(cost), cost_unit(cost)
     what = "network" if run.config.trains_images else "candidate"
     if largest <= smaller.budget.ends(cost)[1]:

@@ -20,7 +20,7 @@ from nars.run.journal import Journal
 from nars.run.starting import start_row
 from nars.space import Bounds, Population
 from nars.stages.member import Member
-from nars.stages.stopping import label, stop_epoch
+from nars.stages.stopping import cut_at, label
 from nars.store import Sample
 
 
@@ -43,7 +43,7 @@ def pick(run: Run, budgets: Sequence[Bounds], names: Sequence[str]) -> list[Memb
         DataError: nothing that was trained keeps a budget.
     """
     samples = [] if run.config.collect.rounds == 0 else _measured(run)
-    stop = stop_epoch(run.folder)
+    stop = cut_at(run.folder)
     start = run.config.collect.start
     row = start_row(run.space, start) if start else None
     return [

@@ -113,7 +113,7 @@ def refuse_failures(samples: Sequence[Sample]) -> None:
         raise failed(samples, "of round 1")
 
 
-def stop_epoch(folder: RunFolder) -> int | None:
+def cut_at(folder: RunFolder) -> int | None:
     """The epoch after which later rounds of a run stopped; None where none was cut short."""
     results = read_results(folder)
     return results[0].stop_epoch if results and results[0].advice is not None else None

@@ -272,7 +272,7 @@ def inform(run: Run) -> Path:
     X = np.array([sample.choices for sample in good], dtype=np.int64)
     values = np.array([label(sample, epochs) for sample in good], dtype=np.float64)
     planned = _planned(run, run.config.collect.rounds)
-    beyond = sorted(sample.key for sample in good if sample.key not in planned)
+    beyond = sorted(sample.key for sample in told if sample.key not in planned)
     origin = {"run": run.origin, "rounds": run.config.collect.rounds, "verified": beyond}
     card = run.folder.informed / "card.json"
     if card.is_file() and read_json(card).get("origin") == origin:

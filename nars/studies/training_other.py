@@ -81,7 +81,8 @@ def train_pair(
     overrides = overrides or {}
     given = read_config(config, overrides, options=options) if config is not None else pair.given(overrides, options)
     check_training(given.config, Execution(device=device), place=given.place)
-    same = None if config is not None or any(key.startswith("data.") for key in overrides) else pair.images
+    divided = any(key == "seed" or key.partition(".")[0] == "data" for key in overrides)  # otherwise than they were
+    same = None if config is not None or divided else pair.images
     start = None if weights is None else read_start(weights, in_channels=pair.architecture.in_channels)
     return train_found(
         pair,

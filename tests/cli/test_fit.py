@@ -169,6 +169,10 @@ def test_a_store_is_asked_by_the_predictor_beside_it(folder: Path) -> None:
     run("import", "more.csv", "--columns", "accuracy=top1", "--out", "old/store")
     assert "fitted on 43 candidates" in run("search", "--predictor", "old/store", "--fit")
     assert len(SampleStore("old/store")) == 48
+    failed = frame(50)[47:]  # which teach where trainings fail
+    failed.assign(top1=failed["top1"].where(failed.index < 48)).to_csv("failed.csv", index=False)
+    run("import", "failed.csv", "--columns", "accuracy=top1", "--out", "old/store")
+    assert "fitted on 43 candidates" in run("search", "--predictor", "old/store", "--fit")
 
 
 def test_costs_of_the_trials_alone_bound_no_question(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import floor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from nars.cli import main
 from nars.errors import ConfigError
 from nars.run import load_config, open_run
+from nars.run.places import absolute
+from nars.run.suggesting import suggested_options
 from nars.space import Bounds
 
 GOOD = """
@@ -44,6 +47,7 @@ def fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
         ("final: {teacher_temperature: 0}", ["final.teacher_temperature", "greater than 0", "got 0"]),
         ("final: {teacher_sees: both}", ["final.teacher_sees", "augmented, clean or whole", "got 'both'"]),
         ("final: {distillation: 1.5}", ["final.distillation", "less than or equal to 1", "got 1.5"]),
+        ("collect: {trial_seconds: .inf}", ["collect.trial_seconds", "finite number", "got inf"]),
         ("seed: -1", ["seed", "greater than or equal to 0", "got -1"]),
         ("seed: 1.5", ["seed", "whole number", "got 1.5"]),
         ("seed: 9223372036854775808", ["seed", "less than 9223372036854775808", "got 9223372036854775808"]),
@@ -118,6 +122,19 @@ def test_quantities_are_read_as_people_write_them() -> None:
     assert Bounds.read({"flops": {"low": "400M", "high": 8e8}}) == Bounds({"flops": (400e6, 800e6)})
     assert Bounds.read("flops=1M+latency=12ms") == Bounds.at_most(flops=1e6, latency=12.0)
     assert Bounds.read("2M") == Bounds.read(2e6) == Bounds.at_most(flops=2e6)
+
+
+def test_words_for_a_teacher_are_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("largest", "none", "400k", "mine"):
+        (tmp_path / name).mkdir()
+        config = load_config("digits", {"final.teacher": name, "search.budgets": ["400k"]})
+        assert absolute(config).final.teacher == (str(tmp_path / name) if name == "mine" else name)
+
+
+def test_a_cost_that_begins_at_nothing_is_suggested_in_ratios() -> None:
+    low = floor(10 * 1000**-0.8 * 1000) / 1000
+    assert f"{{low: {low}, high: 2.6}}" in suggested_options("flops", 0.0, 10.0)
 
 
 def test_imagenet_is_the_paper() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import own_trainer
 import pytest
 
 from nars.cli import main
-from nars.errors import ConfigError, EvaluationError
+from nars.errors import ConfigError, DataError, EvaluationError
 from nars.metric import Metric
 from nars.run import Run, execution, load_config, open_run
 from nars.space import Bounds, enumerate_architectures, load_space
@@ -64,6 +65,90 @@ def test_the_best_of_each_budget_by_a_function_and_a_metric_to_be_minimized(here
     assert "error rate" in page
     assert "accuracy" not in page
     assert is_finished(run)
+
+
+def test_a_failed_training_is_no_final_one(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best candidate fails in the search, which chooses it all the same, and is then trained."""
+    once = []
+
+    def fragile(settings: Mapping[str, object], epochs: int) -> Iterator[float]:
+        if settings["a"] == 15 and not once:
+            once.append(1)
+            raise RuntimeError("just now")
+        yield from [10.0 + float(str(settings["a"]))] * epochs
+
+    found = run_all(_numbers(here, fragile, monkeypatch, count=16, rounds=2, per_round=8))
+    assert isinstance(found, MeasuredFamily)
+    assert once
+    assert {name: (one.record["a"], one.result) for name, one in found.samples.items()} == {"best": (15, 25.0)}
+
+
+def test_the_best_measured_is_of_equal_epochs(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first round trains on; what it comes to there is no better than what others have come to before."""
+
+    def rising(settings: Mapping[str, object], epochs: int) -> Iterator[float]:
+        yield from (float(str(settings["a"])) + 10 * epoch for epoch in range(1, epochs + 1))
+
+    run = _numbers(here, rising, monkeypatch, count=40, rounds=3, per_round=6, epochs=8, preset="measured")
+    found = run_all(run)
+    samples = SampleStore(run.folder.samples).samples()
+    assert {sample.epochs for sample in samples if sample.round > 1} == {1}
+    (member,) = found.family.members
+    assert member.record["a"] == max(sample.record["a"] for sample in samples)
+    assert member.predicted == member.record["a"] + 10
+
+
+@pytest.mark.parametrize("works", [0, 1])
+def test_why_nothing_could_be_trained_is_said(here: Path, monkeypatch: pytest.MonkeyPatch, works: int) -> None:
+    def broken(settings: Mapping[str, object], epochs: int) -> float:
+        if float(str(settings["a"])) >= works:
+            raise RuntimeError("no such image")
+        return 3.0
+
+    def run(name: str, preset: str) -> Run:
+        how = {"count": 16, "rounds": 1, "per_round": 16}
+        return _numbers(here, broken, monkeypatch, **how, cut=False, name=name, preset=preset)
+
+    with pytest.raises(
+        DataError, match=rf"{16 - works} of the 16 trainings .*failed \(error: RuntimeError: no such im"
+    ):
+        run_all(run("searched", "default"))
+    if works:  # enough for who asks no predictor
+        assert run_all(run("measured", "measured")).family.members[0].record["a"] == 0
+    else:
+        with pytest.raises(DataError, match="no such image"):
+            run_all(run("measured", "measured"))
+
+
+def _numbers(
+    here: Path,
+    trainer: object,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    count: int,
+    rounds: int,
+    per_round: int,
+    epochs: int = 1,
+    preset: str = "default",
+    cut: bool = True,
+    name: str = "numbers",
+) -> Run:
+    """A run among so many numbers, by a function of the test."""
+    monkeypatch.setattr(own_trainer, "here", trainer, raising=False)
+    (here / "numbers.yaml").write_text(
+        f"name: numbers\nkind: generic\narchitecture:\n  a: {{low: 0, high: {count - 1}}}\n"
+    )
+    collect = {"rounds": rounds, "per_round": per_round, "epochs": epochs} | ({} if cut else {"stop_correlation": None})
+    content = {
+        "name": name,
+        "space": "numbers.yaml",
+        "task": {"function": "own_trainer:here"},
+        "metric": {"name": "f1"},
+        "collect": collect,
+        "pretraining": {"pool": count},
+        "search": {"preset": preset},
+    }
+    return open_run(load_config(content), name, execution=HOW)
 
 
 def _everything(run: Run) -> list[dict[str, object]]:

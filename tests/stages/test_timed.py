@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,12 @@ from nars.cli.timed import Within, is_meant, run as command
 from nars.errors import ConfigError
 from nars.export import read_card
 from nars.files.atomic import write_text
-from nars.run import Run, Silent, load_config, open_run, reopen_run
+from nars.run import Run, Silent, load_config, open_run, read_config, reopen_run
 from nars.run.choosing import base_for, candidates, chosen, lengths_for, narrowed
 from nars.run.clock import Clock, seconds_of, spell_time
+from nars.run.folder import RunFolder
+from nars.run.places import absolute
+from nars.run.planned import write_plan
 from nars.run.planning import (
     FEWEST,
     FINE_TUNED,
@@ -114,14 +118,15 @@ def test_epochs_end_nearest_to_the_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30m", 1800), ("1h30m", 5400), ("90s", 90), ("2 hours", 7200), ("1.5h", 5400)]
+    ("text", "seconds"),
+    [("30m", 1800), ("1h30m", 5400), ("90s", 90), ("2 hours", 7200), ("1.5h", 5400), ("5 minutes", 300)],
 )
 def test_times(text: str, seconds: float) -> None:
     assert seconds_of(text) == seconds
     assert spell_time(5400) == "90:00 min"
 
 
-@pytest.mark.parametrize("text", ["30", "", "m", "30x", "10s"])
+@pytest.mark.parametrize("text", ["30", "", "m", "30x", "10s", "90000ms", "1 month"])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ConfigError, match="--time"):
         seconds_of(text)
@@ -137,6 +142,33 @@ def test_what_a_time_is_for_is_said(tmp_path: Path) -> None:
     (tmp_path / "photos.csv").touch()
     with pytest.raises(ConfigError, match=r"photos.csv is a file, and not that of a run.*--time 30m"):
         is_meant(str(tmp_path / "photos.csv"), Within())
+
+
+def test_a_built_in_name_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cifar10").mkdir()
+    assert not is_meant("cifar10", Within())
+    with pytest.raises(ConfigError, match="is a folder, and not that of a run"):
+        is_meant("./cifar10", Within())
+
+
+def test_a_run_of_other_images_of_the_same_name_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("a", "b"):
+        (tmp_path / place / "photos").mkdir(parents=True)
+    home = RunFolder(Path("runs") / "photos")
+    about = {"asked": 300.0, "used": 10.0, "tail": 5.0, "given": {}, "of": str(tmp_path / "a" / "photos")}
+    for file, text in ((home.run_file, "{}"), (home.plan_file, ""), (home.time_file, json.dumps(about))):
+        write_text(file, text)
+
+    def asked(name: str, out: Path | None = None) -> None:
+        command(Asked(name=name, overrides={}, options={}), Within(time="5m"), out, How(), dry_run=True)
+
+    asked("a/photos")
+    with pytest.raises(ConfigError, match=r"is the run of .*a/photos, and this asks for one of .*b/photos.*--out"):
+        asked("b/photos")
+    with pytest.raises(ConfigError, match="--out goes with images or a configuration"):
+        asked("runs/photos", Path("runs/new"))
 
 
 @pytest.mark.parametrize(
@@ -189,6 +221,20 @@ def test_what_is_chosen_is_a_run_configuration(tmp_path: Path) -> None:
     several = replace(PHOTOS, multi_label=True)
     made = chosen(base, space, row, several, found, limits=limits, lengths=FINE_TUNED)
     assert made.values["metric"] == "mean_average_precision"
+
+
+def test_the_file_of_a_plan_is_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what is no limit at all, where the space names some, and from another working directory."""
+    monkeypatch.chdir(tmp_path)
+    given = read_config("finetune", {"data.name": "digits", "search.budgets": [], "range": {}, "latency": "table.json"})
+    assert load_space("finetune").budgets
+    made = SimpleNamespace(given=given, reasons={}, seconds=60.0)
+    home = RunFolder(tmp_path / "runs" / "x")
+    write_plan(made, home)  # type: ignore[arg-type]  # what it reads
+    planned = absolute(given.config)
+    monkeypatch.chdir(home.path)
+    assert load_config(home.plan_file) == planned
+    assert planned.latency == str(tmp_path / "table.json")
 
 
 # ---- a run
@@ -282,7 +328,9 @@ def test_the_best_so_far_is_there_and_the_run_goes_on(tmp_path: Path, capsys: py
         assert (command(wanted, Within(time="1h"), None, How(), dry_run=dry_run) is None) == dry_run
         assert run.folder.time_file.read_bytes() == kept
     assert "is finished: " in (said := " ".join(capsys.readouterr().err.split()))
-    assert "what is finished is not trained for longer: give another run 60:00 min, with --out" in said
+    assert (
+        "what is finished is not trained for longer: give another run of the same images 60:00 min, with --out" in said
+    )
 
 
 def test_nothing_is_searched_where_the_time_is_short(tmp_path: Path) -> None:
