@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 
 import typer
@@ -28,7 +30,7 @@ app = typer.Typer(
     help="Search a network's architecture and its training recipe together, for any resource budget.",
     epilog="Start with: nars run digits\n\nThe Tab key completes commands, spaces, runs, members and keys after: "
     "nars --install-completion\n\nExit codes: 0 done; 1 a check has failed (export --verify), or nobody reads "
-    "the output; 2 something to put right, said in a sentence; 130 interrupted, and the same command goes on.",
+    "the output; 2 something to put right, said in a sentence; 130 interrupted: the same command resumes it.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -127,11 +129,19 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 )
 """Name, function and examples of each, a paragraph for one, as typer runs lines together."""
 
+
+def _flowing(command: Callable[..., object]) -> str:
+    """What a command says of itself, each paragraph in one line, for terminals of any width; lists keep their lines."""
+    return re.sub(r"(?<=\S)\n(?=\S)(?!- )", " ", inspect.getdoc(command) or "")
+
+
 for name, command, examples in _COMMANDS:
-    app.command(name, epilog=f"Example: {examples}")(letting_go(quietable(completed(spread(command), name))))
+    made = letting_go(quietable(completed(spread(command), name)))
+    app.command(name, help=_flowing(command), epilog=f"Example: {examples}")(made)
 for name, group in (("space", space.app), ("store", store.app), ("data", data.app)):
     for inner in group.registered_commands:
         if inner.callback is not None:
+            inner.help = _flowing(inner.callback)
             inner.callback = completed(inner.callback, f"{name} {inner.name or inner.callback.__name__}")
     app.add_typer(group, name=name)
 

@@ -29,9 +29,10 @@ def compress(
         typer.Option(help="How much worse the run's metric may become, in its unit: 1 is one percent of accuracy."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to; compressed/ in the run's folder or beside the training if not given.")
+        Path | None,
+        typer.Option(help="Output folder; compressed/ in the run's folder or beside the training if not given."),
     ] = None,
-    trainings: Annotated[int, typer.Option(help="Fine-tunings of pruned networks; 0 only quantises.")] = 6,
+    trainings: Annotated[int, typer.Option(help="Fine-tunings of pruned networks; 0 only quantizes.")] = 6,
     epochs: Annotated[
         int | None, typer.Option(help="Of each fine-tuning; a quarter of the final training's if not given.")
     ] = None,
@@ -41,8 +42,8 @@ def compress(
     """Search smaller forms of a trained network: int8 or float32, and channels taken out, for each stage.
 
     Pruned networks are fine-tuned with the unpruned one as teacher, and every model is measured as ONNX Runtime runs
-    it. Writes the models that no other beats in the run's metric, bytes and latency, and a table. Interrupted, the same
-    command goes on.
+    it. Writes the models that no other beats in the run's metric, bytes and latency, and a table. If interrupted, the
+    same command resumes it.
     """
     from nars.space import quantity
 

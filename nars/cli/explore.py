@@ -26,7 +26,7 @@ def explore(
 ) -> None:
     """A page with sliders for every cost, the best candidate for them, and all that a run has measured.
 
-    Served to this machine alone, at an address with a secret in it, until Ctrl-C. A run that goes on can be watched.
+    Served to this machine alone, at an address with a secret in it, until Ctrl-C. A run in progress can be watched.
     """
     from nars.explore import Server, export_page, open_source
 
@@ -37,7 +37,7 @@ def explore(
         say("computing the best for all costs, a few seconds ...")
     if export is not None:
         file = export_page(source, export)
-        typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, opens in any browser without a network")
+        typer.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, opens in any browser, offline too")
         return
     with Server(source, port=port) as server:
         typer.echo(server.address)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 INTERRUPTED = 130
-GOES_ON = "interrupted; nothing measured is lost, the same command goes on from here"
+GOES_ON = "interrupted; nothing measured is lost, the same command resumes from here"
 
 
 class taking_interrupts:  # noqa: N801  # a context manager; contextlib takes longer to load than all of this

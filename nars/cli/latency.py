@@ -76,7 +76,7 @@ def latency(
         Path | None, typer.Option(help="Table to write or to complete (JSON); with --members, the table to compare.")
     ] = None,
 ) -> None:
-    """Measure each distinct block of a space once, or whole networks; an interrupted run goes on where it stopped.
+    """Measure each distinct block of a space once, or whole networks. If interrupted, the same command resumes it.
 
     A candidate's latency is the sum of its blocks: nars space sample SPACE --latency TABLE --max-latency 12ms
 

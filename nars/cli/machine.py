@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-_GOES_ON = "then the same command goes on from where it stopped"
+_GOES_ON = "then the same command resumes where it stopped"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

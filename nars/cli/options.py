@@ -84,16 +84,23 @@ class Question:
     ] = False
     budgets: Annotated[
         str | None,
-        typer.Option(help="Upper limits on any costs, e.g. 450M,550M or flops=450M+params=5M; alone, FLOPs."),
+        typer.Option(
+            help="Upper limits on any costs, e.g. 450M,550M or flops=450M+params=5M; a plain number limits FLOPs."
+        ),
     ] = None
     max_flops: Annotated[str | None, typer.Option(help="Budgets, e.g. 450M,550M,650M.")] = None
     max_params: Annotated[str | None, typer.Option(help="Parameters, one limit or one per budget.")] = None
-    max_activations: Annotated[str | None, typer.Option(help="Activation elements, one or one per budget.")] = None
+    max_activations: Annotated[str | None, typer.Option(help="Activation elements, one limit or one per budget.")] = (
+        None
+    )
     max_peak_activations: Annotated[str | None, typer.Option(help="Largest working set, elements.")] = None
     max_latency: Annotated[str | None, typer.Option(help="With --latency, e.g. 12ms.")] = None
     latency: Annotated[Path | None, typer.Option(help="Device table that nars latency wrote.")] = None
     max_seconds: Annotated[
-        str | None, typer.Option(help="Of a training as a run's or store's took, e.g. 90s: to search recipes by time.")
+        str | None,
+        typer.Option(
+            help="Seconds of one training as in the search, learned from a run's or store's trainings, e.g. 90s."
+        ),
     ] = None
     max_resolution: Annotated[str | None, typer.Option(help="Side of the image, pixels.")] = None
     min_flops: Annotated[str | None, typer.Option(help="Lower limit.")] = None

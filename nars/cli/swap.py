@@ -33,8 +33,8 @@ def swap(
 ) -> None:
     """How much is architecture, how much recipe? Each member's architecture with each member's recipe.
 
-    All are predicted; with --train they are trained as in stage 2, up to its stop epoch. Interrupted, the same command
-    goes on.
+    All are predicted; with --train they are trained as in stage 2, up to its stop epoch. If interrupted, the same
+    command resumes it.
     """
     load_torch()
     from nars.files.atomic import write_json

@@ -30,14 +30,14 @@ def transfer(
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="Change any key of the configuration, e.g. --set final.epochs=40.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to; transfer/NAME in the folder if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder; transfer/NAME in the folder if not given.")] = None,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
 ) -> None:
     """Train found networks on other images: in their form for small ones, with their recipes, without distillation.
 
     As the paper takes FBNetV3 to CIFAR-10: the smallest member sees images of 32 pixels, larger ones in proportion, the
-    second stride of 2 becomes 1, and the averaged weights decay by 0.999. Interrupted, the same command goes on; nars
-    export takes each folder.
+    second stride of 2 becomes 1, and the averaged weights decay by 0.999. If interrupted, the same command resumes it;
+    nars export takes each folder.
     """
     load_torch()
     from nars.report import FittingTable

@@ -37,10 +37,10 @@ def verify(
     sets: Annotated[list[str] | None, typer.Option("--set", help="Change any key of --config (repeatable).")] = None,
     confidence: Annotated[float, typer.Option(help="Probability that the winner is the best of the plan ...")] = 0.9,
     margin: Annotated[
-        float | None, typer.Option(help="... or behind it by so much at most; the plan's if not given.")
+        float | None, typer.Option(help="... or worse than the best by at most this; the plan's margin if not given.")
     ] = None,
     trainings: Annotated[
-        int | None, typer.Option(help="At most so many; three for each candidate if not given.")
+        int | None, typer.Option(help="Most trainings in all; three per candidate if not given.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write what was found here.")] = None,
     *,
@@ -48,8 +48,8 @@ def verify(
 ) -> None:
     """Train the candidates of an answer's plan, as the search trained, until the best of them is known.
 
-    Each outcome goes to the run's sample store at once; interrupted, the same command goes on. The predictor is fitted
-    to them too, in informed/ of the run's folder. nars train then trains the winner.
+    Each outcome goes to the run's sample store at once; if interrupted, the same command resumes it. The predictor is
+    fitted to them too, in informed/ of the run's folder. nars train then trains the winner.
     """
     from nars.stages import read_answer
 

@@ -159,9 +159,7 @@ def _warnings(
     if np.isnan(correlations[-1]):
         return ["all candidates ended with the same accuracy: there is no rank to preserve, so training is not cut."]
     if kept < top:
-        said.append(
-            f"stopping at epoch {index + 1} flips the top 10 %: {top - kept} of the {top} best are not in it yet."
-        )
+        said.append(f"at epoch {index + 1} the top 10 % is not yet the final one: it lacks {top - kept} of {top}.")
     if intervals[index, 0] < threshold:
         low, high = intervals[index]
         said.append(

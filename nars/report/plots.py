@@ -125,7 +125,7 @@ def value_against_cost(findings: Findings) -> Plot | None:
         trained = [member for member in findings.family.members if member.name in reached]
         if trained and cost is not None:
             points = sorted((member.costs[cost], reached[member.name]) for member in trained)
-            axes.plot(*zip(*points, strict=True), "o-", color=_RED, ms=7, zorder=3, label="the family, finally trained")
+            axes.plot(*zip(*points, strict=True), "o-", color=_RED, ms=7, zorder=3, label="the family, fully trained")
         for member in findings.family.members:
             if cost is not None and math.isfinite(limit := member.budget.high(cost)):
                 axes.axvline(limit, color=_GRAY, lw=0.8, ls=":", zorder=1)

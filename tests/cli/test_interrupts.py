@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SENTENCE = "interrupted; nothing measured is lost, the same command goes on from here"
+SENTENCE = "interrupted; nothing measured is lost, the same command resumes from here"
 PROGRAM = (
     # A shell's background jobs, such as a test runner may be, inherit that Ctrl-C is ignored.
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from nars.cli import main; main()"

@@ -2,12 +2,15 @@
 
 import io
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
+from typer.testing import CliRunner
 
 from nars.cli import main
+from nars.cli.app import app
 from nars.cli.streams import mend_streams
 from nars.export import Card
 from nars.export.fixed_input import LogitsHash
@@ -76,6 +79,14 @@ def test_every_command_on_a_terminal_of_few_signs(
         main()
     assert leaving.value.code == (2 if "nonsense" in command else 0)
     assert len(out.content() + err.content()) > 40
+
+
+def test_paragraphs_of_a_help_are_filled() -> None:
+    shown = CliRunner().invoke(app, ["verify", "--help"], env={"COLUMNS": "80", "NO_COLOR": "1"}).stdout
+    _, broken = shown.split("known.", 1)
+    lines = [line.strip() for line in broken.split("╭", 1)[0].strip().splitlines()]
+    for line, following in pairwise(lines):
+        assert len(line) + 1 + len(following.split()[0]) > 78
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_it_warns_of_a_flipped_top_of_a_relapse_and_of_weak_bins() -> None:
     assert (advice.top_kept, advice.top_size) == (1, 2)
     assert advice.within_bins == pytest.approx({"low": 1.0, "high": -1.0})
     said = " ".join(advice.warnings)
-    assert "flips the top 10 %: 1 of the 2 best" in said
+    assert "at epoch 1 the top 10 % is not yet the final one: it lacks 1 of 2" in said
     assert "falls below 0.92 again at epoch 2" in said
     assert "within high" in said
     assert choose_stop_epoch(_curves(), rng=np.random.default_rng(0), threshold=0.01, resamples=20).warnings

@@ -273,7 +273,7 @@ def test_one_pixel_is_another_image_set(photos: Path, config: Path, tmp_path: Pa
 def test_runs_on_own_images_are_called_by_them(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = load_config("fashion-mnist", {"data.name": "imagefolder:photos"})
-    assert (config.name, "photos" in config.about, "grey" in config.about) == ("photos", True, False)
+    assert (config.name, "photos" in config.about, "gray" in config.about) == ("photos", True, False)
     assert load_config("fashion-mnist", {"data.name": "imagefolder:photos/"}).name == "photos"
     monkeypatch.chdir(photos)
     assert load_config("fashion-mnist", {"data.name": "imagefolder:."}).name == "photos"

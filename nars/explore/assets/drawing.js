@@ -79,7 +79,7 @@ function card(candidate, heading, other) {
   const box = element("div", { className: "candidate" }, element("h3", {}, heading));
   const said = [candidate.value !== undefined && `${candidate.curve ? "fitted" : "predicted"} ${spell(candidate.value, candidate.std)}`,
     candidate.measured !== undefined && `measured ${spell(candidate.measured)}`,
-    candidate.validation != null && `finally trained: validation ${spell(candidate.validation)}, test ${spell(candidate.test)}`].filter(Boolean);
+    candidate.validation != null && `fully trained: validation ${spell(candidate.validation)}, test ${spell(candidate.test)}`].filter(Boolean);
   box.append(element("p", {}, said.join("; ")), element("p", { className: "note" }, costs.map(name => `${title(name)} ${shorten(candidate.costs[name])}`).join(", ")));
   const picture = drawing(candidate.row);
   if (picture) box.append(picture);

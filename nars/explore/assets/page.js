@@ -96,7 +96,7 @@ function familyNow() {
 }
 
 function drawFamily(family) {
-  const head = element("tr", {}, ...["budget", "predicted", "gain", "ties", ...data.costs.map(({ name }) => title(name)), "finally trained"].map(text => element("th", {}, text)));
+  const head = element("tr", {}, ...["budget", "predicted", "gain", "ties", ...data.costs.map(({ name }) => title(name)), "fully trained"].map(text => element("th", {}, text)));
   let before;
   const rows = family.map(({ budget, candidate, limits }) => {
     const gain = before === undefined ? "" : `${candidate.value >= before ? "+" : "-"}${figure(Math.abs(candidate.value - before))}`;
