@@ -303,7 +303,10 @@ def tpe_with_asha(search: Search) -> Iterator[str]:
             study.tell(trial, state=TrialState.FAIL)
         else:
             whole = sample.epochs == epochs
-            study.tell(trial, sample.result, state=TrialState.COMPLETE if whole else TrialState.PRUNED)
+            if whole:
+                study.tell(trial, sample.result)
+            else:  # of which Optuna has what was reported
+                study.tell(trial, state=TrialState.PRUNED)
             if whole and sample.result > seen:
                 best, seen = row, sample.result
         yield _said(search, sample)
