@@ -17,5 +17,10 @@ from .onnx import (
     onnx_accuracy as onnx_accuracy,
     require_onnx as require_onnx,
 )
-from .parity import FormatCheck as FormatCheck, Verification as Verification, verify as verify
+from .parity import (
+    FormatCheck as FormatCheck,
+    Verification as Verification,
+    compared_on as compared_on,
+    verify as verify,
+)
 from .registering import register as register, timm_name as timm_name, timm_names as timm_names

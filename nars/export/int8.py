@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from nars.arrays import Floats32
@@ -16,11 +15,11 @@ from nars.export.card import Card, Int8, read_card, sha256
 from nars.export.compact import compact
 from nars.export.errors import ExportError
 from nars.export.layout import INT8, ONNX, read_config
-from nars.export.onnx import INPUT, measure_onnx_latency, onnx_logits, open_onnx, require_onnx, with_metadata
+from nars.export.onnx import INPUT, measure_onnx_latency, onnx_outputs, open_onnx, require_onnx, with_metadata
 from nars.export.program import top1
 from nars.export.readme import write_card
 from nars.files.atomic import machine_at_fault, write_bytes
-from nars.images import ImageData, Split, StreamedSplit
+from nars.images import ImageData, Split, StreamedSplit, spread_over
 
 _BATCH = 64
 _CALIBRATION = 256
@@ -30,11 +29,8 @@ _REASON = 200
 
 
 def calibration_images(data: ImageData) -> torch.Tensor:
-    """A few hundred training images of all classes, uint8 (N, C, R, R): the first, whose order is stratified."""
-    train = data.train
-    if isinstance(train, StreamedSplit):
-        return train.some(np.arange(min(_CALIBRATION, len(train))))
-    return train.images[:_CALIBRATION]
+    """A few hundred training images, uint8 (N, C, R, R), from all of the split: a folder has class after class."""
+    return data.train.some(spread_over(data.train, _CALIBRATION))
 
 
 def encode_int8(onnx_file: bytes, calibration: torch.Tensor, *, in_float: Collection[str] = ()) -> bytes:
@@ -119,19 +115,18 @@ def quantize_member(folder: str | Path, *, calibration: torch.Tensor, evaluation
         raise ExportError("Quantisation needs images to calibrate on; got none. Pass a few hundred training images.")
     try:
         encoded = encode_int8((folder / ONNX).read_bytes(), config.normalize(calibration))
-        computed = onnx_logits(open_onnx(encoded), config.normalize(evaluation.images))
+        computed = onnx_outputs(open_onnx(encoded), evaluation, config.normalize)
     except Exception as error:  # it raises what it likes about operators that it cannot take
         if machine_at_fault(error):
             raise
         reason = " ".join(str(error).split())[:_REASON]
         raise ExportError(f"ONNX Runtime cannot quantise {config.name} ({reason}): ship {ONNX} instead.") from error
     write_bytes(folder / INT8, encoded)
-    images = config.normalize(evaluation.images)
 
     report = Int8(
-        images=len(images),
+        images=len(evaluation),
         accuracy=top1(computed, evaluation.labels),
-        accuracy_float32=top1(onnx_logits(open_onnx(folder / ONNX), images), evaluation.labels),
+        accuracy_float32=top1(onnx_outputs(open_onnx(folder / ONNX), evaluation, config.normalize), evaluation.labels),
         latency_ms=measure_onnx_latency(folder / INT8),
         latency_ms_float32=measure_onnx_latency(folder / ONNX),
         calibration_images=len(calibration),

@@ -21,7 +21,7 @@ from nars.export.program import capture, decode_program, encode_program, largest
 from nars.export.readme import write_card
 from nars.export.standalone import standalone_source
 from nars.files.atomic import write_bytes
-from nars.images import ImageData
+from nars.images import ImageData, spread_over
 from nars.network import count, measure_latency
 from nars.parallel import processor_name
 from nars.recipe import POLICY_FILE, ClassTable
@@ -86,7 +86,7 @@ def export_member(
             f"The model must be the one that the architecture describes: by arithmetic it costs {computed}, but "
             f"counted it is {counted}. Pass the architecture that it was built from."
         )
-    images = config.normalize(data.validation.images[:_CHECKED_IMAGES])
+    images = config.normalize(data.validation.some(spread_over(data.validation, _CHECKED_IMAGES)))
     expected = logits(original, images)
     if not expected.isfinite().all():
         raise ExportError("The model must give finite logits; some are NaN or infinite, so its training diverged.")

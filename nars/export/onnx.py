@@ -120,6 +120,14 @@ def onnx_logits(session: Any, images: torch.Tensor, *, batch: int = 256) -> torc
     return torch.from_numpy(np.concatenate(parts))
 
 
+def onnx_outputs(
+    session: Any, split: Split | StreamedSplit, normalize: Callable[[torch.Tensor], torch.Tensor], *, batch: int = 256
+) -> torch.Tensor:
+    """The same of all images of a split that is not empty, of which so many are read at a time."""
+    parts = [np.arange(first, min(first + batch, len(split))) for first in range(0, len(split), batch)]
+    return torch.cat([onnx_logits(session, normalize(split.some(rows))) for rows in parts])
+
+
 def export_onnx(model: nn.Module, path: str | Path, *, images: torch.Tensor, tolerance: float = TOLERANCE) -> float:
     """Write `model` as ONNX (opset 18, any batch size) and check the file with ONNX Runtime.
 
@@ -171,12 +179,7 @@ def onnx_accuracy(
         metric: One of `nars.metric.IMAGE_METRICS`; accuracy in percent, unless told otherwise.
         batch: Images that are read at a time.
     """
-    session, parts = open_onnx(path), []
-    for first in range(0, len(split), batch):
-        rows = np.arange(first, min(first + batch, len(split)))
-        images = split.some(rows) if isinstance(split, StreamedSplit) else split.images[first : first + batch]
-        parts.append(onnx_logits(session, normalize(images)))
-    return score(metric, torch.cat(parts), split.labels)
+    return score(metric, onnx_outputs(open_onnx(path), split, normalize, batch=batch), split.labels)
 
 
 def measure_onnx_latency(path: str | Path, *, batch: int = 1, threads: int = 1, seconds: float = 0.5) -> float:

@@ -19,6 +19,10 @@ from nars.export.fixed_input import fixed_input
 from nars.export.layout import ONNX, PROGRAM, STANDALONE, load_member, read_config
 from nars.export.onnx import allowed, onnx_logits, open_onnx
 from nars.export.program import decode_program, largest_difference, logits, top1
+from nars.images import Split, StreamedSplit, spread_over
+
+_FROM_FILES = 2000
+"""Images of a split that is not in memory that forms are compared on."""
 
 _RUN_STANDALONE = """
 import runpy, sys
@@ -90,6 +94,14 @@ class Verification:
     def passed(self) -> bool:
         """Nothing is wrong with any form."""
         return self.same_logits and not self.changed and all(check.passed for check in self.formats)
+
+
+def compared_on(split: Split | StreamedSplit) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images and labels of a split to `verify` with: all; of those that stay in their files some, from all of it."""
+    if not isinstance(split, StreamedSplit):
+        return split.images, split.labels
+    rows = spread_over(split, _FROM_FILES)
+    return split.some(rows), split.labels[torch.from_numpy(rows)]
 
 
 def verify(folder: str | Path, images: torch.Tensor, labels: torch.Tensor) -> Verification:

@@ -12,7 +12,7 @@ from nars.export.onnx import OPSET
 from nars.export.program import ABOUT
 from nars.files.atomic import write_json, write_text
 from nars.metric import ACCURACY, IMAGE_METRICS
-from nars.network.timm_models import timm_name
+from nars.network.timm_models import has_fixed_size, timm_name
 from nars.recipe import POLICY_FILE, ClassTable
 
 _STANDALONE = """
@@ -36,7 +36,7 @@ print(model.pretrained_cfg["label_names"][logits.argmax()])
 _TIMM_MODEL = """
 import timm
 
-options = {"num_classes": CLASSES, "in_chans": CHANNELS}
+options = {"num_classes": CLASSES, "in_chans": CHANNELSSIZE}
 model = timm.create_model("MODEL", **options, checkpoint_path="WEIGHTS").eval()
 """
 
@@ -222,7 +222,8 @@ def _timm_model(config: MemberConfig) -> tuple[str, ...]:
     if name is None:
         return ()
     code = _TIMM_MODEL.replace("CLASSES", str(config.architecture.classes)).replace("WEIGHTS", WEIGHTS)
-    code = code.replace("CHANNELS", str(config.architecture.in_channels))
+    size = f', "img_size": {config.architecture.resolution}' if has_fixed_size(name) else ""
+    code = code.replace("CHANNELS", str(config.architecture.in_channels)).replace("SIZE", size)
     return "A network of timm:", _block(code.replace("MODEL", name))
 
 

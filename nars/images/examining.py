@@ -24,7 +24,7 @@ from nars.images.labels import name_of, per_class, several
 from nars.images.modes import reading_of
 from nars.images.near import MOST, drafted, hash_of, near_copies
 from nars.images.own import own_source
-from nars.images.pixels import opening
+from nars.images.pixels import opening, upright_size
 from nars.images.split import first_of
 from nars.images.streaming import path_of
 from nars.images.unsplit import TEST, TRAIN, VALIDATION, Source, made_here
@@ -189,7 +189,7 @@ def _seen(file: Path) -> Seen | str:
         with opening(file, str(file)) as image:
             mode, frames = image.mode, int(getattr(image, "n_frames", 1))
             turned = image.getexif().get(_ORIENTATION, 1) not in (0, 1)
-            size = image.size[::-1] if image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8) else image.size
+            size = upright_size(image)
             read = reading_of(image, name=str(file))
             drafted(image)
             upright = read(ImageOps.exif_transpose(image)).convert("L")

@@ -67,6 +67,15 @@ class Split:
         """(N, C, H, W)."""
         return self.images.shape
 
+    def some(self, rows: Ints) -> Tensor:
+        """uint8 (n, C, H, W): the images of these rows."""
+        return self.images[torch.from_numpy(rows)]
+
+
+def spread_over(split: Split | StreamedSplit, count: int) -> Ints:
+    """Rows (n,) of at most so many images, evenly over a split: it may hold one class after the other."""
+    return np.unique(np.linspace(0, len(split) - 1, min(count, len(split))).round().astype(np.int64))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageData:

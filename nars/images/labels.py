@@ -56,6 +56,14 @@ def groups_in(cells: Sequence[object], *, place: str | Path) -> list[str]:
     return [text or f"{place}\0{row}" for row, text in enumerate(texts)]
 
 
+def joined_groups(files: Sequence[Path], told: Sequence[list[str] | None], counts: Sequence[int]) -> list[str]:
+    """What each image of all files belongs to, by itself where its file does not say it; none where no file does."""
+    if all(groups is None for groups in told):
+        return []
+    each = zip(files, told, counts, strict=True)
+    return [one for file, own, count in each for one in (groups_in([""] * count, place=file) if own is None else own)]
+
+
 def names_in(cells: Sequence[str]) -> list[tuple[str, ...]]:
     """The names in each cell: one, unless `|` or `;` is in any of them, which then separates several or none."""
     mark = next((mark for mark in _SEPARATORS if any(mark in cell for cell in cells)), None)

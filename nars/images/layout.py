@@ -13,6 +13,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from nars.errors import DataError
@@ -270,3 +271,22 @@ def _doubt(root: Folder, readings: str, fix: str) -> DataError:
 
 def _names(names: Iterable[str]) -> str:
     return some_names([f"{name}/" for name in names], most=_SHOWN)
+
+
+SPLITS = ("split", "set", "subset", "partition", "part")
+"""Columns of tables and Parquet files that say which split an image belongs to."""
+
+GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "scene", "scene_id", "session")
+"""Columns whose equal values keep images on one side of each split."""
+
+
+def part_of(word: str, *, place: str | Path) -> int:
+    """The split that a cell of such a column names.
+
+    Raises:
+        DataError: none.
+    """
+    role = split_role(word)
+    if role is None:
+        raise DataError(f"{place}: a split is train, val or test; got {word!r}. Correct it.")
+    return role

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,14 @@ def typical_side(files: Sequence[Path]) -> int | None:
     return int(np.median(sides)) if sides else None
 
 
-def _size(file: Path) -> tuple[int, int] | None:
+def typical_side_in(encoded: Sequence[bytes]) -> int | None:
+    """The same of encoded images."""
+    places = np.unique(np.linspace(0, len(encoded) - 1, min(_SAMPLED, len(encoded))).astype(int))
+    sides = [min(size) for place in places if (size := _size(BytesIO(encoded[place]))) is not None]
+    return int(np.median(sides)) if sides else None
+
+
+def _size(file: Path | BytesIO) -> tuple[int, int] | None:
     try:
         with Image.open(file) as image:
             return image.width, image.height

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from nars.arrays import Ints
 from nars.errors import DataError
-from nars.images.labels import classes_in, columns_of_classes, groups_in, label_notes, labelled, names_in
-from nars.images.layout import split_role
+from nars.images.labels import classes_in, columns_of_classes, groups_in, joined_groups, label_notes, labelled, names_in
+from nars.images.layout import GROUPS, SPLITS, split_role
+from nars.images.look import typical_side_in
 from nars.images.near import hashes_of_contents
 from nars.images.pixels import OnRead, read_encoded
 from nars.images.split import first_of
@@ -50,7 +51,9 @@ class _Packed:
     classes: tuple[str, ...] = ()
     """Of columns of 0 and 1, one for each class, which may lack images."""
     groups: list[str] | None = None
-    """What each image belongs to; None where no column was named."""
+    """What each image belongs to; None where no column says it."""
+    parts: list[int] | None = None
+    """The split of each; None where no column says it."""
 
 
 def parquet_source(files: Sequence[Path], group_column: str | None = None) -> Source:
@@ -82,7 +85,9 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
     roles = [split_role(file.stem) for file in files]
     known = all(role is not None for role in roles) and TRAIN in roles
     sizes = [len(one.labels) for one in packed]
-    part = np.repeat(np.array([role if known else TRAIN for role in roles], dtype=np.int8), sizes)
+    by_name = [role if known and role is not None else TRAIN for role in roles]
+    each = zip(packed, by_name, sizes, strict=True)
+    part = np.concatenate([np.array(one.parts or [role] * size, dtype=np.int8) for one, role, size in each])
     if (part == VALIDATION).any() and not (part == TEST).any():
         part[part == VALIDATION] = TEST
     names_of_each = _names_of_each([label for one in packed for label in one.labels])
@@ -92,7 +97,7 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
     names = [name for one in packed for name in one.names]
     digests = digests_of(encoded)
     labels = labelled(names_of_each, classes)
-    groups = [group for one in packed for group in one.groups or ()]
+    groups = joined_groups(files, [one.groups for one in packed], sizes)
     kept = f", in {counted(len(set(groups)), 'group')} that stay together" if groups else ""
     source = Source(
         classes=classes,
@@ -102,6 +107,7 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
         digest=partial(np.take, digests, axis=0),
         copies=partial(_copies, digests),
         hashes=partial(hashes_of_contents, encoded, names),
+        typical=typical_side_in(encoded),
         origin={TEST: f"{MADE_HERE}files, always the same"},
         groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if groups else None,
         notes=(
@@ -142,8 +148,10 @@ def _of_parquet(file: Path, group_column: str | None) -> _Packed:
             raise DataError(
                 f"{file} has no column {group_column!r} to group by, it has {some_names(schema.names, most=8)}."
             )
-        numbers = [one.name for one in schema if label is None and _is_number(one.type) and one.name != group_column]
-        wanted = [name for name in (image, label, group_column, *numbers) if name is not None]
+        group = group_column or next((name for name in schema.names if name.strip().lower() in GROUPS), None)
+        split = next((one.name for one in schema if _is_text(one.type) and one.name.strip().lower() in SPLITS), None)
+        numbers = [one.name for one in schema if label is None and _is_number(one.type) and one.name != group]
+        wanted = [name for name in (image, label, group, split, *numbers) if name is not None]
         table = pq.read_table(file, columns=list(dict.fromkeys(wanted)))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file} is not a readable Parquet file ({error}). Fetch it again.") from error
@@ -172,8 +180,19 @@ def _of_parquet(file: Path, group_column: str | None) -> _Packed:
         encoded=column.to_pylist(),
         names=[f"image {row} of {file}" for row in range(len(labels))],
         labels=labels,
-        groups=None if group_column is None else groups_in(table[group_column].to_pylist(), place=file),
+        groups=None if group is None else groups_in(table[group].to_pylist(), place=file),
+        parts=None if split is None else _parts(table[split].to_pylist()),
     )
+
+
+def _parts(words: Sequence[object]) -> list[int] | None:
+    """The split that each row names; None where the column means something else."""
+    roles = [split_role(str(word)) for word in words]
+    return None if None in roles else [role for role in roles if role is not None]
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
 
 
 def _is_number(kind: Any) -> bool:
@@ -189,10 +208,23 @@ def _labels_in(column: Any, named: Mapping[Any, str], where: str) -> list[tuple[
         raise DataError(f"{where} is empty in {column.null_count:,} rows. Remove them.")
     kind = column.type
     if not pa.types.is_nested(kind):
-        return [(named.get(value, str(value)),) for value in column.to_pylist()]
+        return [(name,) for name in _named(column.to_pylist(), named, where)]
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)) or pa.types.is_nested(kind.value_type):
         raise DataError(f"{where} must hold a class of each image or a list of them, got {kind}. Write them so.")
-    return [tuple(dict.fromkeys(named.get(one, str(one)) for one in values)) for values in column.to_pylist()]
+    return [tuple(dict.fromkeys(_named(values, named, where))) for values in column.to_pylist()]
+
+
+def _named(values: Sequence[Any], named: Mapping[Any, str], where: str) -> list[str]:
+    """The names of classes that are given by name or by number."""
+    if None in values:
+        raise DataError(f"{where} has an empty label. Remove it.")
+    unknown = [value for value in values if named and isinstance(value, int) and value not in named]
+    if unknown:
+        raise DataError(
+            f"{where} has {unknown[0]} in {counted(len(unknown), 'place')}, and the file names classes 0 to "
+            f"{len(named) - 1}. -1 mostly is a label that is kept secret: leave such images away."
+        )
+    return [named.get(value, str(value)) for value in values]
 
 
 def _names(schema: Any, label: str) -> Mapping[Any, str]:
@@ -222,6 +254,11 @@ def _of_tar(file: Path) -> _Packed:
                     content = archive.extractfile(member)
                     data = b"" if content is None else content.read()
                     if ending in endings:
+                        if key in images:
+                            raise DataError(
+                                f"{file} has two images of one name, {images[key][0]} and {member.name}: what stands "
+                                f"before the first dot names an image with its label. Rename them."
+                            )
                         images[key] = (member.name, data)
                     else:
                         texts.setdefault(key, {})[ending] = (f"{member.name} of {file}", data)
@@ -254,5 +291,7 @@ def _label(texts: Mapping[str, tuple[str, bytes]]) -> tuple[str, ...]:
             raise DataError(f"{name} must hold a class, or JSON with label; got {content[:40]!r}.") from error
         if key is not None:
             found = document[key]
+            if found is None or (isinstance(found, list) and None in found):
+                raise DataError(f"{name} has an empty label. Remove the image, or say its class.")
             return tuple(dict.fromkeys(map(str, found))) if isinstance(found, list) else (str(found),)
     raise DataError(f"{name} must hold a class, or JSON with label; got {content[:40]!r}.")

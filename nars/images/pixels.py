@@ -177,9 +177,14 @@ def size_of_whole(file: Path, resolution: int) -> tuple[int, int]:
     """
     with opening(file, str(file)) as opened:
         _reduce(opened, resolution)
-        lies = opened.getexif().get(ExifTags.Base.Orientation, 1) > _LAST_UPRIGHT
-        width, height = reversed(opened.size) if lies else opened.size
+        width, height = upright_size(opened)
         return height, width
+
+
+def upright_size(opened: Image.Image) -> tuple[int, int]:
+    """Width and height of an image when it is turned upright; Pillow gives those of TIFF files so already."""
+    lies = opened.getexif().get(ExifTags.Base.Orientation, 1) > _LAST_UPRIGHT
+    return (opened.height, opened.width) if lies and opened.format != "TIFF" else opened.size
 
 
 def _reduce(opened: Image.Image, resolution: int) -> None:

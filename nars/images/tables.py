@@ -13,8 +13,8 @@ import numpy as np
 from nars.errors import DataError
 from nars.images.contents import Contents
 from nars.images.folder import render_files
-from nars.images.labels import classes_in, columns_of_classes, groups_in, label_notes, labelled, names_in
-from nars.images.layout import split_role
+from nars.images.labels import classes_in, columns_of_classes, groups_in, joined_groups, label_notes, labelled, names_in
+from nars.images.layout import GROUPS, SPLITS, part_of, split_role
 from nars.images.near import hashes_of_files
 from nars.images.streaming import as_bytes
 from nars.images.unsplit import MADE_HERE, TEST, TRAIN, VALIDATION, Source, hold_out_test
@@ -33,11 +33,6 @@ _LABELS = (
 )
 _PLURALS = ("labels", "tags", "classes", "categories", "targets", "finding labels", "finding_labels")
 _TRUTHS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
-_SPLITS = ("split", "set", "subset", "partition", "part")
-
-_GROUPS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "scene", "scene_id", "session")
-"""Columns whose equal values keep images on one side of each split."""
-
 _TEST_SHARE = 5
 
 
@@ -68,7 +63,8 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
     marked: list[tuple[str, ...]] = []
     declared: list[str] = []
     parts: list[int] = []
-    groups: list[str] = []
+    counts: list[int] = []
+    told: list[list[str] | None] = []
     for file, role in zip(files, roles, strict=True):
         rows = _rows(file)
         path, label, split = _columns(file, rows, group_column)
@@ -79,11 +75,13 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
         else:
             declared += label
             marked += [tuple(name for name in label if _truth(row[name])) for row in rows]
-        groups += _groups(file, rows, group_column)
+        told.append(_groups(file, rows, group_column))
+        counts.append(len(rows))
         by_name = role if len(files) > 1 and role is not None else TRAIN
-        parts += [by_name if split is None else _part(file, row[split]) for row in rows]
+        parts += [by_name if split is None else part_of(row[split], place=file) for row in rows]
     if cells and marked:
         raise DataError(f"{some_names([file.name for file in files])} give labels in two ways. Write them alike.")
+    groups = joined_groups(files, told, counts)
     names = marked or names_in(cells)
     if empty := names.count(("",)):
         raise DataError(f"{files[0]} has {counted(empty, 'image')} without a label. Add them, or remove the lines.")
@@ -102,7 +100,7 @@ def table_source(files: Sequence[Path], group_column: str | None = None) -> Sour
         copies=contents.copies,
         files=encoded,
         hashes=partial(hashes_of_files, encoded),
-        groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if len(groups) == len(paths) else None,
+        groups=np.unique(groups, return_inverse=True)[1].astype(np.int64) if groups else None,
         origin={TEST: f"{MADE_HERE}table, always the same"},
         notes=(
             f"read from {some_names([file.name for file in files])}: {counted(len(paths), 'image')}{kept}",
@@ -135,9 +133,9 @@ def _columns(
     """The columns of paths, of labels (or one for each class) and of splits."""
     known = {name.strip().lower(): name for name in rows[0]}
     path, label, split = (
-        next((known[name] for name in names if name in known), None) for names in (_PATHS, _LABELS, _SPLITS)
+        next((known[name] for name in names if name in known), None) for names in (_PATHS, _LABELS, SPLITS)
     )
-    rest = [name for name in rows[0] if name not in (path, label, split) and name.strip().lower() not in _GROUPS]
+    rest = [name for name in rows[0] if name not in (path, label, split) and name.strip().lower() not in GROUPS]
     if path is not None and label is None and len(rest) == 1:
         label = rest[0]
     label = label or next((known[name] for name in _PLURALS if name in known), None)
@@ -161,12 +159,12 @@ def _truth(cell: str) -> bool | None:
     return _TRUTHS.get(cell.strip().lower())
 
 
-def _groups(file: Path, rows: Sequence[Mapping[str, str]], named: str | None) -> list[str]:
-    """What each image belongs to, by itself where its cell is empty; none where no column says it."""
+def _groups(file: Path, rows: Sequence[Mapping[str, str]], named: str | None) -> list[str] | None:
+    """What each image belongs to, by itself where its cell is empty; None where no column says it."""
     if named is not None and named not in rows[0]:
         raise DataError(f"{file} has no column {named!r} to group by, it has {some_names([*rows[0]], most=8)}.")
-    column = named or next((name for name in rows[0] if name.strip().lower() in _GROUPS), None)
-    return [] if column is None else groups_in([row[column] for row in rows], place=file)
+    column = named or next((name for name in rows[0] if name.strip().lower() in GROUPS), None)
+    return None if column is None else groups_in([row[column] for row in rows], place=file)
 
 
 def _found(file: Path, written: Sequence[str]) -> list[Path]:
@@ -200,13 +198,6 @@ def _by_name(folder: Folder) -> dict[str, list[Path]]:
         for name in {image.name, image.stem}:
             found.setdefault(name, []).append(image)
     return found
-
-
-def _part(file: Path, word: str) -> int:
-    role = split_role(word)
-    if role is None:
-        raise DataError(f"{file}: a split is train, val or test; got {word!r}. Correct it.")
-    return role
 
 
 def _without_two_names(part: np.ndarray[tuple[int], np.dtype[np.int8]]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:

@@ -58,10 +58,17 @@ class Source:
     """What a person should know about how the set was read, a sentence each."""
     side: int | None = None
     """Side of the images, pixels, where all are arrays of one size."""
+    typical: int | None = None
+    """Shorter side of a typical image, pixels, of packed images."""
     groups: Ints | None = None
     """(N,) images of equal number (one patient's, one scene's) stay on one side of every split that is made here."""
     hashes: Callable[[OnRead | None], NDArray[np.uint64]] | None = None
     """(progress) -> (N, 4), what near copies are found by; None where they are not looked for."""
+
+    @property
+    def packed(self) -> bool:
+        """Whether the images are neither files nor arrays: of those there are middle squares only."""
+        return self.files is None and self.side is None
 
 
 def array_source(

@@ -56,7 +56,9 @@ def initial_weights(network: nn.Module, architecture: MemberArchitecture) -> Non
             f"{file} does not hold weights of {architecture.member} ({len(others)} of {len(own)} tensors do not fit); "
             f"name its own folder"
         )
-    new = {key: torch.zeros_like(own[key]) for key in others if len(own[key]) == architecture.classes}
+    # Of the last layer only the number of classes, its first axis, is another; of the first layer the second.
+    last = [key for key in others if own[key].shape[1:] == state[key].shape[1:]]
+    new = {key: torch.zeros_like(own[key]) for key in last}
     network.load_state_dict(own | same | new)
 
 

@@ -280,6 +280,15 @@ def _undownloaded(name: str, why: str) -> NetworkError:
     )
 
 
+def has_fixed_size(name: str) -> bool:
+    """Whether a model is made for images of one size, which has to be said where it is another.
+
+    Raises:
+        As `_facts`.
+    """
+    return bool(_facts(name).fixed_input_size)
+
+
 def _facts(name: str) -> Any:
     """timm's `PretrainedCfg` of a model.
 

@@ -105,7 +105,8 @@ class Batches:
         if resized is not None and not self._whole:
             raise RecipeError(
                 "random resized crops are cut from whole images, and these are middle squares; load them with "
-                "load_images(..., whole=True)."
+                "load_images(..., whole=True). Of Parquet and WebDataset there are middle squares only: pad instead "
+                "(data.cropping: pad), or unpack them into folders."
             )
         padding, border = augmentation.padding(self._side), augmentation.border
         self._images = opened(self._train, padding=padding, border=border, resized=resized, device=self._device)

@@ -83,9 +83,10 @@ def right(logits: Tensor, labels: Tensor) -> Tensor:
 
 def _read(logits: Tensor, labels: Tensor) -> tuple[Probabilities, Mapping[str, _Score]]:
     """What logits say, and the metrics of it."""
+    exact = logits.cpu().double()  # in this order: Apple's GPUs have no float64
     if labels.ndim == 2:
-        return logits.double().sigmoid().cpu().numpy(), _MULTI_LABEL_SCORES
-    return logits.double().softmax(1).cpu().numpy(), _SCORES
+        return exact.sigmoid().numpy(), _MULTI_LABEL_SCORES
+    return exact.softmax(1).numpy(), _SCORES
 
 
 def class_table(logits: Tensor, labels: Tensor, names: Sequence[str]) -> ClassTable:

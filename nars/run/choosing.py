@@ -244,7 +244,7 @@ def chosen(
         values["data.max_train"] = plan.search_images
     if batch == _FEW_BATCH:
         values |= {"collect.batch_size": batch, "final.batch_size": batch}
-    if photos.side >= SMALL:
+    if photos.side >= SMALL and photos.whole:
         values |= {"data.cropping": "resized", "data.scale": [0.35, 1.0]}
     if photos.multi_label:
         values["metric"] = "mean_average_precision"

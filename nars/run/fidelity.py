@@ -72,20 +72,23 @@ def final_augmenting(config: RunConfig, space: Callable[[], Space]) -> Online | 
         return Drawn(policy=read_policy(final.policy), chunk=final.online.chunk)
     if not final.learns:
         return None
-    return Online(choices=learned_choices(space()), **final.online.model_dump())
+    return Online(choices=learned_choices(space(), config.images.cropping), **final.online.model_dump())
 
 
-def learned_choices(space: Space) -> Choices:
+def learned_choices(space: Space, cropping: str = "pad") -> Choices:
     """What augmentation is learned over: the choices of the space, built-in ones of settings that it does not vary.
+
+    A crop pads images, so that where random parts of them are cut ("resized") it stays out, unless the space has it.
 
     Of many numbers a few from end to end: some dozen updates do not learn the chances of twenty.
     """
-    return {name: _few(_varied(space, name)) or BUILT_IN[name] for name in AUGMENTATION}
+    names = [name for name in AUGMENTATION if name != "crop" or cropping == "pad" or _varied(space, name)]
+    return {name: _few(_varied(space, name)) or BUILT_IN[name] for name in names}
 
 
-def built_in_choices(space: Space) -> tuple[str, ...]:
+def built_in_choices(space: Space, cropping: str = "pad") -> tuple[str, ...]:
     """The settings of these whose choices are the built-in ones."""
-    return tuple(name for name in AUGMENTATION if not _varied(space, name))
+    return tuple(name for name in learned_choices(space, cropping) if not _varied(space, name))
 
 
 def _varied(space: Space, name: str) -> tuple[Value, ...]:

@@ -185,6 +185,17 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
             text=f"a border of {padding} pixels cannot mirror an image of {small}; got {config.images.crop:g}, lower "
             f"it",
         )
+    if (
+        config.images.cropping == "resized"
+        and images is not None
+        and images.source is not None
+        and images.source.packed
+    ):
+        yield Finding(
+            keys=("data.cropping", "data.name"),
+            text=f"random parts are cut from whole images, and of {images.name}, packed images, there are middle "
+            f"squares only; take pad, or unpack them into folders",
+        )
     installed = installed_memory()
     if images is None or installed is None or (images.files and config.images.streaming is not False):
         return
@@ -455,7 +466,16 @@ def final_findings(config: RunConfig, sizes: Sizes | None) -> Findings:
     yield from _policy_findings(final)
     if final.teacher == NONE:
         idle = {"teacher_resolution": final.teacher_resolution is not None}
-        idle |= {"teacher_images": final.teacher_images != "resized"}
+        idle |= {
+            name: getattr(final, name) != type(final).model_fields[name].default
+            for name in (
+                "teacher_images",
+                "teacher_sees",
+                "teacher_temperature",
+                "teacher_normalization",
+                "distillation",
+            )
+        }
         for key in (key for key, said in idle.items() if said):
             yield Finding(keys=(f"final.{key}",), text="has no effect without a teacher (final.teacher)", warning=True)
 

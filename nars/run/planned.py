@@ -148,7 +148,7 @@ def planned(
     X, networks = candidates(space, asked.limits, photos)
     if not len(X):
         raise ConfigError(f"no network of {space.name} keeps {asked.limits}; raise the limits, or name another --space")
-    rehearsal = _rehearsal(base, asked, networks, space)
+    rehearsal = _rehearsal(base, asked, networks, space, photos)
     images = None if listing.source is None else _few(listing.source, rehearsal)
     reporter.say(f"measuring how fast networks of {space.name} train here ...")
     pace = rehearse(rehearsal, execution, space, images=images, threads=execution.threads)
@@ -195,9 +195,9 @@ def _photos(listing: Listing, asked: Asked) -> Photos:
     if not validation:
         validation = round(held * train) if held < 1 else int(held)
         train -= validation
-    side = SIDES.get(listing.name)
-    if listing.source is not None and listing.source.files is not None:
-        side = typical_side([path_of(file) for file in listing.source.files])
+    side, source = SIDES.get(listing.name), listing.source
+    if source is not None:
+        side = source.typical if source.files is None else typical_side([path_of(file) for file in source.files])
     classes = len(listing.classes)
     return Photos(
         classes=classes,
@@ -206,6 +206,7 @@ def _photos(listing: Listing, asked: Asked) -> Photos:
         test=listing.test,
         side=side or _USUAL,
         multi_label=listing.multi_label,
+        whole=source is None or not source.packed,
     )
 
 
@@ -235,13 +236,13 @@ def _latency(space: Space, home: RunFolder, reporter: Reporter) -> Path:
     return file
 
 
-def _rehearsal(base: Base, asked: Asked, networks: Networks, space: Space) -> RunConfig:
+def _rehearsal(base: Base, asked: Asked, networks: Networks, space: Space, photos: Photos) -> RunConfig:
     """The configuration that the pace is measured by: of the networks to begin with, by the recipe to begin with."""
     values: dict[str, Any] = {"data.name": asked.images, "space": base.space, "search.budgets": []}
     values |= {"collect.start": good_recipe(space), "range": {}}
     if len(networks.flops) and networks.flops.min() < networks.flops.max():
         values["range"] = {"flops": {"low": float(networks.flops.min()), "high": float(networks.flops.max())}}
-    if int(space.values("resolution")[-1]) > SMALL:
+    if int(space.values("resolution")[-1]) > SMALL and photos.whole:
         values["data.cropping"] = "resized"
     return read_config(base.config, values).config
 

@@ -76,6 +76,8 @@ class Photos:
     """Shorter side of a typical image, pixels."""
     multi_label: bool = False
     """Whether an image may have several labels, or none."""
+    whole: bool = True
+    """Whether random parts can be cut from whole images: they are no packed ones."""
 
     def __str__(self) -> str:
         counts = f"{self.train:,} training / {self.validation:,} validation / {self.test:,} test images"

@@ -110,7 +110,8 @@ def _augmentation(config: RunConfig, checked: Checked) -> str:
     if final.draws:
         drawn = read_policy(final.policy)
         return f"drawn anew each {every} from what {final.policy} has learned, most likely {likely(drawn)}"
-    choices, built_in = learned_choices(checked.space), built_in_choices(checked.space)
+    cropping = config.images.cropping
+    choices, built_in = learned_choices(checked.space, cropping), built_in_choices(checked.space, cropping)
     whose = (
         ("Choices of the space", [name for name in choices if name not in built_in]),
         ("Built-in choices, as the space has none", built_in),

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nars.errors import ConfigError
-from nars.export import Card, Verification, export_member, timm_names, verify
+from nars.export import Card, Verification, compared_on, export_member, timm_names, verify
 from nars.images import public_name
 from nars.network import build
 from nars.printing import counted
@@ -63,6 +63,8 @@ class BestSoFar:
     """Of the run's metric."""
     what: str
     """In words: which training it is of, and how far that is."""
+    searched: bool = False
+    """Whether it is a candidate of the search, which may have seen other images than final training does."""
 
 
 def kept_weights(run: Run, sample: Sample) -> Path:
@@ -93,6 +95,9 @@ def export_best(run: Run) -> Card:
     model = build(architecture, seed=None)
     model.load_state_dict(dict(best.weights))
     data = run.final_images.seen_by(architecture)
+    if best.searched:  # it sees images as it was trained
+        seen = run.images.seen_by(architecture)
+        data = replace(data, mean=seen.mean, std=seen.std)
     run.reporter.say(f"the best so far: {best.what}, validation {run.metric.spell(best.value)}")
     logits = {name: _logits(model, getattr(data, name), data.mean, data.std) for name in ("validation", "test")}
     accuracy = {name: scores(found, getattr(data, name).labels)["accuracy"] for name, found in logits.items()}
@@ -115,8 +120,8 @@ def verify_best(run: Run) -> Verification:
     """Each form of what `export_best` has written, loaded by its own runtime and compared on the test images."""
     best = best_so_far(run)
     assert best is not None
-    images = run.final_images.seen_by(_architecture(run, best)).test
-    return verify(run.folder.best_so_far, images.images, images.labels)
+    test = run.final_images.seen_by(_architecture(run, best)).test
+    return verify(run.folder.best_so_far, *compared_on(test))
 
 
 def _architecture(run: Run, best: BestSoFar) -> AnyArchitecture:
@@ -143,6 +148,7 @@ def _in_final_training(run: Run) -> BestSoFar | None:
         return None
     saved = torch.load(file, weights_only=True, map_location="cpu")
     history, loop, score = saved["history"], saved["loop"], run.metric.score
+    loop = loop.get("start", loop)  # where augmentation is learned, the last epoch that counts
     if not history["curve"]:
         return None
     value, weights = history["curve"][-1], loop["model"]
@@ -157,7 +163,8 @@ def _of_the_search(run: Run) -> BestSoFar | None:
     if best is None:
         return None
     what = f"a candidate of stage 2 after its {counted(best.epochs, 'epoch')}"
-    return BestSoFar(choices=best.choices, weights=load_file(kept_weights(run, best)), value=_value(best), what=what)
+    weights = load_file(kept_weights(run, best))
+    return BestSoFar(choices=best.choices, weights=weights, value=_value(best), what=what, searched=True)
 
 
 def _best_kept(run: Run, samples: Sequence[Sample]) -> Sample | None:

@@ -9,6 +9,7 @@ from nars.export import (
     Card,
     Verification,
     calibration_images,
+    compared_on,
     export_member,
     quantize_member,
     read_card,
@@ -112,6 +113,6 @@ def verify_family(run: Run, family: Family) -> tuple[Verification, ...]:
     """Each exported form of each member, loaded by its own runtime and compared on the test images."""
     checks = []
     for member in distinct(family.members):
-        images = run.final_images.seen_by(architecture_of(run, member)).test
-        checks.append(verify(run.folder.member(member.name), images.images, images.labels))
+        test = run.final_images.seen_by(architecture_of(run, member)).test
+        checks.append(verify(run.folder.member(member.name), *compared_on(test)))
     return tuple(checks)

@@ -14,6 +14,7 @@ from nars.export import (
     Card,
     Verification,
     calibration_images,
+    compared_on,
     export_member,
     quantize_member,
     read_card,
@@ -130,11 +131,11 @@ def verify_trained(
         run, name = member
         (found,) = [one for one in read_family(run).members if one.name == name]
         test = run.final_images.seen_by(architecture_of(run, found)).test
-        return verify(run.folder.member(found.same_as or name), test.images, test.labels)
+        return verify(run.folder.member(found.same_as or name), *compared_on(test))
     training = training_of(place)
     about = read_trained(training)
-    images = images_of_training(about, _config_of(training, overrides), training, reporter or Silent()).test
-    return verify(_home(Path(place), training, folder), images.images, images.labels)
+    test = images_of_training(about, _config_of(training, overrides), training, reporter or Silent()).test
+    return verify(_home(Path(place), training, folder), *compared_on(test))
 
 
 def training_of(place: str | Path, what: str = "nars export") -> Path:

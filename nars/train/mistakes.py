@@ -113,7 +113,7 @@ def _wrong_classes(logits: Tensor, data: ImageData) -> Iterator[_Wrong]:
     """The surest first."""
     import torch  # whoever reads needs none
 
-    probabilities, truth = torch.softmax(logits.double().cpu(), dim=1), data.test.labels.cpu()
+    probabilities, truth = torch.softmax(logits.cpu().double(), dim=1), data.test.labels.cpu()
     sure, taken = probabilities.max(dim=1)
     wrong = torch.nonzero(taken != truth).flatten()
     for row in wrong[sure[wrong].argsort(descending=True, stable=True)].tolist():
@@ -132,7 +132,7 @@ def _wrong_labels(logits: Tensor, data: ImageData) -> Iterator[_Wrong]:
     """The same of images with several labels, by the label of each that the network is most sure and wrong about."""
     import torch
 
-    probabilities, truth = logits.double().cpu().sigmoid(), data.test.labels.cpu().bool()
+    probabilities, truth = logits.cpu().double().sigmoid(), data.test.labels.cpu().bool()
     said = probabilities > 0.5
     sure, label = torch.where(said == truth, 0.0, (probabilities - 0.5).abs() + 0.5).max(dim=1)
     wrong = torch.nonzero(sure > 0).flatten()

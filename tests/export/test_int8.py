@@ -1,14 +1,31 @@
 """The int8 form of an exported member, layer by layer, as its own graph says it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 import torch
+from PIL import Image
 
 from nars.export import calibration_images, encode_int8, read_config
 from nars.export.onnx import onnx_logits, open_onnx
+from nars.images import load_images
+
+
+def test_calibration_sees_all_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a folder, whose images lie class after class; brightness tells the class."""
+    for name, level in (("a", 40), ("b", 120), ("c", 200)):
+        (tmp_path / name).mkdir()
+        for number in range(20):
+            Image.new("L", (8, 8), level + number).save(tmp_path / name / f"{number}.png")
+    monkeypatch.setattr("nars.export.int8._CALIBRATION", 9)
+    data = load_images(f"imagefolder:{tmp_path}", resolution=8, validation_fraction=0.2, seed=0)
+    levels = calibration_images(data)[:, 0, 0, 0]
+    assert len(levels) == 9
+    assert torch.bincount(levels.int() // 80).tolist() == [3, 3, 3]
+
 
 LAYERS = ("conv_stem", "blocks.0.0.conv_pw", "blocks.0.0.conv_dw", "blocks.0.0.se.conv_reduce")
 

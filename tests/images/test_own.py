@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from nars.errors import DataError
 from nars.images import ImageData, examine, load_images
+from nars.images.pixels import read_whole, size_of_whole
 
 SIDE = 24
 
@@ -112,6 +113,70 @@ def test_groups_stay_on_one_side_of_every_split(folder: Path, tmp_path: Path) ->
             seed=0,
             group_column="place",
         )
+
+
+def test_groups_of_one_table_of_two_keep_together(folder: Path, tmp_path: Path) -> None:
+    """As competitions have it: patients are told of the training images alone."""
+    shutil.copytree(folder, tmp_path / "images")
+    told = listed(folder)
+    for split, columns in (("train", ["path", "label", "patient_id"]), ("test", ["path", "label"])):
+        rows = [[file.name, name, f"p{at // 2}"] for at, (file, name, part) in enumerate(told) if part == split]
+        with (tmp_path / f"{split}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([columns, *(row[: len(columns)] for row in rows)])
+    data = load(tmp_path)
+    assert data.notes[0].endswith("in 12 groups that stay together")  # 6 patients and 6 test images
+    groups = data._source.groups
+    assert groups is not None
+    train, validation, test = ({*groups[rows].tolist()} for rows in data._indices)
+    assert not train & validation
+    assert len(test) == 6
+
+
+def test_a_parquet_file_says_splits_and_patients(folder: Path, tmp_path: Path) -> None:
+    rows = listed(folder)
+    columns = {
+        "image": [file.read_bytes() for file, *_ in rows],
+        "label": [name for _, name, _ in rows],
+        "Split": [part for *_, part in rows],
+        "patient": [at // 2 for at in range(len(rows))],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "photos.parquet")
+    data = load(tmp_path / "photos.parquet")
+    assert data.notes[0].endswith(f"in {len(rows) // 2} groups that stay together")
+    assert data._indices[2].tolist() == [at for at, (*_, part) in enumerate(rows) if part == "test"]
+    assert not {*(data._indices[0] // 2).tolist()} & {*(data._indices[1] // 2).tolist()}
+    columns["Split"] = [f"row {at}" for at in range(len(rows))]  # of something else
+    pq.write_table(pa.table(columns), tmp_path / "photos.parquet")
+    assert len(load(tmp_path / "photos.parquet").test) < 6
+
+
+def test_labels_that_are_kept_secret_are_no_class(folder: Path, tmp_path: Path) -> None:
+    images = [file.read_bytes() for file, *_ in listed(folder)]
+    names = {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
+    table = pa.table({"image": images, "label": [at % 3 - 1 for at in range(len(images))]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(names)}), tmp_path / "secret.parquet")
+    with pytest.raises(DataError, match=r"secret\.parquet has -1 in 6 places, and the file names classes 0 to 1"):
+        load(tmp_path / "secret.parquet")
+
+
+def test_two_images_of_one_name_in_a_webdataset(folder: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        (file, name, _), *_ = listed(folder)
+        for ending, content in ((".left.png", file.read_bytes()), (".right.png", b""), (".cls", name.encode())):
+            info = tarfile.TarInfo(f"0{ending}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    with pytest.raises(DataError, match=r"two images of one name, 0\.left\.png and 0\.right\.png"):
+        load(tmp_path / "photos.tar")
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tif"])
+def test_the_size_of_an_image_on_its_side_is_the_upright_one(tmp_path: Path, ending: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / f"a.{ending}", exif=exif)
+    pixels, *_ = read_whole(tmp_path / f"a.{ending}", 8)
+    assert size_of_whole(tmp_path / f"a.{ending}", 8) == pixels.shape[:2] == (40, 20)
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

@@ -34,6 +34,11 @@ def test_a_network_starts_from_what_it_has_learned_and_its_classes_anew(tmp_path
         assert torch.equal(value, expected), name
     images = torch.zeros(2, 3, 16, 16)
     assert network(images).shape == (2, 5)
+    (tmp_path / "gray.yaml").write_text(SPACE.replace("classes: 5", "classes: 8, in_channels: 1"))
+    gray = load_space(tmp_path / "gray.yaml")
+    first = build(gray.architectures(enumerate_architectures(gray))[0], seed=1).state_dict()["conv_stem.weight"]
+    assert first.shape[:2] == (8, 1)  # as many as classes, and no classifier
+    assert first.abs().max() > 0
     state = {f"x.{name}": value for name, value in learned.items()}
     save_file(state, tmp_path / "small/model.safetensors")
     with pytest.raises(NetworkError, match="has other weights than it had"):

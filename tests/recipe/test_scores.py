@@ -44,6 +44,23 @@ def test_every_metric_is_scikit_learns(answers: tuple[Tensor, Tensor]) -> None:
         assert score(metric, logits, labels) == pytest.approx(value, rel=1e-6)
 
 
+class _OfApple(Tensor):
+    """Lies on a device without float64, as Apple's GPUs are."""
+
+    def double(self) -> Tensor:
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64.")
+
+    def cpu(self) -> Tensor:  # type: ignore[override]
+        return self.as_subclass(Tensor)
+
+
+def test_devices_without_float64_are_measured(answers: tuple[Tensor, Tensor]) -> None:
+    logits, labels = answers
+    several = torch.nn.functional.one_hot(labels, CLASSES)
+    for truth in (labels, several):
+        assert scores(logits.as_subclass(_OfApple), truth) == scores(logits, truth)
+
+
 def test_classes_without_images_count_in_no_mean(answers: tuple[Tensor, Tensor]) -> None:
     logits, labels = answers
     some = labels < 5

@@ -272,6 +272,15 @@ def test_averages_warm_up_in_short_trainings_and_in_runs_from_before_there_was_a
         open_run(load_config(tmp_path / "run", {"collect.ema_warmup": False}), tmp_path / "run")
 
 
+def test_packed_images_have_no_random_parts(tmp_path: Path) -> None:
+    table = pa.table({"image": [_png(20 + at) for at in range(60)], "label": [at % 2 for at in range(60)]})
+    pq.write_table(table, tmp_path / "photos.parquet")
+    images = {"data.name": f"imagefolder:{tmp_path / 'photos.parquet'}"}
+    check(load_config("photos-64", images | {"data.cropping": "pad"}))
+    with pytest.raises(ConfigError, match=r"data\.cropping.*middle squares only; take pad, or unpack them"):
+        check(load_config("photos-64", images | {"data.cropping": "resized"}))
+
+
 def test_crops_of_whole_images_are_asked_for_in_the_configuration(here: Path) -> None:
     said = {"data.cropping": "resized", "data.scale": [0.25, 1], "data.evaluation_crop": 0.875}
     config = load_config("digits", said)

@@ -111,6 +111,7 @@ def test_the_space_says_what_is_learned_and_built_in_choices_the_rest(config: Pa
     plain = learned_choices(load_space("cifar10"))
     assert plain | {"mixup": ()} == dict(BUILT_IN) | {"mixup": ()}
     assert plain["mixup"] == (0.0, 0.1, 0.2, 0.3, 0.4)  # of 21
+    assert "crop" not in learned_choices(load_space("cifar10"), "resized")  # it would pad in place of random parts
     asked = load_config(config, {"final.online": {"copies": 5, "chunk": 2, "learning_rate": 0.1}})
     assert final_augmenting(asked, lambda: rich) == Online(
         choices=learned_choices(rich), copies=5, chunk=2, learning_rate=0.1

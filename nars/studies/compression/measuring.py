@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -18,7 +17,7 @@ from nars.errors import DataError
 from nars.export import checked_onnx, compacted, encode_int8, onnx_accuracy
 from nars.export.card import sha256
 from nars.files.atomic import write_bytes, write_json
-from nars.images import StreamedSplit
+from nars.images import spread_over
 from nars.metric import ACCURACY, IMAGE_METRICS
 from nars.network import count, onnx_milliseconds, prune, renew_statistics
 from nars.parallel import processor_name, torch_threads
@@ -220,6 +219,4 @@ def _settings(workshop: Workshop) -> TrainingSettings:
 
 def _some_validation(workshop: Workshop) -> torch.Tensor:
     split = workshop.source.images.validation
-    if isinstance(split, StreamedSplit):
-        return split.some(np.arange(min(_CHECKED, len(split))))
-    return split.images[:_CHECKED]
+    return split.some(spread_over(split, _CHECKED))
