@@ -127,7 +127,7 @@ def progress(source: Source) -> str:
     names = [member.same_as or member.name for member in family_in(folder).members]
     trained = sum(folder.training_result(name).is_file() for name in names)
     exported = sum((folder.member(name) / "card.json").is_file() for name in names)
-    members = f"; of {len(names)} members {trained} trained finally, {exported} exported" if names else ""
+    members = f"; of {len(names)} members {trained} fully trained, {exported} exported" if names else ""
     return f"{done} of {rounds} rounds done{members}"
 
 

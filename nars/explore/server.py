@@ -143,7 +143,7 @@ class Server:
         }
 
     def start(self, row: Any, limits: Any, *, export: bool) -> dict[str, Any]:
-        """Train a candidate finally, and perhaps export it."""
+        """Train a candidate fully, and perhaps export it."""
         rows, limits = self._row(row), limits_in(limits, self._source.space)
         costs = {name: float(column[0]) for name, column in self._source.space.costs(rows).items()}
         high = {name: max(limit, costs[name]) for name, limit in limits.items()}

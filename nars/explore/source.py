@@ -56,7 +56,7 @@ class Source:
 
     @property
     def trains(self) -> bool:
-        """Whether candidates can be trained finally from here."""
+        """Whether candidates can be fully trained from here."""
         return self.predictor is not None and self.config is not None and self.config.trains_images
 
 

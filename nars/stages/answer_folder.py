@@ -101,7 +101,7 @@ class PredictorSource:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSource:
-    """The run of that predictor: how candidates were trained, and how a network is trained finally."""
+    """The run of that predictor: how candidates were trained, and how a network is fully trained."""
 
     __repr__ = brief_repr
 

@@ -1,4 +1,4 @@
-"""One network, trained finally: an answer, a scaled network, a member by itself, any timm model, one in a file."""
+"""One network, fully trained: an answer, a scaled network, a member by itself, any timm model, one in a file."""
 
 from __future__ import annotations
 
