@@ -332,7 +332,7 @@ def test_values_out_of_range_are_refused(copy: Path, tmp_path: Path, nars: Nars)
     code, said = nars("verify", answer.folder.parent)
     assert (code, "has a folder for each of 1 answer, and one is asked for" in said) == (2, True), said
     code, said = nars("train", copy, "--data", "digits")
-    assert (code, "go with the folder of one network" in said) == (2, True)
+    assert (code, "--config goes with the folder of one network" in said) == (2, True), said
     code, said = nars("train", answer.folder, "--set", "final.epcohs=3")
     assert (code, "did you mean epochs?" in said) == (2, True)
     document = json.loads((answer.folder / "answer.json").read_text())
