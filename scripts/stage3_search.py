@@ -9,7 +9,7 @@ Source:   FBNetV3 (arXiv 2006.02049), section 3.3, predictor-based evolutionary 
 from __future__ import annotations
 
 from command_line import opened_run
-from nars.space import shorten
+from nars.space import cost_unit, shorten
 from nars.stages import load_family, load_fitted, needed, search
 
 
@@ -17,10 +17,9 @@ def main() -> None:
     run = opened_run(__doc__)
     family = load_family(run) or search(run, needed(run, "search", load_fitted(run)))
     for member in family.members:
-        print(
-            f"{member.name}: {shorten(member.costs['flops'])} FLOPs, predicted {member.predicted:.2f} "
-            f"+- {member.predicted_std:.2f} %, {member.seconds:.1f} s"
-        )
+        costs = "".join(f"{shorten(member.costs[cost])} {cost_unit(cost)}, " for cost in list(member.costs)[:1])
+        predicted = run.metric.spell(member.predicted, member.predicted_std)
+        print(f"{member.name}: {costs}predicted {predicted}, {member.seconds:.1f} s")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def family(source: Source) -> list[dict[str, Any]]:
         members.append(
             {
                 "name": member.name,
-                "budget": {cost: member.budget.high(cost) for cost in member.budget},
+                "budget": {cost: high for cost in member.budget if math.isfinite(high := member.budget.high(cost))},
                 "row": list(member.choices),
                 "costs": {cost: reduced(value) for cost, value in member.costs.items()},
                 "value": reduced(member.predicted),

@@ -99,6 +99,14 @@ class Jobs:
             self._process.terminate()
 
     def _run(self, commands: Sequence[Sequence[str]]) -> None:
+        try:
+            self._state = "failed" if self._code(commands) else "done"
+        except OSError as error:  # no memory, too many files
+            self._lines.append(f"it could not be started: {error}")
+            self._state = "failed"
+
+    def _code(self, commands: Sequence[Sequence[str]]) -> int:
+        """The exit code of the last that was started."""
         code = 0
         for command in commands:
             if code or self._ended:
@@ -116,4 +124,4 @@ class Jobs:
                 assert process.stdout is not None
                 self._lines.extend(line.rstrip() for line in process.stdout)
             code = process.returncode
-        self._state = "failed" if code else "done"
+        return code

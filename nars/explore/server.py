@@ -29,7 +29,7 @@ from nars.explore.answers import Answers, answer_all
 from nars.explore.contents import contents, progress, samples
 from nars.explore.jobs import Jobs, kept_candidate
 from nars.explore.page import render
-from nars.explore.source import Source, limits_in, open_source, reduced
+from nars.explore.source import Source, card_of, limits_in, open_source, reduced
 from nars.recipe import Recipe
 from nars.space import Bounds, Population, dump_yaml
 from nars.stages import ask
@@ -96,19 +96,25 @@ class Server:
         self.jobs.stop()
         self._http.server_close()
 
+    @property
+    def _outdated(self) -> bool:
+        """Whether the predictor that answers is no longer the one in the folder."""
+        return self._answers is not None and card_of(self._source.name) != self._source.card
+
     # -- what is asked ------------------------------------------------------------------------------------------------
 
     def page(self) -> str:
         """As it is now."""
         with self._lock:
-            if self._answers is None:  # the run may have got on
+            if self._answers is None or self._outdated:  # the run may have got on
                 self._source = open_source(self._source.name)
                 self._answers = _answers(self._source)
             return render(contents(self._source, self._answers) | {"live": True})
 
     def live(self, since: str) -> dict[str, Any]:
         """What is new to a page whose latest sample was finished at this time (ISO 8601)."""
-        fresh = self._answers is None and open_source(self._source.name).predictor is not None
+        first = self._answers is None and open_source(self._source.name).predictor is not None
+        fresh = first or self._outdated
         new = samples(self._source, since=since)
         return {"samples": new, "progress": progress(self._source), "reload": fresh, "job": self.jobs.report}
 
@@ -116,6 +122,8 @@ class Server:
         """The best candidate within upper limits, by a search that goes on from all that was scored before."""
         bounds = Bounds({name: (0.0, limit) for name, limit in limits_in(limits, self._source.space).items()})
         with self._lock:
+            if self._outdated:
+                raise ConfigError("there is a new predictor; load this page again to see its answers")
             known = None if self._answers is None else self._answers.known
             if known is not None and len(known) > _MOST_KNOWN:
                 known = None
@@ -153,7 +161,7 @@ class Server:
         return self.jobs.report
 
     def _row(self, row: Any) -> Population:
-        whole = isinstance(row, list) and all(isinstance(choice, int) for choice in row)
+        whole = isinstance(row, list) and all(isinstance(choice, int) and abs(choice) < 2**31 for choice in row)
         if not whole or len(row) != len(self._source.space.dimensions):
             raise ConfigError(f"a row is {len(self._source.space.dimensions)} choice indices, got {str(row)[:80]}")
         return self._source.space.canonical(self._source.space.check(np.array([row], dtype=np.int64)))
@@ -189,12 +197,12 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self._refuse(*_WRONG[place is None])
                 return
             length = self.headers.get("Content-Length", "")
-            if not length.isdigit() or int(length) > _LONGEST:
+            if not (length.isascii() and length.isdigit()) or int(length) > _LONGEST:
                 self._refuse(413, "the question is too long")
                 return
             try:
                 said = json.loads(self.rfile.read(int(length)))
-            except ValueError:
+            except (ValueError, RecursionError):
                 said = None
             if not isinstance(said, dict):
                 self._refuse(400, "a question is a JSON object")

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nars.errors import ConfigError
+from nars.errors import ConfigError, UserError
 from nars.metric import Metric
 from nars.predictors import Predictor
 from nars.run.config import RunConfig
@@ -31,6 +31,8 @@ class Source:
     """None while the run has none yet."""
     latency: Path | None = None
     """The run's device table."""
+    card: bytes = b""
+    """What the predictor's folder says of it; another one is another predictor."""
 
     @cached_property
     def config(self) -> RunConfig | None:
@@ -75,7 +77,15 @@ def open_source(name: str | Path) -> Source:
     table = None if run is None or not run.table_file.is_file() else run.table_file
     if table is not None:
         space = space.with_table(latency_costs(space, table, named=str(name)))
-    return Source(name=str(name), run=run, space=space, predictor=predictor, latency=table)
+    return Source(name=str(name), run=run, space=space, predictor=predictor, latency=table, card=card_of(name))
+
+
+def card_of(name: str | Path) -> bytes:
+    """What the folder of a predictor says of it; nothing where it is gone."""
+    try:
+        return (predictor_folder(name) / "card.json").read_bytes()
+    except (OSError, UserError):
+        return b""
 
 
 def reduced(value: float, digits: int = 7) -> float:

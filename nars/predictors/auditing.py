@@ -159,7 +159,9 @@ def audit(
     steps.say("free statistics", 0)
     # Small matrices: more threads than one wait for each other most of the time.
     with torch_threads(1), threadpool_limits(1):
-        made = contenders(space, X, models, pool=pool, sources=sources, seed=seed, progress=steps.pretraining)
+        made = contenders(
+            space, X, models, pool=pool, sources=sources, metric=metric, seed=seed, progress=steps.pretraining
+        )
         scores: dict[tuple[str, int], list[Score]] = {}
         for split in range(splits):
             for n in sizes:

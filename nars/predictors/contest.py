@@ -116,6 +116,7 @@ def contenders(
     pool: Population | None = None,
     statistics: Statistics | None = None,
     sources: Sequence[Source] = (),
+    metric: Metric = ACCURACY,
     more: Mapping[str, Entry] = MappingProxyType({}),
     seed: int,
     progress: Callable[[int, int], None] | None = None,
@@ -165,9 +166,10 @@ def contenders(
         if model.pretraining is not None and model.settings.process:
             columns = np.concatenate([encoding, exact], axis=1)
         if entry.warm:
-            told = [source.scores(space, rows)[:, None] for source in sources]
+            told = [metric.score(source.scores(space, rows))[:, None] for source in sources]
             columns = np.concatenate([columns, *told], axis=1)
             model = replace(model, sources=tuple(sources))
+        model = replace(model, metric=metric)
         made[name] = Contender(model=model, columns=columns[: len(X)])
     return made
 

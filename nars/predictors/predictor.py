@@ -150,7 +150,7 @@ class Predictor:
         )
         truth = scale.restore(targets[held_out])
         predicted = scale.restore(encoded_statistics(weights, architecture[held_out], members=_READERS))
-        errors = {name: _error(predicted[name], truth[name]) for name in scale.names}
+        errors = {name: _error(predicted[name], truth[name], np.asarray(statistics[name])) for name in scale.names}
         report = PretrainingReport(
             train=len(train), validation=len(held_out), epochs=settings.pretrain_epochs, errors=errors
         )
@@ -350,12 +350,13 @@ class Predictor:
         return {part: layers_of(part, self.weights, members=count) for part, count in members.items()}
 
 
-def _error(predicted: Floats, truth: Floats) -> StatisticError:
+def _error(predicted: Floats, truth: Floats, everywhere: Numbers) -> StatisticError:
+    """Relative to what a statistic is where it is held out, or everywhere if that is more: it may be rare."""
     absolute = float(np.mean(np.abs(predicted - truth)))
     constant = np.ptp(predicted) == 0 or np.ptp(truth) == 0
     return StatisticError(
         absolute=absolute,
-        relative=absolute / float(np.mean(np.abs(truth))),
+        relative=absolute / max(float(np.mean(np.abs(truth))), float(np.mean(np.abs(everywhere)))),
         correlation=0.0 if constant else float(np.corrcoef(predicted, truth)[0, 1]),
     )
 

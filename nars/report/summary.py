@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from nars.export.layout import STANDALONE
+from nars.files import read_table
 from nars.printing import counted
 from nars.report.findings import Findings
 from nars.run.identity import DataFacts
@@ -46,8 +49,25 @@ def to_repeat(findings: Findings) -> dict[str, str]:
     """Files by which the run is made again, {name: text}."""
     space = findings.folder.space_file
     config = {key: value for key, value in findings.run["config"].items() if value is not None}
-    own = {"space.yaml": space.read_text(encoding="utf-8")} if space.is_file() else {}
+    own = dict(_own_space(space)) if space.is_file() else {}
     return {"repeat.yaml": dump_yaml(config | ({"space": "space.yaml"} if own else {})), **own}
+
+
+_COSTS = "space.costs.csv"
+
+
+def _own_space(file: Path) -> Iterator[tuple[str, str]]:
+    """The run's space, and the table of costs that it names, as CSV whatever it was; (name, text)."""
+    text = file.read_text(encoding="utf-8")
+    costs = read_document(file).content.get("costs")
+    if isinstance(costs, str):
+        table, written = read_table(file.parent / costs, what="a table of costs"), io.StringIO()
+        rows = csv.writer(written, lineterminator="\n")
+        rows.writerow(table.columns)
+        rows.writerows(zip(*table.columns.values(), strict=True))
+        yield _COSTS, written.getvalue()
+        text = text.replace(costs, _COSTS)
+    yield "space.yaml", text
 
 
 def _searched(findings: Findings) -> str:

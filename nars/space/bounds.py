@@ -136,7 +136,10 @@ class Bounds:
             return written
         if isinstance(written, str) and "=" in written:
             parts = [part.partition("=") for part in re.split(r"\+(?=[^+=]*=)", written)]  # not at that of 1e+6
-            written = {name.strip(): limit for name, _, limit in parts}
+            names = [name.strip() for name, _, _ in parts]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise SpaceError(f"{twice[0]} is limited twice in {written!r}; write one limit of each cost")
+            written = dict(zip(names, (limit for _, _, limit in parts), strict=True))
         if not isinstance(written, Mapping):
             return Bounds.at_most(flops=written)  # type: ignore[arg-type]  # checked there
         limits: dict[str, tuple[Any, Any]] = {}

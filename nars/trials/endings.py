@@ -47,11 +47,12 @@ def endings(
     strange = Counter(str(cell).strip() for cell in cells if _word(cell) not in known)
     if strange:
         listed = ", ".join(f"{word!r} ({count:,} rows)" for word, count in strange.most_common(20))
-        first = next(iter(strange))
+        first = next((word for word in strange if word), "")
+        meaning = f"--ok-status {first!r} for a success, --failed-status {first!r} for a failure; " if first else ""
+        meaning += "fill in the empty cells; " if "" in strange else ""
         raise DataError(
             f"{path}: the column {column!r} has statuses that nars does not know: {listed}. Say what they mean: "
-            f"--ok-status {first!r} for a success, --failed-status {first!r} for a failure; --status none if the "
-            f"column says something else"
+            f"{meaning}--status none if the column says something else"
         )
     return [known[_word(cell)] for cell in cells]
 

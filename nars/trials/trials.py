@@ -129,7 +129,7 @@ def gather(name: str, space: Space, X: Population, values: Floats, metric: Metri
         values=padded[good],
         metric=metric,
         failed=distinct[~good],
-        failed_trials=int((~np.isfinite(values)).sum()),
+        failed_trials=int((~np.isfinite(values).any(axis=1)).sum()),  # else a seed is missing
     )
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nars.errors import PredictorError
+from nars.metric import ACCURACY, Metric
 from nars.predictors import (
     PRESETS,
     REGRESSORS,
     RIVALS,
     Predictor,
     Regressor,
+    Source,
     audit,
     contenders,
     kendall,
@@ -88,6 +91,23 @@ def test_contenders_have_the_statistics_where_their_name_says_so(toy) -> None:
     assert made["ridge"].columns.shape[1] == width
     assert made["features"].columns.shape == made["ridge+statistics"].columns.shape == made["pretrained"].columns.shape
     assert made["features"].columns.shape[1] > width
+
+
+def test_what_is_to_be_minimized_is_judged_as_its_opposite(toy) -> None:
+    """Also what a source says of it, for which more is better."""
+    space, X, accuracy = toy
+    y, preset = accuracy.mean(axis=1), replace(PRESETS["default"], pretrain_epochs=0, frozen_epochs=4, joint_epochs=4)
+    predictor = Predictor.pretrained(space, X, seed=0, settings=preset).fit(space.encode(X), y, seed=0)
+    sources = (Source(name="source", space=space, predictor=predictor),)
+    taus = []
+    for sign, metric in ((1, ACCURACY), (-1, Metric(name="loss", goal="minimize"))):
+        made = contenders(space, X, ("warm-start",), statistics={}, sources=sources, metric=metric, seed=0)[
+            "warm-start"
+        ]
+        found = made.predict(np.arange(0, 60, 10), np.arange(1, 160, 2), sign * y, seed=0)
+        taus.append(kendall(found.mean, sign * y[1:160:2]))
+    assert taus[1] == pytest.approx(taus[0], abs=0.05)
+    assert min(taus) > 0.8
 
 
 def test_an_audit_of_trials(toy, tmp_path: Path) -> None:

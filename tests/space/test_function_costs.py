@@ -112,3 +112,24 @@ def test_a_function_gives_all_costs() -> None:
     text = SMALL.replace("of_layers}", "of_layers, size: {base: 1}}")
     with pytest.raises(SpaceError, match=r"x\.yaml:6: costs\.size: a function gives all costs; drop size"):
         read_space(parse_document(text, source="x.yaml"))
+
+
+def test_functions_of_one_name_are_those_beside_their_spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spaces = []
+    for folder, factor in (("one", 10), ("other", 1000)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "alike.py").write_text(
+            f"def of(choices):\n    return {{'cost': {factor} * choices['a']}}\n"
+        )
+        text = "name: s\nkind: generic\narchitecture: {a: [1, 2, 3]}\ncosts: {function: alike:of}\n"
+        (tmp_path / folder / "s.yaml").write_text(text)
+        spaces.append(load_space(tmp_path / folder / "s.yaml"))
+    assert [cost_range(space)["cost"] for space in spaces] == [(10, 30), (1000, 3000)]
+    assert len({space.fingerprint for space in spaces}) == 2
+    monkeypatch.delitem(sys.modules, "alike")
+    for name, content in space_files(spaces[0], "space.yaml").items():  # which knows where it came from
+        (tmp_path / name).write_bytes(content)
+    kept = load_space(tmp_path / "space.yaml")
+    assert (cost_range(kept), kept.fingerprint) == (cost_range(spaces[0]), spaces[0].fingerprint)
+    monkeypatch.delitem(sys.modules, "alike")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import math
 import pickle
@@ -21,6 +22,7 @@ from nars.space import (
     load_space,
     parse_document,
     read_space,
+    space_files,
 )
 
 
@@ -113,6 +115,15 @@ recipe:
   lr: {low: 0.001, high: 0.1, count: 30, scale: log}
 costs: costs.csv
 """
+
+
+def test_a_packed_file_of_costs_is_kept_with_the_space(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("name: g\nkind: generic\narchitecture: {a: [1, 2]}\ncosts: c.csv.gz\n")
+    (tmp_path / "c.csv.gz").write_bytes(gzip.compress(b"a,flops\n1,10\n2,20\n"))
+    space = load_space(tmp_path / "mine.yaml")
+    for name, content in space_files(space, "space.yaml").items():
+        (tmp_path / name).write_bytes(content)
+    assert load_space(tmp_path / "space.yaml").fingerprint == space.fingerprint
 
 
 def test_cells_of_a_file_of_costs(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from nars.errors import ConfigError
 from nars.run import load_config, open_run
 from nars.run.places import absolute
 from nars.run.suggesting import suggested_options
-from nars.space import Bounds
+from nars.space import Bounds, SpaceError
 
 GOOD = """
 name: mine
@@ -121,6 +121,8 @@ def test_a_run_of_an_earlier_version_goes_on_where_new_keys_have_come_since(tmp_
 def test_quantities_are_read_as_people_write_them() -> None:
     assert Bounds.read({"flops": {"low": "400M", "high": 8e8}}) == Bounds({"flops": (400e6, 800e6)})
     assert Bounds.read("flops=1M+latency=12ms") == Bounds.at_most(flops=1e6, latency=12.0)
+    with pytest.raises(SpaceError, match="flops is limited twice"):
+        Bounds.read("flops=1M+flops=2M")
     assert Bounds.read("2M") == Bounds.read(2e6) == Bounds.at_most(flops=2e6)
 
 

@@ -78,7 +78,8 @@ function card(candidate, heading, other) {
   const costs = data.costs.map(({ name }) => name).filter(name => name in candidate.costs);
   const box = element("div", { className: "candidate" }, element("h3", {}, heading));
   const said = [candidate.value !== undefined && `${candidate.curve ? "fitted" : "predicted"} ${spell(candidate.value, candidate.std)}`,
-    candidate.measured !== undefined && `measured ${spell(candidate.measured)}`,
+    candidate.measured != null && `measured ${spell(candidate.measured)}`,
+    candidate.status && candidate.status !== "ok" && `its training failed: ${candidate.message || candidate.status}`,
     candidate.validation != null && `fully trained: validation ${spell(candidate.validation)}, test ${spell(candidate.test)}`].filter(Boolean);
   box.append(element("p", {}, said.join("; ")), element("p", { className: "note" }, costs.map(name => `${title(name)} ${shorten(candidate.costs[name])}`).join(", ")));
   const picture = drawing(candidate.row);

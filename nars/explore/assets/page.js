@@ -244,7 +244,7 @@ function begin() {
   byId("about").textContent = [data.about, `Space ${data.space}. Figures are ${data.metric.title}, ${sign > 0 ? "the more the better" : "the less the better"}; ± is one standard deviation.`].filter(Boolean).join(" ");
   byId("state").textContent = data.progress;
   byId("plot-title").textContent = `${title(data.metric.name).replace(/^./, letter => letter.toUpperCase())} against cost`;
-  byId("plot-says").textContent = "Up and to the left is better. Point at a dot for its figures, click it to see the candidate.";
+  byId("plot-says").textContent = `${sign > 0 ? "Up" : "Down"} and to the left is better. Point at a dot for its figures, click it to see the candidate.`;
   for (const [color, text, there] of [["gray", "trained (darker: later)", data.samples.length], ["blue", "predicted, the front", answerable], ["orange", "near-ties of the answer", answerable], ["red", "the family", answerable]])
     if (there) { const key = element("span", { className: "key" }); key.style.background = `var(--${color})`; byId("legend").append(key, text); }
   for (const { name } of data.costs) byId("axis").append(element("option", { value: name }, title(name)));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -94,9 +95,12 @@ def space_files(space: Space, name: str) -> dict[str, bytes]:
     costs = content.get("costs")
     if isinstance(costs, str):
         path = Path(space.document.source).parent / costs
-        content["costs"] = f"{Path(name).stem}.costs{path.suffix}"
+        packed = path.suffix.lower() in (".gz", ".zip")
+        content["costs"] = f"{Path(name).stem}.costs{''.join(path.suffixes[-2:]) if packed else path.suffix}"
         try:
             beside = {content["costs"]: path.read_bytes()}
         except OSError as error:
             raise SpaceError(f"{path}: the costs of {space.name} cannot be read ({error}); put them back") from error
+    elif isinstance(costs, Mapping) and isinstance(costs.get("function"), str):
+        content["costs"] = {"folder": str(Path(space.document.source).absolute().parent)} | dict(costs)
     return beside | {name: dump_yaml(content).encode()}

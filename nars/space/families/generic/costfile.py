@@ -30,7 +30,7 @@ def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
     Either the path of a .csv, .json or .parquet file, relative to the space file, with one column per setting that
     costs depend on (by its name) and one per cost; or {cost: {base: number, setting: [number per choice]}}, summed
     over the settings that have an effect (`when`); or {function: package.module:name}, of a module beside the space
-    file, in the working folder, or installed.
+    file, in the working folder, or installed; or in `folder`, which a copy of the space names.
 
     Raises:
         SpaceError: with file, line and fix.
@@ -58,11 +58,12 @@ def read_costs(entry: Any, space: Space, document: Document) -> CostTable:
 
 
 def _from_function(entry: Mapping[str, Any], space: Space, document: Document) -> FunctionCosts:
-    if other := [name for name in entry if name != "function"]:
+    if other := [name for name in entry if name not in ("function", "folder")]:
         raise SpaceError(
             f"{document.where(('costs', other[0]))}: a function gives all costs; drop {other[0]}, or the function"
         )
-    folders = (str(Path(document.source).absolute().parent), str(Path.cwd()))
+    own = [entry["folder"]] if isinstance(entry.get("folder"), str) else []  # of a space that is kept elsewhere
+    folders = (*own, str(Path(document.source).absolute().parent), str(Path.cwd()))
     costs = FunctionCosts(space=space, place=entry["function"], folders=tuple(dict.fromkeys(folders)))
     try:
         _ = costs.fingerprint  # which calls it
