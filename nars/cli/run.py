@@ -81,7 +81,7 @@ def run(
     prior: Prior,
     within: timed.Within,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check, measure a training step, print the plan; train and write nothing.")
+        bool, typer.Option("--dry-run", help="Check, measure a training step, print the plan; train nothing.")
     ] = False,
 ) -> None:
     """All stages, from images to an exported family and the report. If interrupted, the same command resumes it.
@@ -109,8 +109,8 @@ def run(
     if timed.is_meant(name, within):
         if prior != Prior():
             raise ConfigError(
-                "--samples, --samples-fidelity and --warm-start go without --time, whose plan does not know them; a "
-                "configuration for them: nars run ... --time ... --dry-run, or nars run finetune --data imagefolder:..."
+                "--samples, --samples-fidelity and --warm-start go without --time, whose plan does not know them; give "
+                "them to a run of its plan (nars run runs/NAME/plan.yaml --out ANOTHER), or of a configuration"
             )
         finished = timed.run(wanted, within, out, how, dry_run=dry_run)
         if finished is not None:
@@ -189,9 +189,9 @@ def search(
             f"--predictor {name} ...; stage 3 of a run answers the budgets of its configuration (search.budgets)"
         )
     opened = open_asked(asked(name, sets), out, upto="search", alone=True)
-    predictor = stages.needed(opened, "search", stages.load_fitted(opened))
+    stages.check_stage(opened, "search")
     if stages.load_family(opened) is None:
-        stages.search(opened, predictor)
+        stages.search(opened, stages.load_fitted(opened))
 
 
 def train(

@@ -54,6 +54,8 @@ class _Packed:
     """What each image belongs to; None where no column says it."""
     parts: list[int] | None = None
     """The split of each; None where no column says it."""
+    unused: str | None = None
+    """A column that may say what images belong together, which nobody has named."""
 
 
 def parquet_source(files: Sequence[Path], group_column: str | None = None) -> Source:
@@ -86,8 +88,11 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
     known = all(role is not None for role in roles) and TRAIN in roles
     sizes = [len(one.labels) for one in packed]
     by_name = [role if known and role is not None else TRAIN for role in roles]
-    each = zip(packed, by_name, sizes, strict=True)
-    part = np.concatenate([np.array(one.parts or [role] * size, dtype=np.int8) for one, role, size in each])
+    named = [[role] * size for role, size in zip(by_name, sizes, strict=True)]
+    told = [one.parts or role for one, role in zip(packed, named, strict=True)]
+    if not any(TRAIN in roles for roles in told):  # all is of one test set, say: it is divided here
+        told = named
+    part = np.concatenate([np.array(roles, dtype=np.int8) for roles in told])
     if (part == VALIDATION).any() and not (part == TEST).any():
         part[part == VALIDATION] = TEST
     names_of_each = _names_of_each([label for one in packed for label in one.labels])
@@ -113,6 +118,10 @@ def _source(files: Sequence[Path], packed: Sequence[_Packed]) -> Source:
         notes=(
             f"read from {some_names([file.name for file in files])}: {counted(len(labels), 'image')}{kept}",
             *label_notes(labels),
+            *(
+                f"column {name} is not used; --group-column {name} keeps its equal values on one side of each split"
+                for name in dict.fromkeys(one.unused for one in packed if one.unused is not None)
+            ),
         ),
     )
     if (part == TEST).any():
@@ -148,10 +157,9 @@ def _of_parquet(file: Path, group_column: str | None) -> _Packed:
             raise DataError(
                 f"{file} has no column {group_column!r} to group by, it has {some_names(schema.names, most=8)}."
             )
-        group = group_column or next((name for name in schema.names if name.strip().lower() in GROUPS), None)
         split = next((one.name for one in schema if _is_text(one.type) and one.name.strip().lower() in SPLITS), None)
-        numbers = [one.name for one in schema if label is None and _is_number(one.type) and one.name != group]
-        wanted = [name for name in (image, label, group, split, *numbers) if name is not None]
+        numbers = [one.name for one in schema if label is None and _is_number(one.type) and one.name != group_column]
+        wanted = [name for name in (image, label, group_column, split, *numbers) if name is not None]
         table = pq.read_table(file, columns=list(dict.fromkeys(wanted)))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file} is not a readable Parquet file ({error}). Fetch it again.") from error
@@ -180,7 +188,8 @@ def _of_parquet(file: Path, group_column: str | None) -> _Packed:
         encoded=column.to_pylist(),
         names=[f"image {row} of {file}" for row in range(len(labels))],
         labels=labels,
-        groups=None if group is None else groups_in(table[group].to_pylist(), place=file),
+        groups=None if group_column is None else groups_in(table[group_column].to_pylist(), place=file),
+        unused=next((name for name in schema.names if name.strip().lower() in GROUPS and group_column is None), None),
         parts=None if split is None else _parts(table[split].to_pylist()),
     )
 

@@ -49,7 +49,7 @@ def remaining(home: RunFolder, upto: Stage | None, *, grown: bool = False) -> fr
     if (home.predictor / "card.json").is_file():
         stages -= {"pretrain", "collect"}
     if home.family_file.is_file():
-        stages -= {"search"}
+        stages -= {"pretrain", "collect", "search"}  # which a search by what was measured may have left nothing of
         members = read_json(home.family_file)["members"]
         names = [member["name"] for member in members if member.get("same_as") is None]
         if all(home.training_result(name).is_file() for name in names):

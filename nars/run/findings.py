@@ -185,16 +185,12 @@ def resolution_findings(config: RunConfig, space: Space, images: Listing | None)
             text=f"a border of {padding} pixels cannot mirror an image of {small}; got {config.images.crop:g}, lower "
             f"it",
         )
-    if (
-        config.images.cropping == "resized"
-        and images is not None
-        and images.source is not None
-        and images.source.packed
-    ):
+    packed = images is not None and images.source is not None and images.source.packed
+    if packed and config.images.cropping == "resized" and "recipe.crop" not in space.settings:  # which pads
         yield Finding(
             keys=("data.cropping", "data.name"),
-            text=f"random parts are cut from whole images, and of {images.name}, packed images, there are middle "
-            f"squares only; take pad, or unpack them into folders",
+            text=f"random parts are cut from whole images, and of packed images ({config.images.name}) there are "
+            f"middle squares only; take pad, or unpack them into folders",
         )
     installed = installed_memory()
     if images is None or installed is None or (images.files and config.images.streaming is not False):

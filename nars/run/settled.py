@@ -27,7 +27,9 @@ MemberIdentity = list[int] | dict[str, Any]
 """Network and recipe of a member: its row of the population matrix, (D,), or how it was scaled from one."""
 
 
-def settings_of(final: Final, *, choices: MemberIdentity, teacher: MemberIdentity | str, origin: str) -> Settings:
+def settings_of(
+    final: Final, *, choices: MemberIdentity, teacher: MemberIdentity | str, origin: str, cropping: str = "pad"
+) -> Settings:
     """What decides a final training.
 
     Args:
@@ -35,6 +37,7 @@ def settings_of(final: Final, *, choices: MemberIdentity, teacher: MemberIdentit
         choices: of the member.
         teacher: the member that teaches; else the teacher as the configuration has it, or "none".
         origin: of the run.
+        cropping: of its images (`data.cropping`).
     """
     return {
         "origin": origin,
@@ -43,6 +46,8 @@ def settings_of(final: Final, *, choices: MemberIdentity, teacher: MemberIdentit
         "teacher": teacher,
         # An earlier version drew it for eight images at a time: one that it left unfinished begins again beside it.
         **({} if final.policy == "none" or final.learns or final.draws else {"policy": "for each image"}),
+        # One also learned to pad, which spoils random parts.
+        **({"learned": "without padding"} if final.learns and cropping == "resized" else {}),
     }
 
 

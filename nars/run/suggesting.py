@@ -41,11 +41,13 @@ def _budgets(smallest: float, largest: float) -> list[str]:
     if largest < _ALIKE * smallest:
         return [_rounded(largest, up=True)]
     low, high = _between(smallest, largest)
-    return [_rounded(value) for value in np.geomspace(low, high, 4)[1:]]
+    return [_rounded(value) for value in np.geomspace(low, high, 4)[1:]] if high > 0 else ["0"]
 
 
 def _between(smallest: float, largest: float) -> tuple[float, float]:
     """A fifth of the way from either end, on a scale of ratios; one that begins at nothing has a thousandth instead."""
+    if largest <= 0:
+        return 0.0, 0.0
     steps = np.geomspace(max(smallest, largest / 1e3), largest, 6)
     return float(steps[1]), float(steps[4])
 

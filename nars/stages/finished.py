@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from nars.errors import ConfigError
 from nars.run import Run, Stage
+from nars.run.journal import read_results
 from nars.run.settled import MemberIdentity, Settings, is_exported, is_settled, settings_of
 from nars.run.teaching import LARGEST
 from nars.stages.measured import load_measured
@@ -88,7 +89,13 @@ def unexported(run: Run, trained: TrainedFamily) -> list[Member]:
 
 def settings_for(run: Run, member: Member, teacher: MemberIdentity | str) -> Settings:
     """What decides a member's final training; `teacher` is the member that teaches it, or what else does."""
-    return settings_of(run.config.final, choices=member.identity, teacher=teacher, origin=run.origin)
+    return settings_of(
+        run.config.final,
+        choices=member.identity,
+        teacher=teacher,
+        origin=run.origin,
+        cropping=run.config.images.cropping,
+    )
 
 
 def own_teacher(run: Run, family: Family) -> Member | None:
@@ -126,11 +133,16 @@ def needed(run: Run, stage: Stage, result: Result | None) -> Result:
     return result
 
 
+def _measured(run: Run) -> bool:
+    """Whether stage 2 has ended and no predictor is asked, so that none may be there."""
+    return run.config.search.preset == "measured" and len(read_results(run.folder)) >= run.config.collect.rounds
+
+
 def _missing(run: Run, stage: Stage) -> tuple[str, str] | None:
     """What a stage lacks, and the stage that makes it."""
     if stage == "collect" and not (run.folder.encoder / "card.json").is_file():
         return "has no pretrained predictor yet", "pretrain"
-    if stage == "search" and load_fitted(run) is None:
+    if stage == "search" and load_fitted(run) is None and not _measured(run):
         return f"has not done its {run.config.collect.rounds} rounds of stage 2", "collect"
     if stage not in ("train", "export"):
         return None

@@ -32,8 +32,13 @@ def measured_in(folder: RunFolder, family: Family, *, epochs: int) -> dict[str, 
 
     if not folder.finals.is_dir():
         return {}
-    samples = {s.choices: s for s in SampleStore(folder.finals).samples() if s.planned_epochs == epochs}
+    samples = {s.choices: s for s in SampleStore(folder.finals).samples() if _counts(s, epochs)}
     return {member.name: samples[member.choices] for member in family.members if member.choices in samples}
+
+
+def _counts(sample: Sample, epochs: int) -> bool:
+    """Whether it is a final training of so many epochs that came to its end; an earlier version kept others too."""
+    return sample.planned_epochs == epochs and sample.status == "ok"
 
 
 def load_measured(run: Run, family: Family) -> MeasuredFamily | None:

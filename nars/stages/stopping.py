@@ -25,6 +25,10 @@ _MESSAGE = 300
 """Characters of what failed trainings say that an error repeats."""
 
 
+_HOPELESS = 8
+"""Trainings without a success after which nobody tries on."""
+
+
 def stop_advice(run: Run, samples: Sequence[Sample]) -> StopAdvice:
     """When the order of candidates is known well enough (paper: rank correlation 0.92), also between two budgets.
 
@@ -107,9 +111,9 @@ def refuse_failures(samples: Sequence[Sample]) -> None:
     """Of a first round that nothing is to be cut short after.
 
     Raises:
-        DataError: all of its trainings failed.
+        DataError: all of its trainings failed, and they are so many that the next will too.
     """
-    if samples and all(sample.status != "ok" for sample in samples):
+    if len(samples) >= _HOPELESS and all(sample.status != "ok" for sample in samples):
         raise failed(samples, "of round 1")
 
 

@@ -289,8 +289,9 @@ def inform(run: Run) -> Path:
         write_predictor(
             run.folder.informed, fitted, space=run.space, data=run.data_facts.fingerprint, quality={}, origin=origin
         )
+    more = sum(sample.key not in planned for sample in good)
     run.log(
-        f"verify: {run.folder.informed} has learned from {len(good)} trainings, {len(beyond)} more than stage 2's "
+        f"verify: {run.folder.informed} has learned from {len(good)} trainings, {more} more than stage 2's "
         f"predictor: nars search --predictor {run.folder.informed}"
     )
     return run.folder.informed

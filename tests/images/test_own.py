@@ -132,7 +132,7 @@ def test_groups_of_one_table_of_two_keep_together(folder: Path, tmp_path: Path) 
     assert len(test) == 6
 
 
-def test_a_parquet_file_says_splits_and_patients(folder: Path, tmp_path: Path) -> None:
+def test_a_parquet_file_says_splits_and_patients_where_they_are_named(folder: Path, tmp_path: Path) -> None:
     rows = listed(folder)
     columns = {
         "image": [file.read_bytes() for file, *_ in rows],
@@ -142,12 +142,22 @@ def test_a_parquet_file_says_splits_and_patients(folder: Path, tmp_path: Path) -
     }
     pq.write_table(pa.table(columns), tmp_path / "photos.parquet")
     data = load(tmp_path / "photos.parquet")
+    tests = [at for at, (*_, part) in enumerate(rows) if part == "test"]
+    assert data._indices[2].tolist() == tests
+    assert "column patient is not used; --group-column patient keeps" in data.notes[-1]
+    data = load_images(
+        f"imagefolder:{tmp_path / 'photos.parquet'}",
+        resolution=SIDE,
+        validation_fraction=0.3,
+        seed=0,
+        group_column="patient",
+    )
     assert data.notes[0].endswith(f"in {len(rows) // 2} groups that stay together")
-    assert data._indices[2].tolist() == [at for at, (*_, part) in enumerate(rows) if part == "test"]
+    assert data._indices[2].tolist() == tests
     assert not {*(data._indices[0] // 2).tolist()} & {*(data._indices[1] // 2).tolist()}
-    columns["Split"] = [f"row {at}" for at in range(len(rows))]  # of something else
-    pq.write_table(pa.table(columns), tmp_path / "photos.parquet")
-    assert len(load(tmp_path / "photos.parquet").test) < 6
+    for words in ([f"row {at}" for at in range(len(rows))], ["test"] * len(rows)):  # of something else, of one set
+        pq.write_table(pa.table(columns | {"Split": words}), tmp_path / "photos.parquet")
+        assert 0 < len(load(tmp_path / "photos.parquet").test) < 6
 
 
 def test_labels_that_are_kept_secret_are_no_class(folder: Path, tmp_path: Path) -> None:

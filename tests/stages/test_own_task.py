@@ -20,8 +20,9 @@ from nars.cli import main
 from nars.errors import ConfigError, DataError, EvaluationError
 from nars.metric import Metric
 from nars.run import Run, execution, load_config, open_run
+from nars.run.environment import remaining
 from nars.space import Bounds, enumerate_architectures, load_space
-from nars.stages import MeasuredFamily, is_finished, open_loop, run_all, sample_pool
+from nars.stages import MeasuredFamily, check_stage, is_finished, open_loop, run_all, sample_pool
 from nars.store import SampleStore, best_per_budget, store_info
 from nars.studies import swap
 
@@ -114,10 +115,28 @@ def test_why_nothing_could_be_trained_is_said(here: Path, monkeypatch: pytest.Mo
     ):
         run_all(run("searched", "default"))
     if works:  # enough for who asks no predictor
-        assert run_all(run("measured", "measured")).family.members[0].record["a"] == 0
+        found = run("measured", "measured")
+        assert run_all(found).family.members[0].record["a"] == 0
+        assert not remaining(found.folder, "export") - {"train", "export"}
+        (found.folder.family_file).unlink()
+        check_stage(found, "search")
     else:
         with pytest.raises(DataError, match="no such image"):
             run_all(run("measured", "measured"))
+
+
+def test_a_bad_start_ends_no_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def unlucky(settings: Mapping[str, object], epochs: int) -> float:
+        calls.append(1)
+        if len(calls) <= 2:
+            raise RuntimeError("not yet")
+        return float(str(settings["a"]))
+
+    run = _numbers(here, unlucky, monkeypatch, count=16, rounds=4, per_round=2, cut=False, preset="measured")
+    (member,) = run_all(run).family.members
+    assert member.record["a"] == max(s.record["a"] for s in SampleStore(run.folder.samples).samples() if s.result)
 
 
 def _numbers(
