@@ -97,6 +97,26 @@ def test_an_impossible_request_is_one_error_with_exit_code_2(
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (
+            "run digits --time 5m --warm-start digits",
+            "--samples, --samples-fidelity and --warm-start go without --time",
+        ),
+        ("train digits --resolution 64", "--resolution with --model"),
+        ("train digits --model fbnetv3-b --recipe r.yaml --config cifar10", "with --model the configuration is digits"),
+        ("search --predictor digits --set seed=1", "--set changes the configuration of a run"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    command: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert expected in " ".join(fails(capsys, monkeypatch, *command.split()).split())
+    assert not [*tmp_path.iterdir()]
+
+
 def test_several_mistakes_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD.replace("name: mine\n", "") + "colour: red\n")
